@@ -1,0 +1,85 @@
+"""Packaging. Every bound is what the code imports and is tested with."""
+
+import pathlib
+import re
+
+import setuptools
+
+ROOT = pathlib.Path(__file__).parent
+INIT = (ROOT / "vision_jax" / "__init__.py").read_text(encoding="utf-8")
+VERSION = re.search(r'^__version__ = "(.+)"$', INIT, re.MULTILINE).group(1)
+
+# An upper bound stands where the next release is free to break us: 0.x
+# versions break at the minor, the rest at the major. jax 0.10 is the last for
+# Python 3.11, jax 0.11 the first that leaves it behind.
+REQUIRES = [
+  "absl-py>=2.1,<3",
+  "array_record>=0.8,<0.9",
+  "etils[epath]>=1.12,<2",
+  "faster-coco-eval>=1.6,<2",
+  "flax>=0.12.6,<0.13",
+  "importlib_resources>=6.4",  # tensorflow-datasets imports it, undeclared
+  "jax>=0.10,<0.12",
+  "ml-collections>=1.1,<2",
+  "numpy>=2.0,<3",
+  "opencv-python-headless>=4.10,<6",
+  "optax>=0.2.8,<0.3",
+  "orbax-checkpoint>=0.12.8,<0.13",
+  "Pillow>=11.0",
+  "safetensors>=0.5,<1",
+  "scikit-learn>=1.6,<2",
+  "scipy>=1.14,<2",
+  "simplejpeg>=1.8,<2",
+  "tensorboardX>=2.6.2,<3",
+  "tensorflow-datasets>=4.9.10,<5",
+  "tqdm>=4.66,<5",
+]
+
+EXTRAS = {
+  "test": [
+    "pytest>=8.3",
+    "pytest-timeout>=2.3",
+    "pytest-xdist>=3.6",
+    "ruff==0.17.5",  # a formatter's minor release reformats
+    "scikit-image>=0.25",
+    "setuptools>=77",  # the wheel test builds without isolation
+  ],
+  # Independent implementations which the parity tests compare with.
+  "oracle": [
+    "pycocotools>=2.0.8",
+    "torch==2.13.0",
+    "torchmetrics>=1.6",
+    "transformers>=5.0",
+  ],
+  "gcs": ["gcsfs>=2025.3"],  # workdirs on gs://
+  "wandb": ["wandb>=0.19"],
+}
+
+setuptools.setup(
+  name="vision_jax",
+  version=VERSION,
+  description="A research codebase for computer vision in JAX and Flax",
+  long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+  long_description_content_type="text/markdown",
+  license="Apache-2.0",
+  python_requires=">=3.11",
+  # `third_party` holds data only: a namespace package without code, in the
+  # wheel so that `benchmarks` finds its reference numbers at the same relative
+  # place as in a checkout.
+  packages=setuptools.find_namespace_packages(
+    include=[
+      f"{name}{rest}"
+      for name in ("vision_jax", "configs", "benchmarks", "third_party")
+      for rest in ("", ".*")
+    ]
+  ),
+  package_data={"": ["*.jsonl", "*.txt", "*.md"]},
+  install_requires=REQUIRES,
+  extras_require=EXTRAS,
+  classifiers=[
+    "Intended Audience :: Science/Research",
+    "Programming Language :: Python :: 3.11",
+    "Programming Language :: Python :: 3.12",
+    "Topic :: Scientific/Engineering :: Image Recognition",
+  ],
+)
