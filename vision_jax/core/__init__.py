@@ -1,0 +1,1 @@
+"""The contract: types, state, step and execution. Imports nothing of ours."""

@@ -1,0 +1,187 @@
+"""Where a step runs: `Jit` over a mesh, or `Pmap`. Nothing else names devices.
+
+Both keep state on the devices, take a batch as each process's slice of the
+global one, and return logs, sums and rows whole on every process.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+Step = Callable[..., Any]
+MIN_SHARDED = 2**14  # elements; FSDP keeps smaller leaves whole
+
+
+def parse_mesh(text: str, devices: int, *, fsdp: bool) -> dict[str, int]:
+  """Reads "data:2,fsdp:4" for that many devices; "" takes them all.
+
+  Raises:
+    ValueError: if an axis is unknown or the sizes do not use every device.
+  """
+  if not text:
+    return {"data": 1, "fsdp": devices} if fsdp else {"data": devices}
+  axes = {}
+  for part in text.split(","):
+    name, _, size = part.partition(":")
+    if name not in ("data", "fsdp") or not size.isdigit() or name in axes:
+      raise ValueError(
+        f"--mesh: got {text!r}; expected axes out of data and fsdp with their "
+        "sizes, for example data:2,fsdp:4."
+      )
+    axes[name] = int(size)
+  if int(np.prod(list(axes.values()))) != devices:
+    raise ValueError(
+      f"--mesh: {text!r} takes {int(np.prod(list(axes.values())))} devices, "
+      f"but there are {devices}; the sizes have to multiply to that."
+    )
+  if "fsdp" in axes and not fsdp:
+    raise ValueError(
+      f"--mesh: {text!r} has an fsdp axis; add --execution=fsdp to use it."
+    )
+  return {"data": 1, **axes}
+
+
+class Jit:
+  """`jax.jit` over a mesh: data parallel, or fully sharded (FSDP).
+
+  Under FSDP each large leaf of the state lives split over the axis `fsdp` on
+  its largest divisible dimension; batches are split over all axes.
+
+  Args:
+    mesh: axis name -> size, in order; all devices on "data" by default.
+    devices: the devices, all of them by default.
+  """
+
+  axis = None
+
+  def __init__(
+    self,
+    mesh: Mapping[str, int] | None = None,
+    *,
+    devices: Sequence[jax.Device] | None = None,
+  ):
+    devices = list(jax.devices() if devices is None else devices)
+    mesh = dict(mesh or {"data": len(devices)})
+    self.mesh = jax.make_mesh(
+      tuple(mesh.values()),
+      tuple(mesh),
+      axis_types=(AxisType.Auto,) * len(mesh),
+      devices=devices,
+    )
+    self.replicated = NamedSharding(self.mesh, P())
+    self.batch_sharding = NamedSharding(self.mesh, P(tuple(mesh)))
+
+  @property
+  def devices(self) -> int:
+    """Devices of all processes."""
+    return self.mesh.size
+
+  def init(self, make_state: Callable[[], Any]) -> Any:
+    """Runs `make_state` compiled, so that the state is born in its place."""
+    shardings = self.shardings(jax.eval_shape(make_state))
+    return jax.jit(make_state, out_shardings=shardings)()
+
+  def shardings(self, shapes: Any) -> Any:
+    """Returns the sharding of each leaf of a state."""
+    return jax.tree.map(self._sharding, shapes)
+
+  def train_step(self, step: Step, state: Any) -> Step:
+    """Compiles step(state, batch) -> (state, logs), which consumes `state`."""
+    places = jax.tree.map(lambda x: x.sharding, state)
+    return jax.jit(
+      step, donate_argnums=0, out_shardings=(places, self.replicated)
+    )
+
+  def eval_step(self, step: Step) -> Step:
+    """Compiles step(params, stats, metric_states, batch, key)."""
+    return jax.jit(step, out_shardings=self.replicated)
+
+  def put(self, batch: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:
+    """Places this process's slice of a batch; the only transfer of a step."""
+    _check_divisible(batch, self.mesh.local_mesh.size)
+    return {
+      name: jax.make_array_from_process_local_data(self.batch_sharding, x)
+      for name, x in batch.items()
+    }
+
+  def place(self, tree: Any) -> Any:
+    """Copies a small tree of host arrays whole to every device."""
+    return jax.device_put(tree, self.replicated)
+
+  def _sharding(self, leaf: Any) -> NamedSharding:
+    ways = self.mesh.shape.get("fsdp", 1)
+    sizes = [n if n % ways == 0 else 0 for n in leaf.shape]
+    if ways == 1 or leaf.size < MIN_SHARDED or not any(sizes):
+      return self.replicated
+    largest = int(np.argmax(sizes))
+    return NamedSharding(self.mesh, P(*[None] * largest, "fsdp"))
+
+
+class Pmap(Jit):
+  """`jax.pmap` of the same step over all devices; the state is replicated."""
+
+  axis = "batch"
+
+  def __init__(self, *, devices: Sequence[jax.Device] | None = None):
+    devices = list(jax.devices() if devices is None else devices)
+    super().__init__({self.axis: len(devices)}, devices=devices)
+    self._devices = devices
+
+  def train_step(self, step: Step, state: Any) -> Step:
+    """Maps step(state, batch) -> (state, logs), which consumes `state`."""
+    del state
+    return self._map(step, (None, 0), donate_argnums=0)
+
+  def eval_step(self, step: Step) -> Step:
+    """Maps step(params, stats, metric_states, batch, key)."""
+    return self._map(step, (None, None, None, 0, None))
+
+  def put(self, batch: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:
+    """Places this process's slice, reshaped to (devices, b, ...)."""
+    n = self.mesh.local_mesh.size
+    _check_divisible(batch, n)
+    return super().put(
+      {k: x.reshape(n, x.shape[0] // n, *x.shape[1:]) for k, x in batch.items()}
+    )
+
+  def _map(self, step: Step, in_axes: tuple, **options: Any) -> Step:
+    return jax.pmap(
+      step,
+      axis_name=self.axis,
+      in_axes=in_axes,
+      out_axes=None,
+      devices=self._devices,
+      **options,
+    )
+
+
+def make_execution(name: str, mesh: str = "") -> Jit:
+  """Returns the execution called "jit", "fsdp" or "pmap".
+
+  Raises:
+    ValueError: for another name, or a mesh that does not fit the devices.
+  """
+  if name == "pmap":
+    if mesh:
+      raise ValueError(
+        f"--mesh: got {mesh!r} with --execution=pmap, which takes all devices "
+        "on one axis; leave --mesh out or use --execution=jit."
+      )
+    return Pmap()
+  if name not in ("jit", "fsdp"):
+    raise ValueError(f"--execution: got {name!r}; expected jit, fsdp or pmap.")
+  return Jit(parse_mesh(mesh, jax.device_count(), fsdp=name == "fsdp"))
+
+
+def _check_divisible(batch: Mapping[str, np.ndarray], devices: int) -> None:
+  size = len(batch["mask"])
+  if size % devices:
+    raise ValueError(
+      f"batch_size: {size} examples on this process do not divide by its "
+      f"{devices} devices; expected a multiple of {devices}, for example "
+      f"{-(-size // devices) * devices}."
+    )

@@ -1,0 +1,98 @@
+"""The contract every task, metric and execution keeps.
+
+Axis letters, lower case, everywhere: `b` batch, `h w c` image, `l` tokens,
+`d` features, `m` heads, `q` queries, `n` boxes (padded), `k` classes, `t` time.
+Images are NHWC. A batch is a dict of arrays with one static shape, of which
+`mask` (b,) says which examples count and `index` (b,) which ones they are.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+
+Array = jax.Array
+Batch = Mapping[str, Array]
+Nets = Mapping[str, Any]  # a pytree for each net's name
+
+
+class Mean(NamedTuple):
+  """A mean that is not divided yet, so that shards add up exactly.
+
+  `count` depends on the batch only, never on a net's outputs; 0/0 is 0.
+  """
+
+  total: Array
+  count: Array
+
+  def divide(self) -> Array:
+    """Returns total / count, and 0 where the count is 0."""
+    safe = jnp.where(self.count == 0, 1, self.count)
+    return jnp.where(self.count == 0, 0, self.total / safe)
+
+  @classmethod
+  def of(cls, values: Array, weights: Array) -> "Mean":
+    """The weighted mean of `values` (b, ...) by `weights` (b,).
+
+    A value of weight 0 does not count even where it is not a number, so that
+    padding never spoils a batch.
+    """
+    shape = weights.shape + (1,) * (values.ndim - weights.ndim)
+    weights = jnp.broadcast_to(weights.reshape(shape), values.shape)
+    kept = jnp.where(weights == 0, 0, values)
+    return cls(jnp.sum(kept * weights), jnp.sum(weights))
+
+
+@dataclasses.dataclass(frozen=True)
+class Objective:
+  """One scalar to minimise, and the one net that descends it.
+
+  Attributes:
+    net: key into the parameters: "model", "generator", "discriminator".
+    loss: (params, stats, batch, key, *, step, train) -> (dict of Mean, stats).
+    weights: term -> weight in the sum; a term without a weight is only logged.
+    repeat: updates in a step, on as many disjoint strided slices of the batch.
+  """
+
+  net: str
+  loss: Callable[..., tuple[dict[str, Mean], Nets]]
+  weights: Mapping[str, float]
+  repeat: int = 1
+
+
+class Task(Protocol):
+  """What is learned. No optimizer, device or data here."""
+
+  objectives: Sequence[Objective]  # applied in order within a step
+
+  def init(self, key: Array, batch: Batch) -> tuple[Nets, Nets]:
+    """Returns parameters and statistics, dicts keyed by net."""
+
+  def predict(self, params: Nets, stats: Nets, batch: Batch, key: Array) -> Any:
+    """Returns outputs, a pytree of arrays with leading axis b."""
+
+
+class Metric(Protocol):
+  """A figure over a data set, measured on the device a batch at a time.
+
+  `state` is what a metric needs besides the outputs (an extractor's weights):
+  an argument of the compiled function, not a constant in it.
+  """
+
+  state: Any
+
+  def measure(
+    self, state: Any, out: Any, batch: Batch
+  ) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Returns sums, which add over batches, and rows, which are gathered.
+
+    Sums leave the device after every batch and add in int64 or float64 on the
+    host. Rows have leading axis b.
+    """
+
+  def result(
+    self, sums: Mapping[str, Any], rows: Mapping[str, Any]
+  ) -> dict[str, float]:
+    """Returns named figures from the whole data set's sums and rows (numpy)."""
