@@ -1,0 +1,1 @@
+"""Data in numpy, without jax: sources, host transforms and the loader."""

@@ -1,0 +1,21 @@
+"""What can be wrong with data, as exceptions."""
+
+
+class DataError(ValueError):
+  """Data that cannot be used; the message says what, got, expected and fix."""
+
+
+class BadImage(DataError):
+  """One image that cannot be decoded.
+
+  Attributes:
+    name: the file, or the data set and position, of the image.
+    reason: what is wrong with it.
+  """
+
+  def __init__(self, name: str, reason: str):
+    super().__init__(
+      f"image {name}: {reason}; expected a whole, decodable image. Replace or "
+      "remove it, or pass --config.on_bad_image=skip to leave bad ones out."
+    )
+    self.name, self.reason = name, reason

@@ -1,0 +1,167 @@
+"""Batches of one static shape, as a pure function of (seed, step)."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from vision_jax.data.assembly import Arrays, Assembly
+from vision_jax.data.errors import DataError
+from vision_jax.data.order import Order
+from vision_jax.data.source import Example
+
+
+@dataclasses.dataclass(frozen=True)
+class Loader:
+  """Makes batches; safe to use from several threads.
+
+  A batch is a dict of arrays (b, ...): the examples' own, `mask` (b,) float32,
+  1 where the example counts, and `index` (b,) int32.
+
+  Attributes:
+    source: a `Source`, or a `GatherSource` that is gathered a batch at a time.
+    transforms: applied in order; the batched ones at the end work on many
+      examples at once.
+    batch_size: examples in a batch over all processes.
+    seed: of the order, and of random transforms.
+    shuffle: whether `batch` visits each epoch in an order of its own.
+    threads: that read and transform; None or 0 is one for each core.
+    on_bad_image: "error" raises `BadImage`; "skip" leaves zeros with mask 0,
+      counted in `skipped`.
+    num_classes: labels have to lie below it; None takes the source's.
+    process_index, process_count: whose slice of each batch this is.
+
+  Raises:
+    DataError: for values that make no batch; labels out of range.
+  """
+
+  source: Any
+  transforms: Sequence[Callable[..., Example]] = ()
+  batch_size: int = 0
+  seed: int = 0
+  _: dataclasses.KW_ONLY
+  shuffle: bool = True
+  threads: int | None = None
+  on_bad_image: str = "error"
+  num_classes: int | None = None
+  process_index: int = 0
+  process_count: int = 1
+  _assembly: Assembly = dataclasses.field(init=False, repr=False, compare=False)
+
+  def __post_init__(self):
+    assembly = Assembly(
+      self.source, self.transforms, self.seed, self.threads, self.on_bad_image
+    )
+    object.__setattr__(self, "_assembly", assembly)
+    if self.on_bad_image not in ("error", "skip"):
+      raise DataError(
+        f"on_bad_image: got {self.on_bad_image!r}; expected error or skip."
+      )
+    if self.batch_size < 1 or self.batch_size % self.process_count:
+      raise DataError(
+        f"batch_size: got {self.batch_size}; expected a positive multiple of "
+        f"the {self.process_count} process(es), which share each batch."
+      )
+    if (self.threads or 0) < 0:
+      raise DataError(f"threads: got {self.threads}; expected 0 or more.")
+    if not 0 <= self.process_index < self.process_count:
+      raise DataError(
+        f"process_index: got {self.process_index}; expected 0 to "
+        f"{self.process_count - 1}."
+      )
+
+  def shard(self, process_index: int, process_count: int) -> "Loader":
+    """Returns the loader of one process's slices of the same batches.
+
+    Raises:
+      DataError: if the batch cannot be divided, or there are more processes
+        than examples.
+    """
+    shard = dataclasses.replace(
+      self, process_index=process_index, process_count=process_count
+    )
+    object.__setattr__(shard, "_assembly", self._assembly)
+    if process_count > 1 and process_count > len(self.source):
+      raise DataError(
+        f"processes: got {process_count} for {len(self.source)} examples; "
+        "expected no more processes than examples. Use fewer processes."
+      )
+    return shard
+
+  @property
+  def epoch_steps(self) -> int:
+    """Batches in `epoch()`."""
+    return -(-self._size // self.batch_size)
+
+  @property
+  def skipped(self) -> int:
+    """Bad images met so far, each counted once."""
+    return len(self._assembly.skipped)
+
+  @property
+  def skipped_names(self) -> tuple[str, ...]:
+    """The bad images met so far."""
+    return tuple(self._assembly.skipped)
+
+  def fingerprint(self) -> str:
+    """Returns the source's short hash."""
+    return self.source.fingerprint()
+
+  def batch(self, step: int) -> Arrays:
+    """Returns this process's slice of the training batch at `step`.
+
+    Pure in (seed, step). Batches straddle epochs, so that every epoch visits
+    every example once and none is dropped. `index` is the position in the run,
+    step * batch_size and on (modulo 2^31).
+    """
+    positions = self._slice(step)
+    return self._make(self._order.at(positions), positions)
+
+  def epoch(self) -> Iterator[Arrays]:
+    """Yields every example once, in the source's order, with all processes.
+
+    The last batch is filled up with zeros of mask 0. Every process gets the
+    same number of batches. `index` is the position in the data set.
+    """
+    for step in range(self.epoch_steps):
+      positions = self._slice(step)
+      yield self._make(positions[positions < self._size], positions)
+
+  def _slice(self, step: int) -> np.ndarray:
+    local = self.batch_size // self.process_count
+    start = step * self.batch_size + self.process_index * local
+    return np.arange(start, start + local, dtype=np.int64)
+
+  @functools.cached_property
+  def _size(self) -> int:
+    size = len(self.source)
+    if size < 1:
+      raise DataError("source: got 0 examples; expected at least one.")
+    return size
+
+  @functools.cached_property
+  def _order(self) -> Order:
+    return Order(self._size, self.seed, self.shuffle)
+
+  def _make(self, indices: np.ndarray, positions: np.ndarray) -> Arrays:
+    """Makes a batch of the examples at `indices`, padded to `positions`."""
+    batch = self._assembly.make(indices, positions)
+    batch["index"] = (positions & 0x7FFFFFFF).astype(np.int32)
+    self._check_labels(batch, indices)
+    return batch
+
+  def _check_labels(self, batch: Arrays, indices: np.ndarray) -> None:
+    label = batch.get("label")
+    if label is None or not np.issubdtype(label.dtype, np.integer):
+      return
+    classes = self.num_classes or getattr(self.source, "num_classes", None)
+    if classes is None or (label.min() >= 0 and label.max() < classes):
+      return
+    bad = (label < 0) | (label >= classes)
+    row = int(np.argwhere(bad)[0][0])
+    raise DataError(
+      f"label: got {label[bad][0]} in example {indices[row]} of the data; "
+      f"expected 0 to {classes - 1}. Correct the data or num_classes."
+    )

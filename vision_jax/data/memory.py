@@ -1,0 +1,92 @@
+"""Small data sets, decoded once and kept in memory."""
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from vision_jax.data.errors import DataError
+from vision_jax.data.source import Example
+
+
+class InMemory:
+  """Keeps a source's examples after deterministic transforms, all one shape.
+
+  Lazy: an example is read when a batch first needs it, so that the first step
+  starts at once and later epochs gather at the speed of memory.
+
+  Args:
+    source: examples to read.
+    transforms: (example, None) -> example, such as `decode`; random ones
+      belong in the Loader.
+  """
+
+  def __init__(
+    self, source: Any, transforms: Sequence[Callable[..., Example]] = ()
+  ):
+    self.source, self.transforms = source, tuple(transforms)
+    self._lock = threading.Lock()
+    self._arrays: dict[str, np.ndarray] | None = None
+    self._filled: np.ndarray | None = None
+
+  @property
+  def num_classes(self) -> int | None:
+    """Of the source."""
+    return getattr(self.source, "num_classes", None)
+
+  @property
+  def class_names(self) -> tuple[str, ...]:
+    """Of the source."""
+    return getattr(self.source, "class_names", ())
+
+  def __len__(self) -> int:
+    return len(self.source)
+
+  def fingerprint(self) -> str:
+    """Of the source."""
+    return self.source.fingerprint()
+
+  def labels(self) -> np.ndarray:
+    """Returns all labels (n,); reads everything where the source has none."""
+    if hasattr(self.source, "labels"):
+      return self.source.labels()
+    return self.gather(np.arange(len(self)))["label"]
+
+  def gather(self, indices: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns the examples at `indices` as new arrays (b, ...)."""
+    if self._filled is None or not self._filled[indices].all():
+      with self._lock:  # two threads may need the same examples
+        self._fill(indices)
+    return {k: np.take(x, indices, axis=0) for k, x in self._arrays.items()}
+
+  def _fill(self, indices: np.ndarray) -> None:
+    if self._filled is not None:
+      indices = indices[~self._filled[indices]]
+    indices = np.unique(indices)
+    if not len(indices):
+      return
+    for i, example in zip(indices, self.source.read(indices), strict=True):
+      for transform in self.transforms:
+        example = transform(example, None)
+      self._store(int(i), example)
+
+  def _store(self, i: int, example: Example) -> None:
+    name = example.pop("name", f"example {i}")
+    rows = {key: np.asarray(x) for key, x in example.items()}
+    if self._arrays is None:
+      size = len(self.source)  # untouched pages of `empty` cost no memory
+      self._arrays = {
+        k: np.empty((size, *x.shape), x.dtype) for k, x in rows.items()
+      }
+      self._filled = np.zeros(size, bool)
+    expected = {k: x.shape[1:] for k, x in self._arrays.items()}
+    if {k: x.shape for k, x in rows.items()} != expected:
+      raise DataError(
+        f"{name}: got shapes { {k: x.shape for k, x in rows.items()} }; "
+        f"expected {expected}, as the first example. Give InMemory transforms "
+        "that decode to one shape, such as resize((h, w))."
+      )
+    for key, x in rows.items():
+      self._arrays[key][i] = x
+    self._filled[i] = True

@@ -1,0 +1,59 @@
+"""What the loader needs of a data set.
+
+An example is a dict: `image` (h w c) uint8, or `bytes` as long as it is
+encoded; `label` int32; `name` (str), what errors call the example, which never
+enters a batch; and other arrays as a task needs them. Constructing a source is
+cheap: it touches its data on first use.
+"""
+
+import hashlib
+from typing import Any, Protocol
+
+import numpy as np
+
+Example = dict[str, Any]
+
+
+class Source(Protocol):
+  """A data set whose examples are read one by one.
+
+  May have `num_classes` (int or None), `class_names` and `labels()` (n,).
+  """
+
+  def __len__(self) -> int:
+    """Number of examples."""
+
+  def read(self, indices: np.ndarray) -> list[Example]:
+    """Returns the examples at `indices` (b,); safe from several threads."""
+
+  def fingerprint(self) -> str:
+    """Returns a short hash that changes when the data do."""
+
+
+class GatherSource(Protocol):
+  """A data set in memory, gathered a batch at a time.
+
+  May have `num_classes`, `class_names` and `labels()`, as `Source`.
+  """
+
+  def __len__(self) -> int:
+    """Number of examples."""
+
+  def gather(self, indices: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns new arrays (b, ...) of the examples at `indices` (b,)."""
+
+  def fingerprint(self) -> str:
+    """Returns a short hash that changes when the data do."""
+
+
+def short_hash(*parts: object) -> str:
+  """Returns 16 hex digits for arrays, bytes and anything with a plain repr."""
+  digest = hashlib.sha256()
+  for part in parts:
+    if isinstance(part, np.ndarray):
+      digest.update(repr((part.shape, str(part.dtype))).encode())
+      part = np.ascontiguousarray(part).view(np.uint8).data
+    elif not isinstance(part, bytes):
+      part = repr(part).encode()
+    digest.update(part)
+  return digest.hexdigest()[:16]

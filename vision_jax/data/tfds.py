@@ -1,0 +1,205 @@
+"""Prepared TFDS sets in array_record files, read without TensorFlow."""
+
+import functools
+import os
+import pathlib
+import re
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from vision_jax.data.errors import DataError
+from vision_jax.data.source import Example, short_hash
+
+ENVIRONMENT = "VISION_JAX_DATA"
+_KEYS = {"image": "image", "label": "label"}
+
+
+class TfdsSource:
+  """A split of any prepared TFDS set; images stay encoded.
+
+  Args:
+    name: "mnist", or with a version, "mnist:3.0.1"; a set with configurations
+      is "name/config". Without a version it is the highest that is there.
+    split: such as "train", "train[:55000]", "train[90%:]" or "train+test".
+    data_dir: the folder that has the set's folder, or whose child `tfds` has,
+      or the set's own folder; None or "" takes the environment variable
+      VISION_JAX_DATA.
+    keys: our key -> the set's feature.
+
+  Raises:
+    DataError: on first use, if the set, split or feature is not there.
+  """
+
+  def __init__(
+    self,
+    name: str,
+    split: str,
+    data_dir: str | os.PathLike[str] | None = None,
+    keys: Mapping[str, str] = _KEYS,
+  ):
+    self.name, self.split = name, split
+    self.data_dir, self.keys = data_dir, dict(keys)
+    self._lock = threading.Lock()
+
+  @functools.cached_property
+  def folder(self) -> pathlib.Path:
+    """The prepared version's folder."""
+    return find_prepared(self.name, self.data_dir)
+
+  @functools.cached_property
+  def _builder(self) -> Any:
+    import tensorflow_datasets as tfds  # 0.4 s to import
+
+    return tfds.builder_from_directory(self.folder)
+
+  @functools.cached_property
+  def _opened(self) -> Any:
+    from tensorflow_datasets import decode
+
+    _check_keys(self.name, self.keys, self._builder.info.features)
+    images = {
+      feature: decode.SkipDecoding()
+      for feature in self.keys.values()
+      if _kind(self._builder.info.features[feature]) == "Image"
+    }
+    try:
+      opened = self._builder.as_data_source(self.split, decoders=images)
+      expected = self._builder.info.splits[self.split].num_examples
+    except (ValueError, KeyError, AttributeError) as error:
+      raise DataError(
+        f"tfds set {self.name}: got split {self.split!r}, which cannot be read "
+        f"({error}); expected one of {sorted(self._builder.info.splits)}, or "
+        "a part such as 'train[:90%]'."
+      ) from error
+    except NotImplementedError as error:
+      raise DataError(
+        f"tfds set {self.name} in {self.folder}: is in a format that has no "
+        f"random access ({error}); expected array_record. Prepare it with "
+        "file_format='array_record'."
+      ) from error
+    if len(opened) != expected:  # parts of parquet files are the whole file
+      raise DataError(
+        f"tfds set {self.name}: split {self.split!r} gives {len(opened)} "
+        f"examples; expected {expected}. Prepare the set with "
+        "file_format='array_record'."
+      )
+    return opened
+
+  def _open(self) -> Any:
+    with self._lock:  # opening is not safe from several threads
+      return self._opened
+
+  @property
+  def class_names(self) -> tuple[str, ...]:
+    """Of the feature under the key `label`; empty where it has none."""
+    label = self._label()
+    return tuple(label.names) if label is not None else ()
+
+  @property
+  def num_classes(self) -> int | None:
+    """Of the feature under the key `label`; None where it has none."""
+    label = self._label()
+    return label.num_classes if label is not None else None
+
+  def feature(self, name: str) -> Any:
+    """Returns the set's description of a feature."""
+    self._open()
+    return self._builder.info.features[name]
+
+  def _label(self) -> Any:
+    self._open()
+    if "label" not in self.keys:
+      return None
+    label = self._builder.info.features[self.keys["label"]]
+    return label if _kind(label) == "ClassLabel" else None
+
+  def __len__(self) -> int:
+    return len(self._open())
+
+  def read(self, indices: np.ndarray) -> list[Example]:
+    """Returns examples with encoded images."""
+    indices = [int(i) for i in indices]
+    rows = self._open().__getitems__(indices)
+    return [self._example(i, row) for i, row in zip(indices, rows, strict=True)]
+
+  def _example(self, i: int, row: Mapping[str, Any]) -> Example:
+    example: Example = {"name": f"{self.name} {self.split} [{i}]"}
+    for ours, theirs in self.keys.items():
+      value = row[theirs]
+      # Numbers come as 64 bits, which jax would cut down without a word.
+      if not isinstance(value, bytes | str):
+        value = np.asarray(value)
+        if value.dtype == np.int64:
+          value = value.astype(np.int32)
+      example[ours] = value
+    return example
+
+  def fingerprint(self) -> str:
+    """Returns a hash of the set's description, and its files' sizes."""
+    files = sorted(p for p in self.folder.iterdir() if p.is_file())
+    sizes = [(p.name, p.stat().st_size) for p in files]
+    info = (self.folder / "dataset_info.json").read_bytes()
+    return short_hash(self.split, sorted(self.keys.items()), sizes, info)
+
+
+def find_prepared(
+  name: str, data_dir: str | os.PathLike[str] | None
+) -> pathlib.Path:
+  """Returns the folder of a prepared set's version.
+
+  Raises:
+    DataError: if it is not there.
+  """
+  base, _, version = name.partition(":")
+  given = data_dir or os.environ.get(ENVIRONMENT)
+  if not given:
+    raise DataError(
+      f"tfds set {name}: no folder given; expected --config.data_dir=FOLDER or "
+      f"the environment variable {ENVIRONMENT}, a folder that has {base}/."
+    )
+  root = pathlib.Path(given)
+  if not root.is_dir():
+    raise DataError(
+      f"tfds set {name}: the data folder {root} does not exist; check "
+      f"--config.data_dir or {ENVIRONMENT}."
+    )
+  places = [root / base, root / "tfds" / base]
+  if base.split("/")[-1] in (root.name, root.parent.name):
+    places += [root, root.parent]
+  found = {p for place in places for p in _versions(place)}
+  if version:
+    found = {p for p in found if p.name == version}
+  if not found:
+    raise DataError(
+      f"tfds set {name}: not prepared in {root}; expected "
+      f"{root / base}/{version or 'VERSION'}/dataset_info.json, or the same "
+      f"under {root / 'tfds'}. Prepare it with tensorflow-datasets "
+      "(file_format='array_record'), or pass --config.data_dir=FOLDER."
+    )
+  return max(found, key=lambda p: [int(n) for n in p.name.split(".")])
+
+
+def _versions(place: pathlib.Path) -> list[pathlib.Path]:
+  return [
+    path.parent
+    for path in place.glob("*/dataset_info.json")
+    if re.fullmatch(r"\d+\.\d+\.\d+", path.parent.name)
+  ]
+
+
+def _check_keys(
+  name: str, keys: Mapping[str, str], features: Mapping[str, Any]
+) -> None:
+  missing = sorted(set(keys.values()) - set(features))
+  if missing:
+    raise DataError(
+      f"tfds set {name}: has no feature {', '.join(missing)}; it has "
+      f"{', '.join(sorted(features))}. Name them in `keys`."
+    )
+
+
+def _kind(feature: Any) -> str:
+  return type(feature).__name__
