@@ -1,0 +1,1 @@
+"""Building blocks of models. Fields are hyperparameters; NHWC throughout."""

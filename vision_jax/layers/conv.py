@@ -1,0 +1,147 @@
+"""Convolution and pooling, NHWC, in XLA's form or an equal, faster CPU form."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from vision_jax.core.types import Array
+from vision_jax.layers import forms
+
+# He et al. (2015), for rectifiers, by the number of outputs as in ResNets.
+HE_NORMAL = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
+
+
+class Conv(nn.Module):
+  """Square convolution; parameters kernel (k, k, c, d) and bias (d,).
+
+  Attributes:
+    features: channels of the result, d.
+    kernel: side of the window, k.
+    stride: step of the window along both axes.
+    padding: zeros on each of the four sides; None for half the window, which
+      keeps the size at stride 1. The padding is symmetric at any stride, as in
+      torch; XLA's "SAME" is not.
+    dilation: pixels from one of the window's places to the next.
+    use_bias: whether a bias is added.
+    dtype: to compute in; parameters are float32.
+    kernel_init: initial kernel.
+  """
+
+  features: int
+  kernel: int = 3
+  stride: int = 1
+  padding: int | None = None
+  dilation: int = 1
+  use_bias: bool = False
+  dtype: Any = jnp.float32
+  kernel_init: nn.initializers.Initializer = HE_NORMAL
+
+  @nn.compact
+  def __call__(self, x: Array) -> Array:
+    """Maps x (b, h, w, c) to (b, h', w', d)."""
+    size = self.kernel
+    shape = (size, size, x.shape[-1], self.features)
+    kernel = self.param("kernel", self.kernel_init, shape, jnp.float32)
+    padding = self.padding
+    if padding is None:
+      padding = self.dilation * (size - 1) // 2
+    y = convolve(
+      x.astype(self.dtype),
+      kernel.astype(self.dtype),
+      self.stride,
+      padding,
+      self.dilation,
+    )
+    if self.use_bias:
+      bias = self.param(
+        "bias", nn.initializers.zeros, (self.features,), jnp.float32
+      )
+      y += bias.astype(self.dtype)
+    return y
+
+
+def convolve(
+  x: Array, kernel: Array, stride: int = 1, padding: int = 0, dilation: int = 1
+) -> Array:
+  """Convolves x (b, h, w, c) with kernel (k, k, c, d), zero padded.
+
+  On a CPU a 1x1 kernel is a matrix product of the strided image, and a kernel
+  as large as its stride one of the patches (a ViT's embedding).
+  """
+  size = kernel.shape[0]
+  if forms.use_cpu_forms() and padding == 0:
+    if size == 1:
+      return x[:, ::stride, ::stride] @ kernel[0, 0]
+    if size == stride and dilation == 1:
+      return _patches(x, size) @ kernel.reshape(-1, kernel.shape[-1])
+  return jax.lax.conv_general_dilated(
+    x,
+    kernel,
+    (stride, stride),
+    [(padding, padding)] * 2,
+    rhs_dilation=(dilation, dilation),
+    dimension_numbers=("NHWC", "HWIO", "NHWC"),
+  )
+
+
+def _patches(x: Array, size: int) -> Array:
+  """Cuts x (b, h, w, c) into patches (b, h // size, w // size, size²c)."""
+  b, h, w, c = x.shape
+  h, w = h // size, w // size
+  x = x[:, : h * size, : w * size].reshape(b, h, size, w, size, c)
+  return x.transpose(0, 1, 3, 2, 4, 5).reshape(b, h, w, size * size * c)
+
+
+def max_pool(x: Array, size: int = 2, stride: int = 2, padding: int = 0):
+  """Largest value of each window of x (b, h, w, c); a rest is left out.
+
+  Padding counts as -inf. Of equal values the first in reading order takes the
+  whole gradient, in both forms, as in torch. NaN is passed on.
+
+  On a CPU the result is the maximum of size² shifted and strided images.
+  """
+  _, h, w, _ = x.shape
+  if min(h, w) + 2 * padding < size:
+    raise ValueError(
+      f"max_pool: got an image of {h} x {w}; a window of {size} with padding "
+      f"{padding} does not fit; use larger images or fewer poolings."
+    )
+  if not forms.use_cpu_forms():
+    pads = ((padding, padding), (padding, padding))
+    return nn.max_pool(
+      x, window_shape=(size, size), strides=(stride, stride), padding=pads
+    )
+  if padding:
+    pads = ((0, 0), (padding, padding), (padding, padding), (0, 0))
+    x = jnp.pad(x, pads, constant_values=-jnp.inf)
+  shifted = _blocks(x, size) if size == stride else _shifts(x, size, stride)
+  best, *others = shifted
+  for other in others:
+    # Not jnp.maximum, which splits the gradient between equal values.
+    best = jnp.where((other > best) | jnp.isnan(other), other, best)
+  return best
+
+
+def _blocks(x: Array, size: int) -> list[Array]:
+  """The size² places in windows that do not overlap, in reading order."""
+  b, h, w, c = x.shape
+  h, w = h // size, w // size
+  x = x[:, : h * size, : w * size].reshape(b, h, size, w, size, c)
+  return [x[:, :, i, :, j] for i in range(size) for j in range(size)]
+
+
+def _shifts(x: Array, size: int, stride: int) -> list[Array]:
+  """The size² places in windows that overlap, in reading order."""
+  h, w = (stride * ((n - size) // stride) + 1 for n in x.shape[1:3])
+  return [
+    x[:, i : i + h : stride, j : j + w : stride]
+    for i in range(size)
+    for j in range(size)
+  ]
+
+
+def global_average(x: Array) -> Array:
+  """Mean over the image: (b, h, w, c) to (b, c), added up in float32."""
+  return jnp.mean(x, axis=(1, 2), dtype=jnp.float32).astype(x.dtype)

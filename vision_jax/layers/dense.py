@@ -1,0 +1,74 @@
+"""A linear layer whose weight gradient is written as a CPU likes it."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from vision_jax.core.types import Array
+from vision_jax.layers import forms
+
+# Rows of the input (tokens of the batch) from which the CPU's form is used.
+LARGE_ROWS = 1024
+
+
+class Dense(nn.Module):
+  """Linear map of the last axis; parameters kernel (c, d) and bias (d,).
+
+  Attributes:
+    features: size of the result's last axis, d.
+    use_bias: whether a bias is added.
+    dtype: to compute in; parameters are float32.
+    kernel_init: initial kernel.
+    bias_init: initial bias.
+  """
+
+  features: int
+  use_bias: bool = True
+  dtype: Any = jnp.float32
+  kernel_init: nn.initializers.Initializer = nn.initializers.lecun_normal()
+  bias_init: nn.initializers.Initializer = nn.initializers.zeros
+
+  @nn.compact
+  def __call__(self, x: Array) -> Array:
+    """Maps x (..., c) to (..., d)."""
+    shape = (x.shape[-1], self.features)
+    kernel = self.param("kernel", self.kernel_init, shape, jnp.float32)
+    y = linear(x.astype(self.dtype), kernel.astype(self.dtype))
+    if self.use_bias:
+      bias = self.param("bias", self.bias_init, shape[1:], jnp.float32)
+      y += bias.astype(self.dtype)
+    return y
+
+
+def linear(x: Array, kernel: Array) -> Array:
+  """Returns x (..., c) @ kernel (c, d).
+
+  On a CPU, a large weight gradient is computed as (dyᵀ x)ᵀ and not as xᵀ dy:
+  equal up to float order, and up to a quarter faster for a ViT's layers (two
+  chunks gained less). Nothing is split, so that a sharded batch stays where it
+  is. This form has reverse-mode derivatives only (no `jax.jvp`).
+  """
+  rows = x.size // max(x.shape[-1], 1)
+  if forms.use_cpu_forms() and x.ndim > 2 and rows >= LARGE_ROWS:
+    return _linear(x, kernel)
+  return x @ kernel
+
+
+@jax.custom_vjp
+def _linear(x: Array, kernel: Array) -> Array:
+  return x @ kernel
+
+
+def _forward(x, kernel):
+  return x @ kernel, (x, kernel)
+
+
+def _backward(saved, dy):
+  x, kernel = saved
+  axes = tuple(range(x.ndim - 1))
+  return dy @ kernel.T, jnp.tensordot(dy, x, (axes, axes)).T
+
+
+_linear.defvjp(_forward, _backward)

@@ -1,0 +1,199 @@
+"""The transformer of DETR: positions go to queries and keys, never to values.
+
+Layers normalise after the residual addition, as in Vaswani et al. (2017) and
+Carion et al. (2020, https://arxiv.org/abs/2005.12872).
+"""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from vision_jax.core.types import Array
+from vision_jax.layers.attention import XAVIER, attend
+from vision_jax.layers.dense import Dense
+from vision_jax.layers.stochastic import Dropout
+
+
+class Attention(nn.Module):
+  """Multi-head attention with separate queries, keys and values.
+
+  Parameters query, key, value, out: a Dense (d, d) each.
+
+  Attributes:
+    heads: number of heads, m; divides the features.
+    dropout: of the attention's weights.
+    dtype: to compute in; parameters are float32.
+    axis_name: the mapped axis under `pmap`, else None.
+  """
+
+  heads: int
+  dropout: float = 0.0
+  dtype: Any = jnp.float32
+  axis_name: str | None = None
+
+  @nn.compact
+  def __call__(
+    self,
+    query: Array,
+    key: Array,
+    value: Array,
+    *,
+    mask: Array | None = None,
+    train: bool,
+  ) -> Array:
+    """Maps query (b, q, d), key and value (b, l, d) to (b, q, d).
+
+    `mask` (b, l) is False where nothing may attend to.
+    """
+    b, q, d = query.shape
+    if d % self.heads:
+      raise ValueError(
+        f"Attention: got {d} features and {self.heads} heads; expected a "
+        "number of heads that divides the features."
+      )
+
+    def split(name, x):
+      y = Dense(d, dtype=self.dtype, kernel_init=XAVIER, name=name)(x)
+      return y.reshape(b, -1, self.heads, d // self.heads)
+
+    parts = split("query", query), split("key", key), split("value", value)
+    mask = None if mask is None else mask[:, None, None, :]
+    if self.dropout and train:
+      y = self._attend_dropping(*parts, mask)
+    else:
+      y = attend(*parts, mask)
+    out = Dense(d, dtype=self.dtype, kernel_init=XAVIER, name="out")
+    return out(y.reshape(b, q, d))
+
+  def _attend_dropping(self, query, key, value, mask):
+    """`attend` with dropout of the weights, keyed by example."""
+    scores = jnp.einsum("bqmd,blmd->bmql", query, key)
+    scores = scores.astype(jnp.float32) / query.shape[-1] ** 0.5
+    if mask is not None:
+      scores = jnp.where(mask, scores, jnp.finfo(scores.dtype).min)
+    weights = jax.nn.softmax(scores, -1)
+    weights = Dropout(self.dropout, self.axis_name)(weights, train=True)
+    return jnp.einsum("bmql,blmd->bqmd", weights.astype(self.dtype), value)
+
+
+class EncoderLayer(nn.Module):
+  """Self-attention and a two-layer perceptron over the image's tokens.
+
+  Attributes:
+    heads: number of heads.
+    hidden: features inside the perceptron.
+    dropout: after both, inside the perceptron and of attention's weights.
+    dtype: to compute in; parameters are float32.
+    axis_name: the mapped axis under `pmap`, else None.
+  """
+
+  heads: int = 8
+  hidden: int = 2048
+  dropout: float = 0.1
+  dtype: Any = jnp.float32
+  axis_name: str | None = None
+
+  @nn.compact
+  def __call__(
+    self, x: Array, positions: Array, mask: Array | None, *, train: bool
+  ) -> Array:
+    """Maps tokens x (b, l, d) to the same shape; `mask` (b, l)."""
+    drop, attention, norm = _parts(self)
+    key = x + positions
+    y = attention("self_attention")(key, key, x, mask=mask, train=train)
+    x = norm("norm1")(x + drop(y, train))
+    return norm("norm2")(x + _perceptron(self, x, train))
+
+
+class DecoderLayer(nn.Module):
+  """Self-attention of queries, attention to the image, and a perceptron.
+
+  Attributes:
+    heads, hidden, dropout, dtype, axis_name: as for `EncoderLayer`.
+  """
+
+  heads: int = 8
+  hidden: int = 2048
+  dropout: float = 0.1
+  dtype: Any = jnp.float32
+  axis_name: str | None = None
+
+  @nn.compact
+  def __call__(
+    self,
+    x: Array,
+    query_positions: Array,
+    memory: Array,
+    memory_positions: Array,
+    mask: Array | None,
+    *,
+    train: bool,
+  ) -> Array:
+    """Maps queries x (b, q, d) to the same shape; memory (b, l, d)."""
+    drop, attention, norm = _parts(self)
+    key = x + query_positions
+    y = attention("self_attention")(key, key, x, train=train)
+    x = norm("norm1")(x + drop(y, train))
+    y = attention("cross_attention")(
+      x + query_positions,
+      memory + memory_positions,
+      memory,
+      mask=mask,
+      train=train,
+    )
+    x = norm("norm2")(x + drop(y, train))
+    return norm("norm3")(x + _perceptron(self, x, train))
+
+
+class Perceptron(nn.Module):
+  """Dense layers with rectifiers between them: DETR's head for boxes.
+
+  Attributes:
+    features: of each layer's result.
+    zero_last: whether the last layer starts at zero.
+    dtype: to compute in; parameters are float32.
+  """
+
+  features: tuple[int, ...]
+  zero_last: bool = False
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: Array) -> Array:
+    """Maps x (..., d) to (..., features[-1])."""
+    for i, features in enumerate(self.features, 1):
+      last = i == len(self.features)
+      init = nn.initializers.zeros if last and self.zero_last else XAVIER
+      x = Dense(features, dtype=self.dtype, kernel_init=init, name=f"dense{i}")(
+        x
+      )
+      x = x if last else jax.nn.relu(x)
+    return x
+
+
+def layer_norm(name: str, dtype: Any = jnp.float32) -> nn.LayerNorm:
+  """Returns a LayerNorm with torch's epsilon."""
+  return nn.LayerNorm(epsilon=1e-5, dtype=dtype, name=name)
+
+
+def _parts(layer: Any) -> tuple[Any, Any, Any]:
+  """Returns dropout, attention and norm with a layer's settings."""
+  drop = lambda y, train: Dropout(layer.dropout, layer.axis_name)(
+    y, train=train
+  )
+  attention = lambda name: Attention(
+    layer.heads, layer.dropout, layer.dtype, layer.axis_name, name=name
+  )
+  return drop, attention, lambda name: layer_norm(name, layer.dtype)
+
+
+def _perceptron(layer: Any, x: Array, train: bool) -> Array:
+  """Dense, rectifier, Dense, with dropout after each."""
+  drop = _parts(layer)[0]
+  dense = lambda features, name: Dense(
+    features, dtype=layer.dtype, kernel_init=XAVIER, name=name
+  )
+  y = jax.nn.relu(dense(layer.hidden, "dense1")(x))
+  return drop(dense(x.shape[-1], "dense2")(drop(y, train)), train)

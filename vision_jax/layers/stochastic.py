@@ -1,0 +1,68 @@
+"""Noise inside a model, keyed by example and not by device.
+
+An example's noise depends on its position in the global batch, so that one
+device, a mesh of them and `pmap` draw the same numbers. The rng collection is
+"dropout".
+"""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from vision_jax.core.types import Array
+
+
+def example_keys(key: Array, count: int, axis_name: str | None) -> Array:
+  """Returns one key for each of this shard's `count` examples, (count,).
+
+  Key i is fold_in(key, position of example i in the global batch).
+  """
+  shard = 0 if axis_name is None else jax.lax.axis_index(axis_name)
+  positions = shard * count + jnp.arange(count)
+  return jax.vmap(jax.random.fold_in, (None, 0))(key, positions)
+
+
+class Dropout(nn.Module):
+  """Zeroes each value with probability `rate` (Srivastava et al., 2014).
+
+  What is kept grows by 1 / (1 - rate); with train=False nothing happens.
+  """
+
+  rate: float
+  axis_name: str | None = None
+
+  @nn.compact
+  def __call__(self, x: Array, *, train: bool) -> Array:
+    """Returns x (b, ...) with values dropped independently."""
+    return _drop(self, x, x.shape[1:], train)
+
+
+class StochasticDepth(nn.Module):
+  """Zeroes a residual branch, an example at a time (Huang et al., 2016).
+
+  Differs from the paper: what is kept grows by 1 / (1 - rate) in training, in
+  place of shrinking at test time; the expectation is the same.
+  """
+
+  rate: float
+  axis_name: str | None = None
+
+  @nn.compact
+  def __call__(self, x: Array, *, train: bool) -> Array:
+    """Returns the branch x (b, ...), whole or zero for each example."""
+    return _drop(self, x, (1,) * (x.ndim - 1), train)
+
+
+def _drop(module: nn.Module, x: Array, shape: tuple[int, ...], train: bool):
+  rate = module.rate
+  if not 0 <= rate < 1:
+    raise ValueError(
+      f"{type(module).__name__}: got rate={rate}; expected 0 <= rate < 1, the "
+      "probability of zeroing."
+    )
+  if not train or rate == 0:
+    return x
+  axis = None if module.is_initializing() else module.axis_name
+  keys = example_keys(module.make_rng("dropout"), x.shape[0], axis)
+  keep = jax.vmap(lambda key: jax.random.bernoulli(key, 1 - rate, shape))(keys)
+  return jnp.where(keep, x / (1 - rate), 0).astype(x.dtype)

@@ -1,0 +1,33 @@
+"""Augmentations inside the compiled step: (batch, key) -> batch.
+
+Each takes its draws from an example's `index` (`keys.py`), so that pictures do
+not depend on shards or execution. `image` (b, h, w, c) is float32 in any range,
+or uint8; what needs to know black and white takes `value_range`.
+"""
+
+from vision_jax.ops.augment.color import color_jitter
+from vision_jax.ops.augment.compose import sequence
+from vision_jax.ops.augment.erase import cutout, random_erasing
+from vision_jax.ops.augment.geometry import (
+  random_crop,
+  random_crop_flip,
+  random_flip,
+)
+from vision_jax.ops.augment.levels import normalized_range
+from vision_jax.ops.augment.mix import cutmix, mixup, mixup_or_cutmix
+from vision_jax.ops.augment.randaugment import rand_augment
+
+__all__ = [
+  "color_jitter",
+  "cutmix",
+  "cutout",
+  "mixup",
+  "mixup_or_cutmix",
+  "normalized_range",
+  "rand_augment",
+  "random_crop",
+  "random_crop_flip",
+  "random_erasing",
+  "random_flip",
+  "sequence",
+]

@@ -1,0 +1,200 @@
+"""Augmentations that move image, boxes and padding mask together.
+
+`random_flip` of `geometry.py` does where images fill their canvas; the one here
+also mirrors within what `image_mask` shows. What changes colours only goes
+beside these in `sequence`.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from vision_jax.core.types import Array, Batch
+from vision_jax.ops.augment.geometry import check_probability
+from vision_jax.ops.augment.keys import uniforms
+from vision_jax.ops.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
+
+Augment = Callable[[Batch, Array], Batch]
+
+
+def random_flip_boxes(
+  probability: float = 0.5, *, vertical: float = 0.0
+) -> Augment:
+  """Mirrors image and boxes left and right, and top and bottom.
+
+  Args:
+    probability: of left and right.
+    vertical: probability of top and bottom, for pictures without an up.
+  """
+  check_probability(probability)
+  check_probability(vertical)
+
+  def augment(batch, key):
+    _check(batch, "random_flip_boxes")
+    draws = uniforms(batch, key, 2)
+    new = dict(batch)
+    for axis, chance in ((0, probability), (1, vertical)):
+      if chance:
+        new |= _mirror(new, draws[:, axis] < chance, axis)
+    return new
+
+  return augment
+
+
+def random_crop_boxes(
+  scale: tuple[float, float] = (0.5, 1.0),
+  *,
+  ratio: tuple[float, float] = (1.0, 1.0),
+  probability: float = 1.0,
+  visible: float = 0.3,
+  fill: float = 0.0,
+) -> Augment:
+  """Cuts a window of random size and place out, and enlarges it to the image.
+
+  DETR's random size crop and, where sides above 1 shrink the picture into a
+  larger frame, the scale jitter of Ghiasi et al. (2021,
+  https://arxiv.org/abs/2012.07177). Boxes are cut to the window; those of which
+  less than `visible` is left, and those padded, get `box_mask` 0.
+
+  Without `image_mask` the window fills the canvas, so that its proportions
+  become the canvas's. With it proportions stay, and the rest is padding.
+
+  Args:
+    scale: (smallest, largest) side of the window as a part of the picture's;
+      the logarithm is uniform.
+    ratio: (smallest, largest) factor between the parts of width and height.
+    probability: of an example to be changed at all.
+    visible: part of a box's area that has to stay.
+    fill: the image where the window leaves it.
+  """
+  for name, pair in (("scale", scale), ("ratio", ratio)):
+    if not 0 < pair[0] <= pair[1]:
+      raise ValueError(f"{name}: got {pair}; expected 0 < smallest <= largest.")
+  check_probability(probability)
+  if not 0 <= visible <= 1:
+    raise ValueError(f"visible: got {visible}; expected a part, 0 to 1.")
+
+  def augment(batch, key):
+    _check(batch, "random_crop_boxes")
+    draws = uniforms(batch, key, 5)
+    window = _windows(draws, scale, ratio)
+    whole = jnp.array([0.0, 0.0, 1.0, 1.0])
+    changed = draws[:, 4] < probability
+    window = jnp.where(changed[:, None], window, whole)
+    return (
+      batch
+      | _cut_image(batch, window, fill)
+      | _cut_boxes(batch, window, visible)
+    )
+
+  return augment
+
+
+def _windows(draws: Array, scale, ratio) -> Array:
+  """Draws windows (b, 4): x, y, width, height in parts of the picture."""
+  between = lambda pair, u: jnp.exp(
+    jnp.log(pair[0]) + u * (jnp.log(pair[1]) - jnp.log(pair[0]))
+  )
+  side, skew = between(scale, draws[:, 0]), between(ratio, draws[:, 1])
+  size = jnp.stack([side * jnp.sqrt(skew), side / jnp.sqrt(skew)], -1)
+  # Within the picture where it fits, else around it.
+  low = draws[:, 2:4] * (1 - size)
+  return jnp.concatenate([low, size], -1)
+
+
+def _cut_image(batch: Batch, window: Array, fill: float) -> dict[str, Array]:
+  """Resamples the windows to the canvas."""
+  image = batch["image"]
+  _, h, w, _ = image.shape
+  content = _content(batch)  # height, width in pixels
+  part = content * window[:, 3:1:-1]
+  canvas = jnp.array([h, w], jnp.float32)
+  factor = canvas / part
+  if "image_mask" in batch:
+    factor = jnp.min(factor, -1, keepdims=True).repeat(2, -1)
+  offset = -content * window[:, 1::-1] * factor
+
+  def resample(x, factor, offset):
+    return jax.image.scale_and_translate(
+      x.astype(jnp.float32) - fill,
+      x.shape,
+      (0, 1),
+      factor,
+      offset,
+      "linear",
+      antialias=True,
+    )
+
+  shown = jax.vmap(resample)(image, factor, offset) + fill
+  new = {"image": _as(shown, image.dtype)}
+  if "image_mask" in batch:
+    size = jnp.round(part * factor)
+    rows = jnp.arange(h) < size[:, :1]
+    columns = jnp.arange(w) < size[:, 1:]
+    mask = (rows[:, :, None] & columns[:, None, :]).astype(jnp.float32)
+    new["image_mask"] = mask.astype(batch["image_mask"].dtype)
+    kept = mask[..., None].astype(new["image"].dtype)
+    new["image"] = new["image"] * kept
+  return new
+
+
+def _cut_boxes(batch: Batch, window: Array, visible: float) -> dict[str, Array]:
+  """Moves boxes into the windows' coordinates and drops what is hidden."""
+  corners = cxcywh_to_xyxy(batch["boxes"])
+  low, size = window[:, None, :2], window[:, None, 2:]
+  moved = jnp.concatenate(
+    [(corners[..., :2] - low) / size, (corners[..., 2:] - low) / size], -1
+  )
+  cut = jnp.clip(moved, 0, 1)
+  area = lambda box: jnp.prod(box[..., 2:] - box[..., :2], -1)
+  whole = area(moved)
+  left = area(cut) > visible * whole
+  keep = (batch["box_mask"] > 0) & left & (area(cut) > 0)
+  boxes = jnp.where(keep[..., None], xyxy_to_cxcywh(cut), 0)
+  mask = keep.astype(batch["box_mask"].dtype)
+  return {"boxes": boxes.astype(batch["boxes"].dtype), "box_mask": mask}
+
+
+def _mirror(batch: Batch, flip: Array, axis: int) -> dict[str, Array]:
+  """Returns what changes in the examples of `flip` (b,); axis 0 is x."""
+  image = batch["image"]
+  across = 2 - axis  # of the image
+  n = image.shape[across]
+  end = _content(batch)[:, 1 - axis].astype(jnp.int32)[:, None]
+  place = jnp.arange(n)[None]
+  there = jnp.where(flip[:, None] & (place < end), end - 1 - place, place)
+  take = lambda x, i: jnp.take(x, i, axis=across - 1, mode="clip")
+  boxes = batch["boxes"]
+  mirrored = boxes.at[..., axis].set(1 - boxes[..., axis])
+  real = (flip[:, None] & (batch["box_mask"] > 0))[..., None]
+  return {
+    "image": jax.vmap(take)(image, there),
+    "boxes": jnp.where(real, mirrored, boxes),
+  }
+
+
+def _content(batch: Batch) -> Array:
+  """Height and width (b, 2) of what is not padding, in pixels."""
+  b, h, w, _ = batch["image"].shape
+  if "image_mask" not in batch:
+    return jnp.broadcast_to(jnp.array([h, w], jnp.float32), (b, 2))
+  shown = batch["image_mask"].astype(jnp.float32)
+  size = jnp.stack([shown.max(2).sum(1), shown.max(1).sum(1)], -1)
+  return jnp.maximum(size, 1)
+
+
+def _as(image: Array, dtype) -> Array:
+  if jnp.issubdtype(dtype, jnp.integer):
+    image = jnp.clip(jnp.round(image), 0, 255)
+  return image.astype(dtype)
+
+
+def _check(batch: Batch, name: str) -> None:
+  lacking = sorted({"boxes", "box_mask"} - set(batch))
+  placed = sorted({"target", "masks"} & set(batch))
+  if lacking or placed:
+    raise ValueError(
+      f"{name} moves image and boxes; the batch lacks {lacking} and has "
+      f"{placed} as well. Use an augmentation that moves what there is."
+    )

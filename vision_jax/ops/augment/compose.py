@@ -1,0 +1,20 @@
+"""Augmentations after one another."""
+
+from collections.abc import Callable
+
+import jax
+
+from vision_jax.core.types import Array, Batch
+
+Augment = Callable[[Batch, Array], Batch]
+
+
+def sequence(*augments: Augment) -> Augment:
+  """Applies each in turn, with a key of its own."""
+
+  def augment(batch, key):
+    for number, step in enumerate(augments):
+      batch = step(batch, jax.random.fold_in(key, number))
+    return batch
+
+  return augment

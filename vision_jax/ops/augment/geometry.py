@@ -1,0 +1,105 @@
+"""Flips and crops of whole pixels: exact, for any type of image."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from vision_jax.core.types import Array, Batch
+from vision_jax.ops.augment.keys import integers, uniforms
+
+Augment = Callable[[Batch, Array], Batch]
+_PAD_MODES = {"zero": "constant", "reflect": "reflect"}
+_PLACED = ("boxes", "target", "masks")  # what moves with the picture
+
+
+def random_flip(probability: float = 0.5) -> Augment:
+  """Mirrors left and right, with `boxes`, `target` and `masks` if present."""
+  check_probability(probability)
+
+  def augment(batch, key):
+    flip = uniforms(batch, key, 1)[:, 0] < probability
+    return batch | _flip(batch, flip)
+
+  return augment
+
+
+def random_crop(pad: int = 4, *, mode: str = "zero") -> Augment:
+  """Pads each side, and cuts a window of the image's size at random.
+
+  Args:
+    pad: pixels; the window moves by -pad ... pad either way.
+    mode: "zero" (black, or the mean where images are normalised) or "reflect"
+      (mirrored at the border's centre, which is not repeated).
+  """
+  return _crop(pad, mode, flip=0.0)
+
+
+def random_crop_flip(
+  pad: int = 4, *, mode: str = "zero", probability: float = 0.5
+) -> Augment:
+  """`random_crop` and `random_flip` from one draw: the CIFAR augmentation.
+
+  He et al., https://arxiv.org/abs/1512.03385, section 4.2.
+  """
+  check_probability(probability)
+  return _crop(pad, mode, flip=probability)
+
+
+def check_probability(probability: float) -> None:
+  """Raises a ValueError unless this is in [0, 1]."""
+  if not 0 <= probability <= 1:
+    raise ValueError(f"probability: got {probability}; expected [0, 1].")
+
+
+def check_image_only(batch: Batch, name: str) -> None:
+  """Raises a ValueError if boxes or masks would have to move along."""
+  placed = sorted(set(_PLACED) & set(batch))
+  if placed:
+    raise ValueError(
+      f"{name} moves the image alone; the batch has {placed} as well. Use an "
+      "augmentation that moves them together, such as random_flip."
+    )
+
+
+def _crop(pad: int, mode: str, flip: float) -> Augment:
+  if pad < 0:
+    raise ValueError(f"pad: got {pad}; expected pixels, >= 0.")
+  if mode not in _PAD_MODES:
+    raise ValueError(f"mode: got {mode!r}; expected one of {[*_PAD_MODES]}.")
+
+  def augment(batch, key):
+    check_image_only(batch, "random_crop")
+    draws = uniforms(batch, key, 3)
+    offset = integers(draws[:, :2], 2 * pad + 1)
+    image = jax.vmap(lambda x, o: _window(x, o, pad, mode))(
+      batch["image"], offset
+    )
+    moved = {**batch, "image": image}
+    return moved | _flip(moved, draws[:, 2] < flip) if flip else moved
+
+  return augment
+
+
+def _window(image: Array, offset: Array, pad: int, mode: str) -> Array:
+  around = ((pad, pad), (pad, pad), (0, 0))
+  padded = jnp.pad(image, around, mode=_PAD_MODES[mode])
+  return jax.lax.dynamic_slice(padded, (*offset, 0), image.shape)
+
+
+def _flip(batch: Batch, flip: Array) -> dict[str, Array]:
+  """Returns what changes in the examples of `flip` (b,)."""
+
+  def mirror(x, axis):
+    chosen = flip.reshape(-1, *[1] * (x.ndim - 1))
+    return jnp.where(chosen, jnp.flip(x, axis), x)
+
+  axes = {"image": 2, "target": 2, "masks": 3}
+  new = {
+    name: mirror(batch[name], axes[name]) for name in axes if name in batch
+  }
+  if "boxes" in batch:
+    boxes = batch["boxes"]  # (b, n, 4) cxcywh in [0, 1]
+    mirrored = boxes.at[..., 0].set(1 - boxes[..., 0])
+    new["boxes"] = jnp.where(flip[:, None, None], mirrored, boxes)
+  return new

@@ -1,0 +1,20 @@
+"""Options that are chosen by name."""
+
+import difflib
+from collections.abc import Iterable
+
+
+def check_name(what: str, got: str, known: Iterable[str]) -> str:
+  """Returns `got`, if it is one of the known names.
+
+  Raises:
+    ValueError: with the nearest name and all of them.
+  """
+  known = tuple(known)
+  if got not in known:
+    near = difflib.get_close_matches(str(got), known, 1, 0.0)[0]
+    raise ValueError(
+      f"{what}: got {got!r}; did you mean {near!r}? Expected one of "
+      f"{', '.join(known)}."
+    )
+  return got
