@@ -1,0 +1,66 @@
+"""A small convolutional network that learns MNIST in about a minute."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from vision_jax.core.shapes import check_shape
+from vision_jax.core.types import Array
+from vision_jax.layers.conv import Conv, max_pool
+from vision_jax.layers.dense import Dense
+from vision_jax.layers.norm import BatchNorm
+from vision_jax.layers.stochastic import Dropout
+
+
+class CNN(nn.Module):
+  """Stages of convolution, BatchNorm and ReLU, with maxima between them.
+
+  The first convolution is 5x5 with stride 2, so that nothing is computed at
+  full resolution, to save time on a CPU. The head sees where features are, not
+  only their average: 99.33 against 99.16 % after two epochs of MNIST, with one
+  seed. Paths conv1, bn1, conv2, ..., head.
+
+  Attributes:
+    num_classes: k.
+    stages: features of the convolutions of each stage; the image is halved
+      before each stage.
+    dropout: probability of zeroing a feature before the head.
+    momentum: of BatchNorm's running moments.
+    dtype: to compute in; parameters are float32.
+    axis_name: the mapped axis under `pmap`, else None.
+  """
+
+  num_classes: int
+  stages: Sequence[Sequence[int]] = ((32, 32), (64, 64))
+  dropout: float = 0.0
+  momentum: float = 0.9
+  dtype: Any = jnp.float32
+  axis_name: str | None = None
+
+  @nn.compact
+  def __call__(
+    self, x: Array, *, train: bool, mask: Array | None = None
+  ) -> Array:
+    """Maps images x (b, h, w, c) of one size to logits (b, k) float32."""
+    b, *_ = check_shape("image", x, "b h w c")
+    number = 0
+    for i, stage in enumerate(self.stages):
+      x = max_pool(x) if i else x
+      for features in stage:
+        number += 1
+        kernel, stride = (5, 2) if number == 1 else (3, 1)
+        name = f"conv{number}"
+        x = Conv(features, kernel, stride, dtype=self.dtype, name=name)(x)
+        norm = BatchNorm(
+          self.axis_name,
+          momentum=self.momentum,
+          dtype=self.dtype,
+          name=f"bn{number}",
+        )
+        x = jax.nn.relu(norm(x, train=train, mask=mask))
+    x = Dropout(self.dropout, self.axis_name)(x.reshape(b, -1), train=train)
+    head = Dense(self.num_classes, dtype=self.dtype, name="head")
+    return head(x).astype(jnp.float32)

@@ -1,0 +1,109 @@
+"""Parameters and floating-point operations, without running or allocating."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+
+def parameters(model: nn.Module, shape: Sequence[int]) -> int:
+  """Returns the number of parameters, for inputs of a shape (b, h, w, c).
+
+  BatchNorm's running moments are no parameters, as everywhere.
+  """
+  init, args = _init(model, shape)
+  return _size(jax.eval_shape(init, *args)[1])
+
+
+def forward_cost(model: nn.Module, shape: Sequence[int]) -> tuple[int, int]:
+  """Returns the parameters, and the FLOPs of a forward pass (train=False).
+
+  The FLOPs, see `flops`, are of the whole batch (b, h, w, c).
+  """
+  init, args = _init(model, shape)
+  # Initialising runs the model once; drawing parameters multiplies nothing.
+  jaxpr, out = jax.make_jaxpr(init, return_shape=True)(*args)
+  return _size(out[1]), _count(jaxpr.jaxpr)
+
+
+def _init(model, shape):
+  """Returns init(key, x) -> (logits, variables), and shapes for it."""
+  key = jax.eval_shape(lambda: jax.random.key(0))
+  x = jax.ShapeDtypeStruct(tuple(shape), jnp.float32)
+
+  def init(key, x):
+    keys = dict.fromkeys(("params", "dropout"), key)
+    return model.init_with_output(keys, x, train=False)
+
+  return init, (key, x)
+
+
+def _size(variables) -> int:
+  leaves = jax.tree.leaves(variables["params"])
+  return sum(math.prod(leaf.shape) for leaf in leaves)
+
+
+def flops(fn: Callable[..., Any], *args: Any) -> int:
+  """Returns the FLOPs of fn(*args): *two* for each multiply-add.
+
+  Counts matrix products and convolutions in what `fn` traces to, which is what
+  "GMACs" (half of this) in papers and torchvision's tables count, and what a
+  model-FLOPs utilization divides. It does not depend on backend, compiler or
+  layer forms. Products with a convolution's zero padding count, as they do
+  there; those with the zeros of a strided convolution's gradient do not. A
+  scan counts its length; a branch the dearer one; a `while` loop one turn, for
+  its number of turns is not known; one shard's work under shard_map.
+
+  Args:
+    fn: a function of arrays, for example a forward pass or a gradient.
+    *args: arrays, or `jax.ShapeDtypeStruct`s of them: nothing is computed.
+  """
+  return _count(jax.make_jaxpr(fn)(*args).jaxpr)
+
+
+def _count(jaxpr: Any) -> int:
+  return sum(_count_equation(equation) for equation in jaxpr.eqns)
+
+
+def _count_equation(equation: Any) -> int:
+  name = equation.primitive.name
+  if name == "dot_general":
+    return _dot(equation)
+  if name == "conv_general_dilated":
+    return _convolution(equation)
+  inner = [_count(jaxpr) for jaxpr in _inner(equation.params)]
+  if name == "cond":
+    return max(inner)
+  return sum(inner) * (equation.params["length"] if name == "scan" else 1)
+
+
+def _inner(params: dict[str, Any]) -> Iterator[Any]:
+  """The programs within an equation (loops, branches, calls)."""
+  for value in params.values():
+    for item in value if isinstance(value, tuple | list) else (value,):
+      item = getattr(item, "jaxpr", item)
+      if hasattr(item, "eqns"):
+        yield item
+
+
+def _dot(equation: Any) -> int:
+  (contracted, _), _ = equation.params["dimension_numbers"]
+  left = equation.invars[0].aval.shape
+  out = equation.outvars[0].aval.shape
+  return 2 * math.prod(out) * math.prod(left[i] for i in contracted)
+
+
+def _convolution(equation: Any) -> int:
+  left, kernel = (v.aval.shape for v in equation.invars[:2])
+  out = equation.outvars[0].aval.shape
+  numbers = equation.params["dimension_numbers"]
+  taps = math.prod(kernel) // kernel[numbers.rhs_spec[0]]
+  places = math.prod(out)
+  if math.prod(equation.params["lhs_dilation"]) > 1:
+    # Each input pixel, not each of the zeros between them, meets each tap.
+    places //= math.prod(out[i] for i in numbers.out_spec[2:])
+    places *= math.prod(left[i] for i in numbers.lhs_spec[2:])
+  return 2 * places * taps

@@ -1,0 +1,237 @@
+"""The U-Net of denoising diffusion (Ho et al., arxiv.org/abs/2006.11239)."""
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from vision_jax.core.shapes import check_shape
+from vision_jax.core.types import Array
+from vision_jax.layers.attention import attend
+from vision_jax.layers.conv import Conv
+from vision_jax.layers.dense import Dense
+from vision_jax.layers.group_norm import GroupNorm
+from vision_jax.layers.stochastic import Dropout
+from vision_jax.layers.time_embedding import GLOROT, TimeEmbedding
+
+# Layers that begin as (nearly) nothing, so that blocks begin as identities; not
+# zero, as in the authors' code, so that gradients pass from the first step.
+NOTHING = nn.initializers.variance_scaling(1e-10, "fan_avg", "uniform")
+
+
+class ResBlock(nn.Module):
+  """Two convolutions, the time's embedding added between them.
+
+  Paths norm1, conv1, time, norm2, conv2, and shortcut where channels change.
+  """
+
+  features: int
+  groups: int
+  dropout: float
+  dtype: Any
+  axis_name: str | None
+
+  @nn.compact
+  def __call__(self, x: Array, time: Array, *, train: bool) -> Array:
+    """Maps x (b, h, w, c) and time (b, d) to (b, h, w, features)."""
+    norm = functools.partial(GroupNorm, self.groups, dtype=self.dtype)
+    conv = functools.partial(
+      Conv, self.features, use_bias=True, dtype=self.dtype
+    )
+    y = conv(kernel_init=GLOROT, name="conv1")(
+      jax.nn.silu(norm(name="norm1")(x))
+    )
+    dense = Dense(
+      self.features, dtype=self.dtype, kernel_init=GLOROT, name="time"
+    )
+    y += dense(jax.nn.silu(time))[:, None, None]
+    y = jax.nn.silu(norm(name="norm2")(y))
+    y = Dropout(self.dropout, self.axis_name)(y, train=train)
+    y = conv(kernel_init=NOTHING, name="conv2")(y)
+    if x.shape[-1] != self.features:
+      x = conv(kernel=1, kernel_init=GLOROT, name="shortcut")(x)
+    return x + y
+
+
+class AttentionBlock(nn.Module):
+  """Self-attention over all pixels, as a residual; norm, query ... out."""
+
+  groups: int
+  heads: int
+  dtype: Any
+
+  @nn.compact
+  def __call__(self, x: Array) -> Array:
+    """Maps x (b, h, w, c) to the same shape."""
+    b, h, w, c = x.shape
+    dense = functools.partial(Dense, c, dtype=self.dtype)
+    y = GroupNorm(self.groups, dtype=self.dtype, name="norm")(x)
+    y = y.reshape(b, h * w, c)
+    split = lambda name: dense(kernel_init=GLOROT, name=name)(y).reshape(
+      b, h * w, self.heads, c // self.heads
+    )
+    y = attend(split("query"), split("key"), split("value"))
+    y = dense(kernel_init=NOTHING, name="out")(y.reshape(b, h * w, c))
+    return x + y.reshape(b, h, w, c)
+
+
+class DDPMUNet(nn.Module):
+  """Predicts, from a noisy image and its time, an image's worth of numbers.
+
+  Defaults are the CIFAR-10 model's, 35.7M parameters. Going down, a level has
+  `blocks` residual blocks and halves the image; going up, one block more and
+  doubles it; every block's result on the way down enters one on the way up.
+
+  Attributes:
+    num_classes: k of a class-conditional model, 0 for an unconditional one.
+      Label k means no class (classifier-free guidance).
+    width: channels at full resolution.
+    multipliers: of the width at each resolution.
+    blocks: residual blocks at each resolution.
+    attention: sides (h) of the images which have attention.
+    heads: of attention.
+    dropout: in residual blocks.
+    groups: of group normalization.
+    learned_variance: whether twice the channels come out, the second half for
+      the variance (https://arxiv.org/abs/2102.09672).
+    dtype: to compute in; parameters are float32.
+    axis_name: the mapped axis under `pmap`, else None.
+  """
+
+  num_classes: int = 0
+  width: int = 128
+  multipliers: Sequence[int] = (1, 2, 2, 2)
+  blocks: int = 2
+  attention: Sequence[int] = (16,)
+  heads: int = 1
+  dropout: float = 0.1
+  groups: int = 32
+  learned_variance: bool = False
+  dtype: Any = jnp.float32
+  axis_name: str | None = None
+
+  @nn.compact
+  def __call__(
+    self,
+    x: Array,
+    t: Array | None = None,
+    label: Array | None = None,
+    *,
+    train: bool,
+    mask: Array | None = None,
+  ) -> Array:
+    """Maps noisy images x (b, h, w, c) to predictions, float32.
+
+    Args:
+      x: images.
+      t: times (b,); None is 0.
+      label: classes (b,), k for none; None is none. Not looked at by an
+        unconditional model.
+      train: whether dropout drops.
+      mask: (b,), not needed: no example sees another.
+
+    Returns:
+      (b, h, w, c), or (b, h, w, 2 c) where the variance is learned.
+    """
+    del mask
+    b, h, w, c = check_shape("image", x, "b h w c")
+    halvings = 2 ** (len(self.multipliers) - 1)
+    if h % halvings or w % halvings:
+      raise ValueError(
+        f"image: got {h} x {w}; expected sides divisible by {halvings}, for "
+        f"{len(self.multipliers)} resolutions. Pad the images, or give fewer "
+        "multipliers."
+      )
+    time = self._embed(jnp.zeros(b) if t is None else t, label)
+    x = self._conv(self.width, "conv_in")(x)
+    x, passed = self._down(x, time, train)
+    x = self._block(x.shape[-1], "middle_block1")(x, time, train=train)
+    x = self._attend("middle_attention")(x)
+    x = self._block(x.shape[-1], "middle_block2")(x, time, train=train)
+    x = self._up(x, passed, time, train)
+    x = GroupNorm(self.groups, dtype=self.dtype, name="norm_out")(x)
+    out = c * (2 if self.learned_variance else 1)
+    conv = Conv(
+      out, use_bias=True, dtype=self.dtype, kernel_init=NOTHING, name="conv_out"
+    )
+    return conv(jax.nn.silu(x)).astype(jnp.float32)
+
+  def _embed(self, t: Array, label: Array | None) -> Array:
+    """The time's vector, with the class's added, (b, 4 width)."""
+    hidden = 4 * self.width
+    time = TimeEmbedding(self.width, hidden, self.dtype, name="time")(t)
+    if not self.num_classes:
+      return time
+    if label is None:
+      label = jnp.full(t.shape, self.num_classes, jnp.int32)
+    embed = nn.Embed(
+      self.num_classes + 1,
+      hidden,
+      dtype=self.dtype,
+      embedding_init=nn.initializers.normal(1.0),
+      name="label",
+    )
+    return time + embed(label)
+
+  def _down(self, x: Array, time: Array, train: bool):
+    """Returns the smallest image and what is passed across, in order."""
+    passed = [x]
+    for level, multiplier in enumerate(self.multipliers):
+      name, features = f"down{level + 1}", self.width * multiplier
+      for i in range(self.blocks):
+        x = self._level(x, time, features, f"{name}_", i, train)
+        passed.append(x)
+      if level + 1 < len(self.multipliers):
+        # The authors' stride-2 "SAME" pads after the image only.
+        x = jnp.pad(x, ((0, 0), (0, 1), (0, 1), (0, 0)))
+        x = self._conv(features, f"{name}_halve", stride=2, padding=0)(x)
+        passed.append(x)
+    return x, passed
+
+  def _up(self, x: Array, passed: list[Array], time: Array, train: bool):
+    for level, multiplier in reversed(list(enumerate(self.multipliers))):
+      name, features = f"up{level + 1}", self.width * multiplier
+      for i in range(self.blocks + 1):
+        x = jnp.concatenate([x, passed.pop()], axis=-1)
+        x = self._level(x, time, features, f"{name}_", i, train)
+      if level:
+        x = self._conv(features, f"{name}_double")(double(x))
+    return x
+
+  def _level(self, x, time, features, prefix, i, train):
+    x = self._block(features, f"{prefix}block{i + 1}")(x, time, train=train)
+    if x.shape[1] in self.attention:
+      x = self._attend(f"{prefix}attention{i + 1}")(x)
+    return x
+
+  def _block(self, features: int, name: str) -> ResBlock:
+    return ResBlock(
+      features, self.groups, self.dropout, self.dtype, self.axis_name, name=name
+    )
+
+  def _attend(self, name: str) -> AttentionBlock:
+    return AttentionBlock(self.groups, self.heads, self.dtype, name=name)
+
+  def _conv(self, features: int, name: str, **options: Any) -> Conv:
+    return Conv(
+      features,
+      use_bias=True,
+      dtype=self.dtype,
+      kernel_init=GLOROT,
+      name=name,
+      **options,
+    )
+
+
+def double(x: Array) -> Array:
+  """Doubles the sides of x (b, h, w, c) by repeating each pixel."""
+  b, h, w, c = x.shape
+  wide = jnp.broadcast_to(x[:, :, None, :, None], (b, h, 2, w, 2, c))
+  return wide.reshape(b, 2 * h, 2 * w, c)
+
+
+# The model of the paper's CIFAR-10 results, 35.7M parameters.
+DDPM_CIFAR10 = functools.partial(DDPMUNet)

@@ -1,0 +1,147 @@
+"""Fully convolutional networks on VGG-16."""
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from vision_jax.core.shapes import check_shape
+from vision_jax.core.types import Array
+from vision_jax.layers.conv import Conv, max_pool
+from vision_jax.layers.norm import BatchNorm
+from vision_jax.layers.stochastic import Dropout
+from vision_jax.layers.upsample import (
+  TransposedConv,
+  bilinear_init,
+  pad_to_multiple,
+)
+
+_HE = nn.initializers.he_normal()
+_MULTIPLE = 32
+
+
+class FCN(nn.Module):
+  """FCN on VGG-16 (Long et al., 2015), arxiv.org/abs/1411.4038.
+
+  VGG-16's dense layers become convolutions (fc6, fc7), scores are taken at
+  stride 32 and, in the finer variants, at 16 and 8 as well, added, and
+  upsampled by transposed convolutions that start as bilinear interpolation.
+  134.5 million parameters with 21 classes. Paths conv1_1 ..., fc6, fc7,
+  score_fr, score_pool4, upscore2, ... as in the authors' release.
+
+  Differs from the paper: fc6 is padded to keep the map's size, where the
+  release pads the image by 100 and crops; images whose sides are no multiple of
+  32 get zeros below and on the right and the logits are cut back; the last
+  upsampling is learned in all variants; and new score layers start at 0 only
+  where `zero_scores` says so.
+
+  Attributes:
+    num_classes: k.
+    stride: 32, 16 or 8, of the finest scores.
+    stages: features of VGG's convolutions, a tuple for each stage of five.
+    hidden: features of fc6 and fc7.
+    dropout: after fc6 and fc7.
+    zero_scores: whether score layers start at 0, for pretrained backbones.
+    norm: whether BatchNorm follows VGG's convolutions, to train from scratch;
+      they then have no bias, which the normalisation would take off again.
+    dtype: to compute in; parameters are float32.
+    axis_name: the mapped axis under `pmap`, else None.
+  """
+
+  num_classes: int
+  stride: int = 8
+  stages: Sequence[Sequence[int]] = (
+    (64,) * 2,
+    (128,) * 2,
+    (256,) * 3,
+    (512,) * 3,
+    (512,) * 3,
+  )
+  hidden: int = 4096
+  dropout: float = 0.5
+  zero_scores: bool = False
+  norm: bool = False
+  dtype: Any = jnp.float32
+  axis_name: str | None = None
+
+  @nn.compact
+  def __call__(
+    self, x: Array, *, train: bool, mask: Array | None = None
+  ) -> Array:
+    """Maps images x (b, h, w, c) to logits (b, h, w, k) float32."""
+    _, h, w, _ = check_shape("image", x, "b h w c")
+    if self.stride not in (32, 16, 8) or len(self.stages) != 5:
+      raise ValueError(
+        f"FCN: got stride={self.stride} and {len(self.stages)} stages; "
+        "expected a stride of 32, 16 or 8 and 5 stages."
+      )
+    pools = self._backbone(pad_to_multiple(x, _MULTIPLE), train, mask)
+    x = self._head(pools[-1], train)
+    score, stride = self._score(x, "score_fr"), 32
+    for stage in (4, 3):
+      if stride == self.stride:
+        break
+      score = self._upsample(score, 2, f"upscore{64 // stride}")
+      score += self._score(pools[stage - 1], f"score_pool{stage}")
+      stride //= 2
+    logits = self._upsample(score, stride, f"upscore_{stride}s")
+    return logits[:, :h, :w].astype(jnp.float32)
+
+  def _backbone(self, x: Array, train: bool, mask: Array | None):
+    pools = []
+    for stage, widths in enumerate(self.stages, 1):
+      for i, features in enumerate(widths, 1):
+        name = f"conv{stage}_{i}"
+        x = self._conv(features, 3, name, use_bias=not self.norm)(x)
+        if self.norm:
+          norm = BatchNorm(
+            self.axis_name, dtype=self.dtype, name=f"bn{stage}_{i}"
+          )
+          x = norm(x, train=train, mask=mask)
+        x = jax.nn.relu(x)
+      x = max_pool(x)
+      pools.append(x)
+    return pools
+
+  def _head(self, x: Array, train: bool) -> Array:
+    for name, kernel in (("fc6", 7), ("fc7", 1)):
+      x = jax.nn.relu(self._conv(self.hidden, kernel, name)(x))
+      x = Dropout(self.dropout, self.axis_name)(x, train=train)
+    return x
+
+  def _score(self, x: Array, name: str) -> Array:
+    init = nn.initializers.zeros if self.zero_scores else _HE
+    return self._conv(self.num_classes, 1, name, init)(x)
+
+  def _conv(self, features, kernel, name, init=_HE, use_bias=True):
+    return Conv(
+      features,
+      kernel,
+      use_bias=use_bias,
+      dtype=self.dtype,
+      kernel_init=init,
+      name=name,
+    )
+
+  def _upsample(self, x: Array, factor: int, name: str) -> Array:
+    """Enlarges x exactly `factor` times: what hangs over is cut off."""
+    _, h, w, _ = x.shape
+    up = TransposedConv(
+      self.num_classes,
+      kernel=2 * factor,
+      stride=factor,
+      use_bias=False,
+      dtype=self.dtype,
+      kernel_init=bilinear_init,
+      name=name,
+    )
+    y, cut = up(x), factor // 2
+    return y[:, cut : cut + h * factor, cut : cut + w * factor]
+
+
+FCN32s = functools.partial(FCN, stride=32)
+FCN16s = functools.partial(FCN, stride=16)
+FCN8s = functools.partial(FCN, stride=8)

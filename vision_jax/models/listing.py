@@ -1,0 +1,73 @@
+"""Every published model by a short name, for commands that name models.
+
+Configs do not need it: they call the constructors.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+
+import flax.linen as nn
+
+from vision_jax.models import resnet
+from vision_jax.models.cnn import CNN
+from vision_jax.models.lenet import LeNet5
+from vision_jax.models.mlp import MLP
+from vision_jax.models.vit import ViT, variant
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+  """A model as it was published.
+
+  Attributes:
+    make: (**fields) -> module, with the published number of classes.
+    image: (h, w, c) of its images.
+  """
+
+  make: Callable[..., nn.Module]
+  image: tuple[int, int, int]
+
+  def shape(self, batch_size: int = 1, image_size: int | None = None):
+    """Returns (b, h, w, c), with square images where a side is given."""
+    h, w, c = self.image
+    return (batch_size, image_size or h, image_size or w, c)
+
+
+def find(name: str) -> Entry:
+  """Returns the entry called `name`.
+
+  Raises:
+    ValueError: if there is none; says which there are.
+  """
+  if name not in MODELS:
+    raise ValueError(
+      f"model: got {name!r}; expected one of {', '.join(MODELS)}."
+    )
+  return MODELS[name]
+
+
+def _entry(constructor, num_classes, image, **fields) -> Entry:
+  def make(**more) -> nn.Module:
+    return constructor(**{"num_classes": num_classes, **fields, **more})
+
+  return Entry(make, image)
+
+
+def _entries() -> Iterator[tuple[str, Entry]]:
+  for name, constructor in (("mlp", MLP), ("lenet5", LeNet5), ("cnn", CNN)):
+    yield name, _entry(constructor, 10, (28, 28, 1))
+  for depth in (20, 32, 44, 56, 110):
+    make = getattr(resnet, f"ResNet{depth}")
+    yield f"resnet{depth}", _entry(make, 10, (32, 32, 3))
+  for depth in (18, 34, 50, 101, 152):
+    make = getattr(resnet, f"ResNet{depth}")
+    yield f"resnet{depth}", _entry(make, 1000, (224, 224, 3))
+  yield "vit_ti4", _entry(ViT, 10, (32, 32, 3), **variant("Ti/4"))
+  for size in ("Ti", "S", "B", "L"):
+    for patch in (32, 16, 8):
+      fields = variant(f"{size}/{patch}")
+      name = f"vit_{size.lower()}{patch}"
+      yield name, _entry(ViT, 1000, (224, 224, 3), **fields)
+
+
+MODELS: dict[str, Entry] = dict(_entries())

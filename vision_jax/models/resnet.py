@@ -1,0 +1,203 @@
+"""Residual networks for CIFAR and for ImageNet."""
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from vision_jax.core.shapes import check_shape
+from vision_jax.core.types import Array
+from vision_jax.layers.conv import Conv, global_average, max_pool
+from vision_jax.layers.dense import Dense
+from vision_jax.layers.norm import BatchNorm
+
+
+class Block(nn.Module):
+  """A residual block: two 3x3 convolutions, or 1x1, 3x3, 1x1 (bottleneck).
+
+  Paths conv1, bn1, ..., and projection/conv, projection_bn where the shortcut
+  is a 1x1 convolution (option B).
+
+  Attributes:
+    features: of the 3x3 convolutions; a bottleneck's result has four times
+      as many.
+    stride: of the first 3x3 convolution ("v1.5": not of the 1x1 before it).
+    bottleneck: which of the two.
+    shortcut: where shapes change, "A" subsamples and pads with zero channels,
+      "B" projects.
+    zero_init: whether the branch's last scale starts at 0.
+    dilation: of the 3x3 convolutions.
+    norm: partial of BatchNorm.
+    dtype: to compute in.
+  """
+
+  features: int
+  stride: int
+  bottleneck: bool
+  shortcut: str
+  zero_init: bool
+  dilation: int
+  norm: Any
+  dtype: Any
+
+  @nn.compact
+  def __call__(self, x: Array) -> Array:
+    """Maps x (b, h, w, c) to (b, h / stride, w / stride, d)."""
+    last = nn.initializers.zeros if self.zero_init else nn.initializers.ones
+    d, s = self.features, self.stride
+    layers = [(d, 3, s), (d, 3, 1)]
+    if self.bottleneck:
+      layers = [(d, 1, 1), (d, 3, s), (4 * d, 1, 1)]
+    y = x
+    for i, (features, kernel, stride) in enumerate(layers, 1):
+      y = Conv(
+        features,
+        kernel,
+        stride,
+        dilation=self.dilation if kernel == 3 else 1,
+        dtype=self.dtype,
+        name=f"conv{i}",
+      )(y)
+      init = last if i == len(layers) else nn.initializers.ones
+      y = self.norm(scale_init=init, name=f"bn{i}")(y)
+      y = y if i == len(layers) else jax.nn.relu(y)
+    return jax.nn.relu(y + self._shortcut(x, y.shape[-1]))
+
+  def _shortcut(self, x: Array, features: int) -> Array:
+    if self.stride == 1 and x.shape[-1] == features:
+      return x
+    if self.shortcut == "A":
+      x, more = x[:, :: self.stride, :: self.stride], features - x.shape[-1]
+      return jnp.pad(x, ((0, 0),) * 3 + ((more // 2, more - more // 2),))
+    name = "projection"
+    x = Conv(features, 1, self.stride, dtype=self.dtype, name=name)(x)
+    return self.norm(name=f"{name}_bn")(x)
+
+
+class ResNet(nn.Module):
+  """ResNet (He et al., 2015), with the variants at the bottom of this file.
+
+  Paths follow the paper's table 1: conv1, bn1, conv2_1, conv2_2, ..., fc.
+
+  Differs from the paper: a bottleneck's stride is in its 3x3 convolution
+  ("v1.5", as torchvision has it), and for ImageNet the last scale of each
+  branch starts at 0 (Goyal et al., 2017). For CIFAR, where option A leaves it
+  open, half of the zero channels come before and half after.
+
+  Attributes:
+    num_classes: k.
+    stages: blocks in each stage.
+    bottleneck: whether blocks are bottlenecks.
+    width: features of the first stage; they double with each.
+    stem: "imagenet", 7x7 stride 2 and max pooling, or "small", 3x3 stride 1.
+    shortcut: "A" or "B", see Block.
+    zero_init: whether each branch's last scale starts at 0.
+    momentum: of BatchNorm's running moments.
+    frozen_norm: whether BatchNorm uses its running moments in training too and
+      leaves them as they are, for pretrained weights and small batches. Scales
+      and biases are frozen by the optimizer, where they are to be.
+    dilated: whether the last stage keeps its resolution and dilates its 3x3
+      convolutions, after the first block, in place of its stride (DC5).
+    dtype: to compute in; parameters are float32.
+    axis_name: the mapped axis under `pmap`, else None.
+  """
+
+  num_classes: int
+  stages: Sequence[int] = (3, 4, 6, 3)
+  bottleneck: bool = True
+  width: int = 64
+  stem: str = "imagenet"
+  shortcut: str = "B"
+  zero_init: bool = True
+  momentum: float = 0.9
+  frozen_norm: bool = False
+  dilated: bool = False
+  dtype: Any = jnp.float32
+  axis_name: str | None = None
+
+  @nn.compact
+  def __call__(
+    self,
+    x: Array,
+    *,
+    train: bool,
+    mask: Array | None = None,
+    features: bool = False,
+  ) -> Array | dict[str, Array]:
+    """Maps images x (b, h, w, c) to logits (b, k) float32.
+
+    With features=True to the stages' results in place of logits: {"c2": ...,
+    "c5": ...}, of strides 4, 8, 16, 32 with the stem "imagenet" and 1, 2, 4, 8
+    with "small"; `fc` is then not created.
+    """
+    check_shape("image", x, "b h w c")
+    _check_choice("stem", self.stem, ("imagenet", "small"))
+    _check_choice("shortcut", self.shortcut, ("A", "B"))
+
+    def norm(name, scale_init=nn.initializers.ones):
+      layer = BatchNorm(
+        self.axis_name,
+        momentum=self.momentum,
+        dtype=self.dtype,
+        scale_init=scale_init,
+        name=name,
+      )
+      moments = train and not self.frozen_norm
+      return functools.partial(layer, train=moments, mask=mask)
+
+    maps, x = {}, self._stem(x, norm)
+    for stage, blocks in enumerate(self.stages):
+      dilated = self.dilated and stage == len(self.stages) - 1
+      for i in range(blocks):
+        x = Block(
+          self.width * 2**stage,
+          stride=2 if stage > 0 and i == 0 and not dilated else 1,
+          bottleneck=self.bottleneck,
+          shortcut=self.shortcut,
+          zero_init=self.zero_init,
+          dilation=2 if dilated and i > 0 else 1,
+          norm=norm,
+          dtype=self.dtype,
+          name=f"conv{stage + 2}_{i + 1}",
+        )(x)
+      maps[f"c{stage + 2}"] = x
+    if features:
+      return maps
+    x = Dense(self.num_classes, dtype=self.dtype, name="fc")(global_average(x))
+    return x.astype(jnp.float32)
+
+  def _stem(self, x: Array, norm: Any) -> Array:
+    imagenet = self.stem == "imagenet"
+    kernel, stride = (7, 2) if imagenet else (3, 1)
+    x = Conv(self.width, kernel, stride, dtype=self.dtype, name="conv1")(x)
+    x = jax.nn.relu(norm(name="bn1")(x))
+    return max_pool(x, size=3, stride=2, padding=1) if imagenet else x
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+  if value not in choices:
+    raise ValueError(f"ResNet: got {name}={value!r}; expected one of {choices}")
+
+
+_cifar = functools.partial(
+  ResNet,
+  bottleneck=False,
+  width=16,
+  stem="small",
+  shortcut="A",
+  zero_init=False,
+)
+ResNet20 = functools.partial(_cifar, stages=(3, 3, 3))
+ResNet32 = functools.partial(_cifar, stages=(5, 5, 5))
+ResNet44 = functools.partial(_cifar, stages=(7, 7, 7))
+ResNet56 = functools.partial(_cifar, stages=(9, 9, 9))
+ResNet110 = functools.partial(_cifar, stages=(18, 18, 18))
+
+ResNet18 = functools.partial(ResNet, stages=(2, 2, 2, 2), bottleneck=False)
+ResNet34 = functools.partial(ResNet, stages=(3, 4, 6, 3), bottleneck=False)
+ResNet50 = functools.partial(ResNet, stages=(3, 4, 6, 3))
+ResNet101 = functools.partial(ResNet, stages=(3, 4, 23, 3))
+ResNet152 = functools.partial(ResNet, stages=(3, 8, 36, 3))

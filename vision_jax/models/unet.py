@@ -1,0 +1,214 @@
+"""U-Net: an encoder and a decoder with connections across."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from vision_jax.core.shapes import check_shape
+from vision_jax.core.types import Array
+from vision_jax.layers.conv import Conv, max_pool
+from vision_jax.layers.norm import BatchNorm
+from vision_jax.layers.stochastic import Dropout
+from vision_jax.layers.upsample import (
+  TransposedConv,
+  depth_to_space,
+  pad_to_multiple,
+  space_to_depth,
+)
+
+
+class UNet(nn.Module):
+  """U-Net (Ronneberger et al., 2015), arxiv.org/abs/1505.04597.
+
+  With padding="valid" and norm=False it is the paper's: 572 x 572 gives
+  388 x 388. Paths down0 ... downN (the lowest), up0 ... and head, each block
+  with conv1, conv2 (and bn1, bn2), a decoder's with `up` too.
+
+  With patch=2 the net works at half the image's size: 2 x 2 pixels are folded
+  into channels before it, and unfolded from its logits, which costs a quarter
+  and keeps every pixel's own class.
+
+  Differs from the paper by default: zeros around the image keep its size, and
+  BatchNorm follows every 3x3 convolution in place of its bias. Images whose
+  sides are no multiple of patch * 2 ** depth get zeros below and on the right,
+  and the logits are cut back.
+
+  Attributes:
+    num_classes: k.
+    width: features of the first level; they double with each.
+    depth: how often the image is halved.
+    padding: "same" or "valid".
+    norm: whether BatchNorm takes the place of biases.
+    dropout: probability of zeroing a value of the two lowest levels' results,
+      as in the paper's section 3.1.
+    patch: side of the squares of pixels that are folded; 1 with "valid".
+    momentum: of BatchNorm's running moments.
+    dtype: to compute in; parameters are float32.
+    axis_name: the mapped axis under `pmap`, else None.
+  """
+
+  num_classes: int
+  width: int = 64
+  depth: int = 4
+  padding: str = "same"
+  norm: bool = True
+  dropout: float = 0.0
+  patch: int = 1
+  momentum: float = 0.9
+  dtype: Any = jnp.float32
+  axis_name: str | None = None
+
+  @nn.compact
+  def __call__(
+    self, x: Array, *, train: bool, mask: Array | None = None
+  ) -> Array:
+    """Maps images x (b, h, w, c) to logits (b, h', w', k) float32.
+
+    h' = h with padding "same", else `output_size(h, depth)`.
+    """
+    _, h, w, _ = check_shape("image", x, "b h w c")
+    self._check(h, w)
+    if self.padding == "same":
+      x = pad_to_multiple(x, self.patch * 2**self.depth)
+    x = space_to_depth(x, self.patch)
+    across = []
+    for level in range(self.depth):
+      x = self._block(f"down{level}", self.width * 2**level)(x, train, mask)
+      if level == self.depth - 1:
+        x = Dropout(self.dropout, self.axis_name)(x, train=train)
+      across.append(x)
+      x = max_pool(x)
+    lowest = self._block(f"down{self.depth}", self.width * 2**self.depth)
+    x = lowest(x, train, mask)
+    x = Dropout(self.dropout, self.axis_name)(x, train=train)
+    for level in reversed(range(self.depth)):
+      block = self._block(f"up{level}", self.width * 2**level, decoder=True)
+      x = block(x, train, mask, across[level])
+    features = self.num_classes * self.patch**2
+    head = Conv(features, 1, use_bias=True, dtype=self.dtype, name="head")
+    logits = depth_to_space(head(x), self.patch).astype(jnp.float32)
+    return logits[:, :h, :w] if self.padding == "same" else logits
+
+  def _block(self, name: str, features: int, decoder: bool = False):
+    return UNetBlock(
+      features,
+      decoder=decoder,
+      valid=self.padding == "valid",
+      norm=self.norm,
+      momentum=self.momentum,
+      dtype=self.dtype,
+      axis_name=self.axis_name,
+      name=name,
+    )
+
+  def _check(self, h: int, w: int) -> None:
+    if self.padding not in ("same", "valid"):
+      raise ValueError(
+        f"UNet: got padding={self.padding!r}; expected 'same' or 'valid'."
+      )
+    if self.patch < 1 or (self.patch > 1 and self.padding == "valid"):
+      raise ValueError(
+        f"UNet: got patch={self.patch} with padding={self.padding!r}; expected "
+        "1 or more, and 1 with 'valid'."
+      )
+    if self.padding == "valid":
+      output_size(h, self.depth), output_size(w, self.depth)
+
+
+class UNetBlock(nn.Module):
+  """Two 3x3 convolutions with ReLU, in a decoder after a doubling of the map.
+
+  Attributes:
+    features: of both convolutions.
+    decoder: whether the map is doubled and joined with one from the encoder.
+    valid: whether convolutions go without padding.
+    norm: whether BatchNorm takes the place of biases.
+    momentum: of its running moments.
+    dtype: to compute in; parameters are float32.
+    axis_name: the mapped axis under `pmap`, else None.
+  """
+
+  features: int
+  decoder: bool
+  valid: bool
+  norm: bool
+  momentum: float
+  dtype: Any
+  axis_name: str | None
+
+  @nn.compact
+  def __call__(
+    self, x: Array, train: bool, mask: Array | None, across: Any = None
+  ) -> Array:
+    """Maps x (b, h, w, c), and a decoder's `across`, to (b, h', w', d)."""
+    if self.decoder:
+      x = TransposedConv(self.features, dtype=self.dtype, name="up")(x)
+      x = jnp.concatenate([centre(across, x.shape[1:3]), x], -1)
+    for i in (1, 2):
+      x = Conv(
+        self.features,
+        padding=0 if self.valid else None,
+        use_bias=not self.norm,
+        dtype=self.dtype,
+        name=f"conv{i}",
+      )(x)
+      if self.norm:
+        x = BatchNorm(
+          self.axis_name,
+          momentum=self.momentum,
+          dtype=self.dtype,
+          name=f"bn{i}",
+        )(x, train=train, mask=mask)
+      x = jax.nn.relu(x)
+    return x
+
+
+def centre(x: Array, size: tuple[int, int]) -> Array:
+  """Cuts the middle (h, w) out of x (b, h', w', c)."""
+  top, left = ((n - m) // 2 for n, m in zip(x.shape[1:3], size, strict=True))
+  return x[:, top : top + size[0], left : left + size[1]]
+
+
+def output_size(size: int, depth: int = 4) -> int:
+  """Side of the logits that padding "valid" gives for an image's side.
+
+  Raises:
+    ValueError: if a level's side would be odd, or nothing would be left.
+  """
+  least, step = _least(depth), 2**depth
+  if size < least or (size - least) % step:
+    near = input_size(size - 2 * margin(depth), depth)
+    raise ValueError(
+      f"UNet: got an image's side of {size} with padding 'valid'; expected "
+      f"{least} plus a multiple of {step}, such as {near}, so that every "
+      "level can be halved."
+    )
+  return size - 2 * margin(depth)
+
+
+def input_size(size: int, depth: int = 4) -> int:
+  """The smallest image's side whose valid logits have `size` at least."""
+  step = 2**depth
+  more = max(-(-(size + 2 * margin(depth) - _least(depth)) // step), 0)
+  return _least(depth) + more * step
+
+
+def margin(depth: int = 4) -> int:
+  """Pixels that padding "valid" takes off each side: 92 for depth 4."""
+  # Two 3x3 convolutions take 2 at a level's own scale on the way down and up.
+  down = sum(2 * 2**level for level in range(depth + 1))
+  return down + sum(2 * 2**level for level in range(depth))
+
+
+def _least(depth: int) -> int:
+  """The smallest side that padding "valid" takes: 188 for depth 4."""
+  n = 1
+  while True:  # the lowest map's side before its convolutions is n + 4
+    side, out = n + 4, n
+    for _ in range(depth):
+      side, out = 2 * side + 4, 2 * out - 4
+    if out > 0:
+      return side
+    n += 1
