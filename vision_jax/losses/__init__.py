@@ -1,0 +1,1 @@
+"""Losses, one value for each example; none reduces over the batch."""

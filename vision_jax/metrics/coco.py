@@ -1,0 +1,184 @@
+"""COCO's average precision on the host, by faster-coco-eval.
+
+Truth and detections are flat arrays, one row a box, in `BoxTable`s: they come
+from a metric's rows or from json files alike.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+# Above COCO's largest area: a box of it counts in no range, so that it neither
+# has to be found nor makes what finds it wrong.
+_IGNORED_AREA = 1e12
+FIGURES = (
+  *("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large"),
+  *("ar1", "ar10", "ar100", "ar_small", "ar_medium", "ar_large"),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class BoxTable:
+  """Boxes of many images, one row each.
+
+  Attributes:
+    image: (r,), which image, any integers.
+    label: (r,), class 0 ... k - 1.
+    boxes: (r, 4) xywh in pixels.
+    score: (r,), of detections; None for the truth.
+    area: (r,), of the truth, by which boxes are small, medium or large; None
+      for width times height. COCO has the area of the object's mask.
+    crowd: (r,), of the truth: a region of many objects, in which any number
+      of detections may lie; None for none.
+    ignore: (r,), of the truth: need not be found, such as VOC's difficult
+      objects; None for none.
+  """
+
+  image: np.ndarray
+  label: np.ndarray
+  boxes: np.ndarray
+  score: np.ndarray | None = None
+  area: np.ndarray | None = None
+  crowd: np.ndarray | None = None
+  ignore: np.ndarray | None = None
+
+  def __len__(self) -> int:
+    return len(self.image)
+
+
+def coco_ap(
+  truth: BoxTable,
+  detections: BoxTable,
+  images: Sequence[int],
+  class_names: Sequence[str],
+  *,
+  per_class: bool = True,
+) -> dict[str, float]:
+  """Returns COCO's 12 figures, and `ap_class/NAME`, `ap50_class/NAME`.
+
+  A figure without any truth, such as `ap_small` where nothing is small, is -1,
+  as COCO's own tools have it.
+
+  Args:
+    truth: what is there.
+    detections: what was found; of each image and class the best 100 count.
+    images: all images, those without boxes too.
+    class_names: k names.
+    per_class: whether to return the classes' figures.
+  """
+  evaluation = _evaluate(truth, detections, images, len(class_names))
+  stats = np.asarray(evaluation.stats[: len(FIGURES)], np.float64)
+  figures = dict(zip(FIGURES, stats.tolist(), strict=True))
+  if per_class:
+    precision = evaluation.eval["precision"]  # threshold, recall, k, area, max
+    for k, name in enumerate(class_names):
+      figures[f"ap_class/{name}"] = _mean(precision[:, :, k, 0, -1])
+      figures[f"ap50_class/{name}"] = _mean(precision[0, :, k, 0, -1])
+  return figures
+
+
+def _evaluate(
+  truth: BoxTable, detections: BoxTable, images: Sequence[int], k: int
+) -> Any:
+  from faster_coco_eval import COCO, COCOeval_faster
+
+  header = {
+    "images": [{"id": int(i)} for i in images],
+    "categories": [{"id": c, "name": str(c)} for c in range(k)],
+  }
+  quiet = {"print_function": lambda *_: None}
+  _check(truth, detections, images, k)
+  gt, dt = COCO(**quiet), COCO(**quiet)
+  gt.dataset = header | {"annotations": _truth_rows(truth)}
+  dt.dataset = header | {"annotations": _detection_rows(detections)}
+  gt.createIndex()
+  dt.createIndex()
+  evaluation = COCOeval_faster(gt, dt, "bbox", **quiet)
+  evaluation.params.catIds = list(range(k))
+  evaluation.params.imgIds = [int(i) for i in images]
+  evaluation.evaluate()
+  evaluation.accumulate()
+  evaluation.summarize()
+  return evaluation
+
+
+def _truth_rows(table: BoxTable) -> list[dict[str, Any]]:
+  size = np.asarray(table.boxes, np.float64)[:, 2:].prod(-1)
+  area = size if table.area is None else np.asarray(table.area, np.float64)
+  if table.ignore is not None:
+    area = np.where(np.asarray(table.ignore) > 0, _IGNORED_AREA, area)
+  crowd = np.zeros(len(table)) if table.crowd is None else table.crowd
+  crowd = np.asarray(crowd).astype(int).tolist()
+  rows = [*_columns(table), area.tolist(), crowd]
+  return [
+    {
+      "id": i,
+      "image_id": image,
+      "category_id": label,
+      "bbox": box,
+      "area": size,
+      "iscrowd": crowd,
+    }
+    for i, (image, label, box, size, crowd) in enumerate(
+      zip(*rows, strict=True), 1
+    )
+  ]
+
+
+def _detection_rows(table: BoxTable) -> list[dict[str, Any]]:
+  area = np.asarray(table.boxes, np.float64)[:, 2:].prod(-1).tolist()
+  rows = [*_columns(table), area, np.asarray(table.score, float).tolist()]
+  return [
+    {
+      "id": i,
+      "image_id": image,
+      "category_id": label,
+      "bbox": box,
+      "area": size,
+      "score": score,
+      "iscrowd": 0,
+    }
+    for i, (image, label, box, size, score) in enumerate(
+      zip(*rows, strict=True), 1
+    )
+  ]
+
+
+def _columns(table: BoxTable) -> list[list[Any]]:
+  return [
+    np.asarray(table.image).astype(int).tolist(),
+    np.asarray(table.label).astype(int).tolist(),
+    np.asarray(table.boxes, np.float64).reshape(-1, 4).tolist(),
+  ]
+
+
+def _check(
+  truth: BoxTable, detections: BoxTable, images: Sequence[int], k: int
+) -> None:
+  if len(set(images)) != len(images):
+    raise ValueError(
+      f"coco_ap: the {len(images)} images have only {len(set(images))} "
+      "different numbers; expected one for each."
+    )
+  for name, table in (("truth", truth), ("detections", detections)):
+    if not len(table):
+      continue
+    unknown = np.setdiff1d(table.image, np.asarray(images))
+    if unknown.size:
+      raise ValueError(
+        f"coco_ap: the {name} have boxes in image {unknown[0]}, which is not "
+        "among the images."
+      )
+    low, high = int(table.label.min()), int(table.label.max())
+    if low < 0 or high >= k:
+      raise ValueError(
+        f"coco_ap: the {name} have labels {low} to {high}; expected 0 to "
+        f"{k - 1}, one for each class name."
+      )
+
+
+def _mean(precision: np.ndarray) -> float:
+  real = precision[precision > -1]
+  return float(real.mean()) if real.size else -1.0

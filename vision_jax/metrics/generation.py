@@ -1,0 +1,138 @@
+"""Figures of generated images, seen through a feature extractor.
+
+`out` has `image` (b, h, w, c), generated; the batch `image`, real, and `mask`;
+both in the extractor's range of values. A figure's name carries the extractor's
+name, because its value means nothing without: `frechet_mnist_lenet`. Only with
+the published Inception weights are they called `fid`, `kid`, `inception_score`.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from vision_jax.core.types import Array, Batch
+from vision_jax.metrics.generation_distances import (
+  Moments,
+  frechet_distance,
+  inception_score,
+  kernel_distance,
+  precision_recall,
+)
+from vision_jax.metrics.generation_extractor import (
+  Extractor,
+  check_range,
+  outside,
+)
+
+Measured = tuple[dict[str, Array], dict[str, Array]]
+FIGURES = ("frechet", "kernel", "score", "precision_recall")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SampleQuality:
+  """How generated images compare with real ones, as sets.
+
+  `frechet_<extractor>` (from moments that add in float64 on the host),
+  `kernel_<extractor>` and `..._std`, `score_<extractor>` and `..._std`,
+  `precision_<extractor>` and `recall_<extractor>` (from features gathered on
+  the host). Figures depend on the numbers of images: state them.
+
+  Attributes:
+    extractor: what both sets are seen through.
+    figures: some of "frechet", "kernel", "score", "precision_recall".
+    subsets: of the kernel distance.
+    subset_size: of the kernel distance.
+    splits: of the score.
+    neighbours: of precision and recall.
+  """
+
+  extractor: Extractor
+  figures: Sequence[str] = ("frechet",)
+  subsets: int = 100
+  subset_size: int = 1000
+  splits: int = 10
+  neighbours: int = 3
+
+  def __post_init__(self):
+    unknown = sorted(set(self.figures) - set(FIGURES))
+    if unknown or not self.figures:
+      raise ValueError(
+        f"figures: got {unknown or 'none'}; expected some of "
+        f"{', '.join(FIGURES)}."
+      )
+
+  @property
+  def state(self) -> dict[str, Any]:
+    """The extractor's weights and shift."""
+    return self.extractor.state
+
+  def measure(self, state: Any, out: Any, batch: Batch) -> Measured:
+    """Sums moments, and collects what needs the features themselves."""
+    mask = batch["mask"].astype(jnp.float32)
+    real = self._features(state, batch["image"])
+    fake = self._features(state, out["image"])
+    sums = {
+      "outside_real": outside(batch["image"], mask, self.extractor),
+      "outside_fake": outside(out["image"], mask, self.extractor),
+    }
+    if "frechet" in self.figures:
+      sums["count"] = jnp.sum(mask)
+      for name, seen in (("real", real), ("fake", fake)):
+        x = jnp.where(mask[:, None] > 0, seen["features"] - state["shift"], 0)
+        sums[f"total_{name}"] = jnp.sum(x, 0)
+        highest = jax.lax.Precision.HIGHEST
+        sums[f"outer_{name}"] = jnp.matmul(x.T, x, precision=highest)
+    rows = {}
+    if {"kernel", "precision_recall"} & set(self.figures):
+      rows |= {"real": real["features"], "fake": fake["features"]}
+    if "score" in self.figures:
+      rows["logits"] = fake["logits"]
+    return sums, rows
+
+  def result(
+    self, sums: Mapping[str, Any], rows: Mapping[str, Any]
+  ) -> dict[str, float]:
+    """Computes the figures in float64.
+
+    Raises:
+      ValueError: if there are fewer images than a figure takes, or pixels are
+        outside the extractor's range.
+    """
+    check_range(sums, self.extractor)
+    name, found = self.extractor.figure, {}
+    if "frechet" in self.figures:
+      real, fake = (self.moments(sums, which) for which in ("real", "fake"))
+      found[name("frechet")] = frechet_distance(real, fake)
+    if "kernel" in self.figures:
+      mean, deviation = kernel_distance(
+        rows["real"],
+        rows["fake"],
+        subsets=self.subsets,
+        subset_size=self.subset_size,
+      )
+      found |= {name("kernel"): mean, name("kernel") + "_std": deviation}
+    if "score" in self.figures:
+      mean, deviation = inception_score(rows["logits"], self.splits)
+      found |= {name("score"): mean, name("score") + "_std": deviation}
+    if "precision_recall" in self.figures:
+      precision, recall = precision_recall(
+        rows["real"], rows["fake"], self.neighbours
+      )
+      found |= {name("precision"): precision, name("recall"): recall}
+    return found
+
+  def moments(self, sums: Mapping[str, Any], which: str) -> Moments:
+    """Returns the moments of the "real" or "fake" features from sums."""
+    return Moments.from_sums(
+      float(sums["count"]),
+      sums[f"total_{which}"],
+      sums[f"outer_{which}"],
+      self.state["shift"],
+    )
+
+  def _features(self, state: Any, image: Array) -> Mapping[str, Array]:
+    seen = self.extractor.apply(state["weights"], image)
+    return jax.tree.map(lambda x: x.astype(jnp.float32), dict(seen))

@@ -1,0 +1,71 @@
+"""The network that generated images are looked at through."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from vision_jax.core.types import Array
+
+_PUBLISHED = {"frechet": "fid", "kernel": "kid", "score": "inception_score"}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Extractor:
+  """A fixed network that figures are measured through.
+
+  Attributes:
+    name: what figures are called by.
+    apply: (weights, image (b, h, w, c)) -> dict with `features` (b, d) and,
+      where it is a classifier, `logits` (b, k).
+    load: () -> (weights, shift): its weights, and a vector (d,) near the mean
+      feature of real images (zeros will do), by which features are shifted
+      before float32 products are added up. Called once, on first use.
+    value_range: of the pixels that `apply` takes.
+    published: whether these are the published Inception weights.
+  """
+
+  name: str
+  apply: Callable[[Any, Array], Mapping[str, Array]]
+  load: Callable[[], tuple[Any, np.ndarray]]
+  value_range: tuple[float, float] = (-1.0, 1.0)
+  published: bool = False
+
+  @functools.cached_property
+  def state(self) -> dict[str, Any]:
+    """The weights and the shift, loaded once."""
+    weights, shift = self.load()
+    return {"weights": weights, "shift": np.asarray(shift, np.float32)}
+
+  def figure(self, name: str) -> str:
+    """Returns what a figure is called with this extractor."""
+    if self.published and name in _PUBLISHED:
+      return _PUBLISHED[name]
+    return f"{name}_{self.name}"
+
+
+def outside(image: Array, mask: Array, of: Any) -> Array:
+  """How many values of the images that count are outside the range."""
+  low, high = of.value_range
+  slack = 1e-3 * (high - low)
+  bad = ~((image >= low - slack) & (image <= high + slack))
+  return jnp.sum(bad * mask.reshape(-1, *[1] * (image.ndim - 1)))
+
+
+def check_range(sums: Mapping[str, Any], of: Any) -> None:
+  """Checks the counts `outside_real` and `outside_fake`.
+
+  Raises:
+    ValueError: if pixels are outside `of.value_range`.
+  """
+  for name, what in (("outside_real", "real"), ("outside_fake", "generated")):
+    if sums.get(name, 0):
+      low, high = of.value_range
+      raise ValueError(
+        f"{what} images: {int(sums[name])} pixel values are outside [{low:g}, "
+        f"{high:g}] or not a number; expected all within, as the metric takes "
+        "them. Check the data's normalisation and the output's range."
+      )

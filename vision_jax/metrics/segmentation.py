@@ -1,0 +1,140 @@
+"""Figures of segmentation, all from one confusion matrix of the data set.
+
+Row label, column prediction, in pixels. Counts are whole numbers: int32 for a
+batch on the device, int64 for the data set on the host.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import jax.numpy as jnp
+import numpy as np
+
+from vision_jax.core.types import Array, Batch
+from vision_jax.metrics.confusion import device_confusion
+
+IGNORE = 255
+_POLICIES = ("skip", "zero", "one")
+
+
+@dataclasses.dataclass(frozen=True)
+class Segmentation:
+  """Mean intersection over union and accuracies.
+
+  `out` has `target` (b, h, w), predicted classes; the batch `target` (b, h, w)
+  and `mask` (b,). The figures, fractions in [0, 1]:
+
+  miou: mean over classes of intersection over union.
+  class_accuracy: mean over the classes that occur in the truth of the part of
+    their pixels that is right.
+  global_accuracy: part of all pixels that is right.
+  iou/NAME: of each class, if class_names are given; absent ones by policy.
+
+  Attributes:
+    num_classes: k.
+    ignore: the label of pixels that do not count; None counts all.
+    absent: what a class without a pixel in truth or prediction is for miou:
+      "skip" (left out, as torchmetrics does), "zero" or "one" (scikit-learn's
+      zero_division).
+    class_names: in the order of the classes.
+  """
+
+  num_classes: int
+  ignore: int | None = IGNORE
+  absent: str = "skip"
+  class_names: Sequence[str] = ()
+  state: ClassVar[Any] = None
+
+  def __post_init__(self):
+    if self.absent not in _POLICIES:
+      raise ValueError(
+        f"absent: got {self.absent!r}; expected one of {_POLICIES}."
+      )
+    if self.class_names and len(self.class_names) != self.num_classes:
+      raise ValueError(
+        f"class_names: got {len(self.class_names)} for {self.num_classes} "
+        "classes."
+      )
+
+  def measure(
+    self, state: Any, out: Any, batch: Batch
+  ) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Sums the matrix (k, k) and the labels that are no class, int32."""
+    del state
+    truth, guess = batch["target"], out["target"]
+    if truth.shape != guess.shape or truth.ndim != 3:
+      raise ValueError(
+        f"target: got truth {truth.shape} and prediction {guess.shape}; "
+        "expected both (b, h, w). Predictions have to cover the image."
+      )
+    real = jnp.broadcast_to((batch["mask"] > 0)[:, None, None], truth.shape)
+    truth, guess = truth.astype(jnp.int32), guess.astype(jnp.int32)
+    if self.ignore is not None:
+      real &= truth != self.ignore
+    known = real & _within(truth, self.num_classes)
+    known &= _within(guess, self.num_classes)
+    matrix = device_confusion(truth, guess, known, self.num_classes)
+    strange = jnp.sum(real & ~known, dtype=jnp.int32)
+    return {"confusion": matrix, "strange": strange}, {}
+
+  def result(self, sums: Mapping, rows: Mapping) -> dict[str, float]:
+    """Reads the figures off the matrix.
+
+    Raises:
+      ValueError: if labels or predictions were no class, or none counted.
+    """
+    del rows
+    if sums["strange"] > 0:
+      raise ValueError(
+        f"target: {int(sums['strange'])} pixels are neither one of "
+        f"{self.num_classes} classes nor {self.ignore}; correct the masks, map "
+        "their values or choose `ignore`."
+      )
+    return segmentation_figures(
+      sums["confusion"], absent=self.absent, class_names=self.class_names
+    )
+
+
+def segmentation_figures(
+  confusion: np.ndarray,
+  *,
+  absent: str = "skip",
+  class_names: Sequence[str] = (),
+) -> dict[str, float]:
+  """Returns miou, class_accuracy, global_accuracy and iou/NAME.
+
+  Args:
+    confusion: (k, k) pixels, row label, column prediction.
+    absent: "skip", "zero" or "one", see `Segmentation`.
+    class_names: () gives no figures by class.
+  """
+  counts = np.asarray(confusion, np.float64)
+  truth, right = counts.sum(1), np.diag(counts)
+  if not truth.sum() > 0:
+    raise ValueError("No pixel counts: all are ignored or of mask 0.")
+  union = truth + counts.sum(0) - right
+  iou = class_iou(counts, absent=absent)
+  has = truth > 0
+  figures = {
+    "miou": float(np.mean(iou[union > 0] if absent == "skip" else iou)),
+    "class_accuracy": float(np.mean(right[has] / truth[has])),
+    "global_accuracy": float(right.sum() / truth.sum()),
+  }
+  for name, value in zip(class_names, iou, strict=bool(class_names)):
+    if not np.isnan(value):
+      figures[f"iou/{name}"] = float(value)
+  return figures
+
+
+def class_iou(confusion: np.ndarray, *, absent: str = "skip") -> np.ndarray:
+  """Intersection over union of each class, (k,); NaN where it is skipped."""
+  counts = np.asarray(confusion, np.float64)
+  right = np.diag(counts)
+  union = counts.sum(0) + counts.sum(1) - right
+  empty = {"skip": np.nan, "zero": 0.0, "one": 1.0}[absent]
+  return np.where(union > 0, right / np.where(union > 0, union, 1), empty)
+
+
+def _within(x: Array, k: int) -> Array:
+  return (x >= 0) & (x < k)
