@@ -1,0 +1,1 @@
+"""Glue: a model, its losses and its outputs. One file a task."""

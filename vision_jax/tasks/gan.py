@@ -1,0 +1,243 @@
+"""Adversarial training: a generator against a discriminator."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from vision_jax.core.types import Array, Batch, Mean, Nets, Objective
+from vision_jax.losses.adversarial import (
+  ADVERSARIAL,
+  discriminator_loss,
+  generator_loss,
+  gradient_penalty,
+  square_gradient,
+)
+from vision_jax.ops.augment.keys import example_keys
+from vision_jax.ops.diffusion.names import check_name
+from vision_jax.ops.diffusion.noise import normals
+
+GENERATOR, DISCRIMINATOR = "generator", "discriminator"
+VALUE_RANGE = (-1.0, 1.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class GAN:
+  """Two nets: in a step first the discriminator descends, then the generator.
+
+  A batch has `image` (b, h, w, c), in [-1, 1], `index` (b,), `mask` (b,), and
+  `label` int (b,) for conditional nets. z is drawn from an example's index.
+  With several discriminator steps each takes its slice of the batch.
+
+  Logs both losses, the mean logits `real` and `fake`, the penalties, and
+  `outside`, the share of pixels outside [-1, 1].
+
+  Attributes:
+    generator: (z, label, *, train, mask) -> image; has `latent`.
+    discriminator: (image, label, *, train, mask) -> logit (b,).
+    loss: one of `losses.adversarial.ADVERSARIAL`.
+    discriminator_steps: in each step.
+    penalty: weight of WGAN-GP's gradient penalty (10 in the paper), or 0.
+    r1: gamma; half of it weighs the squared gradient on real images.
+    r1_every: steps from one of R1's penalties to the next, which is as many
+      times as heavy (https://arxiv.org/abs/1912.04958, lazy regularisation).
+  """
+
+  generator: nn.Module
+  discriminator: nn.Module
+  loss: str = "non_saturating"
+  discriminator_steps: int = 1
+  penalty: float = 0.0
+  r1: float = 0.0
+  r1_every: int = 1
+
+  def __post_init__(self):
+    check_name("loss", self.loss, ADVERSARIAL)
+    for name in ("discriminator_steps", "r1_every"):
+      if getattr(self, name) < 1:
+        raise ValueError(
+          f"{name}: got {getattr(self, name)}; expected at least 1."
+        )
+    for name in ("penalty", "r1"):
+      if getattr(self, name) < 0:
+        raise ValueError(f"{name}: got {getattr(self, name)}; expected >= 0.")
+    classes = [net.num_classes for net in (self.generator, self.discriminator)]
+    if classes[0] != classes[1]:
+      raise ValueError(
+        f"num_classes: got {classes[0]} of the generator and {classes[1]} of "
+        "the discriminator; expected the same."
+      )
+
+  @property
+  def num_classes(self) -> int:
+    """Classes that samples can be asked for; 0 for unconditional nets."""
+    return self.generator.num_classes
+
+  @property
+  def value_range(self) -> tuple[float, float]:
+    """The range of the pixels of images and samples."""
+    return VALUE_RANGE
+
+  @property
+  def objectives(self) -> tuple[Objective, ...]:
+    """The discriminator's, with its penalties, then the generator's."""
+    weights = {"discriminator": 1.0}
+    if self.penalty:
+      weights["gradient_penalty"] = self.penalty
+    if self.r1:
+      weights["r1"] = self.r1 / 2
+    return (
+      Objective(
+        DISCRIMINATOR, self._discriminate, weights, self.discriminator_steps
+      ),
+      Objective(GENERATOR, self._generate, {"generator": 1.0}),
+    )
+
+  def init(self, key: Array, batch: Batch) -> tuple[Nets, Nets]:
+    """Returns parameters and statistics of both nets.
+
+    Raises:
+      ValueError: for BatchNorm in a discriminator with a penalty on gradients,
+        which are an example's own only without it.
+    """
+    image, label = batch["image"], self._label(batch)
+    first, second = jax.random.split(key)
+    z = jnp.zeros((image.shape[0], self.generator.latent))
+    nets = {
+      GENERATOR: dict(self.generator.init(first, z, label, train=False)),
+      DISCRIMINATOR: dict(
+        self.discriminator.init(second, image, label, train=False)
+      ),
+    }
+    if "batch_stats" in nets[DISCRIMINATOR] and (self.penalty or self.r1):
+      raise ValueError(
+        "discriminator: it has BatchNorm, by which an image's logit depends on "
+        "the others; expected none with a gradient penalty or R1. Use norm="
+        "'spectral' or 'none', or no penalty."
+      )
+    params = {name: net.pop("params") for name, net in nets.items()}
+    return params, nets
+
+  def predict(
+    self, params: Nets, stats: Nets, batch: Batch, key: Array
+  ) -> dict[str, Array]:
+    """Returns what `sample` does."""
+    return self.sample(params, stats, batch, key)
+
+  def sample(
+    self, params: Nets, stats: Nets, batch: Batch, key: Array
+  ) -> dict[str, Array]:
+    """Draws `image` (b, h, w, c), one for each `index` of the batch.
+
+    Args:
+      params: of both nets.
+      stats: of both nets.
+      batch: `index`, and `label` of conditional nets.
+      key: an image depends on it, its index and its label alone.
+    """
+    return {"image": self._fake(params, stats, batch, key, train=False)[0]}
+
+  def _discriminate(
+    self,
+    params: Nets,
+    stats: Nets,
+    batch: Batch,
+    key: Array,
+    *,
+    step: Array,
+    train: bool,
+  ) -> tuple[dict[str, Mean], Nets]:
+    fake, _ = self._fake(params, stats, batch, key, train=train)
+    fake, image = jax.lax.stop_gradient(fake), batch["image"]
+    real_logit, new = self._judge(params, stats, batch, image, train)
+    fake_logit, new = self._judge(params, new, batch, fake, train)
+    terms = {
+      "discriminator": discriminator_loss(self.loss, real_logit, fake_logit),
+      "real": real_logit,
+      "fake": fake_logit,
+      "outside": _outside(image),
+    }
+    # As it is between updates: no statistic moves.
+    critic = lambda x: self._judge(params, stats, batch, x, train=False)[0]
+    if self.penalty:
+      share = jax.vmap(lambda k: jax.random.uniform(jax.random.fold_in(k, 1)))(
+        example_keys(batch, key)
+      )
+      terms["gradient_penalty"] = gradient_penalty(critic, image, fake, share)
+    if self.r1:
+      terms["r1"] = self._lazy(lambda: square_gradient(critic, image), step)
+    return {k: Mean.of(v, batch["mask"]) for k, v in terms.items()}, new
+
+  def _generate(
+    self,
+    params: Nets,
+    stats: Nets,
+    batch: Batch,
+    key: Array,
+    *,
+    step: Array,
+    train: bool,
+  ) -> tuple[dict[str, Mean], Nets]:
+    del step
+    fake, new = self._fake(params, stats, batch, key, train=train)
+    logit, _ = self._judge(params, stats, batch, fake, train)
+    loss = generator_loss(self.loss, logit)
+    return {"generator": Mean.of(loss, batch["mask"])}, new
+
+  def _lazy(self, penalty: Callable[[], Array], step: Array) -> Array:
+    if self.r1_every == 1:
+      return penalty()
+    zeros = lambda: jnp.zeros(jax.eval_shape(penalty).shape)
+    due = jnp.asarray(step) % self.r1_every == 0
+    return self.r1_every * jax.lax.cond(due, penalty, zeros)
+
+  def _fake(
+    self, params: Nets, stats: Nets, batch: Batch, key: Array, *, train: bool
+  ) -> tuple[Array, Nets]:
+    z = normals(example_keys(batch, key), 0, (self.generator.latent,))
+    return self._run(GENERATOR, params, stats, batch, z, train)
+
+  def _judge(
+    self, params: Nets, stats: Nets, batch: Batch, image: Array, train: bool
+  ) -> tuple[Array, Nets]:
+    return self._run(DISCRIMINATOR, params, stats, batch, image, train)
+
+  def _run(
+    self,
+    name: str,
+    params: Nets,
+    stats: Nets,
+    batch: Batch,
+    x: Array,
+    train: bool,
+  ) -> tuple[Array, Any]:
+    """Applies a net; returns its output and all statistics, its own new."""
+    net = self.generator if name == GENERATOR else self.discriminator
+    out, new = net.apply(
+      {"params": params[name], **stats[name]},
+      x,
+      self._label(batch),
+      train=train,
+      mask=batch.get("mask"),
+      mutable=list(stats[name]) if train else [],
+    )
+    return out, {**stats, name: new} if train else stats
+
+  def _label(self, batch: Batch) -> Array | None:
+    if not self.num_classes:
+      return None
+    if "label" not in batch:
+      raise ValueError(
+        f"batch: got the keys {sorted(batch)}; conditional nets need `label` "
+        "(b,)."
+      )
+    return batch["label"]
+
+
+def _outside(image: Array) -> Array:
+  low, high = VALUE_RANGE
+  bad = (image < low - 1e-4) | (image > high + 1e-4)
+  return jnp.mean(bad.astype(jnp.float32), (1, 2, 3))

@@ -1,0 +1,148 @@
+"""Semantic segmentation: a class for every pixel."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from vision_jax.core.types import Array, Batch, Mean, Nets, Objective
+from vision_jax.losses import segmentation as losses
+from vision_jax.ops.tiling import Tiles
+
+NET = "model"
+_PIXEL = {
+  "cross_entropy": losses.pixel_cross_entropy,
+  "focal": losses.pixel_focal,
+}
+_IMAGE = {"dice": losses.soft_dice, "jaccard": losses.soft_jaccard}
+
+
+@dataclasses.dataclass(frozen=True)
+class Segmentation:
+  """One class for each pixel.
+
+  A batch has `image` (b, h, w, c) and `target` (b, h, w), integers. Where a
+  model's logits are smaller (padding "valid"), training uses the target's
+  middle; prediction needs `tiles`.
+
+  Attributes:
+    model: (image, *, train, mask) -> logits (b, h', w', k).
+    terms: name -> weight of the loss's parts, out of cross_entropy and focal
+      (a mean over pixels), dice and jaccard (a mean over images).
+    ignore: the target's value that does not count.
+    class_weights: (k,) weights of classes in the mean over pixels, or None.
+    tiles: how images are cut up in evaluation and prediction; None takes them
+      whole.
+  """
+
+  model: nn.Module
+  terms: Mapping[str, float] = dataclasses.field(
+    default_factory=lambda: {"cross_entropy": 1.0}
+  )
+  ignore: int = losses.IGNORE
+  class_weights: Sequence[float] | None = None
+  tiles: Tiles | None = None
+
+  def __post_init__(self):
+    unknown = sorted(set(self.terms) - {*_PIXEL, *_IMAGE})
+    if unknown or not self.terms:
+      raise ValueError(
+        f"terms: got {sorted(self.terms)}; expected some of "
+        f"{sorted({*_PIXEL, *_IMAGE})}."
+      )
+
+  @property
+  def objectives(self) -> tuple[Objective, ...]:
+    """The weighted terms, to be descended by the one net."""
+    return (Objective(NET, self._loss, dict(self.terms)),)
+
+  def init(self, key: Array, batch: Batch) -> tuple[Nets, Nets]:
+    """Returns the model's parameters and BatchNorm statistics."""
+    variables = dict(self.model.init(key, batch["image"], train=False))
+    return {NET: variables.pop("params")}, {NET: variables}
+
+  def predict(
+    self, params: Nets, stats: Nets, batch: Batch, key: Array
+  ) -> dict[str, Array]:
+    """Returns `target` (b, h, w): each pixel's most likely class.
+
+    uint8, or int32 for more than 255 classes.
+    """
+    del key
+    logits = self._whole(params, stats, batch, self.tiles)
+    return {"target": _most_likely(logits, batch["image"].shape)}
+
+  def sliding(self, tiles: Tiles) -> Callable[..., dict[str, Array]]:
+    """Returns `predict` with other tiles, as an `Eval`'s `output`."""
+    return dataclasses.replace(self, tiles=tiles).predict
+
+  def _loss(
+    self,
+    params: Nets,
+    stats: Nets,
+    batch: Batch,
+    key: Array,
+    *,
+    step: Array,
+    train: bool,
+  ) -> tuple[dict[str, Mean], Nets]:
+    del step
+    if train:
+      logits, stats = self._apply(params, stats, batch, key)
+    else:
+      logits = self._whole(params, stats, batch, self.tiles)
+    target = _middle(batch["target"], logits.shape)
+    mask = batch["mask"]
+    weights = losses.pixel_weights(
+      target, ignore=self.ignore, class_weights=self.class_weights
+    )
+    terms = {}
+    for name in self.terms:
+      if name in _PIXEL:
+        values = _PIXEL[name](logits, target, ignore=self.ignore)
+        terms[name] = Mean.of(values, weights * mask[:, None, None])
+      else:
+        values = _IMAGE[name](logits, target, ignore=self.ignore)
+        terms[name] = Mean.of(values, mask)
+    return terms, stats
+
+  def _apply(
+    self, params: Nets, stats: Nets, batch: Batch, key: Array
+  ) -> tuple[Array, Nets]:
+    logits, new = self.model.apply(
+      {"params": params[NET], **stats[NET]},
+      batch["image"],
+      train=True,
+      mask=batch["mask"],
+      mutable=list(stats[NET]),
+      rngs={"dropout": key},
+    )
+    return logits, {NET: new}
+
+  def _whole(
+    self, params: Nets, stats: Nets, batch: Batch, tiles: Tiles | None
+  ) -> Array:
+    variables = {"params": params[NET], **stats[NET]}
+    apply = lambda image: self.model.apply(variables, image, train=False)
+    image = batch["image"]
+    return apply(image) if tiles is None else tiles(apply, image)
+
+
+def _middle(target: Array, shape: tuple[int, ...]) -> Array:
+  """Cuts target (b, h, w) to logits (b, h', w', k), around its centre."""
+  top, left = (
+    (n - m) // 2 for n, m in zip(target.shape[1:], shape[1:3], strict=True)
+  )
+  return target[:, top : top + shape[1], left : left + shape[2]]
+
+
+def _most_likely(logits: Array, image: tuple[int, ...]) -> Array:
+  if logits.shape[1:3] != image[1:3]:
+    raise ValueError(
+      f"Segmentation: got logits {logits.shape} for images {image}; expected "
+      "one for each pixel. A model with padding 'valid' predicts through "
+      "`tiles`, such as Tiles((572, 572), (384, 384), margin=92)."
+    )
+  small = logits.shape[-1] <= 255
+  return jnp.argmax(logits, -1).astype(jnp.uint8 if small else jnp.int32)

@@ -1,0 +1,278 @@
+"""Variational autoencoding: learns to bound the likelihood of images."""
+
+import dataclasses
+import math
+from collections.abc import Callable
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from vision_jax.core.types import Array, Batch, Mean, Nets, Objective
+from vision_jax.losses.likelihood import (
+  Bernoulli,
+  Likelihood,
+  gaussian,
+  normal_divergence,
+  standard_normal,
+)
+from vision_jax.ops.augment.keys import example_keys
+from vision_jax.ops.diffusion.names import check_name
+from vision_jax.ops.diffusion.noise import normals
+
+NET = "model"
+# What pixels are made of before they are scored -> the likelihoods' kind.
+PIXELS = {
+  "stochastic": "binary",
+  "threshold": "binary",
+  "binary": "binary",
+  "dequantised": "density",
+  "real": "density",
+  "levels": "levels",
+}
+# Draws of an example's key: those of z are 0, 1, ...
+_BINARISE, _PRIOR = 2**30, 2**30 + 1
+
+
+@dataclasses.dataclass(frozen=True)
+class VariationalAutoencoding:
+  """The evidence bound, or with more samples the importance-weighted one.
+
+  A batch has `image` (b, h, w, c), in [0, 1], `index` (b,), `mask` (b,), and
+  `label` int (b,) for a conditional model. All noise is drawn from an
+  example's index: in an evaluation the data set is binarised once.
+
+  Logs, in nats an image, `reconstruction` and `kl` (their sum is the bound's
+  negative, `negative_elbo`), or with samples > 1 `negative_bound`;
+  `bits_per_dim` of the bound, and `outside`, the share of pixels outside
+  [0, 1].
+
+  Attributes:
+    model: has `encode`, `decode`, `latent` and `num_classes`.
+    likelihood: of a pixel.
+    pixels: what is scored: "stochastic" (each drawn with its grey value's
+      probability, anew at every step), "threshold" (at a half) or "binary" (the
+      data are) for a Bernoulli likelihood; "dequantised" (256 levels with
+      uniform noise) or "real" for a Gaussian one; "levels" for a discretised
+      one.
+    beta: weight of the divergence: https://openreview.net/forum?id=Sy2fzU9gl.
+    samples: k of the bound that is trained: https://arxiv.org/abs/1509.00519.
+  """
+
+  model: nn.Module
+  likelihood: Likelihood = dataclasses.field(default_factory=Bernoulli)
+  pixels: str = "stochastic"
+  beta: float = 1.0
+  samples: int = 1
+
+  def __post_init__(self):
+    check_name("pixels", self.pixels, PIXELS)
+    if PIXELS[self.pixels] != self.likelihood.kind:
+      fit = [k for k, v in PIXELS.items() if v == self.likelihood.kind]
+      raise ValueError(
+        f"pixels: got {self.pixels!r} with {type(self.likelihood).__name__}; "
+        f"expected one of {', '.join(fit)}."
+      )
+    if self.samples < 1:
+      raise ValueError(f"samples: got {self.samples}; expected at least 1.")
+    if self.beta < 0 or (self.beta != 1 and self.samples > 1):
+      raise ValueError(
+        f"beta: got {self.beta} with samples={self.samples}; expected >= 0, "
+        "and 1 with more than one sample, whose bound has no divergence."
+      )
+
+  @property
+  def num_classes(self) -> int:
+    """Classes that samples can be asked for; 0 for an unconditional model."""
+    return self.model.num_classes
+
+  @property
+  def value_range(self) -> tuple[float, float]:
+    """The range of the pixels of images and samples."""
+    return (0.0, 1.0)
+
+  @property
+  def objectives(self) -> tuple[Objective, ...]:
+    """The negative bound."""
+    weights = {"negative_bound": 1.0}
+    if self.samples == 1:
+      weights = {"reconstruction": 1.0, "kl": self.beta}
+    return (Objective(NET, self._loss, weights),)
+
+  def init(self, key: Array, batch: Batch) -> tuple[Nets, Nets]:
+    """Returns the model's parameters; there are no statistics."""
+    label = self._label(batch)
+    variables = dict(self.model.init(key, batch["image"], label, train=False))
+    return {NET: variables.pop("params")}, {NET: variables}
+
+  def predict(
+    self, params: Nets, stats: Nets, batch: Batch, key: Array
+  ) -> dict[str, Array]:
+    """Returns `image`, decoded from the mean code, and `latent` (b, d)."""
+    x, label = self.scored(batch, key), self._label(batch)
+    mean, _ = self._encode(params, x, label)
+    return {"image": self._image(params, mean, label), "latent": mean}
+
+  def sample(
+    self, params: Nets, stats: Nets, batch: Batch, key: Array
+  ) -> dict[str, Array]:
+    """Draws z and returns the expected `image` (b, h, w, c), for each `index`.
+
+    Args:
+      params: the model's.
+      stats: none.
+      batch: `index`, and `label` of a conditional model.
+      key: an image depends on it, its index and its label alone.
+    """
+    keys = example_keys(batch, key)
+    z = normals(keys, _PRIOR, (self.model.latent,))
+    return {"image": self._image(params, z, self._label(batch))}
+
+  def interpolate(
+    self, params: Nets, first: Batch, second: Batch, steps: int = 8
+  ) -> Array:
+    """Images (b, steps, h, w, c) between the mean codes of two batches.
+
+    A conditional model keeps the labels of the first.
+    """
+    label = self._label(first)
+    a, _ = self._encode(params, first["image"], label)
+    b, _ = self._encode(params, second["image"], self._label(second))
+    share = jnp.linspace(0, 1, steps)
+    image = lambda t: self._image(params, (1 - t) * a + t * b, label)
+    return jnp.moveaxis(jax.vmap(image)(share), 0, 1)
+
+  def bound(
+    self, samples: int, chunk: int = 50
+  ) -> Callable[[Nets, Nets, Batch, Array], dict[str, Array]]:
+    """Returns an output for `Eval`: `log_likelihood` (b,), bounded from below.
+
+    log of the mean importance weight of so many samples, `chunk` at a time;
+    the chunks do not change it.
+
+    Raises:
+      ValueError: if the chunk does not divide the samples.
+    """
+    if samples < 1 or samples % min(chunk, samples):
+      raise ValueError(
+        f"samples: got {samples} in chunks of {chunk}; expected a multiple."
+      )
+    chunk = min(chunk, samples)
+
+    def output(params, stats, batch, key):
+      x = self.scored(batch, key)
+      numbers = jnp.arange(samples).reshape(-1, chunk)
+      weigh = lambda n: jax.nn.logsumexp(
+        self._log_weights(params, batch, x, key, n), 0
+      )
+      parts = jax.lax.map(weigh, numbers)
+      return {
+        "log_likelihood": jax.nn.logsumexp(parts, 0) - math.log(samples),
+        "image": x,
+      }
+
+    return output
+
+  def scored(self, batch: Batch, key: Array) -> Array:
+    """Returns the images as the likelihood takes them."""
+    image = batch["image"]
+    if self.pixels == "threshold":
+      return (image > 0.5).astype(image.dtype)
+    if self.pixels not in ("stochastic", "dequantised"):
+      return image
+    uniform = jax.vmap(
+      lambda k: jax.random.uniform(
+        jax.random.fold_in(k, _BINARISE), image.shape[1:]
+      )
+    )(example_keys(batch, key))
+    if self.pixels == "stochastic":
+      return (uniform < image).astype(image.dtype)
+    return (jnp.round(image * 255) + uniform) / 256
+
+  def _loss(
+    self,
+    params: Nets,
+    stats: Nets,
+    batch: Batch,
+    key: Array,
+    *,
+    step: Array,
+    train: bool,
+  ) -> tuple[dict[str, Mean], Nets]:
+    del step, train
+    x, image = self.scored(batch, key), batch["image"]
+    if self.samples == 1:
+      terms = self._evidence(params, batch, x, key)
+      bound = -(terms["reconstruction"] + terms["kl"])
+      terms["negative_elbo"] = -bound
+    else:
+      numbers = jnp.arange(self.samples)
+      weights = self._log_weights(params, batch, x, key, numbers)
+      bound = jax.nn.logsumexp(weights, 0) - math.log(self.samples)
+      terms = {"negative_bound": -bound}
+    if self.pixels != "real":
+      terms["bits_per_dim"] = self._bits(bound, image[0].size)
+    bad = (image < -1e-4) | (image > 1 + 1e-4)
+    terms["outside"] = jnp.mean(bad.astype(jnp.float32), (1, 2, 3))
+    return {k: Mean.of(v, batch["mask"]) for k, v in terms.items()}, stats
+
+  def _evidence(
+    self, params: Nets, batch: Batch, x: Array, key: Array
+  ) -> dict[str, Array]:
+    """The two terms of the negative evidence bound, (b,) each."""
+    label = self._label(batch)
+    mean, log_sd = self._encode(params, x, label)
+    eps = normals(example_keys(batch, key), 0, mean.shape[1:])
+    z = mean + jnp.exp(log_sd) * eps
+    return {
+      "reconstruction": -self._log_prob(params, x, z, label),
+      "kl": jnp.sum(normal_divergence(mean, log_sd), -1),
+    }
+
+  def _log_weights(
+    self, params: Nets, batch: Batch, x: Array, key: Array, numbers: Array
+  ) -> Array:
+    """log p(x, z) - log q(z | x) of the samples of those numbers, (k, b)."""
+    label, keys = self._label(batch), example_keys(batch, key)
+    mean, log_sd = self._encode(params, x, label)
+
+    def weight(number):
+      eps = normals(keys, number, mean.shape[1:])
+      z = mean + jnp.exp(log_sd) * eps
+      latent = standard_normal(z) - gaussian(mean, log_sd, z)
+      return self._log_prob(params, x, z, label) + jnp.sum(latent, -1)
+
+    return jax.vmap(weight)(numbers)
+
+  def _log_prob(
+    self, params: Nets, x: Array, z: Array, label: Array | None
+  ) -> Array:
+    out = self._decode(params, z, label)
+    return jnp.sum(self.likelihood.log_prob(out, x), (1, 2, 3))
+
+  def _bits(self, bound: Array, dims: int) -> Array:
+    """Of the pixels' levels: a density of [0, 1] is of 256ths."""
+    levels = 8 if self.pixels == "dequantised" else 0
+    return levels - bound / (dims * math.log(2))
+
+  def _image(self, params: Nets, z: Array, label: Array | None) -> Array:
+    mean = self.likelihood.mean(self._decode(params, z, label))
+    return jnp.clip(mean, *self.value_range)
+
+  def _encode(self, params: Nets, x: Array, label: Array | None):
+    variables = {"params": params[NET]}
+    return self.model.apply(variables, x, label, method="encode")
+
+  def _decode(self, params: Nets, z: Array, label: Array | None) -> Array:
+    variables = {"params": params[NET]}
+    return self.model.apply(variables, z, label, method="decode")
+
+  def _label(self, batch: Batch) -> Array | None:
+    if not self.num_classes:
+      return None
+    if "label" not in batch:
+      raise ValueError(
+        f"batch: got the keys {sorted(batch)}; a conditional model needs "
+        "`label` (b,)."
+      )
+    return batch["label"]
