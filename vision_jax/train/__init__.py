@@ -1,0 +1,1 @@
+"""Running an experiment: loop, evaluation, checkpoints, logs."""

@@ -1,0 +1,289 @@
+"""Checkpoints of a run, by orbax: saved asynchronously, restored exactly.
+
+A folder of steps. Each holds `state` (the arrays, as nested dicts), `extra`
+(JSON of the caller) and `metrics`. A step appears in the folder only once it is
+whole, so that a run killed in the middle of a save resumes from the one before.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+from absl import logging
+from etils import epath
+
+from vision_jax.train import leaves
+from vision_jax.train.failures import (
+  CheckpointError,
+  CheckpointMismatch,
+  SaveError,
+  reason,
+)
+from vision_jax.train.quiet import quiet_orbax
+from vision_jax.train.reading import StoredState, first_readable
+from vision_jax.train.retention import (
+  check_options,
+  drop_damaged_metrics,
+  open_manager,
+  score,
+)
+
+__all__ = ["CheckpointError", "CheckpointMismatch", "Checkpoints", "SaveError"]
+
+RESUME_FIX = (
+  "resume with the config that this run was started with, or train the new "
+  "model in a new --workdir."
+)
+
+
+class Checkpoints:
+  """The checkpoints of one run. Every process calls every method.
+
+  The newest step is always kept, with the `keep_best` best ones and every one
+  whose step divides by `keep_every`; this holds across resumes too.
+
+  Attributes:
+    folder: where the steps are; may be on an object store (gs://...).
+    damaged: steps that the last `restore` could not read and skipped.
+  """
+
+  def __init__(
+    self,
+    folder: epath.PathLike,
+    *,
+    best: tuple[str, str] | None = ("val/accuracy", "max"),
+    keep_best: int = 1,
+    keep_every: int | None = None,
+    read_only: bool = False,
+  ):
+    """Opens the folder, and removes what an interrupted save left there.
+
+    Args:
+      folder: created if missing, unless `read_only`.
+      best: (metric, "max" or "min") by which steps are compared, or None.
+      keep_best: how many of the best steps to keep.
+      keep_every: steps divisible by this are kept for good.
+      read_only: neither create, save, clean up nor set aside: what evaluation
+        needs beside a run that is still training.
+
+    Raises:
+      ValueError: on an order other than "max" and "min", or counts below 1.
+    """
+    check_options(best, keep_best, keep_every)
+    self.folder = epath.Path(folder)
+    self.damaged: tuple[int, ...] = ()
+    self._best = best
+    self._read_only = read_only
+    quiet_orbax()
+    if not read_only:
+      drop_damaged_metrics(self.folder)
+    self._manager = open_manager(
+      self.folder,
+      best=best,
+      keep_best=keep_best,
+      keep_every=keep_every,
+      read_only=read_only,
+    )
+
+  def _measured(self, step: int) -> float:
+    try:
+      return score(self._manager.metrics(step), self._best)
+    except ValueError:  # damaged while it was being read
+      return math.nan
+
+  @property
+  def steps(self) -> list[int]:
+    """The saved steps, oldest first (one still being written included)."""
+    return sorted(self._manager.all_steps())
+
+  @property
+  def latest(self) -> int | None:
+    """The newest step, None without checkpoints."""
+    return max(self.steps, default=None)
+
+  @property
+  def best(self) -> int | None:
+    """The best measured step, the later of equals; None if none is measured."""
+    if self._best is None:
+      return None
+    self.wait()
+    sign = 1 if self._best[1] == "max" else -1
+    scores = {step: self._measured(step) for step in self.steps}
+    scores = {s: sign * x for s, x in scores.items() if math.isfinite(x)}
+    return max(scores, key=lambda s: (scores[s], s), default=None)
+
+  def save(
+    self,
+    step: int,
+    state: Any,
+    metrics: Mapping[str, float] | None = None,
+    extra: Mapping[str, Any] | None = None,
+  ) -> bool:
+    """Starts to save `state`, which may be donated as soon as this returns.
+
+    Waits for the save before, whose error surfaces here.
+
+    Args:
+      step: the state's step.
+      state: any pytree of arrays, typed keys included.
+      metrics: figures to choose the best by, from this or an earlier step;
+        those that are not finite count as not measured.
+      extra: JSON to keep beside it: the batch size, the seed.
+
+    Returns:
+      False, without writing, if the newest checkpoint is of this very step.
+
+    Raises:
+      SaveError: if this save or the one before fails; older steps stay.
+      CheckpointError: if there is a checkpoint of a later step.
+    """
+    import orbax.checkpoint as ocp
+
+    self.wait()
+    if self.latest is not None and step <= self.latest:
+      if step == self.latest:
+        return False
+      raise CheckpointError(
+        f"{self.folder} has a checkpoint of step {self.latest}; got step "
+        f"{step} to save, expected a later one. Fix: resume from the newest "
+        "checkpoint, or use a new --workdir."
+      )
+    finite = {
+      name: float(x) for name, x in (metrics or {}).items() if math.isfinite(x)
+    }
+    args = ocp.args.Composite(
+      state=ocp.args.PyTreeSave(leaves.to_stored(state)),
+      extra=ocp.args.JsonSave(dict(extra or {})),
+    )
+    tracked = None if self._best is None else finite
+    try:
+      return self._manager.save(step, args=args, metrics=tracked, force=True)
+    except Exception as error:
+      raise self._save_error(step, error) from error
+
+  def wait(self):
+    """Waits for the save in progress.
+
+    Raises:
+      SaveError: if it fails; raised once, and older steps stay.
+    """
+    step = self.latest
+    try:
+      self._manager.wait_until_finished()
+    except Exception as error:
+      raise self._save_error(step, error) from error
+
+  def _save_error(self, step: int, error: Exception) -> SaveError:
+    """What to tell the user, after removing what the save left behind."""
+    self._manager.reload()
+    if jax.process_index() == 0:
+      for left in self.folder.glob(f"{step}.*tmp*"):
+        left.rmtree(missing_ok=True)
+    good = self.latest
+    kept = "no checkpoint exists yet"
+    if good is not None:
+      kept = f"step {good} is the last good checkpoint and stays"
+    return SaveError(
+      f"saving step {step} to {self.folder} failed: {reason(error)}; {kept}. "
+      "Fix: free space there (or raise the quota), then run the same command "
+      "to resume."
+    )
+
+  def restore(
+    self, target: Any, which: str | int = "latest"
+  ) -> tuple[Any, dict[str, Any]]:
+    """Returns (state, extra) of a checkpoint.
+
+    With "latest", a newest step that cannot be read is skipped for the one
+    before, with a warning; `damaged` lists the skipped ones. They are renamed
+    to damaged-STEP, so that the run can save those steps again.
+
+    Args:
+      target: a pytree of the expected arrays, or of `jax.ShapeDtypeStruct` with
+        shardings; any mesh and any number of devices or processes.
+      which: "latest", "best" or a step.
+
+    Raises:
+      CheckpointMismatch: if shapes, dtypes or names differ from the target's.
+      CheckpointError: if there is no such checkpoint or it cannot be read.
+    """
+    self.wait()
+    steps = [self.find(which)]
+    if which == "latest":
+      steps = reversed(self.steps)
+    restored, self.damaged = first_readable(
+      self.folder, steps, lambda step: self._restore(step, target)
+    )
+    self._set_aside(self.damaged)
+    return restored
+
+  def find(self, which: str | int) -> int:
+    """Returns the step that "latest", "best" or a number stands for.
+
+    Raises:
+      CheckpointError: if there is none.
+    """
+    step = {"latest": lambda: self.latest, "best": lambda: self.best}.get(
+      which, lambda: int(which) if str(which).isdigit() else None
+    )()
+    if step in self.steps:
+      return step
+    have = f"it has steps {self.steps}" if self.steps else "it has none"
+    raise CheckpointError(
+      f"no checkpoint {which!r} in {self.folder}; {have}. Fix: name one of "
+      "these, 'latest' or (where a run measures it) 'best'."
+    )
+
+  def _restore(self, step, target):
+    import orbax.checkpoint as ocp
+
+    where = self.folder / str(step)
+    state = StoredState(where)
+    wanted = leaves.named(target)
+    leaves.check_same(state.leaves, wanted, where=where, fix=RESUME_FIX)
+    extra = self._manager.restore(
+      step, args=ocp.args.Composite(extra=ocp.args.JsonRestore())
+    )["extra"]
+    return leaves.from_stored(target, state.read(wanted)), dict(extra)
+
+  def _set_aside(self, steps):
+    """Renames damaged steps, out of the way of the run that saves them anew."""
+    if not steps or self._read_only:
+      return
+    if jax.process_index() == 0:
+      for step in steps:
+        aside = self.folder / f"damaged-{step}"
+        aside.rmtree(missing_ok=True)
+        (self.folder / str(step)).rename(aside)
+        logging.warning("Set the unreadable checkpoint aside as %s.", aside)
+    if jax.process_count() > 1:
+      from jax.experimental import multihost_utils
+
+      multihost_utils.sync_global_devices("checkpoints set aside")
+    self._manager.reload()
+
+  def reached_preemption(self, step: int) -> bool:
+    """Whether the cluster wants this run to save now and stop.
+
+    True at the same step in every process after a SIGTERM to any of them, if
+    it is called at every step; always False without `jax.distributed`.
+    """
+    return self._manager.reached_preemption(step)
+
+  def close(self):
+    """Waits for the save in progress and frees the threads.
+
+    Raises:
+      SaveError: if that save fails.
+    """
+    try:
+      self.wait()
+    finally:
+      self._manager.close()
+
+  def __enter__(self) -> "Checkpoints":
+    return self
+
+  def __exit__(self, *_):
+    self.close()

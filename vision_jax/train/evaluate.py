@@ -1,0 +1,168 @@
+"""Figures over whole data sets, on every process and any execution."""
+
+import collections
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from vision_jax.core.execution import Jit
+from vision_jax.core.step import make_eval_step, make_predict_step
+from vision_jax.train.prefetch import Prefetch
+
+
+class Evaluator:
+  """Evaluates a state on each of an experiment's data sets.
+
+  Compiles a step for each data set at its first use and keeps it.
+
+  Args:
+    experiment: its task and evals.
+    execution: where to run.
+    seed: of the noise that some losses draw; the same at every evaluation.
+  """
+
+  def __init__(self, experiment: Any, execution: Jit, seed: int = 0):
+    self._experiment = experiment
+    self._execution = execution
+    self._key = execution.init(lambda: jax.random.key(seed))
+    self._steps: dict[str, Any] = {}
+    self._states: dict[str, Any] = {}
+
+  def __call__(
+    self,
+    weights: Callable[[str], tuple[Any, Any]],
+    only: str | None = None,
+  ) -> dict[str, float]:
+    """Returns `eval/figure` and `eval/ema/figure` for every data set.
+
+    Args:
+      weights: "raw" or "ema" -> (params, stats), as TrainState.weights.
+      only: measure these instead of what each Eval asks for.
+    """
+    figures = {}
+    for name, data in self._experiment.evals.items():
+      for which in data.weights if only is None else (only,):
+        prefix = f"{name}/ema/" if which == "ema" else f"{name}/"
+        results = self._measure(name, data, weights(which))
+        figures |= {prefix + k: v for k, v in results.items()}
+    return figures
+
+  def pictures(
+    self, weights: Callable[[str], tuple[Any, Any]]
+  ) -> dict[str, np.ndarray]:
+    """Returns `eval/name` -> image of every Eval that shows pictures.
+
+    They are of its first batch, with the last of the weights it measures.
+    """
+    images = {}
+    for name, data in self._experiment.evals.items():
+      if data.pictures is not None:
+        batch, out = self._first(name, data, weights(data.weights[-1]))
+        shown = data.pictures(batch, out)
+        images |= {f"{name}/{key}": image for key, image in shown.items()}
+    return images
+
+  def _first(self, name: str, data: Any, weights: Any) -> tuple[Any, Any]:
+    """Returns the first batch of a data set, and its outputs in its order."""
+    key = f"{name} pictures"
+    if key not in self._steps:
+      step = make_predict_step(
+        self._experiment.task, output=data.output, axis=self._execution.axis
+      )
+      self._steps[key] = self._execution.eval_step(step)
+    batch = next(iter(_sharded(data.data).epoch()))
+    placed = self._execution.put(batch)
+    out = self._steps[key](*weights, (), placed, self._key)
+    return batch, jax.device_get(out)
+
+  def _measure(self, name: str, data: Any, weights: Any) -> dict[str, float]:
+    """Runs one data set through its compiled step."""
+    step, states = self._compiled(name, data)
+    total = _Total()
+    examples = _sharded(data.data).epoch()
+    with Prefetch(self._execution.put, examples) as batches:
+      for batch in batches:
+        total.add(*jax.device_get(step(*weights, states, batch, self._key)))
+    if total.empty:
+      raise ValueError(f"eval {name!r}: its data set has no examples.")
+    return self._results(data.metrics, total)
+
+  def _compiled(self, name: str, data: Any) -> tuple[Any, Any]:
+    if name not in self._steps:
+      step = make_eval_step(
+        self._experiment.task,
+        data.metrics,
+        output=data.output,
+        axis=self._execution.axis,
+      )
+      self._steps[name] = self._execution.eval_step(step)
+      self._states[name] = self._execution.place(
+        {key: metric.state for key, metric in data.metrics.items()}
+      )
+    return self._steps[name], self._states[name]
+
+  def _results(self, metrics: Mapping[str, Any], total: Any) -> dict:
+    figures = total.losses(self._experiment.task.objectives)
+    for name, metric in metrics.items():
+      results = metric.result(total.sums[name], total.rows(name))
+      if twice := figures.keys() & results.keys():
+        raise ValueError(
+          f"metric {name!r}: the figures {sorted(twice)} have those names "
+          "already; give the metric's results other names."
+        )
+      figures |= results
+    return {key: float(value) for key, value in figures.items()}
+
+
+def _sharded(loader: Any) -> Any:
+  return loader.shard(jax.process_index(), jax.process_count())
+
+
+class _Total:
+  """Sums in int64 and float64 on the host, and rows without repeats."""
+
+  def __init__(self):
+    self.empty = True
+    self.sums: Any = None
+    self._means: Any = None
+    self._rows = collections.defaultdict(list)
+
+  def add(self, sums: Any, rows: Any, means: Any) -> None:
+    """Adds one batch's global sums, rows and means."""
+    sums, means = jax.tree.map(_wide, (sums, means))
+    if not self.empty:
+      old = (self.sums, self._means)
+      sums, means = jax.tree.map(np.add, old, (sums, means))
+    self.sums, self._means, self.empty = sums, means, False
+    for name, row in rows.items():
+      if row:
+        self._rows[name].append(row)
+
+  def rows(self, name: str) -> dict[str, np.ndarray]:
+    """Returns a metric's rows, one for each example, by its index."""
+    parts = self._rows.get(name)
+    if not parts:
+      return {}
+    rows = {k: np.concatenate([p[k] for p in parts]) for k in parts[0]}
+    real = np.flatnonzero(rows.pop("mask") > 0)
+    _, first = np.unique(rows["index"][real], return_index=True)
+    return {k: v[real[first]] for k, v in rows.items()}
+
+  def losses(self, objectives: Any) -> dict[str, float]:
+    """Returns each loss term; with one objective also their sum, `loss`."""
+    terms = {
+      name: float(m.total / m.count) if m.count else 0.0
+      for name, m in self._means.items()
+    }
+    if len(objectives) == 1:
+      weights = objectives[0].weights
+      terms["loss"] = sum(w * terms[name] for name, w in weights.items())
+    return terms
+
+
+def _wide(x: np.ndarray) -> np.ndarray:
+  x = np.asarray(x)
+  integer = np.issubdtype(x.dtype, np.integer)
+  return x.astype(np.int64 if integer else np.float64)

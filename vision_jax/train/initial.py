@@ -1,0 +1,100 @@
+"""The state that a run begins with, and the shapes of one to be read."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from etils import epath
+
+from vision_jax.core.execution import Jit
+from vision_jax.core.state import TrainState
+from vision_jax.train.checkpoint import Checkpoints
+from vision_jax.train.metrics_file import MetricsFile
+from vision_jax.train.weights import restore_weights
+
+
+def state_maker(
+  experiment: Any, batch: Any, seed: int
+) -> Callable[[], TrainState]:
+  """Returns a pure function that initialises the state.
+
+  Args:
+    experiment: what is trained.
+    batch: shapes of a training batch.
+    seed: of the run's key.
+  """
+  return lambda: experiment.initial_state(jax.random.key(seed), batch)
+
+
+def abstract_state(make: Callable[[], TrainState], execution: Jit) -> Any:
+  """Returns shapes, types and places of a state, without making one."""
+  shapes = jax.eval_shape(make)
+  return jax.tree.map(
+    lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s),
+    shapes,
+    execution.shardings(shapes),
+  )
+
+
+def begin(
+  experiment: Any,
+  execution: Jit,
+  checkpoints: Checkpoints,
+  batch: Any,
+  *,
+  seed: int,
+  init_from: epath.PathLike | None = None,
+) -> tuple[TrainState, int]:
+  """Returns the state to train from and its step.
+
+  That of the newest readable checkpoint; without one a new state, with the
+  weights of `init_from` if it is given.
+  """
+  make = state_maker(experiment, batch, seed)
+  if checkpoints.latest is None:
+    state = execution.init(make)
+    return (with_weights(state, init_from) if init_from else state), 0
+  state, _ = checkpoints.restore(abstract_state(make, execution))
+  return state, int(state.step)
+
+
+def evaluation_owed(
+  workdir: epath.PathLike, experiment: Any, config: Any, start: int
+) -> bool:
+  """Whether the run before ended at an evaluation that it did not do.
+
+  A run that is told to stop saves at once, and leaves an evaluation that is
+  due at that step to the run that resumes there.
+
+  Args:
+    workdir: the run's folder.
+    experiment: its evals name the figures.
+    config: steps and eval_every.
+    start: the step that the run resumes from.
+  """
+  every = config.eval_every
+  due = start >= config.steps or bool(every and start % every == 0)
+  if not start or not due or not experiment.evals:
+    return False
+  lines = [x for x in MetricsFile(workdir).read() if x["step"] == start]
+  prefixes = tuple(f"{name}/" for name in experiment.evals)
+  return not any(key.startswith(prefixes) for line in lines for key in line)
+
+
+def with_weights(state: TrainState, path: epath.PathLike) -> TrainState:
+  """Returns a state with the weights of another run, checkpoint or file.
+
+  Averaged weights begin as copies. Optimizers and the step stay as they are.
+
+  Raises:
+    ValueError: if there are no such weights, or of other shapes.
+  """
+  params, stats = restore_weights(path, (state.params, state.stats))
+  copy = lambda tree, names: {
+    name: jax.tree.map(jnp.copy, tree[name]) for name in names
+  }
+  ema = state.ema.replace(
+    params=copy(params, state.ema.params), stats=copy(stats, state.ema.stats)
+  )
+  return state.replace(params=params, stats=stats, ema=ema)

@@ -1,0 +1,98 @@
+"""Where a run's figures go: the metrics file, TensorBoard, W&B, the screen."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from etils import epath
+
+from vision_jax.train.metrics_file import MetricsFile
+from vision_jax.train.tensorboard import TensorBoard
+from vision_jax.train.wandb_hook import WandB
+
+
+class Sink(Protocol):
+  """What a `Writer` hands figures to."""
+
+  def write(self, step: int, values: Mapping[str, Any]) -> None:
+    """Takes scalars by name."""
+
+  def images(self, step: int, images: Mapping[str, Any]) -> None:
+    """Takes images (h, w, c) by name."""
+
+  def close(self) -> None:
+    """Writes what is left."""
+
+
+class Writer:
+  """Hands figures to every sink; without sinks it writes nothing.
+
+  It is called as write(step, figures) by the loop of every process, and has
+  sinks in the first process only.
+  """
+
+  def __init__(self, sinks: Sequence[Any] = ()):
+    self._sinks = tuple(sinks)
+
+  def __call__(self, step: int, values: Mapping[str, Any]):
+    """Writes scalars, `values` by name."""
+    for sink in self._sinks:
+      sink.write(step, values)
+
+  def images(self, step: int, images: Mapping[str, Any]):
+    """Writes images by name, (h, w, c): uint8, or float in [0, 1]."""
+    for sink in self._sinks:
+      if hasattr(sink, "images"):
+        sink.images(step, images)
+
+  def close(self):
+    """Closes every sink, the later ones also if an earlier one fails."""
+    sinks, self._sinks = self._sinks, ()
+    errors = []
+    for sink in sinks:
+      try:
+        sink.close()
+      except Exception as error:
+        errors.append(error)
+    if errors:
+      raise errors[0]
+
+  def __enter__(self) -> "Writer":
+    return self
+
+  def __exit__(self, *_):
+    self.close()
+
+
+def open_writer(
+  workdir: epath.PathLike,
+  *,
+  start: int = 0,
+  process_index: int = 0,
+  tensorboard: bool = True,
+  wandb: str | None = None,
+  config: Mapping[str, Any] | None = None,
+  sinks: Sequence[Any] = (),
+) -> Writer:
+  """Returns the writer of a run, after cutting its figures back to `start`.
+
+  Args:
+    workdir: the run's folder.
+    start: the step that this run begins from; what an earlier run wrote after
+      it goes.
+    process_index: every process but 0 gets a writer that writes nothing.
+    tensorboard: whether to write events for TensorBoard.
+    wandb: project of Weights & Biases to log to.
+    config: what W&B shows with the run.
+    sinks: more to write to, such as a `Progress`.
+
+  Raises:
+    ValueError: if W&B is asked for and not installed.
+  """
+  if process_index != 0:
+    return Writer()
+  more = [] if wandb is None else [WandB(wandb, workdir, config)]
+  file = MetricsFile(workdir)
+  file.truncate_after(start)
+  if tensorboard:
+    more.append(TensorBoard(workdir, start=start))
+  return Writer([file, *more, *sinks])

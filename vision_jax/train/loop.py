@@ -1,0 +1,197 @@
+"""The training loop: the one that every experiment runs through."""
+
+import collections
+import contextlib
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+from vision_jax.core.execution import Jit
+from vision_jax.core.state import TrainState
+from vision_jax.core.step import make_train_step
+from vision_jax.train.checkpoint import Checkpoints
+from vision_jax.train.evaluate import Evaluator
+from vision_jax.train.logging import Writer
+from vision_jax.train.prefetch import Prefetch
+from vision_jax.train.progress import Progress
+from vision_jax.train.skipped import count_skipped
+from vision_jax.train.timing import Clock, Compilation, peak_bytes
+from vision_jax.train.trace import Trace
+
+IN_FLIGHT = 2  # steps that may be dispatched and not finished
+
+
+class NotFinite(ValueError):
+  """A loss or a gradient that is not a number, or infinite."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+  """How a run ended: its last step, its figures, and why it stopped early."""
+
+  step: int
+  figures: dict[str, float]
+  stopped_by: str | None = None
+
+
+@dataclasses.dataclass
+class Training:
+  """One run of an experiment on an execution.
+
+  Attributes:
+    experiment: what to train.
+    config: seed, steps, batch_size and cadence, in steps.
+    execution: where.
+    checkpoints: where the state is saved, and found again.
+    write: called with (step, figures); its `images` with (step, pictures).
+    progress: called with each finished step; pauses, and tells lines.
+    stop: step -> whether to save and leave after it; has `reason`.
+    trace: which steps to trace; none where it is None.
+  """
+
+  experiment: Any
+  config: Any
+  execution: Jit
+  checkpoints: Checkpoints
+  write: Writer
+  progress: Progress
+  stop: Any
+  trace: Trace | None = None
+
+  def run(
+    self, state: TrainState, start: int, *, owed: bool = False
+  ) -> Outcome:
+    """Trains from `start` to `config.steps`; `state` is consumed.
+
+    Args:
+      state: of step `start`.
+      start: steps that are done.
+      owed: whether to evaluate first, as the run before should have.
+
+    Raises:
+      NotFinite: naming the first bad step; checkpoints before it stay.
+      ValueError: if the data or the devices do not fit.
+    """
+    figures: dict[str, float] = {}
+    if owed:
+      figures = self._evaluator(state.weights)
+      self.write(start, figures)
+    if start >= self.config.steps:
+      self.progress.say(f"Step {start}: nothing is left to train.")
+      return Outcome(start, figures or self._evaluator(state.weights))
+    with self.trace or contextlib.nullcontext():
+      return self._train(self._loader(), state, start)
+
+  def _loader(self) -> Any:
+    loader = self.experiment.train_data
+    return loader.shard(jax.process_index(), jax.process_count())
+
+  @functools.cached_property
+  def _evaluator(self) -> Evaluator:
+    return Evaluator(self.experiment, self.execution)
+
+  def _step(self) -> Callable[..., Any]:
+    return make_train_step(
+      self.experiment.task,
+      self.experiment.optimizers,
+      augment=self.experiment.augment,
+      ema=self.experiment.ema,
+      accumulate=self.experiment.accumulate,
+      axis=self.execution.axis,
+    )
+
+  def _train(self, loader: Any, state: TrainState, start: int) -> Outcome:
+    load = lambda step: self.execution.put(loader.batch(step))
+    steps = range(start, self.config.steps)
+    with Prefetch(load, iter(steps)) as batches:
+      batch = next(batches)
+      step = self.execution.train_step(self._step(), state)
+      compiled = Compilation(step, state, batch, devices=self.execution.devices)
+      batches.waited, clock = 0.0, Clock()
+      in_flight = collections.deque()
+      figures: dict[str, float] = {}
+      for number in steps:
+        if self.trace:
+          self.trace.before(number + 1)
+        with jax.transfer_guard("disallow"):
+          if number > start:
+            batch = next(batches)
+          state, logs = compiled.step(state, batch)
+        if self.trace:
+          self.trace.after(number + 1, logs)
+        in_flight.append(logs)
+        if len(in_flight) > IN_FLIGHT:
+          jax.block_until_ready(in_flight.popleft())
+        clock.lap(batches.waited)
+        batches.waited = 0.0
+        self.progress(number + 1)
+        stopping = self.stop(number + 1)
+        if self._due(number + 1, start) or stopping:
+          clock.pause()
+          self.progress.pause()
+          figures = self._report(
+            number + 1, start, state, logs, clock, compiled, stopping
+          )
+          clock.resume()
+          self.progress.resume()
+        if stopping:
+          break
+    self.checkpoints.wait()
+    return Outcome(number + 1, figures, self.stop.reason if stopping else None)
+
+  def _due(self, done: int, start: int) -> bool:
+    c = self.config
+    cadences = (c.log_every, c.eval_every, c.save_every)
+    first_or_last = done in (start + 1, c.steps)
+    return first_or_last or any(n and done % n == 0 for n in cadences)
+
+  def _report(
+    self,
+    done: int,
+    start: int,
+    state: TrainState,
+    logs: Any,
+    clock: Clock,
+    compiled: Compilation,
+    stopping: bool,
+  ) -> dict[str, float]:
+    """Logs, evaluates and saves, each where it is due; returns figures."""
+    c, last = self.config, done == self.config.steps
+    logs, bad = jax.device_get((logs, state.bad_step))
+    self._check_finite(int(bad))
+    figures = {f"train/{name}": float(x) for name, x in logs.items()}
+    window = None if last or stopping else c.log_every
+    figures |= clock.summary(c.batch_size, window)
+    if done == start + 1 or last or stopping:
+      figures |= compiled.figures | {"memory/peak_bytes": peak_bytes()}
+    evaluate = last or (c.eval_every and done % c.eval_every == 0)
+    if evaluate and not stopping:
+      figures |= self._evaluator(state.weights)
+    if evaluate or last or stopping:
+      figures |= count_skipped(self.experiment)
+    self.write(done, figures)
+    shown = evaluate and not stopping
+    if shown and (pictures := self._evaluator.pictures(state.weights)):
+      self.write.images(done, pictures)
+    best = evaluate and self.experiment.best
+    if last or stopping or best or (c.save_every and done % c.save_every == 0):
+      extra = {"batch_size": c.batch_size, "seed": c.seed}
+      self.checkpoints.save(done, state, figures, extra)
+    return figures
+
+  def _check_finite(self, bad: int) -> None:
+    if bad < 0:
+      return
+    self.checkpoints.wait()
+    last = self.checkpoints.latest
+    kept = (
+      f"checkpoint {last} is good" if last else "there is no checkpoint yet"
+    )
+    raise NotFinite(
+      f"Step {bad + 1} gave a loss or gradient that is not finite; the state "
+      f"before it was kept and {kept}. Lower the learning rate, clip the "
+      "gradient, or look for bad values in the data."
+    )

@@ -1,0 +1,97 @@
+"""Reads the arrays of one checkpoint, all of them or some."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+from absl import logging
+from etils import epath
+
+from vision_jax.train import leaves
+from vision_jax.train.failures import (
+  CheckpointError,
+  CheckpointMismatch,
+  reason,
+)
+from vision_jax.train.leaves import Path
+
+T = TypeVar("T")
+
+
+class StoredState:
+  """The arrays of one step, none of which is read before `read`.
+
+  Attributes:
+    leaves: path -> shape and dtype of what is stored.
+  """
+
+  def __init__(self, step_folder: epath.Path):
+    """Reads names and shapes.
+
+    Raises:
+      CheckpointError: if the folder holds no state.
+      Exception: of many kinds, if it is damaged.
+    """
+    import orbax.checkpoint as ocp
+
+    self._folder = step_folder / "state"
+    self._reader = ocp.Checkpointer(ocp.PyTreeCheckpointHandler())
+    metadata = self._reader.metadata(self._folder).item_metadata
+    if metadata is None:
+      raise CheckpointError(f"{self._folder} holds no state")
+    self.leaves: dict[Path, Any] = leaves.named(metadata.tree)
+
+  def read(self, wanted: Mapping[Path, Any]) -> dict[Path, Any]:
+    """Returns the wanted leaves by path, typed keys as their numbers.
+
+    Args:
+      wanted: path -> array or shape, whose dtype and sharding the result has.
+    """
+    import orbax.checkpoint as ocp
+
+    item = leaves.nest({p: leaves.stored(x) for p, x in wanted.items()})
+    args = ocp.args.PyTreeRestore(
+      item,
+      restore_args=ocp.checkpoint_utils.construct_restore_args(item),
+      partial_restore=True,
+    )
+    return leaves.named(self._reader.restore(self._folder, args))
+
+
+def first_readable(
+  folder: epath.Path, steps: Iterable[int], read: Callable[[int], T]
+) -> tuple[T, tuple[int, ...]]:
+  """Returns what `read` gives for the first step it can read, and the others.
+
+  Args:
+    folder: where the steps are, for the messages.
+    steps: in order of preference.
+    read: step -> anything; raises on a damaged one.
+
+  Returns:
+    The result, and the steps before that could not be read.
+
+  Raises:
+    CheckpointMismatch: as `read` raises it: no damage, so none is skipped.
+    CheckpointError: if none of the steps can be read.
+  """
+  damaged, first = [], None
+  for step in steps:
+    try:
+      result = read(step)
+    except CheckpointMismatch:
+      raise
+    except Exception as error:
+      damaged.append(step)
+      first = first or error
+    else:
+      for bad in damaged:
+        logging.warning(
+          "The checkpoint of step %d in %s cannot be read (%s); falling back "
+          "to step %d.", bad, folder, reason(first), step,
+        )  # fmt: skip
+      return result, tuple(damaged)
+  raise CheckpointError(
+    f"no readable checkpoint in {folder}: tried step "
+    f"{', '.join(map(str, damaged))} ({reason(first)}). Fix: choose another "
+    "step, restore the folder from a copy, or start again in a new --workdir."
+  ) from first

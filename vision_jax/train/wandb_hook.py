@@ -1,0 +1,66 @@
+"""Weights & Biases, for those who use it: --wandb=PROJECT."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from etils import epath
+
+ID_FILE = "wandb_id"
+
+
+class WandB:
+  """Logs scalars and images to a run of W&B, and resumes it with the workdir.
+
+  Steps are a metric of their own ("step"), since W&B would drop what a resumed
+  run logs again.
+  """
+
+  def __init__(
+    self,
+    project: str,
+    workdir: epath.PathLike,
+    config: Mapping[str, Any] | None = None,
+  ):
+    """Starts the run, or goes on with the one that the workdir names.
+
+    Args:
+      project: of W&B.
+      workdir: the run's folder; its name is the run's name.
+      config: values to show with the run.
+
+    Raises:
+      ValueError: if the wandb package is not installed.
+    """
+    try:
+      import wandb
+    except ImportError as error:
+      raise ValueError(
+        f"--wandb={project} needs the wandb package, which is not installed. "
+        "Fix: pip install wandb, or leave the flag out."
+      ) from error
+    self._wandb = wandb
+    workdir = epath.Path(workdir)
+    workdir.mkdir(parents=True, exist_ok=True)
+    known = workdir / ID_FILE
+    self._run = wandb.init(
+      project=project,
+      name=workdir.name,
+      config=dict(config or {}),
+      id=known.read_text().strip() if known.exists() else None,
+      resume="allow",
+    )
+    self._run.define_metric("*", step_metric="step")
+    known.write_text(self._run.id)
+
+  def write(self, step: int, values: Mapping[str, Any]):
+    """Logs scalars, `values` by name."""
+    self._run.log({**{n: float(x) for n, x in values.items()}, "step": step})
+
+  def images(self, step: int, images: Mapping[str, Any]):
+    """Logs images, (h, w, c), by name."""
+    pictures = {name: self._wandb.Image(x) for name, x in images.items()}
+    self._run.log({**pictures, "step": step})
+
+  def close(self):
+    """Ends the run."""
+    self._run.finish()

@@ -1,0 +1,140 @@
+"""Starting from other weights: parameters and statistics, nothing else."""
+
+from typing import Any
+
+import jax
+from etils import epath
+
+from vision_jax.train import leaves
+from vision_jax.train.checkpoint import Checkpoints
+from vision_jax.train.failures import (
+  CheckpointError,
+  CheckpointMismatch,
+  reason,
+)
+from vision_jax.train.leaves import Path
+from vision_jax.train.quiet import quiet_orbax
+from vision_jax.train.reading import StoredState, first_readable
+
+FIX = (
+  "give weights of this very model, or set the config's model to the one that "
+  "these weights are of."
+)
+
+
+def restore_weights(
+  path: epath.PathLike,
+  target: tuple[Any, Any],
+  *,
+  which: str | int = "latest",
+  weights: str = "raw",
+  best: tuple[str, str] | None = ("val/accuracy", "max"),
+) -> tuple[Any, Any]:
+  """Reads parameters and statistics alone; the rest is not even read.
+
+  Args:
+    path: a workdir, its `checkpoints` folder, one step's folder in it, or a
+      .safetensors file with names like params/NET/conv1/kernel and
+      stats/NET/norm1/mean (ema/params/NET/... for averaged ones).
+    target: (params, stats) of the model: arrays, or `jax.ShapeDtypeStruct` with
+      shardings. A dtype that differs is cast.
+    which: "latest", "best" or a step, where there is a choice. A newest one
+      that cannot be read is skipped for the one before, with a warning.
+    weights: "raw", or "ema" for averages of the nets that have them.
+    best: (metric, "max" or "min") that "best" goes by.
+
+  Returns:
+    (params, stats) in the containers and shardings of `target`.
+
+  Raises:
+    CheckpointMismatch: if shapes or names differ; the message lists them. Or
+      if there are no averages.
+    CheckpointError: if there is nothing to read there.
+  """
+  if weights not in ("raw", "ema"):
+    raise ValueError(f"weights: got {weights!r}; expected 'raw' or 'ema'.")
+  path = epath.Path(path)
+  if path.suffix == ".safetensors":
+    return _take(path, StoredFile(path), target, weights)
+  quiet_orbax()
+  if (path / "state").exists():
+    folder, steps = path.parent, [path.name]
+  else:
+    folder, steps = _find_steps(path, which, best)
+  read = lambda step: _take(
+    folder / str(step), StoredState(folder / str(step)), target, weights
+  )
+  return first_readable(folder, steps, read)[0]
+
+
+def _take(
+  where: epath.Path,
+  source: "StoredState | StoredFile",
+  target: tuple[Any, Any],
+  weights: str,
+) -> tuple[Any, Any]:
+  """Reads what `target` needs from an opened checkpoint or file."""
+  have = source.leaves
+  if weights == "ema" and not any(p[:2] == ("ema", "params") for p in have):
+    raise CheckpointMismatch(
+      f"{where} has no averaged weights; got weights='ema'. Fix: use 'raw'."
+    )
+  both = {"params": target[0], "stats": target[1]}
+  wanted = leaves.named(both)
+  names = {p: (p if weights == "raw" else _average(p, have)) for p in wanted}
+  found = {p: x for p, x in have.items() if p[0] in ("params", "stats")}
+  found |= {p: have[name] for p, name in names.items() if name in have}
+  leaves.check_same(found, wanted, where=where, fix=FIX, dtypes=False)
+  got = source.read({names[p]: x for p, x in wanted.items()})
+  both = leaves.from_stored(both, {p: got[names[p]] for p in wanted})
+  return both["params"], both["stats"]
+
+
+def _average(path: Path, have: dict[Path, Any]) -> Path:
+  """The path of the average of a leaf, or `path` if its net has none."""
+  kind, net = path[:2]
+  averaged = any(p[:3] == ("ema", kind, net) for p in have)
+  return ("ema", *path) if averaged else path
+
+
+def _find_steps(path: epath.Path, which, best):
+  """The folder of checkpoints in a workdir, and the steps to try in it."""
+  folder = path / "checkpoints"
+  folder = folder if folder.exists() else path
+  if not folder.exists() or not any(p.name.isdigit() for p in folder.iterdir()):
+    raise CheckpointError(
+      f"no weights at {path}: expected a workdir with checkpoints, a "
+      "checkpoint's folder or a .safetensors file."
+    )
+  with Checkpoints(folder, best=best, read_only=True) as checkpoints:
+    step = checkpoints.find(which)
+    return folder, checkpoints.steps[::-1] if which == "latest" else [step]
+
+
+class StoredFile:
+  """The arrays of a safetensors file, like `StoredState`."""
+
+  def __init__(self, file: epath.Path):
+    """Reads the file.
+
+    Raises:
+      CheckpointError: if there is none, or it is damaged.
+    """
+    from safetensors import flax as safetensors
+
+    if not file.exists():
+      raise CheckpointError(f"no such file: {file}.")
+    try:
+      arrays = safetensors.load(file.read_bytes())
+    except Exception as error:
+      raise CheckpointError(
+        f"{file} cannot be read: {reason(error)}. Fix: fetch it again."
+      ) from error
+    self.leaves = {tuple(name.split("/")): x for name, x in arrays.items()}
+
+  def read(self, wanted: dict[Path, Any]) -> dict[Path, Any]:
+    """Returns the wanted leaves by path, cast and placed as asked."""
+    return {
+      path: jax.device_put(self.leaves[path].astype(x.dtype), x.sharding)
+      for path, x in wanted.items()
+    }
