@@ -1,0 +1,230 @@
+"""What the command does once its flags are read: sets up, then one mode."""
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+from absl import flags
+from etils import epath
+
+from vision_jax import recipe as recipes
+from vision_jax import tuning
+from vision_jax.core.execution import Jit, make_execution
+from vision_jax.experiment import Experiment
+from vision_jax.modes import Trained, evaluate, predict, sample
+from vision_jax.recipe import Recipe
+from vision_jax.train import initial
+from vision_jax.train.checkpoint import Checkpoints
+from vision_jax.train.logging import open_writer
+from vision_jax.train.loop import Outcome, Training
+from vision_jax.train.manifest import append_run, describe_run
+from vision_jax.train.progress import Progress
+from vision_jax.train.skipped import skipped_names
+from vision_jax.train.stop import Stop, no_waiting_after_errors
+from vision_jax.train.trace import Trace, parse_steps
+from vision_jax.train.workdir import claim, replace_text
+
+NAMED = 3  # skipped images that are named
+
+
+def run(values: flags.FlagValues, overrides: Mapping[str, str]) -> int:
+  """Runs the mode that the flags name; returns the exit code.
+
+  Raises:
+    ValueError: for bad input, with what, got, expected and the fix.
+  """
+  with no_waiting_after_errors():
+    return _run(values, overrides)
+
+
+def _run(values: flags.FlagValues, overrides: Mapping[str, str]) -> int:
+  workdir = epath.Path(values.workdir)
+  if values.mode == "train":
+    recipe = _recipe(values, overrides, workdir)
+    _set_up(values, recipe)
+    return _train(values, recipe, workdir)
+  recipe, batch = recipes.load_workdir(workdir, _teller(values))
+  _override(recipe, overrides, workdir)
+  _set_up(values, recipe)
+  trained = Trained(values, recipe, workdir, batch, _say)
+  {"eval": evaluate, "predict": predict, "sample": sample}[values.mode](trained)
+  return 0
+
+
+def _say(text: str) -> None:
+  """Tells the user one line, once for all processes."""
+  if jax.process_index() == 0:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _teller(values: flags.FlagValues) -> Callable[[str], None]:
+  """Returns what tells a line before the processes are connected."""
+  quiet = bool(values.process_id)  # asking jax would start its backend too soon
+  return lambda text: None if quiet else print(text, file=sys.stderr)
+
+
+def _recipe(
+  values: flags.FlagValues, overrides: Mapping[str, str], workdir: epath.Path
+) -> Recipe:
+  """Loads the config named, or the workdir's; checks that they agree.
+
+  The same command goes on with the workdir's copy where the file has changed.
+  """
+  saved = recipes.saved_config(workdir)
+  if saved is None:
+    if values.config is None:
+      raise ValueError(
+        f"--config is missing, and {workdir} holds no run to go on with; "
+        "expected --config=PATH, for example "
+        "configs/classification/digits_cnn.py."
+      )
+    return recipes.load(values.config, overrides)
+  if values.config is None:
+    recipe, _ = recipes.load_workdir(workdir, _teller(values))
+    _override(recipe, overrides, workdir)
+    return recipe
+  source = None
+  if recipes.same_file(values.config, saved):
+    source = recipes.kept_source(workdir, saved, _teller(values))
+  recipe = recipes.load(values.config, overrides, source)
+  recipes.check_same(recipe, saved)
+  return recipe
+
+
+def _override(
+  recipe: Recipe, overrides: Mapping[str, str], workdir: epath.Path
+) -> None:
+  """Sets values of a workdir's config, those that may differ between runs."""
+  recipes.override(recipe.config, overrides)
+  recipes.check_same(recipe, recipes.saved_config(workdir))
+
+
+def _set_up(values: flags.FlagValues, recipe: Recipe) -> None:
+  """Readies the process: XLA's options, then the other processes."""
+  if values.cpu_tuning == "auto" and recipe.config.convolutional:
+    tuning.tune_convolutions()
+  if values.coordinator is not None:
+    jax.distributed.initialize(
+      values.coordinator, values.num_processes, values.process_id
+    )
+  elif _in_cluster():
+    jax.distributed.initialize()
+
+
+def _in_cluster() -> bool:
+  """Whether the environment is one of several tasks that jax can connect."""
+  tasks = os.environ.get("SLURM_NTASKS") or os.environ.get("SLURM_NPROCS")
+  under_slurm = "SLURM_STEP_NODELIST" in os.environ and int(tasks or 1) > 1
+  hosts = os.environ.get("TPU_WORKER_HOSTNAMES", "").split(",")
+  return under_slurm or len(hosts) > 1 or "MEGASCALE_NUM_SLICES" in os.environ
+
+
+def _train(
+  values: flags.FlagValues, recipe: Recipe, workdir: epath.Path
+) -> int:
+  """Trains; nothing is written before the data have given a batch."""
+  config = recipe.config
+  execution = make_execution(values.execution, values.mesh)
+  experiment = recipe.build(execution.axis)
+  batch = _first_batch(experiment, execution)
+  trace = None
+  if values.profile:
+    folder = workdir / "profile"
+    trace = Trace(*parse_steps(values.profile, config.steps), folder)
+  main_process = jax.process_index() == 0
+  with contextlib.ExitStack() as stack:
+    if main_process:
+      stack.enter_context(claim(workdir))
+    checkpoints = stack.enter_context(
+      Checkpoints(
+        workdir / "checkpoints",
+        best=experiment.best,
+        keep_best=config.keep_best,
+        keep_every=config.keep_every or None,
+      )
+    )
+    state, start = initial.begin(
+      experiment,
+      execution,
+      checkpoints,
+      batch,
+      seed=config.seed,
+      init_from=values.init_from,
+    )
+    progress = Progress(
+      config.steps, config.batch_size, start=start, quiet=not main_process
+    )
+    if main_process:
+      data = _fingerprints(experiment)
+      for name, text in recipe.files(batch).items():
+        replace_text(workdir / name, text)
+      append_run(workdir, describe_run(data=data, step=start))
+    owed = initial.evaluation_owed(workdir, experiment, config, start)
+    if start:
+      progress.say(f"Resuming at step {start} of {config.steps}.")
+    writer = stack.enter_context(
+      open_writer(
+        workdir,
+        start=start,
+        process_index=jax.process_index(),
+        wandb=values.wandb,
+        config=config.to_dict(),
+        sinks=[progress],
+      )
+    )
+    stop = stack.enter_context(Stop(checkpoints.reached_preemption))
+    outcome = Training(
+      experiment=experiment,
+      config=config,
+      execution=execution,
+      checkpoints=checkpoints,
+      write=writer,
+      progress=progress,
+      stop=stop,
+      trace=trace,
+    ).run(state, start, owed=owed)
+  _tell_skipped(experiment)
+  return _finish(outcome, values, config.steps)
+
+
+def _tell_skipped(experiment: Experiment) -> None:
+  """Tells how many images were left out, and names some."""
+  if names := skipped_names(experiment):
+    shown = ", ".join(names[:NAMED]) + ", ..." * (len(names) > NAMED)
+    _say(f"Unreadable images, skipped: {len(names)} ({shown})")
+
+
+def _finish(outcome: Outcome, values: flags.FlagValues, steps: int) -> int:
+  """Tells how the run ended; returns the exit code."""
+  if outcome.stopped_by is None:
+    shown = {
+      name: round(value, 6)
+      for name, value in outcome.figures.items()
+      if not name.startswith(("train/", "time/", "flops/", "memory/"))
+    }
+    _say(f"Step {outcome.step} of {steps}: {json.dumps(shown)}")
+    return 0
+  _say(
+    f"{outcome.stopped_by}: saved step {outcome.step} of {steps}; the same "
+    "command resumes there."
+  )
+  return values.preempted_exit_code
+
+
+def _fingerprints(experiment: Experiment) -> dict[str, str]:
+  """Returns each data set's fingerprint."""
+  evals = {name: e.data for name, e in experiment.evals.items()}
+  loaders = {"train": experiment.train_data} | evals
+  return {name: loader.fingerprint() for name, loader in loaders.items()}
+
+
+def _first_batch(experiment: Experiment, execution: Jit) -> Mapping[str, Any]:
+  """Reads and places a batch before anything is written: errors come here."""
+  loader = experiment.train_data.shard(jax.process_index(), jax.process_count())
+  batch = loader.batch(0)
+  execution.put(batch)
+  return batch

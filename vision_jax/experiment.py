@@ -1,0 +1,126 @@
+"""What a config builds: an `Experiment`."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+import optax
+
+from vision_jax.core.state import TrainState, create_state
+from vision_jax.core.types import Metric, Task
+
+
+@dataclasses.dataclass(frozen=True)
+class Eval:
+  """Figures over one data set.
+
+  Attributes:
+    data: a Loader.
+    metrics: name -> metric; their results are logged as `eval/figure`.
+    output: (params, stats, batch, key) -> what they measure; task.predict
+      where it is None.
+    weights: "raw", "ema" or both; averaged ones are logged as `eval/ema/...`.
+    pictures: (batch, outputs) of the first batch, on the host -> name -> image
+      (h, w, c) for TensorBoard, uint8 or float in [0, 1]; None shows none.
+  """
+
+  data: Any
+  metrics: Mapping[str, Metric]
+  output: Callable[..., Any] | None = None
+  weights: Sequence[str] = ("raw",)
+  pictures: Callable[..., Mapping[str, Any]] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Predict:
+  """How pictures from a user are predicted.
+
+  Attributes:
+    transforms: make of an encoded picture the model's input.
+    class_names: of the labels; () shows their numbers.
+    writer: (output folder, class_names) -> `vision_jax.predict.Writer`; None
+      tells the most likely classes.
+  """
+
+  transforms: Sequence[Callable[..., Any]]
+  class_names: Sequence[str] = ()
+  writer: Callable[..., Any] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+  """Everything a run is made of.
+
+  Attributes:
+    task: what is learned.
+    optimizers: one for each net.
+    train_data: a Loader.
+    evals: name -> Eval.
+    augment: (batch, key) -> batch inside the compiled step.
+    ema: net -> decay of its averaged weights.
+    accumulate: microbatches in a step.
+    predict: how to predict on pictures; None where it makes no sense.
+    best: (figure, "max" or "min") by which a best checkpoint is kept; a figure
+      on data held out of training, never on test.
+  """
+
+  task: Task
+  optimizers: Mapping[str, optax.GradientTransformation]
+  train_data: Any
+  evals: Mapping[str, Eval]
+  augment: Callable[..., Any] | None = None
+  ema: Mapping[str, float] = dataclasses.field(default_factory=dict)
+  accumulate: int = 1
+  predict: Predict | None = None
+  best: tuple[str, str] | None = None
+
+  def __post_init__(self):
+    if self.best and self.best[0].startswith("test/"):
+      raise ValueError(
+        f"best: got {self.best[0]!r}; expected a figure on data held out of "
+        "train, such as 'val/accuracy': a checkpoint chosen on test flatters."
+      )
+
+  def initial_state(self, key: jax.Array, batch: Any) -> TrainState:
+    """Initialises the state; `batch` gives shapes (arrays or structs).
+
+    Pure: run it compiled, or under `jax.eval_shape`.
+    """
+    zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), batch)
+    if self.augment is not None:
+      zeros = self.augment(zeros, key)
+    return create_state(
+      self.task, self.optimizers, key, zeros, ema=tuple(self.ema)
+    )
+
+
+def base_config(
+  *, steps: int, batch_size: int, **values: Any
+) -> ml_collections.ConfigDict:
+  """Returns a config with what every run has, and a config's own values.
+
+  seed: of initial weights, data order and augmentation. accumulate:
+  microbatches in a step. log_every, eval_every, save_every: steps between;
+  0 is only at the end. keep_best, keep_every: checkpoints kept besides the
+  newest. data_dir: folder of the data, "" for VISION_JAX_DATA. threads: of
+  the input pipeline, 0 for one a core. on_bad_image: "error" or "skip".
+  convolutional: whether XLA's option for convolutions is to be set on a CPU.
+  """
+  defaults = {
+    "seed": 0,
+    "accumulate": 1,
+    "log_every": 50,
+    "eval_every": 0,
+    "save_every": 0,
+    "keep_best": 1,
+    "keep_every": 0,
+    "data_dir": "",
+    "threads": 0,
+    "on_bad_image": "error",
+    "convolutional": False,
+  }
+  own = {"steps": steps, "batch_size": batch_size} | values
+  return ml_collections.ConfigDict(defaults | own)

@@ -1,0 +1,212 @@
+"""The command: trains, evaluates, predicts and samples.
+
+  python -m vision_jax.main --config=PATH[:VARIANT] --workdir=DIR \
+      [--config.KEY=VALUE ...] [--mode=train|eval|predict|sample]
+
+Values of the config are set by --config.KEY=VALUE. The same command resumes a
+run. Bad input ends with exit code 2 and a message. Imports what it needs only
+once it needs it, so that --help answers at once and the allocator is set first.
+"""
+
+import functools
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+from absl import flags
+
+from vision_jax import tuning
+
+MODES = ("train", "eval", "predict", "sample")
+EXECUTIONS = ("jit", "fsdp", "pmap")
+BAD_INPUT = 2
+
+
+def define_flags() -> flags.FlagValues:
+  """Returns the flags of the command."""
+  values = flags.FlagValues()
+  text, number, decimal, choice, switch = (
+    functools.partial(define, flag_values=values)
+    for define in (
+      flags.DEFINE_string,
+      flags.DEFINE_integer,
+      flags.DEFINE_float,
+      flags.DEFINE_enum,
+      flags.DEFINE_bool,
+    )
+  )
+  text(
+    "config",
+    None,
+    "Config file, PATH or PATH:VARIANT (each has :tiny); without it the one in "
+    "the workdir is used.",
+  )
+  text(
+    "workdir",
+    None,
+    "Folder of the run: config, checkpoints, metrics; may be on an object "
+    "store (gs://...).",
+  )
+  choice("mode", "train", MODES, "What to do.")
+  choice(
+    "execution",
+    "jit",
+    EXECUTIONS,
+    "jit: data parallel over a mesh; fsdp: the state is sharded too; pmap: "
+    "data parallel by jax.pmap.",
+  )
+  text("mesh", "", "Such as data:2,fsdp:4; all devices by default.")
+  text("images", None, "Predict: folder of images.")
+  text("output", None, "Predict, sample: folder of the results.")
+  number("num_samples", 64, "Sample: how many images.", lower_bound=1)
+  number("label", None, "Sample: class of all images; in turn by default.")
+  text("sampler", None, "Sample: such as ddim; the config's by default.")
+  number("steps", None, "Sample: steps of the sampler.", lower_bound=1)
+  decimal("guidance", None, "Sample: scale of classifier-free guidance.")
+  number("seed", 0, "Sample: of the noise.")
+  text("checkpoint", "latest", "Not train: latest, best or a step.")
+  choice(
+    "weights",
+    None,
+    ("raw", "ema"),
+    "Not train: which weights; by default eval measures those that the config "
+    "says, predict takes raw, and sample the averaged ones if there are any.",
+  )
+  text(
+    "init_from",
+    None,
+    "Train: begin with the weights of this workdir, checkpoint or .safetensors "
+    "file.",
+  )
+  text("profile", None, "Train: FIRST:LAST steps to trace into the workdir.")
+  text("wandb", None, "Train: Weights & Biases project to log to.")
+  number(
+    "preempted_exit_code",
+    0,
+    "Exit code after SIGTERM, for schedulers that take 0 as done.",
+    lower_bound=0,
+    upper_bound=255,
+  )
+  text(
+    "coordinator",
+    None,
+    "Several hosts: HOST:PORT of process 0; found automatically on TPU pods "
+    "and under SLURM.",
+  )
+  number("num_processes", None, "Several hosts: how many.")
+  number("process_id", None, "Several hosts: which one this is.")
+  choice(
+    "cpu_tuning",
+    "auto",
+    ("auto", "off"),
+    "On a CPU: set the allocator, XLA's option for convolutional nets (jax "
+    "0.10) and the models' fast forms.",
+  )
+  text(
+    "compilation_cache",
+    "~/.cache/vision_jax/xla",
+    "Folder of compiled programs, or off; JAX_COMPILATION_CACHE_DIR goes "
+    "first.",
+  )
+  switch("traceback", False, "Show an error's traceback.")
+  switch("help", False, "Show this.", short_name="h")
+  return values
+
+
+def parse(argv: Sequence[str]) -> tuple[flags.FlagValues, dict[str, str]]:
+  """Reads the command line into flags and overrides of the config.
+
+  Raises:
+    ValueError: for what is no flag, or a flag that needs another.
+  """
+  values, overrides, rest = define_flags(), {}, []
+  arguments = iter(argv)
+  for argument in arguments:
+    name, equals, value = argument.lstrip("-").partition("=")
+    if argument.startswith("--config.") or argument.startswith("-config."):
+      if not equals:
+        value = next(arguments, None)
+      if value is None:
+        raise ValueError(f"{argument}: expected a value, {argument}=VALUE.")
+      overrides[name.removeprefix("config.")] = value
+    else:
+      rest.append(argument)
+  try:
+    left = values(["main", *rest])[1:]
+  except flags.Error as error:
+    raise ValueError(f"{error} (--help lists the flags)") from None
+  if left:
+    raise ValueError(f"{left[0]!r} is no flag; expected --name=value.")
+  if not values.help:
+    _check(values, overrides)
+  return values, overrides
+
+
+def _check(values: flags.FlagValues, overrides: dict[str, str]) -> None:
+  if not values.workdir:
+    raise ValueError("--workdir is missing; expected a folder for the run.")
+  if values.mode == "predict" and not (values.images and values.output):
+    raise ValueError(
+      "--mode=predict needs --images=FOLDER and --output=FOLDER."
+    )
+  if values.mode == "sample" and not values.output:
+    raise ValueError("--mode=sample needs --output=FOLDER.")
+  if values.mode != "train" and values.config:
+    raise ValueError(
+      f"--mode={values.mode} takes its config from the workdir; leave --config "
+      "out."
+    )
+  several = (values.coordinator, values.num_processes, values.process_id)
+  if any(v is not None for v in several) and None in several:
+    raise ValueError(
+      "--coordinator, --num_processes and --process_id go together; got "
+      f"{several}."
+    )
+
+
+def run(values: flags.FlagValues, overrides: dict[str, str]) -> int:
+  """Does what the flags say; returns the exit code."""
+  if values.cpu_tuning == "auto":
+    tuning.tune_allocator()
+  else:
+    os.environ["VISION_JAX_CPU_FORMS"] = "off"
+  _set_cache(values.compilation_cache)
+  from vision_jax import command
+
+  return command.run(values, overrides)
+
+
+def _set_cache(folder: str) -> None:
+  """Names the folder of compiled programs, unless the user already has."""
+  if folder == "off" or "JAX_COMPILATION_CACHE_DIR" in os.environ:
+    return
+  os.environ["JAX_COMPILATION_CACHE_DIR"] = os.path.expanduser(folder)
+  os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+  """Runs the command; returns its exit code."""
+  argv = sys.argv[1:] if argv is None else argv
+  try:
+    values, overrides = parse(argv)
+    if values.help:
+      print(__doc__ + "\n" + values.get_help())
+      return 0
+    return run(values, overrides)
+  except (ValueError, OSError) as error:
+    if "--traceback" in argv:
+      traceback.print_exc()
+    print(f"error: {_message(error)}", file=sys.stderr)
+    return BAD_INPUT
+
+
+def _message(error: Exception) -> str:
+  """What to tell the user; a system's error does not say how to fix it."""
+  if isinstance(error, OSError):
+    return f"{error}. Check the path, its permissions and the space there."
+  return str(error)
+
+
+if __name__ == "__main__":
+  sys.exit(main())

@@ -1,0 +1,75 @@
+"""Muon's direction: orthogonalised momentum for kernels, Adam for the rest."""
+
+import math
+import re
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import optax
+import optax.contrib
+
+from vision_jax.optim import paths
+
+# Jordan: embeddings and the classifier train with AdamW.
+EMBEDDINGS_AND_HEADS = (
+  r"(^|/)[^/]*embed[^/]*/",
+  r"^(patch|stem|conv1|c1)/",
+  r"(^|/)(head|classifier|logits|fc|output)/",
+)
+_HEADS_OUT = (
+  r"(^|/)(query|key|value|qkv)/kernel$"  # (d, m, d / m): d to the rest
+)
+
+
+def orthogonalized_momentum(
+  momentum: float,
+  consistent_rms: float | None,
+  adam_only: Sequence[str] | None,
+  adam_rate: float,
+  b1: float,
+  b2: float,
+) -> optax.GradientTransformation:
+  """Returns the direction, before decay and rate.
+
+  Leaves called "kernel" with two or more axes are matrices: all axes but the
+  last one in, the last one out; for an attention's query, key and value the
+  first one in. Each is orthogonalised as one matrix.
+  """
+  excluded = EMBEDDINGS_AND_HEADS if adam_only is None else tuple(adam_only)
+
+  def label(path, leaf):
+    matrix = path.split("/")[-1] == "kernel" and jnp.ndim(leaf) >= 2
+    return "muon" if matrix and not paths.matches(excluded, path) else "adam"
+
+  return optax.partition(
+    {
+      "muon": optax.chain(
+        optax.contrib.scale_by_muon(
+          beta=momentum,
+          weight_dimension_numbers=lambda p: paths.map_paths(_axes, p),
+        ),
+        _scale_by_shape(consistent_rms),
+      ),
+      "adam": optax.chain(optax.scale_by_adam(b1, b2), optax.scale(adam_rate)),
+    },
+    lambda params: paths.map_paths(label, params),
+  )
+
+
+def _axes(path: str, leaf: jax.Array) -> optax.contrib.MuonDimensionNumbers:
+  split = 1 if re.search(_HEADS_OUT, path) else leaf.ndim - 1
+  axes = tuple(range(leaf.ndim))
+  return optax.contrib.MuonDimensionNumbers(axes[:split], axes[split:])
+
+
+def _scale_by_shape(consistent_rms: float | None):
+  def scale(path, update):
+    axes = _axes(path, update)
+    fan_in = math.prod(update.shape[a] for a in axes.reduction_axis)
+    fan_out = math.prod(update.shape[a] for a in axes.output_axis)
+    if consistent_rms is None:
+      return update * math.sqrt(max(1.0, fan_out / fan_in))
+    return update * consistent_rms * math.sqrt(max(fan_in, fan_out))
+
+  return optax.stateless(lambda u, _: paths.map_paths(scale, u))

@@ -1,0 +1,186 @@
+"""Images out of a trained generator: a grid, single files, an npz."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import cv2
+import jax
+import numpy as np
+from etils import epath
+
+from vision_jax.core.execution import Jit
+from vision_jax.core.step import make_predict_step
+from vision_jax.experiment import Experiment
+from vision_jax.train.progress import Progress
+from vision_jax.viz.grid import grid
+
+BATCH = 64
+
+
+def sample_folder(
+  experiment: Experiment,
+  weights: tuple[Any, Any],
+  execution: Jit,
+  shape: tuple[int, ...],
+  output: epath.PathLike,
+  *,
+  num_samples: int = 64,
+  label: int | None = None,
+  seed: int = 0,
+  batch_size: int = BATCH,
+  say: Callable[[str], None] = print,
+  **options: Any,
+) -> int:
+  """Draws images into a folder; returns how many.
+
+  Writes `grid.png`, `00000.png` and on, and `samples.npz` with `image` (n, h,
+  w, c) uint8 and, of a class-conditional generator, `label` (n,). An image
+  depends on the weights, the options, `seed` and its number alone, not on the
+  batch size or the devices, which share each batch.
+
+  Args:
+    experiment: whose task has `sample` and `value_range`, and `num_classes`
+      where it is class-conditional.
+    weights: (params, stats).
+    execution: where to run.
+    shape: of a training batch's images, (b, h, w, c).
+    output: the folder; created.
+    num_samples: how many images.
+    label: of all of them; None goes through the classes in turn.
+    seed: of the noise.
+    batch_size: images at once, rounded up to a multiple of the devices.
+    say: tells the user a line.
+    **options: of `task.sample` (sampler, steps, guidance); None is its default.
+
+  Raises:
+    ValueError: if the task does not sample, for options that it does not take,
+      labels out of range, and images that are not finite.
+  """
+  task = experiment.task
+  options = _check_options(task, options)
+  labels = _labels(task, num_samples, label)
+  batch_size = min(batch_size, num_samples)
+  batch_size = -(-batch_size // execution.devices) * execution.devices
+  images = _draw(
+    task, weights, execution, shape, labels, options, seed, batch_size
+  )
+  if jax.process_index() == 0:
+    conditional = {"label": labels} if _classes(task) else {}
+    _write(epath.Path(output), {"image": images, **conditional})
+    say(f"{num_samples} images: {output}")
+  return num_samples
+
+
+def to_bytes(image: np.ndarray, value_range: tuple[float, float]) -> np.ndarray:
+  """Returns images as uint8; what is outside the range is clipped.
+
+  Raises:
+    ValueError: if values are not finite.
+  """
+  if not np.isfinite(image).all():
+    raise ValueError(
+      f"samples: {int((~np.isfinite(image)).sum())} values are not finite; "
+      "expected finite images. Choose another checkpoint, or less guidance."
+    )
+  low, high = value_range
+  share = (np.clip(image, low, high) - low) / (high - low)
+  return np.round(share * 255).astype(np.uint8)
+
+
+def _check_options(task: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+  """Returns the options that are given, if the task's `sample` takes them."""
+  if not hasattr(task, "sample"):
+    raise ValueError(
+      f"--mode=sample: {type(task).__name__} does not generate; expected a "
+      "workdir of a config in configs/generation."
+    )
+  given = {k: v for k, v in options.items() if v is not None}
+  known = {
+    name
+    for name, parameter in inspect.signature(task.sample).parameters.items()
+    if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+  }
+  if unknown := sorted(given.keys() - known):
+    raise ValueError(
+      f"--{unknown[0]}: {type(task).__name__} samples without it; it takes "
+      f"{', '.join(sorted(known)) or 'no options'}. Leave it out."
+    )
+  return given
+
+
+def _classes(task: Any) -> int:
+  return getattr(task, "num_classes", 0) or 0
+
+
+def _labels(task: Any, number: int, label: int | None) -> np.ndarray:
+  classes = _classes(task)
+  if number < 1:
+    raise ValueError(f"--num_samples: got {number}; expected at least 1.")
+  if label is None:
+    return (np.arange(number) % max(classes, 1)).astype(np.int32)
+  if not classes:
+    raise ValueError(
+      f"--label: got {label}, but this model was trained without classes; "
+      "leave it out."
+    )
+  if not 0 <= label < classes:
+    raise ValueError(
+      f"--label: got {label}; expected 0 to {classes - 1}, one of the "
+      f"{classes} classes."
+    )
+  return np.full(number, label, np.int32)
+
+
+def _draw(
+  task, weights, execution, shape, labels, options, seed, batch_size
+) -> np.ndarray:
+  """Returns all images, uint8, on every process."""
+
+  def output(params, stats, batch, key):
+    return task.sample(params, stats, batch, key, **options)
+
+  step = execution.eval_step(
+    make_predict_step(task, output=output, axis=execution.axis)
+  )
+  key = execution.init(lambda: jax.random.key(seed))
+  count, drawn = -(-len(labels) // batch_size), []
+  quiet = jax.process_index() != 0
+  progress = Progress(count, batch_size, quiet=quiet)
+  for number in range(count):
+    batch = _batch(number * batch_size, batch_size, labels, shape)
+    out = step(*weights, (), execution.put(batch), key)
+    image = np.asarray(jax.device_get(out)["image"])
+    drawn.append(to_bytes(image, task.value_range))
+    progress(number + 1)
+  progress.close()
+  return np.concatenate(drawn)[: len(labels)]
+
+
+def _batch(start: int, size: int, labels: np.ndarray, shape: tuple[int, ...]):
+  """This process's slice of the batch of images from `start` on."""
+  local = size // jax.process_count()
+  begin = start + jax.process_index() * local
+  index = np.arange(begin, begin + local, dtype=np.int32)
+  return {
+    "image": np.zeros((local, *shape[1:]), np.float32),
+    "label": labels[np.minimum(index, len(labels) - 1)],
+    "index": index,
+    "mask": (index < len(labels)).astype(np.float32),
+  }
+
+
+def _write(folder: epath.Path, arrays: dict[str, np.ndarray]) -> None:
+  folder.mkdir(parents=True, exist_ok=True)
+  images = arrays["image"]
+  columns = 10 if "label" in arrays and len(images) >= 10 else None
+  _write_png(folder / "grid.png", grid(images, columns))
+  for number, image in enumerate(images):
+    _write_png(folder / f"{number:05d}.png", image)
+  with (folder / "samples.npz").open("wb") as file:
+    np.savez(file, **arrays)
+
+
+def _write_png(path: epath.Path, image: np.ndarray) -> None:
+  _, data = cv2.imencode(".png", image[..., ::-1])  # OpenCV wants BGR
+  path.write_bytes(data.tobytes())
