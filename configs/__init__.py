@@ -1,0 +1,1 @@
+"""Experiments, one a file: `get_config` gives values, `build` gives objects."""

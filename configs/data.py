@@ -1,0 +1,204 @@
+"""Data sets of the classification configs: loaders, evaluations, prediction.
+
+`config.dataset` names one: "mnist", "cifar10", "imagenet2012" (prepared TFDS
+sets), "folder" (one folder a class, in `train` and `val`) or "digits",
+scikit-learn's, which come with the packages and stand in for the others, at
+their size, in `tiny` variants.
+"""
+
+import dataclasses
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from vision_jax.data.arrays import ArraySource
+from vision_jax.data.digits import Digits
+from vision_jax.data.folders import ImageFolder
+from vision_jax.data.loader import Loader
+from vision_jax.data.memory import InMemory
+from vision_jax.data.subsets import split_train
+from vision_jax.data.tfds import TfdsSource
+from vision_jax.data.transforms import (
+  centre_crop,
+  decode,
+  normalize,
+  random_resized_crop,
+  resize,
+)
+from vision_jax.experiment import Eval, Predict
+from vision_jax.metrics.classification import Accuracy
+
+GREY = ((0.5,), (0.5,))
+MNIST = ((0.1307,), (0.3081,))
+CIFAR10 = ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616))
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+DIGIT_NAMES = tuple("0123456789")
+CIFAR10_NAMES = (
+  *("airplane", "automobile", "bird", "cat", "deer"),
+  *("dog", "frog", "horse", "ship", "truck"),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageData:
+  """What an experiment takes from here, by the names of its fields."""
+
+  train_data: Loader
+  evals: Mapping[str, Eval]
+  predict: Predict
+
+  def fields(self) -> dict[str, Any]:
+    """Returns the fields, to be passed on."""
+    return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+
+
+def small_images(
+  config: Any,
+  colours: tuple[Sequence[float], Sequence[float]],
+  names: Sequence[str],
+  *,
+  weights: Sequence[str] = ("raw",),
+) -> ImageData:
+  """Returns a data set of small images that is kept in memory.
+
+  `config.holdout` examples are held out of train as "val"; 0 holds none out.
+
+  Args:
+    config: with dataset, image_size, channels, holdout and eval_batch_size.
+    colours: mean and standard deviation of a channel, to normalize with.
+    names: of the classes.
+    weights: which weights to evaluate: "raw", "ema".
+  """
+  train, test = (_in_memory(config, split) for split in ("train", "test"))
+  held_out = {}
+  if config.holdout:
+    train, val = split_train(train, config.holdout, seed=0)
+    held_out["val"] = val
+  to_input = [normalize(*colours)]
+  evals = {
+    name: Eval(
+      _loader(config, source, to_input, config.eval_batch_size, shuffle=False),
+      {"accuracy": Accuracy()},
+      weights=weights,
+    )
+    for name, source in (held_out | {"test": test}).items()
+  }
+  size = (config.image_size, config.image_size)
+  return ImageData(
+    _loader(config, train, to_input, config.batch_size),
+    evals,
+    Predict([decode(config.channels), resize(size), *to_input], names),
+  )
+
+
+def large_images(
+  config: Any, colours: tuple[Sequence[float], Sequence[float]]
+) -> ImageData:
+  """Returns a data set of photographs, decoded anew each time.
+
+  Training takes a random part of each; evaluation resizes the short side to
+  256 / 224 of image_size and takes the centre.
+
+  Args:
+    config: as for `small_images`, and with class_names for "folder".
+    colours: mean and standard deviation of a channel, to normalize with.
+  """
+  if config.dataset == "digits":
+    return small_images(config, colours, DIGIT_NAMES)
+  size, to_input = config.image_size, normalize(*colours)
+  names = tuple(config.get("class_names", ()))
+  whole = [decode(), resize(size * 256 // 224), centre_crop(size), to_input]
+  train, evaluated = _on_disk(config, names)
+  evals = {
+    name: Eval(
+      _loader(config, source, whole, config.eval_batch_size, shuffle=False),
+      {"accuracy": Accuracy((1, 5) if len(names or "12345") >= 5 else (1,))},
+    )
+    for name, source in evaluated.items()
+  }
+  part = [random_resized_crop(size), to_input]
+  return ImageData(
+    _loader(config, train, part, config.batch_size),
+    evals,
+    Predict(whole, names),
+  )
+
+
+def folder_classes(folder: str) -> tuple[str, ...]:
+  """Returns the class names of a folder of images."""
+  return ImageFolder(_train_folder(folder)).class_names
+
+
+def _train_folder(folder: str) -> pathlib.Path:
+  """The class folders to train on: FOLDER/train where there is one."""
+  if not folder:
+    raise ValueError(
+      "--config.data_dir is missing; expected a folder with train/CLASS/*.jpg "
+      "and val/CLASS/*.jpg, or with the class folders themselves."
+    )
+  train = pathlib.Path(folder) / "train"
+  return train if train.is_dir() else pathlib.Path(folder)
+
+
+def _on_disk(config: Any, names: Sequence[str]) -> tuple[Any, dict[str, Any]]:
+  """Returns the training source, and those evaluated, by name."""
+  if config.dataset == "folder":
+    folder = _train_folder(config.data_dir or ".")
+    train = ImageFolder(folder, names)
+    if folder.name == "train" and (folder.parent / "val").is_dir():
+      return train, {"val": ImageFolder(folder.parent / "val", names)}
+    tenth = max(1, len(train) // 10)
+    train, val = split_train(train, tenth, seed=0, stratify=True)
+    return train, {"val": val}
+  open_split = lambda split: TfdsSource(
+    config.dataset, split, data_dir=config.data_dir
+  )
+  train, val = split_train(open_split("train"), config.holdout, seed=0)
+  return train, {"val": val, "test": open_split("validation")}
+
+
+def _loader(
+  config: Any,
+  source: Any,
+  transforms: Sequence[Any],
+  batch_size: int,
+  *,
+  shuffle: bool = True,
+) -> Loader:
+  return Loader(
+    source,
+    transforms,
+    batch_size=batch_size,
+    seed=config.seed,
+    shuffle=shuffle,
+    threads=config.threads or None,
+    on_bad_image=config.on_bad_image,
+  )
+
+
+def _in_memory(config: Any, split: str) -> Any:
+  if config.dataset == "digits":
+    return _DigitsAs(split, config.image_size, config.channels)
+  source = TfdsSource(config.dataset, split, data_dir=config.data_dir)
+  return InMemory(source, [decode(config.channels)])
+
+
+class _DigitsAs(ArraySource):
+  """scikit-learn's digits, enlarged and framed to another data set's shape."""
+
+  def __init__(self, split: str, size: int, channels: int):
+    super().__init__({}, len(DIGIT_NAMES), DIGIT_NAMES)
+    self._split, self._size, self._channels = split, size, channels
+
+  def load(self) -> Mapping[str, np.ndarray]:
+    """Returns `image` (n, size, size, channels) and `label`."""
+    arrays = Digits(self._split).arrays
+    factor = self._size // 8
+    image = arrays["image"].repeat(factor, 1).repeat(factor, 2)
+    before = (self._size - 8 * factor) // 2
+    frame = (before, self._size - 8 * factor - before)
+    image = np.pad(image, ((0, 0), frame, frame, (0, 0)))
+    image = image.repeat(self._channels, 3)
+    return {"image": image, "label": arrays["label"]}

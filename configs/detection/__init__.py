@@ -1,0 +1,1 @@
+"""Detection experiments, one a file."""

@@ -1,0 +1,85 @@
+"""A small DETR on generated digit scenes: AP50 >= 0.90 on unseen digits.
+
+Measured: AP50 0.92, AP 0.62 (one seed). Queries start from the encoder's
+tokens; with `--config.queries=learned`, the paper's form, the same net learns
+next to nothing in this time. Images of 64 x 64 with up to five digits. Needs no
+data but the installed packages; about 120 s on 2 CPU cores.
+"""
+
+from configs.detection_data import DIGITS, data_values, experiment_fields
+from vision_jax.experiment import Experiment, base_config
+from vision_jax.models.detr import Detr
+from vision_jax.models.resnet import ResNet
+from vision_jax.optim.optimizers import adamw
+from vision_jax.optim.schedules import one_cycle
+from vision_jax.tasks.detection import Detection
+
+
+def get_config(variant="full"):
+  tiny = variant == "tiny"
+  data = data_values(
+    variant,
+    dataset="scenes",
+    scenes=(6000, 0, 500),
+    class_names=DIGITS,
+    max_boxes=5,
+    eval_batch_size=50,
+  )
+  return base_config(
+    steps=20 if tiny else 2_000,
+    batch_size=16,
+    log_every=10 if tiny else 50,
+    stem="imagenet",
+    stages=(1, 1) if tiny else (2, 2),
+    levels=("c3",),
+    width=8 if tiny else 48,
+    features=32 if tiny else 96,
+    heads=4,
+    hidden=64 if tiny else 192,
+    encoder_layers=1,
+    decoder_layers=2,
+    num_queries=10 if tiny else 25,
+    queries="encoder",
+    lr=1e-3,
+    weight_decay=1e-4,
+    clip=1.0,
+    convolutional=True,
+    **data,
+  )
+
+
+def build(config, axis=None):
+  backbone = ResNet(
+    num_classes=0,
+    stages=tuple(config.stages),
+    bottleneck=False,
+    width=config.width,
+    stem=config.stem,
+    zero_init=False,
+    axis_name=axis,
+  )
+  model = Detr(
+    len(config.class_names),
+    backbone,
+    levels=tuple(config.levels),
+    num_queries=config.num_queries,
+    queries=config.queries,
+    features=config.features,
+    heads=config.heads,
+    hidden=config.hidden,
+    dropout=0.0,
+    encoder_layers=config.encoder_layers,
+    decoder_layers=config.decoder_layers,
+    background=False,
+    axis_name=axis,
+  )
+  optimizer = adamw(
+    one_cycle(config.lr, config.steps),
+    weight_decay=config.weight_decay,
+    clip=config.clip,
+  )
+  return Experiment(
+    task=Detection(model, background=False, class_weight=2.0),
+    optimizers={"model": optimizer},
+    **experiment_fields(config),
+  )

@@ -1,0 +1,296 @@
+"""Data sets of the detection configs: loaders, evaluations, prediction.
+
+`config.dataset` names one: "voc" (a folder of Pascal VOC's form), "coco" (a
+folder with annotations/instances_SPLIT.json and a folder of images for each
+split), "tfds/NAME" (a prepared set with objects) or "scenes", generated digit
+scenes, which need no data and stand in for the others in `tiny` variants.
+"""
+
+import os
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from vision_jax.data.boxes import (
+  check_size,
+  letterbox,
+  pad_boxes,
+  record_size,
+)
+from vision_jax.data.coco import CocoSource
+from vision_jax.data.loader import Loader
+from vision_jax.data.masks import keep
+from vision_jax.data.memory import InMemory
+from vision_jax.data.scenes import DigitScenes
+from vision_jax.data.tfds_detection import TfdsDetection
+from vision_jax.data.transforms import decode, normalize, resize
+from vision_jax.data.voc import VocSource
+from vision_jax.experiment import Eval, Predict
+from vision_jax.metrics.detection import AveragePrecision
+from vision_jax.ops import augment
+from vision_jax.ops.augment.boxes import random_crop_boxes, random_flip_boxes
+from vision_jax.predict import BoxWriter
+from vision_jax.viz.boxes import draw_boxes
+from vision_jax.viz.grid import grid
+
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+DIGITS = tuple("0123456789")
+_KEYS = ("image", "image_mask", "boxes", "label", "box_mask", "crowd")
+_TRUTH = ("size", "ignore", "area")  # of the evaluation only
+
+
+def data_values(variant: str, **values: Any) -> dict[str, Any]:
+  """Returns the config keys that this module reads, with their defaults.
+
+  dataset: see above. splits: of train, val and test, "" for none. image_size:
+  (h, w) that all images have. letterbox: whether they keep their proportions,
+  with padding. in_memory: whether decoded images are kept. scenes: how many to
+  generate, for train, val and test. class_names: of the labels; () reads them
+  from the data when a run begins. max_boxes: of an image. on_bad_box: "error",
+  "clip" or "drop". one_based: see `VocSource`. crop: (smallest, largest) side
+  of the random window as a part of the image, () for none. crop_ratio,
+  crop_probability: of that window. flip, flip_vertical: probabilities. jitter:
+  of colours. per_class, voc_ap: whether to evaluate each class too, and VOC's
+  average precision.
+  """
+  tiny = {}
+  if variant == "tiny":
+    tiny = {
+      "dataset": "scenes",
+      "image_size": (32, 32),
+      "scenes": (64, 16, 32),
+      "eval_batch_size": 16,
+      "class_names": DIGITS,
+      "max_boxes": 5,
+    }
+  defaults = {
+    "splits": ("train", "val", "test"),
+    "image_size": (64, 64),
+    "letterbox": False,
+    "in_memory": True,
+    "scenes": (0, 0, 0),
+    "eval_batch_size": 8,
+    "class_names": (),
+    "max_boxes": 100,
+    "on_bad_box": "error",
+    "one_based": False,
+    "crop": (),
+    "crop_ratio": (1.0, 1.0),
+    "crop_probability": 1.0,
+    "flip": 0.0,
+    "flip_vertical": 0.0,
+    "jitter": 0.0,
+    "per_class": False,
+    "voc_ap": False,
+  }
+  return defaults | values | tiny
+
+
+def experiment_fields(
+  config: Any, weights: Sequence[str] = ("raw",)
+) -> dict[str, Any]:
+  """Returns an Experiment's train_data, evals, augment and predict.
+
+  Args:
+    config: with the keys of `data_values`.
+    weights: which weights to evaluate: "raw", "ema".
+  """
+  sources = _sources(config)
+  names = tuple(config.class_names)
+  metric = AveragePrecision(
+    names, per_class=config.per_class, voc=config.voc_ap
+  )
+  evals = {
+    name: Eval(
+      _loader(config, source, config.eval_batch_size, _KEYS + _TRUTH),
+      {"ap": metric},
+      weights=weights,
+      pictures=pictures(names),
+    )
+    for name, source in sources.items()
+    if name != "train"
+  }
+  train = _loader(config, sources["train"], config.batch_size, _KEYS)
+  steps = [decode(), record_size(), _resize(config), normalize(*IMAGENET)]
+  return {
+    "train_data": train,
+    "evals": evals,
+    "augment": _augment(config),
+    "predict": Predict(steps, names, BoxWriter),
+  }
+
+
+def resolve_classes(config: Any) -> None:
+  """Fills in the classes' names from the annotations, when a run begins."""
+  if not config.class_names:
+    config.class_names = _open(config, config.splits[0]).class_names
+
+
+def pictures(names: Sequence[str], most: int = 8, least: float = 0.3) -> Any:
+  """Returns what draws a batch's first images with the boxes found.
+
+  Args:
+    names: of the classes.
+    most: images.
+    least: score of a box that is drawn.
+  """
+
+  def draw(batch: Mapping[str, Any], out: Mapping[str, Any]) -> dict[str, Any]:
+    shown = []
+    for i in range(min(most, len(batch["image"]))):
+      sure = out["score"][i] >= least
+      image = _visible(batch, i)
+      boxes = out["boxes"][i][sure] * _shrink(batch, i, image)
+      scores, labels = out["score"][i][sure], out["label"][i][sure]
+      shown.append(
+        draw_boxes(
+          *(image, boxes, labels, scores), class_names=names, thickness=1
+        )
+      )
+    return {"boxes": grid(shown)}
+
+  return draw
+
+
+def _visible(batch: Mapping[str, Any], i: int) -> np.ndarray:
+  """The image as it was before it was normalised, without padding."""
+  mean, std = (np.asarray(x, np.float32) for x in IMAGENET)
+  image = np.clip(np.asarray(batch["image"][i]) * std + mean, 0, 1)
+  if "image_mask" in batch:
+    mask = np.asarray(batch["image_mask"][i]) > 0
+    image = image[: max(mask.any(1).sum(), 1), : max(mask.any(0).sum(), 1)]
+  return image
+
+
+def _shrink(batch: Mapping[str, Any], i: int, image: np.ndarray) -> np.ndarray:
+  """What turns pixels of the original into those of `image`."""
+  if "size" not in batch:
+    return np.ones(4)
+  part = np.array(image.shape[:2]) / np.maximum(np.asarray(batch["size"][i]), 1)
+  return np.tile(part[::-1], 2)
+
+
+def _loader(
+  config: Any, source: Any, batch_size: int, keys: Sequence[str]
+) -> Loader:
+  return Loader(
+    source,
+    [keep(*keys), normalize(*IMAGENET)],
+    batch_size=batch_size,
+    seed=config.seed,
+    threads=config.threads or None,
+    on_bad_image=config.on_bad_image,
+  )
+
+
+def _resize(config: Any) -> Any:
+  size = tuple(config.image_size)
+  return letterbox(size) if config.letterbox else resize(size)
+
+
+def _sources(config: Any) -> dict[str, Any]:
+  """Returns train and what is evaluated, by name, decoded and padded."""
+  if config.dataset == "scenes":
+    return _scenes(config)
+  steps = [decode(), check_size(), _resize(config), pad_boxes(config.max_boxes)]
+  make = InMemory if config.in_memory else _Transformed
+  return {
+    name: make(_open(config, split), steps)
+    for name, split in zip(("train", "val", "test"), config.splits, strict=True)
+    if split
+  }
+
+
+def _open(config: Any, split: str) -> Any:
+  kind, _, name = config.dataset.partition("/")
+  if kind == "tfds":
+    return TfdsDetection(
+      name, split, config.data_dir, on_bad_box=config.on_bad_box
+    )
+  if kind == "coco":
+    root = pathlib.Path(config.data_dir)
+    return CocoSource(
+      root / "annotations" / f"instances_{split}.json",
+      root / split,
+      on_bad_box=config.on_bad_box,
+    )
+  if kind == "voc":
+    return VocSource(
+      _folder(config),
+      split,
+      tuple(config.class_names),
+      on_bad_box=config.on_bad_box,
+      one_based=config.one_based,
+    )
+  raise ValueError(
+    f"--config.dataset: got {config.dataset!r}; expected voc, coco, scenes or "
+    "tfds/NAME."
+  )
+
+
+def _folder(config: Any) -> pathlib.Path:
+  """The VOC folder: as given, or BCCD's in the folder of all data."""
+  given = pathlib.Path(config.data_dir or os.environ.get("VISION_JAX_DATA", ""))
+  inside = given / "bccd_voc"
+  alone = config.data_dir and not inside.is_dir()
+  return given if alone else inside
+
+
+class _Transformed:
+  """A source's examples after transforms, made anew each time."""
+
+  def __init__(self, source: Any, steps: Sequence[Any]):
+    self._source, self._steps = source, steps
+
+  def __len__(self) -> int:
+    return len(self._source)
+
+  def fingerprint(self) -> str:
+    return self._source.fingerprint()
+
+  def read(self, indices: np.ndarray) -> list[dict[str, Any]]:
+    return [self._example(example) for example in self._source.read(indices)]
+
+  def _example(self, example: dict[str, Any]) -> dict[str, Any]:
+    for step in self._steps:
+      example = step(example, None)
+    return example
+
+
+def _scenes(config: Any) -> dict[str, Any]:
+  """Train and val draw from the same digits, in other scenes."""
+  size, most = config.image_size[0], config.max_boxes
+  splits = {"train": ("train", 0), "val": ("train", 1), "test": ("test", 0)}
+  return {
+    name: InMemory(
+      DigitScenes(split, length, size=size, max_objects=most, seed=seed),
+      [keep(*_KEYS)],
+    )
+    for (name, (split, seed)), length in zip(
+      splits.items(), config.scenes, strict=True
+    )
+    if length
+  }
+
+
+def _augment(config: Any) -> Any:
+  """Returns what the config asks for, None if that is nothing."""
+  steps = []
+  if config.crop:
+    steps.append(
+      random_crop_boxes(
+        tuple(config.crop),
+        ratio=tuple(config.crop_ratio),
+        probability=config.crop_probability,
+      )
+    )
+  if config.flip or config.flip_vertical:
+    steps.append(random_flip_boxes(config.flip, vertical=config.flip_vertical))
+  if config.jitter:
+    colour = augment.color_jitter(
+      *[config.jitter] * 3, value_range=augment.normalized_range(*IMAGENET)
+    )
+    steps.append(colour)
+  return augment.sequence(*steps) if steps else None

@@ -1,0 +1,135 @@
+"""Classifiers that generated images are looked at through.
+
+Each is trained by its own config file, apart from any generator, on the
+training split: in memory on first use, or read from a workdir of that config.
+"""
+
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from vision_jax.layers.capture import apply_with_input
+from vision_jax.metrics.generation_extractor import Extractor
+from vision_jax.metrics.generation_inception import read_inception
+from vision_jax.models.fid_inception import FIDInception
+from vision_jax.train.fit import fit
+
+
+def classifier(
+  name: str,
+  module: Any,
+  *,
+  colours: tuple[Sequence[float], Sequence[float]],
+  layer: str,
+  variant: str = "full",
+  overrides: Mapping[str, Any] | None = None,
+  seed: int = 0,
+) -> Extractor:
+  """Returns a classifier as an extractor of images in [-1, 1].
+
+  Features are what goes into its last layer.
+
+  Args:
+    name: what figures are called by.
+    module: its config file, imported.
+    colours: mean and standard deviation that the config normalizes with.
+    layer: name of the last layer.
+    variant: of the config.
+    overrides: values of the config to change.
+    seed: of its training.
+  """
+  config = module.get_config(variant)
+  config.update({"seed": seed, **(overrides or {})})
+  experiment = functools.cache(lambda: module.build(config, None))
+  mean, std = (np.asarray(x, np.float32) for x in colours)
+
+  def apply(weights, image):
+    params, stats = weights
+    logits, features = apply_with_input(
+      experiment().task.model,
+      {"params": params["model"], **stats["model"]},
+      ((image + 1) / 2 - mean) / std,
+      layer=layer,
+      train=False,
+    )
+    return {"features": features, "logits": logits}
+
+  def load():
+    weights = fit(experiment(), steps=config.steps, seed=seed)
+    batch = experiment().train_data.batch(0)["image"]
+    seen = jax.jit(apply)(weights, (batch * std + mean) * 2 - 1)
+    return weights, np.asarray(seen["features"]).mean(0)
+
+  return Extractor(name, apply, load)
+
+
+def digits_cnn(tiny: bool = False) -> Extractor:
+  """configs/classification/digits_cnn.py, of another seed than its row's."""
+  from configs.classification import digits_cnn as module
+  from configs.data import GREY
+
+  return classifier(
+    "digits_cnn",
+    module,
+    colours=GREY,
+    layer="head",
+    variant="tiny" if tiny else "full",
+    seed=1000,
+  )
+
+
+def mnist_lenet(data_dir: str = "", tiny: bool = False) -> Extractor:
+  """configs/classification/mnist_lenet.py, 84 features."""
+  from configs.classification import mnist_lenet as module
+  from configs.data import MNIST
+
+  return classifier(
+    "mnist_lenet",
+    module,
+    colours=MNIST,
+    layer="output",
+    variant="tiny" if tiny else "full",
+    overrides={"data_dir": data_dir},
+    seed=1000,
+  )
+
+
+def cifar10_resnet20(data_dir: str = "", tiny: bool = False) -> Extractor:
+  """configs/classification/cifar10_resnet20.py, 64 features."""
+  from configs.classification import cifar10_resnet20 as module
+  from configs.data import CIFAR10
+
+  return classifier(
+    "cifar10_resnet20",
+    module,
+    colours=CIFAR10,
+    layer="fc",
+    variant="tiny" if tiny else "full",
+    overrides={"data_dir": data_dir},
+    seed=1000,
+  )
+
+
+def inception(path: str) -> Extractor:
+  """FID's Inception v3, 2048 features, from a file of the user.
+
+  Figures are called `fid`, `kid` and `inception_score` if the file is the
+  published one. Images are rounded to 8 bits first, as files are.
+  """
+  model = FIDInception()
+  shapes = jax.eval_shape(
+    lambda: model.init(jax.random.key(0), jnp.zeros((1, 299, 299, 3)))
+  )["params"]
+  weights, published = read_inception(path, shapes)
+
+  def apply(weights, image):
+    image = jnp.round((image + 1) * 127.5) / 127.5 - 1
+    image = jnp.broadcast_to(image, (*image.shape[:3], 3))
+    return model.apply({"params": weights}, image)
+
+  load = lambda: (weights, np.zeros(2048, np.float32))
+  return Extractor("inception", apply, load, published=published)

@@ -1,0 +1,58 @@
+"""DCGAN on CIFAR-10, 32x32, by `frechet_cifar10_resnet20`.
+
+https://arxiv.org/abs/1511.06434: BatchNorm in both nets, Adam with 2e-4 and
+b1 0.5, batches of 128. Differs from the paper: the rate falls linearly, the
+generator is averaged, and images are flipped. The distance is of 10,000
+samples and the test images, by a ResNet-20 trained apart on first use
+(configs/classification/cifar10_resnet20.py). Not measured yet; for a GPU.
+"""
+
+from configs import extractors
+from configs.data import CIFAR10_NAMES
+from configs.gan import gan_experiment
+from vision_jax.experiment import base_config
+from vision_jax.models.gan import DCGANDiscriminator, DCGANGenerator
+from vision_jax.ops.augment import random_flip
+from vision_jax.tasks.gan import GAN
+
+
+def get_config(variant="full"):
+  tiny = variant == "tiny"
+  return base_config(
+    steps=20 if tiny else 50_000,
+    batch_size=16 if tiny else 128,
+    eval_batch_size=60 if tiny else 500,
+    eval_examples=60 if tiny else 0,
+    log_every=10 if tiny else 200,
+    save_every=0 if tiny else 5000,
+    dataset="digits" if tiny else "cifar10",
+    image_size=32,
+    channels=3,
+    holdout=0,
+    width=8 if tiny else 64,
+    latent=100,
+    loss="non_saturating",
+    generator_lr=2e-4,
+    discriminator_lr=2e-4,
+    b1=0.5,
+    b2=0.999,
+    ema=0.99 if tiny else 0.999,
+    tiny_extractor=tiny,
+    convolutional=True,
+  )
+
+
+def build(config, axis=None):
+  shape = (config.image_size, config.image_size, config.channels)
+  widths = (config.width, 2 * config.width, 4 * config.width)
+  task = GAN(
+    DCGANGenerator(shape, config.latent, widths[::-1], axis_name=axis),
+    DCGANDiscriminator(widths, axis_name=axis),
+    loss=config.loss,
+  )
+  extractor = extractors.cifar10_resnet20(
+    config.data_dir, config.tiny_extractor
+  )
+  return gan_experiment(
+    config, task, CIFAR10_NAMES, extractor, augment=random_flip()
+  )

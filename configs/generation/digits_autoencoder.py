@@ -1,0 +1,61 @@
+"""A denoising convolutional autoencoder on scikit-learn's digits, 8x8.
+
+The mean squared error of a pixel against the clean test images, and how well
+the codes tell classes apart: the accuracy of 5 nearest neighbours among the 360
+test images, leaving one out. Not measured yet.
+"""
+
+from configs.data import DIGIT_NAMES
+from configs.generation_data import reconstructions, unit_images
+from vision_jax.experiment import Eval, Experiment, base_config
+from vision_jax.metrics.latents import LatentNeighbours
+from vision_jax.models.autoencoder import (
+  Autoencoder,
+  ConvDecoder,
+  ConvEncoder,
+)
+from vision_jax.optim.optimizers import adamw
+from vision_jax.optim.schedules import warmup_cosine
+from vision_jax.tasks.autoencoder import Autoencoding
+
+
+def get_config(variant="full"):
+  tiny = variant == "tiny"
+  return base_config(
+    steps=20 if tiny else 2000,
+    batch_size=16 if tiny else 64,
+    eval_batch_size=120,
+    log_every=10 if tiny else 200,
+    dataset="digits",
+    image_size=8,
+    channels=1,
+    holdout=0,
+    width=4 if tiny else 32,
+    latent=8,
+    lr=2e-3,
+    warmup=5 if tiny else 100,
+    corruption="gaussian",
+    level=0.2,
+    convolutional=True,
+  )
+
+
+def build(config, axis=None):
+  del axis
+  shape = (config.image_size, config.image_size, config.channels)
+  widths = (config.width, 2 * config.width)
+  model = Autoencoder(
+    ConvEncoder(config.latent, widths), ConvDecoder(shape, widths[::-1])
+  )
+  train, test = unit_images(config, DIGIT_NAMES)
+  rate = warmup_cosine(config.lr, config.steps, warmup=config.warmup)
+  return Experiment(
+    task=Autoencoding(model, config.corruption, config.level),
+    optimizers={"model": adamw(rate, weight_decay=0.0)},
+    train_data=train,
+    evals={
+      "test": Eval(
+        test, {"latent": LatentNeighbours()}, pictures=reconstructions
+      )
+    },
+  )

@@ -1,0 +1,57 @@
+"""A class-conditional GAN on scikit-learn's digits, 8x8.
+
+Convolutional nets, the non-saturating loss with R1, an averaged generator.
+`recognised` is the share of samples, one for each of 360 test images, taken for
+their class by a CNN trained apart (configs/classification/digits_cnn.py,
+another seed): 99.2 % with one seed, as many as of the real ones, after training
+at about 60 steps a second on 2 busy CPU cores. Not timed alone yet.
+"""
+
+from configs import extractors
+from configs.data import DIGIT_NAMES
+from configs.gan import gan_experiment
+from vision_jax.experiment import base_config
+from vision_jax.models.gan import DCGANDiscriminator, DCGANGenerator
+from vision_jax.tasks.gan import GAN
+
+
+def get_config(variant="full"):
+  tiny = variant == "tiny"
+  return base_config(
+    steps=20 if tiny else 1500,
+    batch_size=16 if tiny else 64,
+    eval_batch_size=120,
+    eval_examples=120 if tiny else 0,
+    log_every=10 if tiny else 200,
+    dataset="digits",
+    image_size=8,
+    channels=1,
+    holdout=0,
+    width=8 if tiny else 32,
+    latent=32,
+    loss="non_saturating",
+    r1=1.0,
+    r1_every=1,
+    generator_lr=1e-3,
+    discriminator_lr=1e-3,
+    b1=0.0,
+    b2=0.99,
+    ema=0.99 if tiny else 0.995,
+    tiny_extractor=tiny,
+    convolutional=True,
+  )
+
+
+def build(config, axis=None):
+  shape = (config.image_size, config.image_size, config.channels)
+  widths = (config.width, 2 * config.width)
+  task = GAN(
+    DCGANGenerator(shape, config.latent, widths[::-1], 10, axis_name=axis),
+    DCGANDiscriminator(widths, 10, "none", axis_name=axis),
+    loss=config.loss,
+    r1=config.r1,
+    r1_every=config.r1_every,
+  )
+  return gan_experiment(
+    config, task, DIGIT_NAMES, extractors.digits_cnn(config.tiny_extractor)
+  )
