@@ -1,0 +1,1 @@
+"""Rows as data, a runner, and a report: every number with its circumstances."""

@@ -1,0 +1,133 @@
+"""Which machine, which versions, which commit.
+
+`python -m benchmarks.environment` prints it as JSON. The runner asks for it in
+a child process, because a process that has opened an accelerator keeps it.
+"""
+
+import importlib.metadata
+import json
+import os
+import pathlib
+import platform
+import subprocess
+import sys
+
+PACKAGES = (
+  "vision_jax",
+  "jax",
+  "jaxlib",
+  "flax",
+  "optax",
+  "orbax-checkpoint",
+  "numpy",
+)
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+def versions() -> dict[str, str]:
+  """Returns the version of Python and of each of `PACKAGES`, by name."""
+  found = {"python": platform.python_version()}
+  for name in PACKAGES:
+    try:
+      found[name] = importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+      found[name] = "not installed"
+  return found
+
+
+def git_commit() -> str:
+  """Returns the checkout's commit, `-dirty` after it where files changed.
+
+  Empty outside a checkout: a wheel is known by its version.
+  """
+  commit = _git("rev-parse", "HEAD")
+  if not commit:
+    return ""
+  return commit + ("-dirty" if _git("status", "--porcelain", "-uno") else "")
+
+
+def _git(*arguments: str) -> str:
+  try:
+    done = subprocess.run(
+      ["git", "-C", str(ROOT), *arguments],
+      capture_output=True,
+      text=True,
+      timeout=30,
+      check=True,
+    )
+  except (OSError, subprocess.SubprocessError):
+    return ""
+  return done.stdout.strip()
+
+
+def cpu_name() -> str:
+  """Returns the processor's model name, or the architecture's."""
+  try:
+    text = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8")
+  except OSError:
+    return platform.machine()
+  for line in text.splitlines():
+    if line.startswith("model name"):
+      return line.partition(":")[2].strip()
+  return platform.machine()
+
+
+def cpu_count() -> int:
+  """Returns how many cores this process may use."""
+  if hasattr(os, "sched_getaffinity"):
+    return len(os.sched_getaffinity(0))
+  return os.cpu_count() or 1
+
+
+def host_memory() -> int | None:
+  """Returns the host's memory in bytes, None where it is not told."""
+  try:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+  except (AttributeError, OSError, ValueError):
+    return None
+
+
+def hardware() -> dict:
+  """Opens jax's devices and says what they are."""
+  import jax  # here, so that importing this module opens nothing
+
+  devices = jax.devices()
+  return {
+    "platform": devices[0].platform,
+    "device_kind": devices[0].device_kind,
+    "device_count": len(devices),
+    "process_count": jax.process_count(),
+    "cpu": cpu_name(),
+    "cpu_cores": cpu_count(),
+    "host_memory_bytes": host_memory(),
+  }
+
+
+def probe() -> dict:
+  """Returns `hardware()` of a child process.
+
+  Raises:
+    RuntimeError: jax does not start; the message holds its last lines.
+  """
+  done = subprocess.run(
+    [sys.executable, "-m", "benchmarks.environment"],
+    capture_output=True,
+    text=True,
+    cwd=ROOT,
+    env={**os.environ, "XLA_PYTHON_CLIENT_PREALLOCATE": "false"},
+  )
+  if done.returncode:
+    tail = "\n".join(done.stderr.splitlines()[-5:])
+    raise RuntimeError(f"jax does not start on this machine:\n{tail}")
+  return json.loads(done.stdout.splitlines()[-1])
+
+
+def describe(found: dict) -> str:
+  """Returns one line, such as `2 cores of AMD EPYC` or `1 x NVIDIA H200`."""
+  if found["platform"] == "cpu":
+    return f"{found['cpu_cores']} cores of {found['cpu']}"
+  return f"{found['device_count']} x {found['device_kind']}"
+
+
+if __name__ == "__main__":
+  print(json.dumps(hardware()))

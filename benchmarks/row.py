@@ -1,0 +1,62 @@
+"""A benchmark row, as data.
+
+A row says what is trained, how it is measured, what it is measured against and
+how far off it may be.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+  """One benchmark.
+
+  Attributes:
+    name: unique over all suites.
+    config: the config file, from the repository's root.
+    dataset: what it is trained and tested on, as it stands in results.
+    reference: key of the number it stands beside (`benchmarks.references`);
+      empty where nothing comparable is published, as on generated scenes.
+    protocol: how our number is measured.
+    tolerance: how much worse than the reference still counts as reproduced,
+      in the metric's unit (a fraction: 0.01 is one point).
+    metric: key in `metrics.jsonl`; the last value of a run is taken.
+    differs: why our protocol cannot be compared with the reference's; empty
+      where it can.
+    target: a goal of our own, beside the published number; None for none.
+    overrides: config values that differ from the file's.
+    needs: "cpu" (runs anywhere), "gpu" (any accelerator) or "tpu".
+    data: the prepared TFDS set that it needs; empty for data that come with
+      the packages.
+    seconds: what a seed should take on the hardware it needs.
+    time_to: also report the seconds until `metric` first reached this.
+  """
+
+  name: str
+  config: str
+  dataset: str
+  reference: str
+  protocol: str
+  tolerance: float
+  metric: str = "test/accuracy"
+  differs: str = ""
+  target: float | None = None
+  overrides: Mapping[str, str] = dataclasses.field(default_factory=dict)
+  needs: str = "cpu"
+  data: str = ""
+  seeds: int = 3
+  variant: str = ""
+  unit: str = "%"
+  higher_is_better: bool = True
+  also: tuple[str, ...] = ()
+  seconds: int = 60
+  time_to: float | None = None
+
+  def __post_init__(self):
+    if self.needs not in ("cpu", "gpu", "tpu"):
+      raise ValueError(
+        f"row {self.name!r}: needs is {self.needs!r}, expected cpu, gpu or tpu"
+      )
+    if self.tolerance < 0:
+      raise ValueError(f"row {self.name!r}: tolerance {self.tolerance} < 0")

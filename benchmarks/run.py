@@ -1,0 +1,182 @@
+"""Runs a suite: every row with its seeds, then a table beside the references.
+
+  python -m benchmarks.run --suite=quick
+  python -m benchmarks.run --suite=mnist --seeds=3 --output=OUT
+
+Each seed is a run of `vision_jax.main` with a workdir under OUT. An
+interrupted suite continues where it was. Exit codes: 0 done (rows that cannot
+run here say so), 1 a row broke, 2 bad arguments.
+"""
+
+import argparse
+import difflib
+import os
+import pathlib
+import shutil
+import signal
+import sys
+from collections.abc import Sequence
+
+from benchmarks import environment, execute, report, result, statistics, tables
+from benchmarks.execute import Plan
+from benchmarks.row import Row
+from benchmarks.suite import SUITES
+from vision_jax.data.errors import DataError
+from vision_jax.data.tfds import find_prepared
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+  """Runs the suite that `argv` names and returns the exit code."""
+  options, overrides = _parse(argv)
+  rows = select(SUITES[options.suite], options.rows)
+  output = pathlib.Path(options.output or f"out/{options.suite}").resolve()
+  if options.fresh and output.exists():
+    _clear(output, SUITES[options.suite])
+  output.mkdir(parents=True, exist_ok=True)
+  plan = Plan(
+    output=output,
+    variant=options.variant,
+    overrides=overrides,
+    hardware=environment.probe(),
+    commit=environment.git_commit(),
+  )
+  lines = []
+  for row in rows:
+    lines.append(run_row(row, range(options.seeds or row.seeds), plan))
+    result.write(lines, output / "results.jsonl")
+  title = f"Suite {options.suite}"
+  execute.write_text(output / "report.md", report.page(lines, title))
+  print(f"\n{tables.on_screen(lines)}\n\nreport: {output / 'report.md'}")
+  return _conclude(lines)
+
+
+def run_row(row: Row, seeds: Sequence[int], plan: Plan) -> dict:
+  """Runs a row's seeds and returns its result; never raises for a bad row."""
+  reason = "" if plan.variant == "tiny" else missing(row, plan)
+  if reason:
+    print(f"{row.name}: not run here: {reason}", flush=True)
+    return result.make_absent(row, plan, reason)
+  outcomes = []
+  for seed in seeds:
+    print(f"{row.name}, seed {seed} ...", end=" ", flush=True)
+    try:
+      outcome = execute.run_seed(row, seed, plan)
+    except execute.RunFailed as error:
+      print(f"failed: {error}", flush=True)
+      first = str(error).splitlines()[0]
+      reason = f"seed {seed}: {first}"
+      return result.make_absent(row, plan, reason, statistics.FAILED)
+    print(f"{outcome['value']:.4f} ({outcome['seconds']:.0f} s)", flush=True)
+    outcomes.append(outcome)
+  return result.make_result(row, outcomes, plan)
+
+
+def missing(row: Row, plan: Plan) -> str:
+  """Says what a row needs that is not here; empty if it can run."""
+  platform = plan.hardware["platform"]
+  usable = {"cpu": True, "gpu": platform != "cpu", "tpu": platform == "tpu"}
+  if not usable[row.needs]:
+    wanted = "an accelerator" if row.needs == "gpu" else "a TPU"
+    return f"needs {wanted}, this machine's jax has {platform} devices"
+  if not row.data:
+    return ""
+  root = os.environ.get("VISION_JAX_DATA")
+  if root and (pathlib.Path(root) / row.data).is_dir():
+    return ""
+  try:
+    find_prepared(row.data, plan.overrides.get("data_dir"))
+  except DataError as error:
+    return str(error).rstrip(".")
+  return ""
+
+
+def select(rows: Sequence[Row], names: str) -> list[Row]:
+  """Returns the rows named in a comma-separated list; all where it is empty.
+
+  Raises:
+    SystemExit: with code 2, naming the nearest row.
+  """
+  known = {row.name: row for row in rows}
+  for name in filter(None, names.split(",")):
+    if name not in known:
+      _reject("row", name, known)
+  wanted = names.split(",") if names else known
+  return [known[name] for name in wanted]
+
+
+def _parse(argv: Sequence[str] | None):
+  parser = argparse.ArgumentParser(
+    prog="python -m benchmarks.run",
+    description="Runs a benchmark suite and prints it beside its references.",
+    epilog="--config.KEY=VALUE changes a config value of every row; such "
+    "results are marked not comparable, as are those of --variant=tiny.",
+    allow_abbrev=False,
+  )
+  parser.add_argument("--suite", required=True, help=", ".join(SUITES))
+  parser.add_argument(
+    "--seeds", type=int, help="how many, from 0; each row's own by default"
+  )
+  parser.add_argument("--output", default="", help="folder, default out/SUITE")
+  parser.add_argument("--rows", default="", help="only these, with commas")
+  parser.add_argument("--variant", default="", help="of the configs: tiny")
+  parser.add_argument(
+    "--fresh", action="store_true", help="drop the suite's earlier runs first"
+  )
+  options, rest = parser.parse_known_args(argv)
+  if options.suite not in SUITES:
+    _reject("suite", options.suite, SUITES)
+  if options.seeds is not None and options.seeds < 1:
+    parser.error(f"--seeds: got {options.seeds}, expected at least 1")
+  return options, _overrides(parser, rest)
+
+
+def _overrides(parser, words: Sequence[str]) -> dict[str, str]:
+  found = {}
+  for word in words:
+    key, equals, value = word.removeprefix("--config.").partition("=")
+    if not word.startswith("--config.") or not equals:
+      parser.error(f"got {word!r}; expected a flag or --config.KEY=VALUE")
+    if key == "seed":
+      parser.error("--config.seed: the runner sets it, say --seeds=N")
+    found[key] = value
+  return found
+
+
+def _reject(what: str, name: str, known) -> None:
+  near = difflib.get_close_matches(name, known, 1, cutoff=0.0)
+  print(
+    f"no {what} {name!r}; did you mean {near[0]!r}? There are: "
+    f"{', '.join(known)}",
+    file=sys.stderr,
+  )
+  raise SystemExit(2)
+
+
+def _clear(output: pathlib.Path, rows: Sequence[Row]) -> None:
+  """Removes what this runner writes, and nothing else."""
+  for row in rows:
+    shutil.rmtree(output / row.name, ignore_errors=True)
+
+
+def _conclude(lines: Sequence[dict]) -> int:
+  broken = tables.failed(lines)
+  if broken:
+    print(f"failed: {', '.join(broken)}", file=sys.stderr)
+  return 1 if broken else 0
+
+
+def _interruptible() -> int:
+  """Like `main`; SIGTERM and ctrl-C let the current run save, then leave."""
+  signal.signal(signal.SIGTERM, signal.default_int_handler)
+  try:
+    return main()
+  except KeyboardInterrupt:
+    print("\nstopped; the same command goes on from here", file=sys.stderr)
+    return 130
+  except RuntimeError as error:  # no jax device
+    print(f"benchmarks.run: {error}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+  sys.exit(_interruptible())

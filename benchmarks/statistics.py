@@ -1,0 +1,75 @@
+"""What several seeds say, and the verdict beside a reference."""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+from scipy import special
+
+REPRODUCED = "reproduced"
+MISSED = "missed"
+NOT_COMPARABLE = "not comparable"
+NOT_RUN = "not run here"
+FAILED = "failed"  # the run itself broke: not a verdict about the number
+VERDICTS = (REPRODUCED, MISSED, NOT_COMPARABLE, NOT_RUN)
+
+
+@dataclasses.dataclass(frozen=True)
+class Summary:
+  """Mean, sample standard deviation and 95 % interval of the mean.
+
+  `sd` and `ci95` are None for one seed: one value has no spread.
+  """
+
+  mean: float
+  sd: float | None
+  ci95: tuple[float, float] | None
+
+
+def summarize(values: Sequence[float]) -> Summary:
+  """Summarises one value a seed, with Student's t interval.
+
+  Raises:
+    ValueError: no values, or one that is not finite.
+  """
+  if not values:
+    raise ValueError("no values to summarise: at least one seed is needed")
+  if not all(math.isfinite(value) for value in values):
+    raise ValueError(f"values are not finite: {list(values)}")
+  count = len(values)
+  mean = math.fsum(values) / count
+  if count == 1:
+    return Summary(mean, None, None)
+  square = math.fsum((value - mean) ** 2 for value in values)
+  sd = math.sqrt(square / (count - 1))
+  half = float(special.stdtrit(count - 1, 0.975)) * sd / math.sqrt(count)
+  return Summary(mean, sd, (mean - half, mean + half))
+
+
+def reaches(
+  mean: float, goal: float, tolerance: float, higher_is_better: bool = True
+) -> bool:
+  """Whether `mean` is not worse than `goal` by more than `tolerance`.
+
+  Better than the goal is always fine. A rounding error of 1e-9 is forgiven, so
+  that 0.9025 passes 0.9125 with a tolerance of 0.01.
+  """
+  short = goal - mean if higher_is_better else mean - goal
+  return short <= tolerance + 1e-9
+
+
+def verdict(
+  mean: float | None,
+  reference: float,
+  tolerance: float,
+  *,
+  comparable: bool,
+  higher_is_better: bool = True,
+) -> str:
+  """Returns one of `VERDICTS`: `NOT_RUN` where there is no mean."""
+  if mean is None:
+    return NOT_RUN
+  if not comparable:
+    return NOT_COMPARABLE
+  met = reaches(mean, reference, tolerance, higher_is_better)
+  return REPRODUCED if met else MISSED

@@ -1,0 +1,54 @@
+"""Rows of object detection."""
+
+from benchmarks.row import Row
+
+CONFIGS = "configs/detection/"
+
+QUICK = (
+  Row(
+    name="digit_scenes_detr",
+    config=CONFIGS + "digit_scenes_detr.py",
+    dataset="digit scenes (generated)",
+    reference="",
+    protocol="COCO AP50 on 500 scenes of unseen digits, last step",
+    tolerance=0.0,
+    metric="test/ap50",
+    target=0.90,
+    seeds=1,
+    also=("test/ap",),
+    seconds=120,
+  ),
+)
+
+BCCD = (
+  Row(
+    name="bccd_detr",
+    config=CONFIGS + "bccd_detr.py",
+    dataset="bccd 205/87/72",
+    reference="bccd_rtdetr_r50",
+    protocol="COCO AP50 on the 72 test pictures, from scratch, last step",
+    tolerance=0.0,
+    metric="test/ap50",
+    differs="whether the reference scored val or test is not said",
+    target=0.85,
+    needs="gpu",
+    data="bccd_voc",
+    also=("test/ap",),
+    seconds=3600,
+  ),
+)
+
+COCO = (
+  Row(
+    name="coco_detr_r50",
+    config=CONFIGS + "coco_detr_r50.py",
+    dataset="coco 2017",
+    reference="coco_detr_r50",
+    protocol="COCO AP on the 5,000 pictures of val2017",
+    tolerance=0.005,
+    metric="val/ap",
+    needs="gpu",
+    data="coco",
+    seconds=24 * 3600,
+  ),
+)
