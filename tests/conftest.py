@@ -1,0 +1,32 @@
+"""Eight CPU devices, a compilation cache shared by all tests, real data."""
+
+import os
+import pathlib
+import tempfile
+
+CACHE = pathlib.Path(tempfile.gettempdir()) / f"vision_jax_cache_{os.getuid()}"
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("JAX_NUM_CPU_DEVICES", "8")
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+
+import pytest  # noqa: E402  (jax reads the settings when it is imported)
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+
+def find_data() -> pathlib.Path | None:
+  """Returns the folder of real data sets, or None."""
+  named = os.environ.get("VISION_JAX_DATA")
+  path = pathlib.Path(named) if named else ROOT.parent / "shared" / "data"
+  return path.resolve() if path.is_dir() else None
+
+
+@pytest.fixture(scope="session")
+def data_root() -> pathlib.Path:
+  """The folder of real data sets; skips where there is none."""
+  path = find_data()
+  if path is None:
+    pytest.skip("real data are absent: set VISION_JAX_DATA to their folder")
+  return path

@@ -1,0 +1,225 @@
+"""What the tests enumerate: tasks, each small, with a batch of its kind.
+
+A new task gets a line here; shape, gradient, parity of all executions, resume
+and overfitting are then tested.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from vision_jax.models.ddpm_unet import DDPMUNet
+from vision_jax.models.detr import Detr
+from vision_jax.models.gan import DCGANDiscriminator, DCGANGenerator
+from vision_jax.models.resnet import ResNet
+from vision_jax.models.unet import UNet
+from vision_jax.models.vae import conv_vae
+from vision_jax.models.vit import ViT
+from vision_jax.ops import augment, diffusion
+from vision_jax.ops.augment.boxes import random_crop_boxes, random_flip_boxes
+from vision_jax.ops.augment.dense import random_scale_rotate
+from vision_jax.tasks.classification import Classification
+from vision_jax.tasks.detection import Detection
+from vision_jax.tasks.diffusion import Diffusion
+from vision_jax.tasks.gan import GAN
+from vision_jax.tasks.segmentation import Segmentation
+from vision_jax.tasks.vae import VariationalAutoencoding
+
+
+@dataclasses.dataclass(frozen=True)
+class TaskCase:
+  """A task to test.
+
+  Attributes:
+    name: of the test.
+    make: axis -> task, narrow.
+    batch: (size, seed) -> batch of numpy arrays, all examples real.
+    augment: (batch, key) -> batch, or None.
+    ema: net -> decay.
+  """
+
+  name: str
+  make: Callable[[str | None], Any]
+  batch: Callable[[int, int], dict[str, np.ndarray]]
+  augment: Callable[..., Any] | None = None
+  ema: dict[str, float] = dataclasses.field(default_factory=dict)
+
+
+def labelled_images(size: int, seed: int) -> dict[str, np.ndarray]:
+  """A batch of 8x8 images with one of four labels."""
+  rng = np.random.default_rng(seed)
+  label = rng.integers(0, 4, size).astype(np.int32)
+  image = rng.normal(size=(size, 8, 8, 3)) + label[:, None, None, None]
+  return {
+    "image": image.astype(np.float32),
+    "label": label,
+    "mask": np.ones(size, np.float32),
+    "index": np.arange(size, dtype=np.int32) + size * seed,
+  }
+
+
+def small_resnet(axis: str | None = None) -> ResNet:
+  """A narrow ResNet with BatchNorm."""
+  return ResNet(
+    num_classes=4, stages=(1, 1), width=8, stem="small", axis_name=axis
+  )
+
+
+def small_vit(axis: str | None = None) -> ViT:
+  """A narrow ViT with everything random in it."""
+  return ViT(
+    num_classes=4,
+    patch=4,
+    features=16,
+    depth=2,
+    heads=2,
+    dropout=0.1,
+    drop_path=0.2,
+    axis_name=axis,
+  )
+
+
+def small_diffusion(axis: str | None = None) -> Diffusion:
+  """A narrow denoiser: noise, times, labels left out, a learned variance."""
+  model = DDPMUNet(
+    num_classes=4,
+    width=8,
+    multipliers=(1,),
+    blocks=1,
+    attention=(8,),
+    groups=4,
+    dropout=0.0,
+    learned_variance=True,
+    axis_name=axis,
+  )
+  return Diffusion(model, diffusion.cosine(50), variance="learned")
+
+
+def segmented_images(
+  size: int, seed: int, *, image: tuple[int, int] = (8, 8)
+) -> dict[str, np.ndarray]:
+  """A batch of images with a class out of four for each pixel, or none."""
+  rng = np.random.default_rng(seed)
+  h, w = image
+  coarse = rng.integers(0, 4, (size, -(-h // 4), -(-w // 4))).astype(np.uint8)
+  target = coarse.repeat(4, 1).repeat(4, 2)[:, :h, :w].copy()
+  pixels = rng.normal(size=(size, h, w, 3)) * 0.3 + target[..., None]
+  target[:, 0, :3] = 255
+  return {
+    "image": pixels.astype(np.float32),
+    "target": target,
+    "mask": np.ones(size, np.float32),
+    "index": np.arange(size, dtype=np.int32) + size * seed,
+  }
+
+
+def small_segmentation(axis: str | None = None) -> Segmentation:
+  """A narrow U-Net with every kind of loss term."""
+  model = UNet(4, width=4, depth=1, dropout=0.1, axis_name=axis)
+  terms = {"cross_entropy": 1.0, "dice": 0.5}
+  return Segmentation(model, terms, class_weights=(0.5, 1.0, 2.0, 1.0))
+
+
+def boxed_images(size: int, seed: int, padded: bool = False):
+  """A batch of 16x16 images with up to three boxes of one of four classes."""
+  rng = np.random.default_rng(seed)
+  box_mask = (np.arange(3) < rng.integers(0, 4, (size, 1))).astype(np.float32)
+  centre = rng.uniform(0.3, 0.7, (size, 3, 2))
+  side = rng.uniform(0.2, 0.5, (size, 3, 2))
+  boxes = np.concatenate([centre, side], -1) * box_mask[..., None]
+  batch = {
+    "image": rng.normal(size=(size, 16, 16, 3)).astype(np.float32),
+    "boxes": boxes.astype(np.float32),
+    "label": rng.integers(0, 4, (size, 3)).astype(np.int32),
+    "box_mask": box_mask,
+    "mask": np.ones(size, np.float32),
+    "index": np.arange(size, dtype=np.int32) + size * seed,
+  }
+  if padded:
+    image_mask = np.ones((size, 16, 16), np.float32)
+    image_mask[::2, 12:], image_mask[1::3, :, 8:] = 0, 0
+    batch["image"] *= image_mask[..., None]
+    batch["image_mask"] = image_mask
+    batch["crowd"] = (rng.random((size, 3)) < 0.2).astype(np.float32)
+  return batch
+
+
+def small_detection(queries: str, axis: str | None = None) -> Detection:
+  """A narrow DETR, in the paper's form or from the encoder's tokens."""
+  learned = queries == "learned"
+  model = Detr(
+    4,
+    ResNet(0, (1, 1), False, 4, "small", zero_init=False, axis_name=axis),
+    levels=("c3",) if learned else ("c2", "c3"),
+    num_queries=5,
+    queries=queries,
+    features=8,
+    heads=2,
+    hidden=8,
+    dropout=0.1 if learned else 0.0,
+    encoder_layers=1,
+    decoder_layers=2,
+    background=learned,
+    axis_name=axis,
+  )
+  return Detection(model, background=learned)
+
+
+def small_vae(axis: str | None = None) -> VariationalAutoencoding:
+  """A narrow conditional VAE that binarises its images."""
+  del axis
+  model = conv_vae((8, 8, 3), latent=3, widths=(4, 4), num_classes=4)
+  return VariationalAutoencoding(model, pixels="stochastic", beta=2.0)
+
+
+def small_gan(axis: str | None = None) -> GAN:
+  """A narrow conditional GAN: statistics in both nets, two steps of one."""
+  return GAN(
+    DCGANGenerator((8, 8, 3), 5, (4,), 4, axis_name=axis),
+    DCGANDiscriminator((4, 4), 4, "spectral"),
+    loss="least_squares",
+    discriminator_steps=2,
+    penalty=1.0,
+  )
+
+
+TASKS = (
+  TaskCase(
+    "classification_resnet",
+    lambda axis: Classification(small_resnet(axis)),
+    labelled_images,
+    augment.random_crop_flip(pad=2),
+    {"model": 0.9},
+  ),
+  TaskCase(
+    "classification_vit_mixup",
+    lambda axis: Classification(small_vit(axis)),
+    labelled_images,
+    augment.mixup(0.2, 4),
+  ),
+  TaskCase("diffusion", small_diffusion, labelled_images, None, {"model": 0.9}),
+  TaskCase(
+    "segmentation",
+    small_segmentation,
+    segmented_images,
+    augment.sequence(
+      random_scale_rotate((0.5, 2.0), 20), augment.random_flip()
+    ),
+  ),
+  TaskCase(
+    "detection_learned_queries",
+    lambda axis: small_detection("learned", axis),
+    lambda size, seed: boxed_images(size, seed, padded=True),
+  ),
+  TaskCase(
+    "detection_encoder_queries",
+    lambda axis: small_detection("encoder", axis),
+    boxed_images,
+    augment.sequence(random_crop_boxes((0.6, 1.2)), random_flip_boxes()),
+    {"model": 0.9},
+  ),
+  TaskCase("vae", small_vae, labelled_images),
+  TaskCase("gan", small_gan, labelled_images, None, {"generator": 0.9}),
+)

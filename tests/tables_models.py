@@ -1,0 +1,171 @@
+"""What tests of models enumerate: every model, with its published size."""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from vision_jax.models import resnet
+from vision_jax.models.cnn import CNN
+from vision_jax.models.lenet import LeNet5
+from vision_jax.models.mlp import MLP
+from vision_jax.models.vit import ViT, variant
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelRow:
+  """A model, the images it takes, and how many parameters were published.
+
+  Attributes:
+    name: of the test's case.
+    make: (**fields) -> module, of the published size.
+    image: (h, w, c).
+    parameters: exact count.
+    source: where the count is from.
+    narrow: fields of a small net of the same structure, for tests that run.
+    small_image: (h, w, c) for it.
+  """
+
+  name: str
+  make: Callable[..., Any]
+  image: tuple[int, int, int]
+  parameters: int
+  source: str
+  narrow: dict[str, Any] = dataclasses.field(default_factory=dict)
+  small_image: tuple[int, int, int] = (32, 32, 3)
+
+
+def _mnist():
+  image = (28, 28, 1)
+  yield ModelRow(
+    "mlp",
+    functools.partial(MLP, 10),
+    image,
+    784 * 800 + 800 + 800 * 10 + 10,
+    "Simard et al. (2003), 784-800-10: by the layers' sizes",
+    {"hidden": (8, 8)},
+    (8, 8, 1),
+  )
+  yield ModelRow(
+    "lenet5",
+    functools.partial(LeNet5, 10),
+    image,
+    156 + (6 * 25 + 1) * 16 + 48_120 + 10_164 + 850,
+    "LeCun et al. (1998), section II.B: C1, C5, F6; C3 complete; Dense output",
+    {},
+    (16, 16, 1),
+  )
+  yield ModelRow(
+    "cnn",
+    functools.partial(CNN, 10),
+    image,
+    CNN_PARAMETERS,
+    "ours: by the layers' sizes",
+    {"stages": ((4, 4), (8,))},
+    (8, 8, 1),
+  )
+
+
+# A 5x5 and three 3x3 convolutions with scales and biases, 7x7x64 features.
+CNN_PARAMETERS = (
+  25 * 32
+  + 9 * (32 * 32 + 32 * 64 + 64 * 64)
+  + 2 * (32 + 32 + 64 + 64)
+  + (7 * 7 * 64 + 1) * 10
+)
+
+
+def _resnets():
+  source = "akamaster/pytorch_resnet_cifar10, option A; 0.27M-1.7M in He et al."
+  counts = {20: 269_722, 32: 464_154, 44: 658_586, 56: 853_018, 110: 1_727_962}
+  for depth, count in counts.items():
+    make = functools.partial(getattr(resnet, f"ResNet{depth}"), 10)
+    narrow = {"width": 4, "stages": (1, 2)}
+    yield ModelRow(
+      f"resnet{depth}", make, (32, 32, 3), count, source, narrow, (8, 8, 3)
+    )
+  counts = {
+    18: 11_689_512,
+    34: 21_797_672,
+    50: 25_557_032,
+    101: 44_549_160,
+    152: 60_192_808,
+  }
+  for depth, count in counts.items():
+    make = functools.partial(
+      getattr(resnet, f"ResNet{depth}"), num_classes=1000
+    )
+    narrow = {"num_classes": 10, "width": 4, "stages": (1, 1, 2, 1)}
+    yield ModelRow(
+      f"resnet{depth}",
+      make,
+      (224, 224, 3),
+      count,
+      "torchvision",
+      narrow,
+      (16, 16, 3),
+    )
+
+
+def _vits():
+  # Class token, learned positions, 224 x 224 images, 1000 classes.
+  counts = {
+    "Ti/16": (5_717_416, "timm, DeiT"),
+    "S/16": (22_050_664, "timm, DeiT"),
+    "S/32": (22_878_952, "timm"),
+    "B/16": (86_567_656, "timm, DeiT, torchvision"),
+    "B/32": (88_224_232, "torchvision"),
+    "L/16": (304_326_632, "torchvision"),
+    "L/32": (306_535_400, "torchvision"),
+  }
+  narrow = {
+    "num_classes": 10,
+    "patch": 8,
+    "features": 16,
+    "depth": 2,
+    "heads": 2,
+  }
+  for name, (count, source) in counts.items():
+    make = functools.partial(ViT, **{"num_classes": 1000, **variant(name)})
+    yield ModelRow(
+      f"vit_{name.lower().replace('/', '')}",
+      make,
+      (224, 224, 3),
+      count,
+      source,
+      narrow,
+      (16, 16, 3),
+    )
+
+
+MODELS = (*_mnist(), *_resnets(), *_vits())
+
+
+def _structures():
+  """One narrow net for each structure: what tests run and differentiate."""
+  rows = {row.name: row for row in MODELS}
+  more = {
+    "mlp": {},
+    "lenet5": {},
+    "cnn": {},
+    "resnet20": {},
+    "resnet18": {"stem": "small"},
+    "resnet50": {},
+  }
+  for name, fields in more.items():
+    row = rows[name]
+    yield (
+      name,
+      functools.partial(row.make, **{**row.narrow, **fields}),
+      row.small_image,
+    )
+  row = rows["vit_s16"]
+  for head in ("cls", "gap", "map"):
+    for positions in ("learned", "sincos2d"):
+      fields = {**row.narrow, "head": head, "positions": positions}
+      make = functools.partial(row.make, **fields)
+      yield f"vit_{head}_{positions}", make, row.small_image
+
+
+# (name, make, image) of each structure, narrow.
+STRUCTURES = tuple(_structures())

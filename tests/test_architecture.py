@@ -1,0 +1,190 @@
+"""The structure of the project, as a test.
+
+`ALLOWED` is the table of who may import whom. The rest is house style that a
+reader can rely on: sizes, names, docstrings, tiny variants.
+"""
+
+import ast
+import importlib.util
+import pathlib
+import re
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+OURS = ("vision_jax", "configs", "benchmarks", "tests")
+
+# Part of vision_jax -> the parts it may import, besides itself.
+ALLOWED = {
+  "core": set(),
+  "ops": {"core"},
+  "layers": {"core", "ops"},
+  "models": {"core", "ops", "layers"},
+  "losses": {"core", "ops"},
+  "metrics": {"core", "ops"},
+  "tasks": {"core", "ops", "losses"},  # they receive models
+  "data": set(),
+  "optim": {"core"},
+  "train": {"core"},
+  "interop": {"models"},
+  "viz": set(),
+  "tuning": set(),
+  "experiment": {"core", "train"},
+  "predict": {"core", "experiment", "data", "viz"},
+  "recipe": {"experiment"},
+  "sample": {"core", "experiment", "train", "viz"},
+  "modes": {"core", "experiment", "recipe", "train", "predict", "sample"},
+  "command": {"core", "experiment", "recipe", "train", "modes", "tuning"},
+  "main": {"command", "tuning"},
+}
+# What a config is made of: everything but the command.
+LIBRARY = set(ALLOWED) - {"main", "command", "recipe"}
+
+# Packages of others that a part must not import.
+FORBIDDEN = {
+  "data": {"jax", "jaxlib", "flax", "optax", "orbax"},
+  "viz": {"jax", "jaxlib", "flax", "optax", "orbax"},
+  "tuning": {"jax", "jaxlib", "flax"},
+  "main": {"jax", "jaxlib", "flax"},  # --help answers at once
+}
+# Either is TensorFlow or imports it.
+TENSORFLOW = (
+  "tensorflow",
+  "keras",
+  "flax.metrics.tensorboard",
+  "jax.experimental.jax2tf",
+  "clu.metric_writers",
+  "clu.periodic_actions",
+)
+# Names that say nothing about what is inside.
+EMPTY_NAMES = {"utils.py", "helpers.py", "misc.py", "common.py", "util.py"}
+EMPTY_CLASS = re.compile(r"(Manager|Handler|Wrapper|Helper)$")
+MAX_LINES = 300
+
+
+def python_files(*folders):
+  files = [p for folder in folders for p in (ROOT / folder).rglob("*.py")]
+  return sorted(p.relative_to(ROOT) for p in files)
+
+
+SOURCES = python_files("vision_jax", "configs", "benchmarks")
+EVERYTHING = [*SOURCES, *python_files("tests"), pathlib.Path("setup.py")]
+# Experiments lie in folders; what several share lies beside those.
+CONFIGS = [p for p in SOURCES if p.match("configs/*/[!_]*.py")]
+
+
+def each(files):
+  return pytest.mark.parametrize("file", files, ids=str)
+
+
+def tree(file):
+  return ast.parse((ROOT / file).read_text(encoding="utf-8"))
+
+
+def imports(file):
+  """Returns the dotted names that a file imports, wherever in it."""
+  names = []
+  for node in ast.walk(tree(file)):
+    if isinstance(node, ast.Import):
+      names += [alias.name for alias in node.names]
+    elif isinstance(node, ast.ImportFrom):
+      assert node.level == 0, f"{file}: relative import, expected absolute"
+      names += [f"{node.module}.{alias.name}" for alias in node.names]
+  return names
+
+
+def part_of(dotted):
+  """vision_jax.train.loop -> train; None for what is not the library's."""
+  words = dotted.split(".")
+  if words[0] != "vision_jax" or len(words) == 1:
+    return None
+  return words[1]
+
+
+def part_of_file(file):
+  return part_of(".".join(file.with_suffix("").parts))
+
+
+def test_the_walk_sees_the_project():
+  assert len(SOURCES) > 30 and len(CONFIGS) >= 5
+
+
+@each([p for p in SOURCES if p.parts[0] == "vision_jax"])
+def test_imports_point_down(file):
+  part = part_of_file(file)
+  if part == "__init__":
+    assert not imports(file), "the package's root imports nothing"
+    return
+  assert part in ALLOWED, f"{file}: add {part!r} to the table of imports"
+  allowed = ALLOWED[part] | {part, "__version__"}
+  for name in imports(file):
+    assert name.split(".")[0] not in {"configs", "benchmarks", "tests"}, name
+    target = part_of(name)
+    assert target is None or target in allowed, (
+      f"{file} imports {name}: {part} may import {sorted(ALLOWED[part])}"
+    )
+
+
+@each([p for p in SOURCES if p.parts[0] != "vision_jax"])
+def test_configs_and_benchmarks_import_what_is_public(file):
+  own = file.parts[0]
+  for name in imports(file):
+    top = name.split(".")[0]
+    assert top not in set(OURS) - {"vision_jax", own} or own == "benchmarks"
+    assert top != "tests", f"{file} imports {name}"
+    if own == "configs" and part_of(name):
+      assert part_of(name) in LIBRARY, f"{file} imports {name}"
+
+
+@each(EVERYTHING)
+def test_no_tensorflow(file):
+  for name in imports(file):
+    for bad in TENSORFLOW:
+      assert name != bad and not name.startswith(bad + "."), name
+
+
+@each([p for p in SOURCES if part_of_file(p) in FORBIDDEN])
+def test_numpy_parts_stay_without_jax(file):
+  part = part_of_file(file)
+  found = {name.split(".")[0] for name in imports(file)}
+  assert not found & FORBIDDEN[part], f"{file}: {part} is without jax"
+
+
+@each(EVERYTHING)
+def test_file_is_small_and_named_for_what_it_does(file):
+  lines = len((ROOT / file).read_text(encoding="utf-8").splitlines())
+  limit = MAX_LINES if file.parts[0] != "tests" else 2 * MAX_LINES
+  assert lines <= limit, f"{file} has {lines} lines"
+  assert file.name not in EMPTY_NAMES, f"{file}: name what is inside"
+
+
+@each(SOURCES)
+def test_public_names_are_documented(file):
+  module = tree(file)
+  assert ast.get_docstring(module), f"{file} has no docstring"
+  for node in module.body:
+    if not isinstance(node, ast.FunctionDef | ast.ClassDef):
+      continue
+    assert not EMPTY_CLASS.search(node.name), f"{file}: {node.name}"
+    public = not node.name.startswith("_")
+    config = file.parts[0] == "configs"  # its docstring is the module's
+    assert ast.get_docstring(node) or not public or config, (
+      f"{file}: {node.name} has no docstring"
+    )
+
+
+def load(file):
+  spec = importlib.util.spec_from_file_location(file.stem, ROOT / file)
+  module = importlib.util.module_from_spec(spec)
+  spec.loader.exec_module(module)
+  return module
+
+
+@each(CONFIGS)
+def test_config_has_a_tiny_variant(file):
+  module = load(file)
+  full, tiny = module.get_config(), module.get_config("tiny")
+  assert set(full) == set(tiny), "a variant changes values, not keys"
+  assert tiny.steps <= 100 and tiny.steps < full.steps
+  assert callable(module.build)
+  assert len(module.__doc__.splitlines()) > 1, "result, hardware and time"

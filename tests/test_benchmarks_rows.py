@@ -1,0 +1,144 @@
+"""Benchmark rows, their references, statistics and peaks."""
+
+import dataclasses
+import importlib
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from benchmarks import environment, peaks, references, statistics
+from benchmarks.suite import SUITES
+
+ROWS = [row for rows in SUITES.values() for row in rows]
+
+
+def test_row_names_are_unique():
+  assert len({row.name for row in ROWS}) == len(ROWS)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_row_names_a_config_and_a_reference(row):
+  assert (environment.ROOT / row.config).is_file()
+  if not row.reference:  # then a target says what is good
+    assert row.target is not None
+    return
+  reference = references.load()[row.reference]
+  assert reference.source_url.startswith("http")
+  assert reference.metric == row.metric.split("/")[-1]
+  assert reference.higher_is_better == row.higher_is_better
+  assert 0 < reference.value < 1
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_row_takes_a_figure_that_its_config_measures(row):
+  name = row.config.removesuffix(".py").replace("/", ".")
+  config = importlib.import_module(name)
+  experiment = config.build(config.get_config("tiny"))
+  evaluation, *averaged, figure = row.metric.split("/")
+  measured = experiment.evals[evaluation]
+  if figure == "accuracy":  # others have several figures in a metric
+    assert figure in measured.metrics
+  assert set(averaged) <= set(measured.weights)
+  assert set(row.overrides) <= set(config.get_config())
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_row_on_a_lossy_copy_is_never_called_reproduced(row):
+  if row.data == "cifar10":
+    assert row.dataset == "cifar10_jpeg"
+    assert "cifar10_jpeg" in row.differs
+
+
+@pytest.mark.parametrize(
+  ("change", "message"),
+  [
+    ({"evidence": "hearsay"}, "evidence"),
+    ({"source_url": ""}, "source_url"),
+    ({"protocol": ""}, "protocol"),
+  ],
+)
+def test_reference_without_source_is_refused(change, message):
+  known = references.load()["mnist_lenet5_lecun1998"]
+  with pytest.raises(ValueError, match=message):
+    dataclasses.replace(known, **change)
+
+
+@pytest.mark.parametrize("change", [{"needs": "npu"}, {"tolerance": -0.1}])
+def test_bad_row_is_refused(change):
+  with pytest.raises(ValueError, match=ROWS[1].name):
+    dataclasses.replace(ROWS[1], **change)
+
+
+@pytest.mark.parametrize("count", [2, 3, 5, 20])
+def test_interval_equals_scipy(count):
+  values = np.random.default_rng(count).normal(0.9, 0.01, count).tolist()
+  summary = statistics.summarize(values)
+  expected = stats.t.interval(
+    0.95, count - 1, loc=np.mean(values), scale=stats.sem(values)
+  )
+  np.testing.assert_allclose(summary.ci95, expected, rtol=1e-12)
+  np.testing.assert_allclose(summary.mean, np.mean(values), rtol=1e-14)
+  np.testing.assert_allclose(summary.sd, np.std(values, ddof=1), rtol=1e-12)
+
+
+def test_one_seed_has_no_spread():
+  assert statistics.summarize([0.5]) == statistics.Summary(0.5, None, None)
+
+
+@pytest.mark.parametrize("values", [[], [math.nan, 1.0], [math.inf]])
+def test_unusable_values_are_refused(values):
+  with pytest.raises(ValueError):
+    statistics.summarize(values)
+
+
+@pytest.mark.parametrize(
+  ("mean", "comparable", "higher", "expected"),
+  [
+    (0.9025, True, True, statistics.REPRODUCED),  # exactly at the tolerance
+    (0.9024, True, True, statistics.MISSED),
+    (0.99, True, True, statistics.REPRODUCED),  # better is fine
+    (0.99, False, True, statistics.NOT_COMPARABLE),
+    (None, True, True, statistics.NOT_RUN),
+    (None, False, True, statistics.NOT_RUN),
+    (0.9225, True, False, statistics.REPRODUCED),
+    (0.93, True, False, statistics.MISSED),
+    (0.1, True, False, statistics.REPRODUCED),
+  ],
+)
+def test_verdict(mean, comparable, higher, expected):
+  got = statistics.verdict(
+    mean, 0.9125, 0.01, comparable=comparable, higher_is_better=higher
+  )
+  assert got == expected
+
+
+@pytest.mark.parametrize(
+  ("kind", "flops"),
+  [
+    ("NVIDIA H200", 989e12),
+    ("NVIDIA H100 PCIe", 756e12),
+    ("NVIDIA A100-SXM4-40GB", 312e12),
+    ("TPU v5 lite", 197e12),
+    ("TPU v5p", 459e12),
+    ("TPU v4", 275e12),
+    ("cpu", None),
+    ("NVIDIA GeForce RTX 9090", None),
+  ],
+)
+def test_peak_by_device_kind(kind, flops):
+  assert peaks.peak_flops(kind) == flops
+
+
+def test_utilisation():
+  assert peaks.utilisation(275e9, 10.0, "TPU v4", 1) == pytest.approx(0.1)
+  assert peaks.utilisation(275e9, 10.0, "TPU v4", 4) == pytest.approx(0.025)
+
+
+@pytest.mark.parametrize(
+  ("flops", "step_ms", "kind"),
+  [(None, 1.0, "TPU v4"), (1e9, None, "TPU v4"), (1e9, 1.0, "cpu")],
+)
+def test_utilisation_is_never_guessed(flops, step_ms, kind):
+  assert peaks.utilisation(flops, step_ms, kind, 1) is None

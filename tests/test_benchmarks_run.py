@@ -1,0 +1,197 @@
+"""The benchmark runner: seeds, resuming, failures and bad arguments."""
+
+import dataclasses
+import json
+import pathlib
+
+import pytest
+
+from benchmarks import environment, execute, result, run, statistics
+from benchmarks.row import Row
+from benchmarks.suites.classification import MNIST
+
+DIGITS = ("--suite=quick", "--rows=digits_cnn")
+HARDWARE = {
+  "platform": "cpu",
+  "device_kind": "cpu",
+  "device_count": 1,
+  "cpu": "Some CPU",
+  "cpu_cores": 2,
+}
+
+
+def lenet(**changes):
+  return dataclasses.replace(MNIST[0], **changes)
+
+
+def write_workdir(folder, lines, steps=20):
+  workdir = folder / "workdir"
+  workdir.mkdir(parents=True)
+  text = "".join(json.dumps(line) + "\n" for line in lines)
+  (workdir / "metrics.jsonl").write_text(text)
+  config = {"values": {"steps": steps, "seed": 0}}
+  (workdir / "config.json").write_text(json.dumps(config))
+  return workdir
+
+
+LINES = [
+  {"step": 1, "time": 100.0, "time/compile_s": 3.0, "time/compile_cached": 0.0},
+  {"step": 10, "time": 109.0, "test/accuracy": 0.5},
+  {
+    "step": 20,
+    "time": 120.0,
+    "test/accuracy": 0.8,
+    "time/step_p50_ms": 900.0,
+    "time/images_per_s": 32.0,
+  },
+]
+
+
+def test_measured_takes_the_last_value(tmp_path):
+  workdir = write_workdir(tmp_path, LINES)
+  got = execute.measured(lenet(), workdir)
+  assert got["value"] == 0.8
+  assert got["compile_s"] == 3.0
+  assert got["images_per_s"] == 32.0
+  assert got["flops_per_step"] is None
+
+
+def test_unfinished_run_is_not_measured(tmp_path):
+  workdir = write_workdir(tmp_path, LINES, steps=40)
+  with pytest.raises(execute.RunFailed, match="step 20 of 40"):
+    execute.measured(lenet(), workdir)
+
+
+def test_metric_that_is_not_there_is_named(tmp_path):
+  workdir = write_workdir(tmp_path, LINES)
+  with pytest.raises(execute.RunFailed, match="val/miou"):
+    execute.measured(lenet(metric="val/miou"), workdir)
+
+
+@pytest.mark.parametrize(("goal", "expected"), [(0.5, 9.9), (0.95, None)])
+def test_seconds_to_leave_compilation_out(tmp_path, goal, expected):
+  workdir = write_workdir(tmp_path, LINES)
+  got = execute.measured(lenet(time_to=goal), workdir)
+  assert got["seconds_to"] == expected
+
+
+@pytest.fixture
+def fake_training(monkeypatch):
+  """Replaces the child process; returns the list of (row, seed) it ran."""
+  calls = []
+
+  def train(row, seed, plan, folder):
+    calls.append((row.name, seed))
+    write_workdir(folder, LINES)
+
+  monkeypatch.setattr(execute, "_train", train)
+  monkeypatch.setattr(environment, "probe", lambda: HARDWARE)
+  return calls
+
+
+def test_suite_ends_with_a_table_and_files(fake_training, tmp_path, capsys):
+  assert run.main([*DIGITS, f"--output={tmp_path}"]) == 0
+  assert fake_training == [("digits_cnn", seed) for seed in range(3)]
+  screen = capsys.readouterr().out
+  assert "digits_cnn" in screen and "80.00" in screen
+  assert "80.00" in (tmp_path / "report.md").read_text()
+  (line,) = result.read(tmp_path / "results.jsonl")
+  assert line["seeds"] == [0, 1, 2] and line["mean"] == pytest.approx(0.8)
+  assert line["target_met"] is False
+
+
+def test_finished_seeds_are_not_run_again(fake_training, tmp_path):
+  arguments = [*DIGITS, f"--output={tmp_path}"]
+  run.main([*arguments, "--seeds=1"])
+  run.main([*arguments, "--seeds=2"])
+  assert fake_training == [("digits_cnn", 0), ("digits_cnn", 1)]
+  run.main([*arguments, "--seeds=1", "--fresh"])
+  assert fake_training[2:] == [("digits_cnn", 0)]
+
+
+def test_result_of_another_recipe_is_not_reused(
+  fake_training, tmp_path, capsys
+):
+  arguments = [*DIGITS, f"--output={tmp_path}", "--seeds=1"]
+  run.main(arguments)
+  assert run.main([*arguments, "--config.lr=3"]) == 1
+  assert "--fresh" in capsys.readouterr().out
+
+
+def test_broken_row_is_reported_and_the_others_run(
+  monkeypatch, fake_training, tmp_path, capsys
+):
+  train = execute._train
+
+  def sometimes(row, *rest):
+    if row.name == "mnist_cnn":
+      raise execute.RunFailed("exit code 3, log in there:\ntrace")
+    train(row, *rest)
+
+  monkeypatch.setattr(execute, "_train", sometimes)
+  code = run.main(
+    ["--suite=mnist", "--variant=tiny", "--seeds=1", f"--output={tmp_path}"]
+  )
+  assert code == 1
+  assert fake_training == [("mnist_lenet", 0), ("mnist_vit", 0)]
+  assert "failed: mnist_cnn" in capsys.readouterr().err
+  lines = {
+    line["row"]: line for line in result.read(tmp_path / "results.jsonl")
+  }
+  assert lines["mnist_cnn"]["verdict"] == "failed"
+  assert "exit code 3" in lines["mnist_cnn"]["reason"]
+  assert lines["mnist_vit"]["mean"] == 0.8
+
+
+@pytest.mark.parametrize(
+  ("suite", "reason"),
+  [("mnist", "VISION_JAX_DATA"), ("imagenet", "needs an accelerator")],
+)
+def test_rows_without_data_or_hardware_have_no_number(
+  suite, reason, fake_training, monkeypatch, tmp_path
+):
+  monkeypatch.delenv("VISION_JAX_DATA", raising=False)
+  assert run.main([f"--suite={suite}", f"--output={tmp_path}"]) == 0
+  assert not fake_training
+  for line in result.read(tmp_path / "results.jsonl"):
+    assert line["verdict"] == statistics.NOT_RUN
+    assert line["mean"] is None and reason in line["reason"]
+
+
+@pytest.mark.parametrize(
+  ("needs", "platform", "runs"),
+  [
+    ("cpu", "cpu", True),
+    ("gpu", "cpu", False),
+    ("gpu", "gpu", True),
+    ("gpu", "tpu", True),
+    ("tpu", "gpu", False),
+    ("tpu", "tpu", True),
+  ],
+)
+def test_hardware_that_a_row_needs(needs, platform, runs):
+  here = execute.Plan(pathlib.Path(), hardware={"platform": platform})
+  row = Row("x", "x.py", "x", "x", "x", 0.0, needs=needs)
+  assert (run.missing(row, here) == "") == runs
+
+
+@pytest.mark.parametrize(
+  ("arguments", "message"),
+  [
+    (["--suite=minst"], "mnist"),
+    (["--suite=quick", "--rows=digit_cnn"], "digits_cnn"),
+    (["--suite=quick", "--seeds=0"], "at least 1"),
+    (["--suite=quick", "--row=x"], "--row=x"),
+    (["--suite=quick", "--config.lr"], "--config.KEY=VALUE"),
+    (["--suite=quick", "--config.seed=1"], "--seeds"),
+    ([], "--suite"),
+  ],
+)
+def test_bad_arguments_exit_with_2(
+  arguments, message, fake_training, tmp_path, monkeypatch, capsys
+):
+  monkeypatch.chdir(tmp_path)
+  with pytest.raises(SystemExit) as exit_info:
+    run.main(arguments)
+  assert exit_info.value.code == 2
+  assert message in capsys.readouterr().err

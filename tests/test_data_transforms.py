@@ -1,0 +1,199 @@
+"""Host transforms: sizes, crops, normalisation, errors."""
+
+import numpy as np
+import pytest
+
+from tests.data_fixtures import encode, picture
+from vision_jax.data.errors import BadImage, DataError
+from vision_jax.data.images import decode_image
+from vision_jax.data.transforms import (
+  centre_crop,
+  decode,
+  normalize,
+  random_part,
+  random_resized_crop,
+  resize,
+  to_float,
+)
+
+WHOLE = {"scale": (1.0, 1.0), "ratio": (1.0, 1.0)}
+
+
+def rng(seed=0):
+  return np.random.default_rng(seed)
+
+
+def ramp(h, w):
+  """An image whose pixels tell where they are: (y, x, 0)."""
+  y, x = np.mgrid[:h, :w]
+  return np.stack([y, x, 0 * x], -1).astype(np.uint8)
+
+
+def run(transform, image, generator=None, **more):
+  return transform({"image": image, "name": "a.jpg"} | more, generator)["image"]
+
+
+def test_decode_takes_bytes_and_arrays():
+  image = picture()
+  data = encode(image, "PNG")
+  np.testing.assert_array_equal(run(decode(), data), image)
+  np.testing.assert_array_equal(run(decode(), image), image)
+
+
+@pytest.mark.parametrize(
+  "shape, size, expected",
+  [
+    ((40, 60), 20, (20, 30)),
+    ((60, 40), 20, (30, 20)),
+    ((40, 60), (7, 9), (7, 9)),
+    ((30, 31), 64, (64, 66)),
+    ((20, 20), 20, (20, 20)),
+  ],
+)
+def test_resize_takes_the_short_side_or_a_size(shape, size, expected):
+  assert run(resize(size), picture(*shape)).shape == (*expected, 3)
+
+
+@pytest.mark.parametrize(
+  "shape, size, top, left",
+  [((9, 11), 5, 2, 3), ((8, 8), 8, 0, 0), ((10, 7), (4, 6), 3, 1)],
+)
+def test_centre_crop_is_the_middle(shape, size, top, left):
+  got = run(centre_crop(size), ramp(*shape))
+  h, w = (size, size) if isinstance(size, int) else size
+  assert got.shape == (h, w, 3)
+  assert tuple(got[0, 0]) == (top, left, 0)
+
+
+def test_random_part_is_inside_and_as_asked():
+  draws = np.array(
+    [random_part(rng(i), (50, 80), (0.2, 0.6), (0.5, 2)) for i in range(500)]
+  )
+  top, left, h, w = draws.T
+  assert (top >= 0).all() and (left >= 0).all()
+  assert (top + h <= 50).all() and (left + w <= 80).all()
+  share, aspect = h * w / 4000, w / h
+  assert share.min() > 0.18 and share.max() < 0.62
+  assert aspect.min() > 0.45 and aspect.max() < 2.2
+  assert np.ptp(share) > 0.3 and np.ptp(aspect) > 1
+
+
+@pytest.mark.parametrize(
+  "whole, expected",
+  [((100, 10), (43, 0, 13, 10)), ((10, 100), (0, 43, 10, 13))],
+)
+def test_a_part_that_never_fits_is_the_middle(whole, expected):
+  assert random_part(rng(), whole, (1, 1), (3 / 4, 4 / 3)) == expected
+
+
+@pytest.mark.parametrize("size", [16, (12, 20)])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", None])
+def test_random_resized_crop_gives_its_size(size, kind):
+  image = picture(90, 120)
+  given = encode(image, kind) if kind else image
+  crop = random_resized_crop(size)
+  got = run(crop, given, rng())
+  assert got.shape == ((16, 16, 3) if size == 16 else (12, 20, 3))
+  np.testing.assert_array_equal(got, run(crop, given, rng()))
+  assert (got != run(crop, given, rng(1))).any()
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (200, 200), (640, 640)])
+@pytest.mark.parametrize("seed", range(4))
+def test_decoding_at_a_reduced_scale_changes_little(shape, seed):
+  data = encode(picture(*shape), quality=95)
+  crop = random_resized_crop(32, scale=(0.3, 1))
+  whole = run(crop, decode_image(data), rng(seed)).astype(float)
+  reduced = run(crop, data, rng(seed)).astype(float)
+  # The part's edges are rounded to pixels of the reduced image, which moves
+  # it by up to half of one.
+  assert np.abs(whole - reduced).mean() < 4
+
+
+def test_the_whole_as_a_part_is_a_resize():
+  image = picture(64, 64)
+  crop = random_resized_crop(64, **WHOLE)
+  np.testing.assert_array_equal(run(crop, image, rng()), image)
+
+
+def test_an_image_on_its_side_is_cropped_upright():
+  exif = {0x0112: 6}
+  from PIL import Image
+
+  tags = Image.Exif()
+  tags.update(exif)
+  data = encode(picture(60, 60), quality=95, exif=tags)
+  crop = random_resized_crop(60, **WHOLE)
+  np.testing.assert_array_equal(run(crop, data, rng()), decode_image(data))
+
+
+def test_grey_crops():
+  data = encode(picture(40, 40, 1))
+  assert run(random_resized_crop(8, channels=1), data, rng()).shape == (8, 8, 1)
+
+
+def test_normalize_is_per_channel_and_batched():
+  image = picture()
+  transform = normalize([0.1, 0.2, 0.3], [0.5, 0.6, 0.7])
+  expected = (image / 255 - [0.1, 0.2, 0.3]) / [0.5, 0.6, 0.7]
+  got = run(transform, image)
+  assert got.dtype == np.float32 and transform.batched
+  np.testing.assert_allclose(got, expected, atol=1e-6)
+  batch = run(transform, np.stack([image, image]))
+  np.testing.assert_array_equal(batch[1], got)
+  floats = run(transform, (image / 255).astype(np.float32))
+  np.testing.assert_allclose(floats, expected, atol=1e-6)
+
+
+def test_to_float_is_in_0_to_1():
+  got = run(to_float(), np.array([[[0], [255]]], np.uint8))
+  np.testing.assert_array_equal(got, [[[0], [1]]])
+  assert got.dtype == np.float32
+
+
+def test_transforms_leave_their_input_alone():
+  example = {"image": ramp(40, 40), "label": 3}
+  for apply in (resize(8), centre_crop(8), random_resized_crop(8), to_float()):
+    out = apply(example, rng())
+    assert out["label"] == 3
+    np.testing.assert_array_equal(example["image"], ramp(40, 40))
+
+
+JPEG = encode(picture())
+ERRORS = {
+  "method": (lambda: resize(8, "cubic"), "method 'cubic'"),
+  "too small": (lambda: run(centre_crop(50), picture()), r"a\.jpg is 40x60"),
+  "encoded": (lambda: run(resize(8), JPEG), "still encoded"),
+  "random": (
+    lambda: run(random_resized_crop(8), JPEG, None),
+    "belongs in the Loader",
+  ),
+  "channels": (lambda: run(decode(1), picture()), r"expected \(h, w, 1\)"),
+  "normalize channels": (
+    lambda: run(normalize([0, 0], [1, 1]), picture()),
+    "3 channels; expected 2",
+  ),
+  "std": (lambda: normalize([0], [0]), "positive std"),
+  "boxes": (
+    lambda: run(centre_crop(8), picture(), boxes=np.zeros((1, 4))),
+    "also has boxes",
+  ),
+  "target": (
+    lambda: run(resize(8), picture(), target=np.zeros((40, 60))),
+    "also has target",
+  ),
+}
+
+
+@pytest.mark.parametrize("case", ERRORS)
+def test_errors(case):
+  act, message = ERRORS[case]
+  with pytest.raises(DataError, match=message):
+    act()
+
+
+@pytest.mark.parametrize("data", [JPEG[:200], JPEG[:5], b"", b"text"])
+def test_bad_images_are_named_by_every_decoder(data):
+  for transform in (decode(), random_resized_crop(8)):
+    with pytest.raises(BadImage, match=r"image a\.jpg"):
+      run(transform, data, rng())

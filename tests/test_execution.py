@@ -1,0 +1,185 @@
+"""One step, any execution: the same numbers on one device, four and eight."""
+
+import jax
+import numpy as np
+import optax
+import pytest
+
+from tests.tables import TASKS
+from vision_jax.core.execution import Jit, Pmap, make_execution, parse_mesh
+from vision_jax.core.state import create_state
+from vision_jax.core.step import make_eval_step, make_train_step
+from vision_jax.metrics.classification import Accuracy
+
+STEPS, BATCH = 3, 32
+EXECUTIONS = {
+  "jit4": lambda: Jit(devices=jax.devices()[:4]),
+  "jit8": lambda: Jit(),
+  "fsdp2x4": lambda: Jit({"data": 2, "fsdp": 4}),
+  "pmap8": lambda: Pmap(),
+}
+
+
+def ragged(batch, step):
+  """Masks some examples; at step 0 all of the last eighth."""
+  rng = np.random.default_rng(step)
+  mask = (rng.random(BATCH) < 0.7).astype(np.float32)
+  mask[-BATCH // 8 :] = 0.0 if step == 0 else 1.0
+  return batch | {"mask": mask}
+
+
+def train(case, execution, accumulate=1):
+  """Three steps of SGD; returns the state and every step's logs."""
+  task = case.make(execution.axis)
+  optimizers = {
+    o.net: optax.chain(optax.clip_by_global_norm(1.0), optax.sgd(0.1, 0.9))
+    for o in task.objectives
+  }
+  first = case.batch(BATCH, 0)
+  state = execution.init(
+    lambda: create_state(
+      task, optimizers, jax.random.key(0), first, ema=tuple(case.ema)
+    )
+  )
+  step = execution.train_step(
+    make_train_step(
+      task,
+      optimizers,
+      augment=case.augment,
+      ema=case.ema,
+      accumulate=accumulate,
+      axis=execution.axis,
+    ),
+    state,
+  )
+  logs = []
+  for number in range(STEPS):
+    batch = ragged(case.batch(BATCH, number), number)
+    with jax.transfer_guard("disallow"):
+      state, log = step(state, execution.put(batch))
+    logs.append(jax.device_get(log))
+  return state, logs
+
+
+def worst(a, b):
+  """The largest difference between two states' weights, averages and all."""
+  pairs = zip(
+    jax.tree.leaves((a.params, a.stats, a.ema, a.opt_state)),
+    jax.tree.leaves((b.params, b.stats, b.ema, b.opt_state)),
+    strict=True,
+  )
+  return max(
+    float(np.abs(np.asarray(x) - np.asarray(y)).max()) for x, y in pairs
+  )
+
+
+@pytest.fixture(scope="module")
+def reference():
+  """(case, accumulate) -> state and logs on one device, made once."""
+  made = {}
+
+  def make(case, accumulate):
+    if (case.name, accumulate) not in made:
+      one = Jit(devices=jax.devices()[:1])
+      made[case.name, accumulate] = train(case, one, accumulate)
+    return made[case.name, accumulate]
+
+  return make
+
+
+def _group(case):
+  """Keeps a task's runs in one worker, so that its reference is made once."""
+  return pytest.mark.xdist_group(f"execution_{case.name}")
+
+
+# The first task runs everywhere; the others where state and batch are split
+# differently from one device.
+COMBINATIONS = [(TASKS[0], name, 1) for name in EXECUTIONS]
+COMBINATIONS += [(TASKS[0], name, 2) for name in ("jit8", "pmap8")]
+COMBINATIONS += [
+  (case, name, 1) for case in TASKS[1:] for name in ("fsdp2x4", "pmap8")
+]
+
+
+@pytest.mark.parametrize(
+  ("case", "name", "accumulate"),
+  [
+    pytest.param(*x, id=f"{x[0].name}-{x[1]}-{x[2]}", marks=_group(x[0]))
+    for x in COMBINATIONS
+  ],
+)
+def test_executions_agree(case, name, accumulate, reference):
+  expected, expected_logs = reference(case, accumulate)
+  state, logs = train(case, EXECUTIONS[name](), accumulate)
+  assert worst(state, expected) < 2e-5
+  for log, expected_log in zip(logs, expected_logs, strict=True):
+    assert log.keys() == expected_log.keys()
+    for key in log:
+      np.testing.assert_allclose(log[key], expected_log[key], rtol=1e-4)
+  assert int(state.step) == STEPS
+
+
+def test_fsdp_splits_large_leaves_and_keeps_small_ones_whole():
+  import jax.numpy as jnp
+
+  execution = Jit({"data": 2, "fsdp": 4})
+  shapes = {"large": (130, 256), "odd": (129, 255), "small": (8, 8)}
+  make = lambda: {k: jnp.zeros(shape) for k, shape in shapes.items()}
+  state = execution.init(make)
+  shards = {k: x.addressable_shards[0].data.shape for k, x in state.items()}
+  assert shards == {"large": (130, 64), "odd": (129, 255), "small": (8, 8)}
+
+
+@pytest.mark.parametrize("name", ["jit8", "pmap8"])
+def test_evaluation_adds_over_devices(name):
+  case, execution = TASKS[0], EXECUTIONS[name]()
+  task = case.make(execution.axis)
+  batch = ragged(case.batch(BATCH, 0), 0)
+  params, stats = task.init(jax.random.key(0), batch)
+  metrics = {"accuracy": Accuracy()}
+  step = execution.eval_step(make_eval_step(task, metrics, axis=execution.axis))
+  weights = execution.place((params, stats))
+  key = execution.place(jax.random.key(0))
+  sums, _, means = jax.device_get(
+    step(*weights, {"accuracy": ()}, execution.put(batch), key)
+  )
+  logits = task.predict(params, stats, batch, key)["logits"]
+  real = batch["mask"] > 0
+  right = np.argmax(logits, -1)[real] == batch["label"][real]
+  got = metrics["accuracy"].result(sums["accuracy"], {})
+  np.testing.assert_allclose(got["accuracy"], right.mean(), rtol=1e-6)
+  assert means["cross_entropy"].count == real.sum()
+
+
+@pytest.mark.parametrize(
+  ("text", "fsdp", "message"),
+  [
+    ("data:3", False, "takes 3 devices"),
+    ("model:8", False, "expected axes out of data and fsdp"),
+    ("data:x", False, "expected axes out of data and fsdp"),
+    ("data:2,fsdp:4", False, "add --execution=fsdp"),
+  ],
+)
+def test_a_mesh_that_does_not_fit_is_an_error(text, fsdp, message):
+  with pytest.raises(ValueError, match=message):
+    parse_mesh(text, 8, fsdp=fsdp)
+
+
+def test_a_mesh_is_read():
+  assert parse_mesh("", 8, fsdp=False) == {"data": 8}
+  assert parse_mesh("", 8, fsdp=True) == {"data": 1, "fsdp": 8}
+  assert parse_mesh("data:2,fsdp:4", 8, fsdp=True) == {"data": 2, "fsdp": 4}
+
+
+@pytest.mark.parametrize("name", ["jit", "fsdp", "pmap"])
+def test_a_batch_that_does_not_divide_is_an_error(name):
+  execution = make_execution(name)
+  with pytest.raises(ValueError, match=r"30 examples .* 8 devices.*32"):
+    execution.put({"mask": np.ones(30, np.float32)})
+
+
+def test_an_unknown_execution_is_an_error():
+  with pytest.raises(ValueError, match="expected jit, fsdp or pmap"):
+    make_execution("tpu")
+  with pytest.raises(ValueError, match="--execution=pmap"):
+    make_execution("pmap", "data:8")

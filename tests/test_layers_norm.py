@@ -1,0 +1,170 @@
+"""BatchNorm: torch's numbers, masks, and eight devices against one."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+from vision_jax.layers.norm import BatchNorm
+
+REASON = "the oracle extra is not installed: pip install -e '.[oracle]'"
+MASKS = {
+  "full": np.ones(16),
+  "ragged": np.r_[np.ones(5), np.zeros(3), 1, 0, 1, 1, 0, 1, 0, 1],
+  "a shard of padding": np.r_[np.ones(4), np.zeros(6), np.ones(6)],
+}
+
+
+def make_input(shape=(16, 5, 4, 3), seed=0):
+  rng = np.random.default_rng(seed)
+  scale = rng.uniform(0.5, 3, shape[-1])
+  return (rng.normal(size=shape) * scale + 2).astype(np.float32)
+
+
+def make_variables(d=3, seed=1):
+  rng = np.random.default_rng(seed)
+  draw = lambda: jnp.asarray(rng.uniform(0.5, 2, d), jnp.float32)
+  return {
+    "params": {"scale": draw(), "bias": draw()},
+    "batch_stats": {"mean": draw(), "var": draw()},
+  }
+
+
+def run(variables, x, weight, mask=None, *, train=True, axis=None):
+  """Returns outputs, new stats, and the gradient of sum(weight * y)."""
+
+  def loss(params, x):
+    y, new = BatchNorm(axis).apply(
+      {**variables, "params": params},
+      x,
+      train=train,
+      mask=mask,
+      mutable=["batch_stats"],
+    )
+    y = y if mask is None else y * mask[:, None, None, None]
+    return jnp.sum(weight * y), (y, new.get("batch_stats", {}))
+
+  (_, (y, stats)), grads = jax.value_and_grad(loss, (0, 1), has_aux=True)(
+    variables["params"], x
+  )
+  return y, stats, grads
+
+
+def close(a, b, tolerance=2e-5):
+  jax.tree.map(
+    lambda p, q: np.testing.assert_allclose(
+      np.asarray(p), np.asarray(q), rtol=tolerance, atol=tolerance
+    ),
+    a,
+    b,
+  )
+
+
+@pytest.mark.parametrize("train", [True, False])
+def test_equals_torch(train):
+  torch = pytest.importorskip(
+    "torch",
+    reason="the oracle extra is not installed: pip install -e '.[oracle]'",
+  )
+  x, variables = make_input(), make_variables()
+  weight = np.random.default_rng(2).normal(size=x.shape).astype(np.float32)
+  y, stats, (grads, dx) = run(variables, x, weight, train=train)
+
+  def nchw(a):
+    return torch.tensor(np.asarray(a).transpose(0, 3, 1, 2).copy())
+
+  layer = torch.nn.BatchNorm2d(3).train(train)
+  params, running = variables["params"], variables["batch_stats"]
+  for tensor, value in (
+    (layer.weight, params["scale"]),
+    (layer.bias, params["bias"]),
+    (layer.running_mean, running["mean"]),
+    (layer.running_var, running["var"]),
+  ):
+    tensor.data = torch.tensor(np.asarray(value))
+  tx = nchw(x).requires_grad_()
+  ty = layer(tx)
+  (ty * nchw(weight)).sum().backward()
+  nhwc = lambda a: a.detach().numpy().transpose(0, 2, 3, 1)
+  close(y, nhwc(ty))
+  close(dx, nhwc(tx.grad), 1e-4)
+  close(grads["scale"], layer.weight.grad.numpy(), 1e-4)
+  close(grads["bias"], layer.bias.grad.numpy(), 1e-4)
+  if train:
+    n = x.size // 3
+    biased = x.var(axis=(0, 1, 2))
+    close(stats["mean"], layer.running_mean.numpy())
+    # torch's running variance is the unbiased one.
+    unbiased = stats["var"] + 0.1 * biased * (n / (n - 1) - 1)
+    close(unbiased, layer.running_var.numpy())
+
+
+@pytest.mark.parametrize("mask", list(MASKS.values()), ids=list(MASKS))
+def test_masked_equals_the_unmasked_subset(mask):
+  x, variables = make_input(), make_variables()
+  weight = np.random.default_rng(2).normal(size=x.shape).astype(np.float32)
+  mask = mask.astype(np.float32)
+  kept = mask > 0
+  y, stats, (grads, dx) = run(variables, x, weight, mask)
+  y2, stats2, (grads2, dx2) = run(variables, x[kept], weight[kept])
+  close((y[kept], dx[kept]), (y2, dx2), 1e-4)
+  close((stats, grads), (stats2, grads2), 1e-4)
+  assert not np.any(np.asarray(dx)[~kept])
+
+
+@pytest.mark.parametrize("mask", list(MASKS.values()), ids=list(MASKS))
+@pytest.mark.parametrize("how", ["pmap", "shard_map", "jit"])
+def test_eight_devices_equal_one(mask, how):
+  x, variables = make_input(), make_variables()
+  weight = np.random.default_rng(2).normal(size=x.shape).astype(np.float32)
+  mask = mask.astype(np.float32)
+  expected = run(variables, x, weight, mask)
+
+  def shard(variables, x, weight, mask):
+    y, stats, (grads, dx) = run(variables, x, weight, mask, axis="data")
+    return y, stats, (jax.lax.psum(grads, "data"), dx)
+
+  mesh = jax.make_mesh((8,), ("data",), (AxisType.Auto,))
+  rows, whole = PartitionSpec("data"), PartitionSpec()
+  if how == "pmap":
+    split = lambda a: a.reshape(8, 2, *a.shape[1:])
+    fn = jax.pmap(shard, "data", in_axes=(None, 0, 0, 0))
+    y, stats, (grads, dx) = fn(variables, *map(split, (x, weight, mask)))
+    join = lambda a: a.reshape(16, *a.shape[2:])
+    y, dx = join(y), join(dx)
+    stats, grads = jax.tree.map(lambda a: a[0], (stats, grads))
+  elif how == "shard_map":
+    fn = jax.shard_map(
+      shard,
+      mesh=mesh,
+      in_specs=(whole, rows, rows, rows),
+      out_specs=(rows, whole, (whole, rows)),
+      check_vma=False,
+    )
+    y, stats, (grads, dx) = jax.jit(fn)(variables, x, weight, mask)
+  else:
+    put = lambda a: jax.device_put(a, NamedSharding(mesh, rows))
+    y, stats, (grads, dx) = jax.jit(run)(
+      variables, *map(put, (x, weight, mask))
+    )
+  close((y, stats, (grads, dx)), expected, 1e-4)
+
+
+def test_a_batch_of_padding_changes_nothing():
+  x, variables = make_input(), make_variables()
+  zeros = np.zeros(16, np.float32)
+  y, stats, grads = run(variables, x, np.ones_like(x), zeros)
+  close(stats, variables["batch_stats"], 0)
+  for leaf in jax.tree.leaves((y, grads)):
+    assert np.all(np.isfinite(leaf))
+
+
+def test_statistics_are_float32_in_bfloat16():
+  x = jnp.asarray(make_input(), jnp.bfloat16)
+  layer = BatchNorm(dtype=jnp.bfloat16)
+  y, variables = layer.init_with_output(jax.random.key(0), x, train=True)
+  assert y.dtype == jnp.bfloat16
+  assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {
+    jnp.dtype("float32")
+  }

@@ -1,0 +1,210 @@
+"""Every model: size, shapes, gradients, both forms, bfloat16, bad input."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tests.tables_models import MODELS, STRUCTURES
+from vision_jax.core.shapes import check_shape
+from vision_jax.layers import dense
+from vision_jax.layers.forms import cpu_forms
+from vision_jax.models import count
+from vision_jax.models.resnet import ResNet18, ResNet50
+from vision_jax.models.vit import ViT, variant
+
+BATCH = 4
+each_model = pytest.mark.parametrize("row", MODELS, ids=lambda row: row.name)
+each_structure = pytest.mark.parametrize(
+  "make,image",
+  [pytest.param(make, image, id=name) for name, make, image in STRUCTURES],
+)
+KEYS = {
+  "params": jax.random.key(0, impl="rbg"),
+  "dropout": jax.random.key(1, impl="rbg"),
+}
+
+
+def make_images(image, batch=BATCH):
+  rng = np.random.default_rng(0)
+  return jnp.asarray(rng.normal(size=(batch, *image)), jnp.float32)
+
+
+def shake(params):
+  """Moves parameters off the zeros that some start at."""
+  leaves, tree = jax.tree.flatten(params)
+  rng = np.random.default_rng(1)
+  moved = [x + 0.1 * rng.normal(size=x.shape).astype(x.dtype) for x in leaves]
+  return tree.unflatten(moved)
+
+
+def init(model, x):
+  variables = jax.jit(functools.partial(model.init, train=False))(KEYS, x)
+  return {**variables, "params": shake(variables["params"])}
+
+
+def differentiate(model, variables, x):
+  """Returns the logits and the gradient of a loss, in training."""
+
+  def loss(params):
+    logits, _ = model.apply(
+      {**variables, "params": params},
+      x,
+      train=True,
+      mutable=["batch_stats"],
+      rngs={"dropout": KEYS["dropout"]},
+    )
+    labels = jax.nn.one_hot(jnp.arange(len(x)) % 10, logits.shape[-1])
+    return -jnp.sum(labels * jax.nn.log_softmax(logits)), logits
+
+  grad = jax.jit(jax.grad(loss, has_aux=True))
+  grads, logits = grad(variables["params"])
+  return logits, grads
+
+
+@each_model
+def test_parameters_are_the_published_ones(row):
+  assert count.parameters(row.make(), (1, *row.image)) == row.parameters
+
+
+@each_model
+def test_logits_are_float32(row):
+  model = row.make(dtype=jnp.bfloat16)
+  init = lambda x: model.init_with_output(KEYS, x, train=False)
+  x = jax.ShapeDtypeStruct((2, *row.image), jnp.uint8)
+  logits, variables = jax.eval_shape(init, x)
+  assert logits.shape == (2, model.num_classes)
+  assert {x.dtype for x in jax.tree.leaves((logits, variables))} == {
+    jnp.dtype("float32")
+  }
+
+
+@each_structure
+def test_gradient_reaches_every_parameter(make, image):
+  model, x = make(), make_images(image)
+  _, grads = differentiate(model, init(model, x), x)
+  dead = [
+    jax.tree_util.keystr(path, simple=True, separator="/")
+    for path, leaf in jax.tree_util.tree_leaves_with_path(grads)
+    if not np.any(np.abs(leaf) > 1e-9)
+  ]
+  # A bias of the keys moves all of a query's scores alike.
+  assert [path for path in dead if not path.endswith("key/bias")] == []
+
+
+@each_structure
+def test_forms_agree(monkeypatch, make, image):
+  monkeypatch.setattr(dense, "LARGE_ROWS", 8)
+  model, x = make(), make_images(image)
+  results = []
+  with cpu_forms(False):
+    variables = init(model, x)
+  for on in (True, False):
+    with cpu_forms(on):
+      results.append(differentiate(model, variables, x))
+  jax.tree.map(
+    lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-3, atol=2e-4),
+    *results,
+  )
+
+
+@each_structure
+def test_bfloat16_is_near_float32(make, image):
+  x = make_images(image)
+  variables = init(make(), x)
+  apply = lambda dtype: jax.jit(
+    lambda v, x: make(dtype=dtype).apply(v, x, train=False)
+  )(variables, x)
+  low, full = apply(jnp.bfloat16), apply(jnp.float32)
+  assert low.dtype == jnp.float32
+  scale = np.abs(full).max()
+  np.testing.assert_allclose(low, full, atol=0.06 * scale, rtol=0)
+
+
+@pytest.mark.parametrize("stem,sizes", [("imagenet", 4), ("small", 1)])
+def test_features_of_a_resnet(stem, sizes):
+  model = ResNet50(10, width=4, stages=(1, 1, 1, 1), stem=stem)
+  x = make_images((32, 64, 3), 2)
+  with_head = jax.eval_shape(lambda: model.init(KEYS, x, train=False))
+  maps, without = jax.eval_shape(
+    lambda: model.init_with_output(KEYS, x, train=False, features=True)
+  )
+  strides = {f"c{i + 2}": sizes * 2**i for i in range(4)}
+  assert {name: m.shape for name, m in maps.items()} == {
+    name: (2, 32 // s, 64 // s, 16 * s // sizes) for name, s in strides.items()
+  }
+  assert set(with_head["params"]) - set(without["params"]) == {"fc"}
+
+
+def test_a_new_residual_branch_is_the_identity():
+  model = ResNet18(10, width=4, stem="small")
+  x = make_images((8, 8, 3), 2)
+  variables = jax.jit(functools.partial(model.init, train=False))(KEYS, x)
+  for stage in (2, 3, 4, 5):
+    scale = variables["params"][f"conv{stage}_2"]["bn2"]["scale"]
+    assert not np.any(scale)
+
+
+def test_remat_changes_nothing():
+  fields = {**variant("Ti/8"), "features": 16, "heads": 2, "depth": 2}
+  x = make_images((16, 16, 3))
+  plain = ViT(10, **fields, dropout=0.1, drop_path=0.2)
+  variables = init(plain, x)
+  expected = differentiate(plain, variables, x)
+  again = differentiate(plain.clone(remat=True), variables, x)
+  jax.tree.map(
+    lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5),
+    expected,
+    again,
+  )
+
+
+def test_a_vit_takes_another_resolution():
+  fields = {"patch": 4, "features": 8, "depth": 1, "heads": 2}
+  small, large = make_images((8, 8, 3)), make_images((16, 12, 3))
+  variables = init(ViT(10, **fields), small)
+  evaluate = lambda model, x: jax.jit(
+    functools.partial(model.apply, train=False)
+  )(variables, x)
+  model = ViT(10, **fields, grid=(2, 2))
+  same = evaluate(model, small)
+  np.testing.assert_array_equal(same, evaluate(ViT(10, **fields), small))
+  assert evaluate(model, large).shape == (BATCH, 10)
+
+
+@pytest.mark.parametrize(
+  "call,message",
+  [
+    (lambda: variant("XL/16"), r"'XL/16'; expected one of Ti, S, B, L"),
+    (lambda: variant("S"), r"such as 'S/16'"),
+    (
+      lambda: count.parameters(ViT(10), (1, 30, 32, 3)),
+      r"30 x 32 pixels; expected multiples of the patch, 16",
+    ),
+    (
+      lambda: count.parameters(ViT(10, head="mean"), (1, 32, 32, 3)),
+      r"head='mean'; expected one of",
+    ),
+    (
+      lambda: count.parameters(ResNet50(10, stem="big"), (1, 32, 32, 3)),
+      r"stem='big'; expected one of",
+    ),
+    (
+      lambda: count.parameters(ResNet50(10), (32, 32, 3)),
+      r"image: got shape \(32, 32, 3\); expected \(b, h, w, c\)",
+    ),
+    (
+      lambda: check_shape("boxes", jnp.zeros((2, 5, 3)), "b n 4"),
+      r"boxes: got shape \(2, 5, 3\); expected \(b, n, 4\)",
+    ),
+    (
+      lambda: check_shape("pair", jnp.zeros((2, 3)), "n n"),
+      r"pair: got shape \(2, 3\); expected \(n, n\)",
+    ),
+  ],
+)
+def test_bad_input(call, message):
+  with pytest.raises(ValueError, match=message):
+    call()

@@ -1,0 +1,168 @@
+"""Pictures in, predictions out, also where the training data are gone."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.programs.blobs import CLASSES, Blobs, Net
+from tests.programs.command import BLOBS, ROOT, call, stored, train
+from tests.programs.files import write_folder
+
+pytestmark = pytest.mark.xdist_group("predict")
+COUNT = 70  # more than two batches
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+  """The workdir of a run on images that are gone since."""
+  folder = tmp_path_factory.mktemp("predict")
+  write_folder(folder / "data", each=15)
+  train(
+    folder / "run",
+    f"--config.data_dir={folder / 'data'}",
+    "--config.holdout=8",
+    "--config.steps=6",
+  )
+  shutil.rmtree(folder / "data")
+  return folder / "run"
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+  """A folder of PNGs of 8x8, a text file and a folder; and the arrays."""
+  folder = tmp_path_factory.mktemp("pictures")
+  images = Blobs(COUNT, 5).load()["image"]
+  for i, image in enumerate(images):
+    Image.fromarray(image).save(folder / f"{i:03}.png")
+  (folder / "notes.txt").write_text("no image")
+  (folder / "more").mkdir()
+  return folder, images
+
+
+def predict(workdir, images, output, *flags, code=0):
+  """Predicts; returns the lines and how the command ended."""
+  result = call(
+    "--mode=predict",
+    f"--workdir={workdir}",
+    f"--images={images}",
+    f"--output={output}",
+    *flags,
+  )
+  assert result.code == code, result.err
+  file = output / "predictions.jsonl"
+  lines = file.read_text().splitlines() if file.exists() else []
+  return [json.loads(line) for line in lines], result
+
+
+def expected_scores(workdir, images, which):
+  """Applies the model to the stored weights; returns probabilities (n, k)."""
+  arrays = stored(workdir)
+  first = "" if which == "raw" else "ema/"
+  variables = {}
+  for kind in ("params", "stats"):
+    for name, x in arrays.items():
+      prefix = f"{first}{kind}/model/"
+      if name.startswith(prefix):
+        path = name.removeprefix(prefix).split("/")
+        path = ["params", *path] if kind == "params" else path
+        node = variables
+        for part in path[:-1]:
+          node = node.setdefault(part, {})
+        node[path[-1]] = x
+  logits = Net(128, 0.2).apply(
+    variables, images / np.float32(127.5) - 1, train=False
+  )
+  scores = np.exp(np.asarray(logits, np.float64))
+  return scores / scores.sum(-1, keepdims=True)
+
+
+@pytest.mark.parametrize("which", ["raw", "ema"])
+@pytest.mark.parametrize("execution", ["jit", "fsdp", "pmap"])
+def test_predictions(tmp_path, trained, pictures, execution, which):
+  folder, images = pictures
+  lines, result = predict(
+    trained,
+    folder,
+    tmp_path / "out",
+    f"--weights={which}",
+    f"--execution={execution}",
+  )
+  assert f"{COUNT} images: {tmp_path / 'out' / 'predictions.jsonl'}" in (
+    result.err
+  )
+  names = [line["file"] for line in lines]
+  assert names == [str(folder / f"{i:03}.png") for i in range(COUNT)]
+  scores = expected_scores(trained, images, which)
+  for line, row in zip(lines, scores, strict=True):
+    order = np.argsort(-row)
+    assert line["label"] == order[0]
+    # The class names are the folders', sorted.
+    assert line["class"] == CLASSES[order[0]]
+    assert line["score"] == pytest.approx(row[order[0]], abs=2e-5)
+    assert [x["class"] for x in line["top"]] == [CLASSES[k] for k in order]
+    assert sum(x["score"] for x in line["top"]) == pytest.approx(1, abs=1e-5)
+
+
+def test_an_unreadable_image(tmp_path, trained, pictures):
+  folder = tmp_path / "images"
+  shutil.copytree(pictures[0], folder)
+  (folder / "000.png").write_bytes(b"")
+  data = (folder / "040.png").read_bytes()
+  (folder / "040.png").write_bytes(data[: len(data) // 2])
+  output = tmp_path / "out"
+  lines, failed = predict(trained, folder, output, code=2)
+  assert lines == []
+  assert "000.png" in failed.err and "on_bad_image=skip" in failed.err
+  lines, _ = predict(trained, folder, output, "--config.on_bad_image=skip")
+  assert len(lines) == COUNT
+  for i, line in enumerate(lines):
+    assert line["file"].endswith(f"{i:03}.png")
+    if i in (0, 40):
+      assert line == {"file": line["file"], "error": "unreadable image"}
+    else:
+      assert 0 < line["score"] <= 1
+
+
+@pytest.mark.parametrize(
+  ("flags", "message"),
+  [
+    (["--output=x"], "--mode=predict needs --images=FOLDER and --output"),
+    (["--images=x"], "--mode=predict needs --images=FOLDER and --output"),
+    (["--images=/no/x", "--output=y"], "image folder /no/x: does not exist"),
+  ],
+)
+def test_what_is_missing(trained, flags, message):
+  result = call("--mode=predict", f"--workdir={trained}", *flags)
+  assert result.code == 2
+  assert message in result.err
+
+
+def test_a_folder_without_images(tmp_path, trained):
+  (tmp_path / "more").mkdir()
+  lines, result = predict(trained, tmp_path, tmp_path / "out", code=2)
+  assert "has no images; expected at least one of" in result.err
+  assert lines == []
+
+
+def test_evaluation_needs_the_data(tmp_path, trained):
+  result = call("--mode=eval", f"--workdir={trained}")
+  assert result.code == 2
+  assert "does not exist; expected a folder" in result.err
+  write_folder(tmp_path / "moved", each=15)
+  place = f"--config.data_dir={tmp_path / 'moved'}"
+  result = call("--mode=eval", f"--workdir={trained}", place)
+  assert result.code == 0, result.err
+  assert "val/accuracy" in json.loads(result.out)
+
+
+def test_a_config_that_does_not_predict(tmp_path):
+  config = tmp_path / "own.py"
+  text = (ROOT / BLOBS).read_text()
+  at = text.index("    predict=")
+  config.write_text(text[:at] + "  )\n")
+  train(tmp_path / "run", "--config.steps=1", config=config)
+  _, result = predict(tmp_path / "run", tmp_path, tmp_path / "out", code=2)
+  assert "this config's Experiment has no `predict`; add" in result.err

@@ -1,0 +1,136 @@
+"""Runs every command of the README.
+
+A block of shell commands follows a line `<!-- run: NAME -->`; each line of it
+is one command. Training commands run the config's tiny variant, `out/` and the
+words in capitals become places of this test, and data and accelerators are
+hidden, so that the long benchmark suites answer `not run here`.
+"""
+
+import os
+import pathlib
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCK = re.compile(r"<!-- run: (\w+) -->\n```bash\n(.*?)```", re.DOTALL)
+BLOCKS = {name: text.splitlines() for name, text in BLOCK.findall(README)}
+
+QUICKSTART = "pip install -e . && python -m benchmarks.run --suite=quick"
+TESTS = "pip install -e '.[test]' && pytest"
+RUN = [name for name in BLOCKS if name != "tests"]  # that one runs this
+
+
+def test_quickstart_and_tests_are_what_newcomers_and_ci_run():
+  assert BLOCKS["quickstart"] == [QUICKSTART]
+  assert BLOCKS["tests"] == [TESTS]
+
+
+def test_every_shell_block_is_marked_and_so_is_run():
+  fences = re.findall(r"^```(\w*)$", README, re.MULTILINE)
+  opening = fences[::2]
+  assert opening.count("bash") == len(BLOCKS) and len(opening) == len(BLOCKS)
+
+
+def test_every_file_named_exists():
+  for name in re.findall(r"`((?:vision_jax|configs|tests)/[\w./]+)`", README):
+    assert (ROOT / name).exists(), name
+  for name in re.findall(r"--config=(configs/\S+\.py)", README):
+    assert (ROOT / name).is_file(), name
+
+
+@pytest.fixture
+def place(tmp_path):
+  """A folder with pictures, also by class, and a README to write into."""
+  folders = [f"{split}/{name}" for split in ("train", "val") for name in "ab"]
+  rng = np.random.default_rng(0)
+  for folder in ("images", *folders):
+    (tmp_path / folder).mkdir(parents=True)
+    for number, picture in enumerate(rng.integers(0, 255, (9, 40, 30, 3))):
+      image = Image.fromarray(picture.astype(np.uint8))
+      image.save(tmp_path / folder / f"{number}.png")
+  shutil.copy(ROOT / "README.md", tmp_path)
+  return tmp_path
+
+
+def free_port():
+  with socket.socket() as probe:
+    probe.bind(("127.0.0.1", 0))
+    return probe.getsockname()[1]
+
+
+def shortened(command, place):
+  """Returns the commands to start together, for one of the README's."""
+  command = command.removeprefix("pip install -e . && ")
+  command = re.sub(r"(--config=\S+\.py)", r"\1:tiny", command)
+  command = command.replace("IMAGES", str(place / "images"))
+  command = command.replace("FOLDER", f"{place} --config.dataset=folder")
+  command = command.replace("HOST:PORT", f"127.0.0.1:{free_port()}")
+  command = command.replace("out/", f"{place}/out/")
+  command = command.replace("python -m", f"{sys.executable} -m")
+  if "benchmarks.run" in command:
+    (suite,) = re.findall(r"--suite=(\w+)", command)
+    command += f" --output={place}/out/{suite}"
+    command += " --variant=tiny --seeds=1" if suite == "quick" else ""
+  if "benchmarks.speed" in command:  # a real one takes minutes
+    command = re.sub(r"--models=\S+", "--models=lenet5", command)
+    command = re.sub(r"--batch_sizes=\S+", "--batch_sizes=4", command)
+    command += " --turns=1 --rows=models"
+  if command.endswith("--readme"):
+    command += f"={place}/README.md"
+  (count,) = re.findall(r"--num_processes=(\d+)", command) or ["1"]
+  return [
+    command.replace("--process_id=0", f"--process_id={i}")
+    for i in range(int(count))
+  ]
+
+
+def run_together(lines):
+  """Runs shell commands at the same time; returns (exit code, output) each."""
+  hidden = {"VISION_JAX_DATA", "JAX_NUM_CPU_DEVICES", "XLA_FLAGS"}
+  environment = {k: v for k, v in os.environ.items() if k not in hidden}
+  environment["JAX_PLATFORMS"] = "cpu"
+  children = [
+    subprocess.Popen(
+      ["bash", "-c", f"exec env {line}"],  # so that kill reaches the command
+      cwd=ROOT,
+      env=environment,
+      stdout=subprocess.PIPE,
+      stderr=subprocess.STDOUT,
+      text=True,
+    )
+    for line in lines
+  ]
+  try:
+    outputs = [child.communicate(timeout=180)[0] for child in children]
+  finally:
+    for child in children:
+      child.kill()
+  return [(c.returncode, out) for c, out in zip(children, outputs, strict=True)]
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("name", RUN)
+def test_commands_of_the_readme_run(name, place):
+  for command in BLOCKS[name]:
+    for code, output in run_together(shortened(command, place)):
+      assert code == 0, f"{command}\n{output}"
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_commands_are_shortened_in_the_test(name, place):
+  for command in BLOCKS[name]:
+    for line in shortened(command, place):
+      words = shlex.split(line)
+      assert all(
+        w.endswith(":tiny") for w in words if w.startswith("--config=")
+      )
+      assert not any("=out/" in word for word in words), line

@@ -1,0 +1,139 @@
+"""The sampling mode, on a generator cheap enough to run on any device."""
+
+import types
+
+import cv2
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tests.tables import small_diffusion
+from vision_jax.core.execution import Jit, Pmap
+from vision_jax.ops.augment.keys import example_keys
+from vision_jax.sample import sample_folder, to_bytes
+
+SHAPE = (16, 4, 6, 3)
+
+
+class Painter:
+  """Noise around the label's grey."""
+
+  value_range = (-1.0, 1.0)
+
+  def __init__(self, num_classes=4):
+    self.num_classes = num_classes
+
+  def sample(self, params, stats, batch, key, *, contrast=1.0):
+    del stats
+    keys, shape = example_keys(batch, key), batch["image"].shape[1:]
+    noise = jax.vmap(lambda k: jax.random.normal(k, shape))(keys)
+    grey = (batch["label"] / 2 - 1)[:, None, None, None]
+    return {"image": grey + params * contrast * noise}
+
+
+def draw(folder, execution=None, task=None, scale=0.1, **options):
+  execution = execution or Jit(devices=jax.devices()[:1])
+  weights = execution.place((jnp.float32(scale), ()))
+  experiment = types.SimpleNamespace(task=task or Painter())
+  said = []
+  count = sample_folder(
+    experiment, weights, execution, SHAPE, folder, say=said.append, **options
+  )
+  with np.load(folder / "samples.npz") as file:
+    return count, dict(file), said
+
+
+def test_it_writes_files_a_grid_and_an_npz(tmp_path, capsys):
+  count, arrays, said = draw(tmp_path / "out", num_samples=21, batch_size=8)
+  assert count == 21 and arrays["image"].shape == (21, 4, 6, 3)
+  assert arrays["image"].dtype == np.uint8
+  np.testing.assert_array_equal(arrays["label"], np.arange(21) % 4)
+  files = sorted(p.name for p in (tmp_path / "out").glob("*"))
+  assert files == [
+    *(f"{i:05d}.png" for i in range(21)), "grid.png", "samples.npz",
+  ]  # fmt: skip
+  read = cv2.imread(str(tmp_path / "out" / "00020.png"))[..., ::-1]
+  np.testing.assert_array_equal(read, arrays["image"][20])
+  grid = cv2.imread(str(tmp_path / "out" / "grid.png"))
+  assert grid.shape == (3 * 6 - 2, 10 * 8 - 2, 3)
+  assert "21 images" in said[0]
+  assert "step 3/3" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["jit8", "pmap8", "batches"])
+def test_an_image_depends_on_seed_and_number_alone(tmp_path, name):
+  _, expected, _ = draw(tmp_path / "a", num_samples=20, seed=3)
+  execution = {"jit8": Jit, "pmap8": Pmap}.get(name, lambda: None)()
+  size = 5 if name == "batches" else 16
+  _, got, _ = draw(
+    tmp_path / "b", execution, num_samples=20, seed=3, batch_size=size
+  )
+  np.testing.assert_array_equal(got["image"], expected["image"])
+  _, other, _ = draw(tmp_path / "c", num_samples=20, seed=4)
+  assert (other["image"] != expected["image"]).any()
+
+
+def test_one_label_for_all(tmp_path):
+  _, arrays, _ = draw(tmp_path, num_samples=5, label=3, contrast=0.0)
+  np.testing.assert_array_equal(arrays["label"], 3)
+  np.testing.assert_array_equal(arrays["image"], round(0.75 * 255))
+
+
+def test_an_unconditional_generator_has_no_labels(tmp_path):
+  _, arrays, _ = draw(tmp_path, task=Painter(0), num_samples=3)
+  assert set(arrays) == {"image"}
+
+
+class Blind:
+  """Cannot sample."""
+
+
+@pytest.mark.parametrize(
+  ("options", "message"),
+  [
+    ({"label": 4}, "--label: got 4; expected 0 to 3"),
+    ({"label": -1}, "--label: got -1"),
+    ({"label": 0, "task": Painter(0)}, "trained without classes"),
+    ({"num_samples": 0}, "expected at least 1"),
+    ({"steps": 5}, "--steps: Painter samples without it; it takes contrast"),
+    ({"task": Blind()}, "--mode=sample: Blind does not generate"),
+    ({"scale": np.nan}, "not finite"),
+  ],
+)
+def test_bad_input_is_an_error_and_writes_nothing(tmp_path, options, message):
+  with pytest.raises(ValueError, match=message):
+    draw(tmp_path / "out", **options)
+  assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+  ("options", "message"),
+  [
+    ({"sampler": "dimm"}, "did you mean 'ddim'"),
+    ({"steps": 51}, "expected 1 to 50"),
+    ({"label": 7}, "expected 0 to 3"),
+  ],
+)
+def test_a_diffusion_models_bad_input(tmp_path, options, message):
+  with pytest.raises(ValueError, match=message):
+    task = small_diffusion()
+    params = jax.eval_shape(
+      lambda: task.init(jax.random.key(0), {"image": jnp.zeros((1, 4, 6, 3))})
+    )
+    zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), params)
+    sample_folder(
+      types.SimpleNamespace(task=task),
+      zeros,
+      Jit(devices=jax.devices()[:1]),
+      SHAPE,
+      tmp_path / "out",
+      **options,
+    )
+  assert not (tmp_path / "out").exists()
+
+
+def test_pixels_become_bytes():
+  image = np.array([-1.0, 0.0, 1.0, 2.0])
+  np.testing.assert_array_equal(to_bytes(image, (-1, 1)), [0, 128, 255, 255])
+  np.testing.assert_array_equal(to_bytes(image, (0, 1)), [0, 0, 255, 255])

@@ -1,0 +1,105 @@
+"""The segmentation task: terms, what does not count, prediction in tiles."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from tests.tables import segmented_images
+from vision_jax.core.state import create_state
+from vision_jax.core.step import make_eval_step, make_train_step
+from vision_jax.losses.segmentation import pixel_cross_entropy
+from vision_jax.metrics.segmentation import Segmentation as Figures
+from vision_jax.models.unet import UNet
+from vision_jax.ops.tiling import Tiles
+from vision_jax.tasks.segmentation import Segmentation
+
+TERMS = {"cross_entropy": 1.0, "dice": 0.5, "jaccard": 0.1, "focal": 0.2}
+SAME = UNet(4, width=4, depth=1)
+VALID = UNet(4, width=4, depth=1, padding="valid", norm=False)
+
+
+def loss(task, batch, train=False):
+  params, stats = task.init(jax.random.key(0), batch)
+  terms, _ = task.objectives[0].loss(
+    params, stats, batch, jax.random.key(1), step=0, train=train
+  )
+  return {name: float(term.divide()) for name, term in terms.items()}
+
+
+def test_terms_are_means_over_what_counts():
+  task, batch = Segmentation(SAME, TERMS), segmented_images(4, 0)
+  real = {k: v[:2] for k, v in batch.items()}
+  padded = batch | {"mask": np.array([1, 1, 0, 0], np.float32)}
+  padded["target"] = padded["target"].copy()
+  padded["target"][2:] = 99  # no class, but it is padding
+  expected, got = loss(task, real), loss(task, padded)
+  assert set(got) == set(TERMS)
+  for name in TERMS:
+    np.testing.assert_allclose(got[name], expected[name], rtol=1e-5)
+  params, stats = task.init(jax.random.key(0), real)
+  variables = {"params": params["model"], **stats["model"]}
+  logits = SAME.apply(variables, real["image"], train=False)
+  values = pixel_cross_entropy(logits, jnp.asarray(real["target"]))
+  known = real["target"] != 255
+  np.testing.assert_allclose(
+    got["cross_entropy"], np.asarray(values)[known].mean(), rtol=1e-5
+  )
+
+
+def test_class_weights_weigh_pixels():
+  batch = segmented_images(2, 1)
+  weights = (0.0, 0.0, 1.0, 0.0)
+  weighted = loss(Segmentation(SAME, class_weights=weights), batch)
+  target = np.where(batch["target"] == 2, 2, 255).astype(np.uint8)
+  alone = loss(Segmentation(SAME), batch | {"target": target})
+  np.testing.assert_allclose(
+    weighted["cross_entropy"], alone["cross_entropy"], rtol=1e-5
+  )
+
+
+def test_valid_logits_train_on_the_middle_and_predict_in_tiles():
+  batch = segmented_images(2, 2, image=(20, 20))  # 20 gives 4
+  task = Segmentation(VALID)
+  middle = batch["target"][:, 8:12, 8:12].copy()
+  framed = np.full_like(batch["target"], 255)
+  framed[:, 8:12, 8:12] = middle
+  whole = loss(task, batch, train=True)
+  np.testing.assert_allclose(
+    whole["cross_entropy"],
+    loss(task, batch | {"target": framed}, train=True)["cross_entropy"],
+    rtol=1e-6,
+  )
+  params, stats = task.init(jax.random.key(0), batch)
+  with pytest.raises(ValueError, match="predicts through `tiles`"):
+    task.predict(params, stats, batch, None)
+  tiles = Tiles((24, 24), (8, 8), margin=8)
+  out = task.sliding(tiles)(params, stats, batch, None)
+  assert out["target"].shape == (2, 20, 20)
+  assert out["target"].dtype == jnp.uint8
+  assert set(loss(Segmentation(VALID, tiles=tiles), batch)) == {"cross_entropy"}
+
+
+def test_it_overfits_one_batch_and_the_figures_show_it():
+  task, batch = Segmentation(UNet(4, width=8, depth=1)), segmented_images(4, 3)
+  optimizers = {"model": optax.adam(1e-2)}
+  state = create_state(task, optimizers, jax.random.key(0), batch)
+  step = jax.jit(make_train_step(task, optimizers))
+  for _ in range(60):
+    state, _ = step(state, batch)
+  figures = {"segmentation": Figures(4)}
+  sums, _, _ = jax.jit(make_eval_step(task, figures))(
+    state.params,
+    state.stats,
+    {"segmentation": ()},
+    batch,
+    jax.random.key(0),
+  )
+  got = figures["segmentation"].result(sums["segmentation"], {})
+  assert got["miou"] > 0.9
+
+
+def test_unknown_terms_are_named():
+  with pytest.raises(ValueError, match=r"terms: got \['lovasz'\]; .*'dice'"):
+    Segmentation(SAME, {"lovasz": 1.0})

@@ -1,0 +1,164 @@
+"""The allocator's and XLA's settings: set for a CPU, left where a user has."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.programs.command import BLOBS, ROOT, call
+from vision_jax import command, tuning
+
+OPTION = "--xla_cpu_experimental_ynn_fusion_type"
+SET = f"{OPTION}=dot,eltwise,reduce"
+
+
+@pytest.fixture
+def environment(monkeypatch):
+  """(version of jaxlib, variables): puts the process on a CPU with these."""
+
+  def put(version="0.10.2", **variables):
+    for name in [*os.environ]:
+      if name.startswith("MALLOC_") or name == "XLA_FLAGS":
+        monkeypatch.delenv(name)
+    for name, value in ({"JAX_PLATFORMS": "cpu"} | variables).items():
+      monkeypatch.setenv(name, value)
+    monkeypatch.setattr(
+      tuning.importlib.metadata, "version", lambda name: version
+    )
+
+  return put
+
+
+@pytest.mark.parametrize(
+  ("platforms", "devices", "expected"),
+  [
+    ("cpu", ["/dev/nvidia0"], True),
+    ("cpu,cuda", [], True),
+    ("cuda", [], False),
+    ("", [], True),
+    ("", ["/dev/nvidia0"], False),
+    ("", ["/dev/accel0"], False),
+  ],
+)
+def test_whether_jax_runs_on_a_cpu(monkeypatch, platforms, devices, expected):
+  monkeypatch.setenv("JAX_PLATFORMS", platforms)
+  found = lambda pattern: [
+    x for x in devices if x[:-1] == pattern[: len(x) - 1]
+  ]
+  monkeypatch.setattr(tuning.glob, "glob", found)
+  assert tuning.on_cpu() is expected
+
+
+@pytest.mark.parametrize(
+  ("version", "flags", "expected"),
+  [
+    ("0.10.2", "", SET),
+    ("0.10.2", "--xla_dump_to=x", f"--xla_dump_to=x {SET}"),
+    ("0.10.2", f"{OPTION}=dot", f"{OPTION}=dot"),
+    ("0.11.2", "", ""),
+    ("0.9.2", "--xla_dump_to=x", "--xla_dump_to=x"),
+  ],
+)
+def test_the_option_for_convolutions(environment, version, flags, expected):
+  environment(version, XLA_FLAGS=flags)
+  assert tuning.tune_convolutions() is (expected != flags)
+  assert os.environ["XLA_FLAGS"] == expected
+
+
+def test_an_accelerator_is_left_alone(environment):
+  environment(JAX_PLATFORMS="cuda")
+  assert not tuning.tune_convolutions()
+  assert not tuning.tune_allocator()
+  assert "XLA_FLAGS" not in os.environ
+
+
+@pytest.mark.parametrize("variable", ["MALLOC_ARENA_MAX", "MALLOC_TOP_PAD_"])
+def test_the_users_allocator_is_left_alone(environment, variable):
+  environment(**{variable: "1"})
+  assert not tuning.tune_allocator()
+
+
+# Takes and frees 200 MB, and prints how much of them the process keeps.
+PROGRAM = """
+import sys
+from vision_jax import tuning
+
+def megabytes():
+  pages = int(open("/proc/self/statm").read().split()[1])
+  return pages * 4096 / 2**20
+
+tuned = tuning.tune_allocator()
+before = megabytes()
+x = b"x" * (200 * 2**20)
+del x
+assert "jax" not in sys.modules
+print(tuned, round(megabytes() - before))
+"""
+
+
+@pytest.mark.skipif(
+  not os.path.exists("/proc/self/statm"), reason="needs Linux's /proc"
+)
+@pytest.mark.parametrize("users", [{}, {"MALLOC_ARENA_MAX": "8"}])
+def test_freed_memory_stays_in_the_process(users):
+  kept = {k: v for k, v in os.environ.items() if not k.startswith("MALLOC_")}
+  done = subprocess.run(
+    [sys.executable, "-c", PROGRAM],
+    env=kept | {"JAX_PLATFORMS": "cpu"} | users,
+    cwd=ROOT,
+    capture_output=True,
+    text=True,
+    timeout=60,
+    check=True,
+  )
+  tuned, megabytes = done.stdout.split()
+  assert tuned == str(not users)
+  assert (int(megabytes) > 150) is (not users)
+
+
+@pytest.mark.parametrize(
+  ("flags", "version", "option", "forms"),
+  [
+    ((), "0.10.2", True, None),
+    ((), "0.11.2", False, None),
+    (("--cpu_tuning=off",), "0.10.2", False, "off"),
+    (("--config.convolutional=false",), "0.10.2", False, None),
+  ],
+)
+def test_what_the_command_sets(
+  environment, monkeypatch, tmp_path, flags, version, option, forms
+):
+  environment(version)
+  monkeypatch.delenv("VISION_JAX_CPU_FORMS", raising=False)
+  seen = {}
+
+  def see(*_):
+    seen.update(os.environ)
+    return 0
+
+  monkeypatch.setattr(command, "_train", see)
+  call(f"--config={BLOBS}", f"--workdir={tmp_path}", *flags)
+  assert (OPTION in seen.get("XLA_FLAGS", "")) is option
+  assert seen.get("VISION_JAX_CPU_FORMS") == forms
+
+
+def test_the_folder_of_compiled_programs(monkeypatch, tmp_path):
+  seen = {}
+
+  def see(*_):
+    seen.update(os.environ)
+    return 0
+
+  monkeypatch.setattr(command, "_train", see)
+  name = "JAX_COMPILATION_CACHE_DIR"
+  flags = (f"--config={BLOBS}", f"--workdir={tmp_path}")
+  users = os.environ[name]
+  call(*flags, "--compilation_cache=/x/y")
+  assert seen[name] == users
+  monkeypatch.delenv(name)
+  call(*flags, "--compilation_cache=/x/y")
+  assert seen[name] == "/x/y"
+  seen.clear()
+  call(*flags, "--compilation_cache=off")
+  assert name not in seen
