@@ -20,21 +20,38 @@ QUICK = (
   ),
 )
 
-BCCD = (
-  Row(
-    name="bccd_detr",
+BCCD_CLASSES = ("Platelets", "RBC", "WBC")
+
+
+def _bccd(name: str, **more) -> Row:
+  return Row(
+    name=name,
     config=CONFIGS + "bccd_detr.py",
     dataset="bccd 205/87/72",
     reference="bccd_rtdetr_r50",
     protocol="COCO AP50 on the 72 test pictures, from scratch, last step",
     tolerance=0.0,
     metric="test/ap50",
+    data="bccd_voc",
+    also=("test/ap", *(f"test/ap50_class/{k}" for k in BCCD_CLASSES)),
+    **more,
+  )
+
+
+BCCD = (
+  _bccd(
+    "bccd_detr",
     differs="whether the reference scored val or test is not said",
     target=0.85,
     needs="gpu",
-    data="bccd_voc",
-    also=("test/ap",),
     seconds=3600,
+  ),
+  _bccd(
+    "bccd_detr_cpu",
+    variant="cpu",
+    differs="a small net on small pictures, and a short schedule, for 2 cores",
+    seeds=1,
+    seconds=1200,
   ),
 )
 
