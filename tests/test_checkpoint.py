@@ -147,6 +147,18 @@ def test_newest_is_kept_and_resumed_though_worst(tmp_path):
       assert (int(got.step), extra) == (step, {"seed": step})
 
 
+@pytest.mark.parametrize("late, best", [(0.9, 2), (0.3, 1)])
+def test_a_step_measured_after_its_save_can_be_best(tmp_path, late, best):
+  with Checkpoints(tmp_path) as checkpoints:
+    checkpoints.save(1, make_state(1), {"val/accuracy": 0.5})
+    checkpoints.save(2, make_state(2), {})
+    checkpoints.measure(2, {"val/accuracy": late, "val/loss": float("nan")})
+    assert checkpoints.best == best
+    checkpoints.save(3, make_state(3), {"val/accuracy": 0.1})
+  with Checkpoints(tmp_path) as checkpoints:
+    assert (checkpoints.best, checkpoints.steps) == (best, [best, 3])
+
+
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_not_finite_is_never_best(tmp_path, bad):
   save_all(tmp_path, [1, 2, 3], {1: 0.1, 2: bad, 3: 0.05})

@@ -13,7 +13,6 @@ from vision_jax.core.execution import Jit, make_execution
 from vision_jax.recipe import Recipe
 from vision_jax.train import initial
 from vision_jax.train.evaluate import Evaluator
-from vision_jax.train.failures import CheckpointError, CheckpointMismatch
 from vision_jax.train.weights import restore_weights
 from vision_jax.train.workdir import replace_text
 
@@ -56,19 +55,13 @@ class Trained:
       raise ValueError(
         f"--checkpoint: got {checkpoint!r}; expected latest, best or a step."
       )
-    read = lambda: restore_weights(
+    return restore_weights(
       self.workdir,
       self._target,
       which=int(checkpoint) if checkpoint.isdigit() else checkpoint,
       weights=which,
       best=self.experiment.best,
     )
-    try:
-      return read()
-    except CheckpointMismatch:
-      raise
-    except CheckpointError:  # a run may just have replaced the newest
-      return read()
 
 
 def evaluate(trained: Trained) -> None:

@@ -5,12 +5,12 @@ A folder of steps. Each holds `state` (the arrays, as nested dicts), `extra`
 whole, so that a run killed in the middle of a save resumes from the one before.
 """
 
+import json
 import math
 from collections.abc import Mapping
 from typing import Any
 
 import jax
-from absl import logging
 from etils import epath
 
 from vision_jax.train import leaves
@@ -25,9 +25,12 @@ from vision_jax.train.reading import StoredState, first_readable
 from vision_jax.train.retention import (
   check_options,
   drop_damaged_metrics,
+  finite,
   open_manager,
   score,
+  set_aside,
 )
+from vision_jax.train.workdir import replace_text
 
 __all__ = ["CheckpointError", "CheckpointMismatch", "Checkpoints", "SaveError"]
 
@@ -149,18 +152,26 @@ class Checkpoints:
         f"{step} to save, expected a later one. Fix: resume from the newest "
         "checkpoint, or use a new --workdir."
       )
-    finite = {
-      name: float(x) for name, x in (metrics or {}).items() if math.isfinite(x)
-    }
     args = ocp.args.Composite(
       state=ocp.args.PyTreeSave(leaves.to_stored(state)),
       extra=ocp.args.JsonSave(dict(extra or {})),
     )
-    tracked = None if self._best is None else finite
+    tracked = None if self._best is None else finite(metrics or {})
     try:
       return self._manager.save(step, args=args, metrics=tracked, force=True)
     except Exception as error:
       raise self._save_error(step, error) from error
+
+  def measure(self, step: int, metrics: Mapping[str, float]):
+    """Replaces a saved step's figures by those measured only later."""
+    if self._best is None:
+      return
+    self.wait()
+    if jax.process_index() == 0:
+      text = json.dumps(finite(metrics))
+      replace_text(self.folder / str(step) / "metrics" / "metrics", text)
+    _meet("checkpoint measured")
+    self._manager.reload()
 
   def wait(self):
     """Waits for the save in progress.
@@ -209,9 +220,8 @@ class Checkpoints:
       CheckpointError: if there is no such checkpoint or it cannot be read.
     """
     self.wait()
-    steps = [self.find(which)]
-    if which == "latest":
-      steps = reversed(self.steps)
+    found = self.find(which)
+    steps = self.steps[::-1] if which == "latest" else [found]
     restored, self.damaged = first_readable(
       self.folder, steps, lambda step: self._restore(step, target)
     )
@@ -252,15 +262,8 @@ class Checkpoints:
     if not steps or self._read_only:
       return
     if jax.process_index() == 0:
-      for step in steps:
-        aside = self.folder / f"damaged-{step}"
-        aside.rmtree(missing_ok=True)
-        (self.folder / str(step)).rename(aside)
-        logging.warning("Set the unreadable checkpoint aside as %s.", aside)
-    if jax.process_count() > 1:
-      from jax.experimental import multihost_utils
-
-      multihost_utils.sync_global_devices("checkpoints set aside")
+      set_aside(self.folder, steps)
+    _meet("checkpoints set aside")
     self._manager.reload()
 
   def reached_preemption(self, step: int) -> bool:
@@ -287,3 +290,11 @@ class Checkpoints:
 
   def __exit__(self, *_):
     self.close()
+
+
+def _meet(what: str):
+  """Waits until every process is here."""
+  if jax.process_count() > 1:
+    from jax.experimental import multihost_utils
+
+    multihost_utils.sync_global_devices(what)

@@ -79,6 +79,7 @@ class Training:
     if owed:
       figures = self._evaluator(state.weights)
       self.write(start, figures)
+      self.checkpoints.measure(start, figures)
     if start >= self.config.steps:
       self.progress.say(f"Step {start}: nothing is left to train.")
       return Outcome(start, figures or self._evaluator(state.weights))

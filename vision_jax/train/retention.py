@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import jax
@@ -15,6 +15,11 @@ def score(metrics: Mapping[str, float] | None, best: tuple[str, str]) -> float:
   name, mode = best
   worst = -math.inf if mode == "max" else math.inf
   return (metrics or {}).get(name, worst)
+
+
+def finite(metrics: Mapping[str, float]) -> dict[str, float]:
+  """Those that count as measured."""
+  return {name: float(x) for name, x in metrics.items() if math.isfinite(x)}
 
 
 def check_options(
@@ -94,3 +99,12 @@ def drop_damaged_metrics(folder: epath.Path):
     except ValueError:
       file.rename(file.parent / "damaged")
       logging.warning("%s cannot be read: that step cannot be best.", file)
+
+
+def set_aside(folder: epath.Path, steps: Iterable[int]):
+  """Renames unreadable steps to damaged-STEP."""
+  for step in steps:
+    aside = folder / f"damaged-{step}"
+    aside.rmtree(missing_ok=True)
+    (folder / str(step)).rename(aside)
+    logging.warning("Set the unreadable checkpoint aside as %s.", aside)

@@ -57,6 +57,16 @@ def restore_weights(
   if path.suffix == ".safetensors":
     return _take(path, StoredFile(path), target, weights)
   quiet_orbax()
+  read = lambda: _read_step(path, target, which, weights, best)
+  try:
+    return read()
+  except CheckpointMismatch:
+    raise
+  except CheckpointError:  # a run that goes on may just have replaced it
+    return read()
+
+
+def _read_step(path, target, which, weights, best):
   if (path / "state").exists():
     folder, steps = path.parent, [path.name]
   else:
