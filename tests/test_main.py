@@ -22,11 +22,11 @@ from tests.programs.command import (
   stored,
   train,
 )
-from vision_jax import modes
 from vision_jax.core.execution import Jit
 from vision_jax.main import MODES
+from vision_jax.train import weights
 from vision_jax.train.failures import CheckpointError
-from vision_jax.train.weights import restore_weights
+from vision_jax.train.reading import first_readable
 
 pytestmark = pytest.mark.xdist_group("main")
 HELP_SECONDS = 2.0
@@ -100,9 +100,9 @@ def test_evaluation_while_a_run_replaces_its_checkpoint(trained, monkeypatch):
     calls.append(args)
     if len(calls) == 1:
       raise CheckpointError("no readable checkpoint")
-    return restore_weights(*args, **options)
+    return first_readable(*args, **options)
 
-  monkeypatch.setattr(modes, "restore_weights", read)
+  monkeypatch.setattr(weights, "first_readable", read)
   result = call("--mode=eval", f"--workdir={trained}", "--weights=raw")
   assert result.code == 0, result.err
   assert len(calls) == 2
