@@ -19,7 +19,7 @@ class Reference:
   Attributes:
     key: the name rows refer to it by.
     task, dataset, split, model, variant: what was measured.
-    metric: `accuracy` (a fraction in [0, 1]) or `seconds`.
+    metric: `accuracy` (a fraction in [0, 1]), `nll_k5000` (nats), `seconds` ...
     value: the number in the metric's unit.
     higher_is_better: the metric's direction.
     protocol: under which conditions it was measured.

@@ -22,6 +22,7 @@ SUITES = MappingProxyType(
       *generation.QUICK,
     ),
     "mnist": classification.MNIST,
+    "mnist_generation": generation.MNIST,
     "cifar10": classification.CIFAR10,
     "imagenet": classification.IMAGENET,
     "camvid": segmentation.CAMVID,

@@ -3,15 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from configs.generation_data import (
-  first_examples,
-  signed_images,
-  signed_samples,
-)
-from vision_jax.experiment import Eval, Experiment
-from vision_jax.metrics.generation import SampleQuality
+from configs.generation_data import sample_evals, signed_images
+from vision_jax.experiment import Experiment
 from vision_jax.metrics.generation_extractor import Extractor
-from vision_jax.metrics.generation_scores import Recognised
 from vision_jax.optim.optimizers import adamw
 from vision_jax.optim.schedules import linear
 from vision_jax.tasks.gan import GAN
@@ -27,13 +21,11 @@ def gan_experiment(
 ) -> Experiment:
   """Returns the training of a GAN on small images in [-1, 1].
 
-  Evaluates samples of the averaged generator, one for each of the first
-  `eval_examples` test images: `frechet_<extractor>`, and of conditional nets
-  `recognised`, the share that the extractor takes for their class.
+  Evaluates samples of the averaged generator: see `sample_evals`.
 
   Args:
     config: with dataset, image_size, channels, generator_lr,
-      discriminator_lr, b1, b2, ema, eval_batch_size and eval_examples.
+      discriminator_lr, b1, b2, ema, eval_batch_size, eval_examples and real.
     task: both nets and their loss.
     names: of the classes.
     extractor: what samples are looked at through.
@@ -43,9 +35,6 @@ def gan_experiment(
   adam = lambda rate: adamw(rate, b1=config.b1, b2=config.b2, weight_decay=0.0)
   # An optimizer counts its own updates.
   updates = config.steps * task.discriminator_steps
-  metrics = {"quality": SampleQuality(extractor)}
-  if task.num_classes:
-    metrics["recognised"] = Recognised(extractor)
   return Experiment(
     task=task,
     optimizers={
@@ -53,15 +42,13 @@ def gan_experiment(
       "discriminator": adam(linear(config.discriminator_lr, updates)),
     },
     train_data=train,
-    evals={
-      "test": Eval(
-        first_examples(test, config.eval_examples),
-        metrics,
-        output=task.sample,
-        weights=("ema",),
-        pictures=signed_samples,
-      )
-    },
+    evals=sample_evals(
+      config,
+      (train, test),
+      task.sample,
+      extractor,
+      recognised=bool(task.num_classes),
+    ),
     augment=augment,
     ema={"generator": config.ema},
   )

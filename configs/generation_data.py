@@ -1,13 +1,18 @@
-"""What the configs of autoencoders, VAEs and GANs share: data and pictures."""
+"""What the configs of generators share: data, what samples meet, pictures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from configs.data import small_images
+from vision_jax.core.types import Metric
 from vision_jax.data.loader import Loader
 from vision_jax.data.subsets import subset
+from vision_jax.experiment import Eval
+from vision_jax.metrics.generation import SampleQuality
+from vision_jax.metrics.generation_extractor import Extractor
+from vision_jax.metrics.generation_scores import Recognised
 from vision_jax.viz.grid import grid
 
 SHOWN, COLUMNS = 40, 10
@@ -30,12 +35,51 @@ def first_examples(loader: Loader, number: int) -> Loader:
   """Returns a loader of the first examples; 0 is all."""
   if not number:
     return loader
-  return Loader(
-    subset(loader.source, np.arange(number)),
-    loader.transforms,
-    loader.batch_size,
-    shuffle=False,
-  )
+  source = subset(loader.source, np.arange(number))
+  return Loader(source, loader.transforms, loader.batch_size, shuffle=False)
+
+
+def sample_evals(
+  config: Any,
+  loaders: tuple[Loader, Loader],
+  output: Callable[..., Any],
+  extractor: Extractor,
+  *,
+  recognised: bool,
+) -> dict[str, Eval]:
+  """Returns the evaluation of samples of the averaged weights.
+
+  One sample for each of the first `eval_examples` test images (0 is all),
+  against these: `test/ema/frechet_<extractor>`, and `recognised`, the share
+  that the extractor takes for its class. With `config.real` "train" against all
+  training images instead, as published figures are: `train_set/ema/...`.
+
+  Args:
+    config: with real, eval_batch_size and eval_examples.
+    loaders: of train and test.
+    output: (params, stats, batch, key) -> dict with `image`.
+    extractor: what samples are looked at through.
+    recognised: whether to tell it; of class-conditional generators.
+  """
+  train, test = loaders
+  metrics: dict[str, Metric] = {"quality": SampleQuality(extractor)}
+  if recognised:
+    metrics["recognised"] = Recognised(extractor)
+  if config.real == "train":
+    size, transforms = config.eval_batch_size, train.transforms
+    name, data = (
+      "train_set",
+      Loader(train.source, transforms, size, shuffle=False),
+    )
+  elif config.real == "test":
+    name, data = "test", first_examples(test, config.eval_examples)
+  else:
+    raise ValueError(f"real: got {config.real!r}; expected 'test' or 'train'.")
+  return {
+    name: Eval(
+      data, metrics, output=output, weights=("ema",), pictures=signed_samples
+    )
+  }
 
 
 def reconstructions(batch: Any, out: Mapping[str, Any]) -> dict[str, Any]:

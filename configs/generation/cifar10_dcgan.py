@@ -23,6 +23,7 @@ def get_config(variant="full"):
     batch_size=16 if tiny else 128,
     eval_batch_size=60 if tiny else 500,
     eval_examples=60 if tiny else 0,
+    real="test",
     log_every=10 if tiny else 200,
     save_every=0 if tiny else 5000,
     dataset="digits" if tiny else "cifar10",

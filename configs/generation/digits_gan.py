@@ -22,6 +22,7 @@ def get_config(variant="full"):
     batch_size=16 if tiny else 64,
     eval_batch_size=120,
     eval_examples=120 if tiny else 0,
+    real="test",
     log_every=10 if tiny else 200,
     dataset="digits",
     image_size=8,
