@@ -25,6 +25,8 @@ SPEED_KEYS = {
   "flops_per_step": "flops/step",
 }
 
+POINTS = 50  # of a curve
+
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
@@ -110,9 +112,18 @@ def measured(row: Row, workdir: pathlib.Path) -> dict:
   speed = {name: last.get(key) for name, key in SPEED_KEYS.items()}
   also = {key: last[key] for key in row.also if key in last}
   figures = {"value": last[row.metric], "also": also, **speed}
+  if row.curve:
+    figures["curve"] = {key: curve(lines, key) for key in row.curve}
   if row.time_to is not None:
     figures["seconds_to"] = seconds_to(row, lines, last)
   return figures
+
+
+def curve(lines: list[dict], key: str) -> list[list[float]]:
+  """Returns [step, value] pairs of a key, evenly thinned to POINTS."""
+  points = [[line["step"], line[key]] for line in lines if key in line]
+  every = -(-len(points) // POINTS)
+  return points[::-1][::every][::-1] if points else []
 
 
 def seconds_to(row: Row, lines: list[dict], last: dict) -> float | None:

@@ -45,6 +45,7 @@ def make_result(row: Row, outcomes: Sequence[dict], plan: Plan) -> dict:
     ),
     "target_met": _target_met(row, plan, summary.mean, better),
     "also": _also(outcomes),
+    **({"curve": first["curve"]} if "curve" in first else {}),
     **_speed(outcomes, first["hardware"]),
     "hardware": first["hardware"],
     "versions": first["versions"],

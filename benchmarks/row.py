@@ -31,6 +31,8 @@ class Row:
       the packages.
     seconds: what a seed should take on the hardware it needs.
     time_to: also report the seconds until `metric` first reached this.
+    curve: keys in `metrics.jsonl` whose course over the first seed's training
+      is kept in the result.
   """
 
   name: str
@@ -52,6 +54,7 @@ class Row:
   also: tuple[str, ...] = ()
   seconds: int = 60
   time_to: float | None = None
+  curve: tuple[str, ...] = ()
 
   def __post_init__(self):
     if self.needs not in ("cpu", "gpu", "tpu"):

@@ -57,6 +57,7 @@ def vae_experiment(
         first_examples(test, config.score_examples),
         {"bound": ImportanceBound(config.score_samples)},
         output=task.bound(config.score_samples),
+        costly=True,
       ),
     },
   )

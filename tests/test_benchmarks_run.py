@@ -56,6 +56,15 @@ def test_measured_takes_the_last_value(tmp_path):
   assert got["flops_per_step"] is None
 
 
+def test_a_curve_keeps_its_end(tmp_path):
+  workdir = write_workdir(tmp_path, LINES)
+  got = execute.measured(lenet(curve=("test/accuracy", "none")), workdir)
+  assert got["curve"] == {"test/accuracy": [[10, 0.5], [20, 0.8]], "none": []}
+  lines = [{"step": n, "x": 2 * n} for n in range(1, 124)]
+  thin = execute.curve(lines, "x")
+  assert thin[-1] == [123, 246] and 25 < len(thin) <= execute.POINTS
+
+
 def test_unfinished_run_is_not_measured(tmp_path):
   workdir = write_workdir(tmp_path, LINES, steps=40)
   with pytest.raises(execute.RunFailed, match="step 20 of 40"):

@@ -9,6 +9,7 @@ import optax
 import pytest
 import scipy.stats
 
+from tests.programs.command import call, metrics
 from vision_jax.core.state import create_state
 from vision_jax.core.step import make_train_step
 from vision_jax.losses import likelihood
@@ -298,6 +299,15 @@ def test_it_learns_one_batch(samples):
     state, logs = step(state, batch)
     losses.append(float(logs["loss"]))
   assert np.mean(losses[-10:]) < 0.8 * losses[0]
+
+
+def test_a_costly_bound_is_measured_at_the_end_alone(tmp_path):
+  flags = ("--config=configs/generation/mnist_vae.py:tiny", "--config.steps=4")
+  flags = (*flags, "--config.eval_every=2", f"--workdir={tmp_path}")
+  assert call(*flags, devices=1).code == 0
+  lines = {line["step"]: line for line in metrics(tmp_path)}
+  assert "test/negative_elbo" in lines[2] and "bound/nll_k10" not in lines[2]
+  assert "test/negative_elbo" in lines[4] and "bound/nll_k10" in lines[4]
 
 
 def test_beta_weighs_the_divergence():

@@ -25,6 +25,8 @@ class Eval:
     weights: "raw", "ema" or both; averaged ones are logged as `eval/ema/...`.
     pictures: (batch, outputs) of the first batch, on the host -> name -> image
       (h, w, c) for TensorBoard, uint8 or float in [0, 1]; None shows none.
+    costly: whether training measures it at its end alone; `--mode=eval` always
+      does.
   """
 
   data: Any
@@ -32,6 +34,7 @@ class Eval:
   output: Callable[..., Any] | None = None
   weights: Sequence[str] = ("raw",)
   pictures: Callable[..., Mapping[str, Any]] | None = None
+  costly: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,6 +85,12 @@ class Experiment:
       raise ValueError(
         f"best: got {self.best[0]!r}; expected a figure on data held out of "
         "train, such as 'val/accuracy': a checkpoint chosen on test flatters."
+      )
+    name = self.best[0].split("/")[0] if self.best else None
+    if name in self.evals and self.evals[name].costly:
+      raise ValueError(
+        f"best: got {self.best[0]!r} of a costly eval, which training measures "
+        "at its end alone; expected a figure of another."
       )
 
   def initial_state(self, key: jax.Array, batch: Any) -> TrainState:

@@ -34,15 +34,20 @@ class Evaluator:
     self,
     weights: Callable[[str], tuple[Any, Any]],
     only: str | None = None,
+    *,
+    costly: bool = True,
   ) -> dict[str, float]:
     """Returns `eval/figure` and `eval/ema/figure` for every data set.
 
     Args:
       weights: "raw" or "ema" -> (params, stats), as TrainState.weights.
       only: measure these instead of what each Eval asks for.
+      costly: whether to measure the costly ones too.
     """
     figures = {}
     for name, data in self._experiment.evals.items():
+      if data.costly and not costly:
+        continue
       for which in data.weights if only is None else (only,):
         prefix = f"{name}/ema/" if which == "ema" else f"{name}/"
         results = self._measure(name, data, weights(which))

@@ -77,7 +77,8 @@ class Training:
     """
     figures: dict[str, float] = {}
     if owed:
-      figures = self._evaluator(state.weights)
+      ended = start >= self.config.steps
+      figures = self._evaluator(state.weights, costly=ended)
       self.write(start, figures)
       self.checkpoints.measure(start, figures)
     if start >= self.config.steps:
@@ -170,7 +171,7 @@ class Training:
       figures |= compiled.figures | {"memory/peak_bytes": peak_bytes()}
     evaluate = last or (c.eval_every and done % c.eval_every == 0)
     if evaluate and not stopping:
-      figures |= self._evaluator(state.weights)
+      figures |= self._evaluator(state.weights, costly=last)
     if evaluate or last or stopping:
       figures |= count_skipped(self.experiment)
     self.write(done, figures)
