@@ -37,6 +37,7 @@ REQUIRES = [
 
 EXTRAS = {
   "test": [
+    "gcsfs>=2025.3",  # a test serves a bucket
     "pytest>=8.3",
     "pytest-timeout>=2.3",
     "pytest-xdist>=3.6",
