@@ -4,7 +4,6 @@
 a child process, because a process that has opened an accelerator keeps it.
 """
 
-import importlib.metadata
 import json
 import os
 import pathlib
@@ -12,27 +11,16 @@ import platform
 import subprocess
 import sys
 
-PACKAGES = (
-  "vision_jax",
-  "jax",
-  "jaxlib",
-  "flax",
-  "optax",
-  "orbax-checkpoint",
-  "numpy",
-)
+from vision_jax.train import machine
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
 def versions() -> dict[str, str]:
-  """Returns the version of Python and of each of `PACKAGES`, by name."""
-  found = {"python": platform.python_version()}
-  for name in PACKAGES:
-    try:
-      found[name] = importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-      found[name] = "not installed"
-  return found
+  """Returns the versions of Python and of what a number depends on."""
+  found = machine.versions(("vision_jax", *machine.PACKAGES))
+  absent = {name: x or "not installed" for name, x in found.items()}
+  return {"python": platform.python_version()} | absent
 
 
 def git_commit() -> str:
@@ -40,43 +28,10 @@ def git_commit() -> str:
 
   Empty outside a checkout: a wheel is known by its version.
   """
-  commit = _git("rev-parse", "HEAD")
-  if not commit:
+  state = machine.git_state(ROOT)
+  if state is None:
     return ""
-  return commit + ("-dirty" if _git("status", "--porcelain", "-uno") else "")
-
-
-def _git(*arguments: str) -> str:
-  try:
-    done = subprocess.run(
-      ["git", "-C", str(ROOT), *arguments],
-      capture_output=True,
-      text=True,
-      timeout=30,
-      check=True,
-    )
-  except (OSError, subprocess.SubprocessError):
-    return ""
-  return done.stdout.strip()
-
-
-def cpu_name() -> str:
-  """Returns the processor's model name, or the architecture's."""
-  try:
-    text = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8")
-  except OSError:
-    return platform.machine()
-  for line in text.splitlines():
-    if line.startswith("model name"):
-      return line.partition(":")[2].strip()
-  return platform.machine()
-
-
-def cpu_count() -> int:
-  """Returns how many cores this process may use."""
-  if hasattr(os, "sched_getaffinity"):
-    return len(os.sched_getaffinity(0))
-  return os.cpu_count() or 1
+  return state["commit"] + ("-dirty" if state["dirty"] else "")
 
 
 def host_memory() -> int | None:
@@ -97,8 +52,8 @@ def hardware() -> dict:
     "device_kind": devices[0].device_kind,
     "device_count": len(devices),
     "process_count": jax.process_count(),
-    "cpu": cpu_name(),
-    "cpu_cores": cpu_count(),
+    "cpu": machine.cpu_name(),
+    "cpu_cores": machine.cpu_count(),
     "host_memory_bytes": host_memory(),
   }
 

@@ -10,7 +10,7 @@ import time
 import jax
 import pytest
 
-from vision_jax.train import manifest
+from vision_jax.train import machine, manifest
 from vision_jax.train.workdir import WorkdirBusy, claim, is_remote, replace_text
 
 HOLD = (
@@ -117,15 +117,15 @@ def test_git_state(tmp_path):
     command = ["git", *who, "-C", str(tmp_path), *args]
     subprocess.run(command, check=True, capture_output=True)
 
-  assert manifest.git_state(tmp_path / "absent") is None
+  assert machine.git_state(tmp_path / "absent") is None
   git("init")
   inside = tmp_path / "installed"
   inside.mkdir()
   (inside / "a.py").write_text("1")
-  assert manifest.git_state(inside) is None  # in a repository, not of it
+  assert machine.git_state(inside) is None  # in a repository, not of it
   git("add", "installed/a.py")
   git("commit", "-m", "x")
-  clean = manifest.git_state(inside)
+  clean = machine.git_state(inside)
   assert len(clean["commit"]) == 40 and not clean["dirty"]
   (inside / "a.py").write_text("2")
-  assert manifest.git_state(inside) == {**clean, "dirty": True}
+  assert machine.git_state(inside) == {**clean, "dirty": True}

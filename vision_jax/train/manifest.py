@@ -15,13 +15,11 @@
 """
 
 import datetime
-import importlib.metadata
 import json
 import os
 import pathlib
 import platform
 import shlex
-import subprocess
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -30,17 +28,10 @@ from absl import logging
 from etils import epath
 
 import vision_jax
+from vision_jax.train import machine
 from vision_jax.train.workdir import replace_text
 
 NAME = "manifest.json"
-PACKAGES = (
-  "jax",
-  "jaxlib",
-  "flax",
-  "optax",
-  "orbax-checkpoint",
-  "numpy",
-)
 ENVIRONMENT = ("XLA_", "JAX_", "LIBTPU_", "MALLOC_", "VISION_JAX_")
 
 
@@ -57,15 +48,12 @@ def describe_run(
     "started": datetime.datetime.now().astimezone().isoformat("T", "seconds"),
     "command": shlex.join(["python", *sys.orig_argv[1:]]),
     "step": step,
-    "git": git_state(pathlib.Path(__file__).parent),
-    "packages": {"vision_jax": vision_jax.__version__}
-    | {name: _version(name) for name in PACKAGES},
+    "git": machine.git_state(pathlib.Path(__file__).parent),
+    "packages": {"vision_jax": vision_jax.__version__} | machine.versions(),
     "python": platform.python_version(),
     "platform": platform.platform(),
-    "cpu": cpu_model(),
-    "cores": len(os.sched_getaffinity(0))
-    if hasattr(os, "sched_getaffinity")
-    else os.cpu_count(),
+    "cpu": machine.cpu_name(),
+    "cores": machine.cpu_count(),
     "devices": _devices(),
     "environment": {
       name: value
@@ -93,51 +81,6 @@ def append_run(workdir: epath.PathLike, entry: Mapping[str, Any]):
       logging.warning("%s could not be read; it is now %s.", path, aside)
   text = json.dumps({"runs": [*runs, dict(entry)]}, indent=2)
   replace_text(path, text + "\n")
-
-
-def git_state(folder: pathlib.Path) -> dict[str, Any] | None:
-  """Returns the commit of a folder that git tracks and whether it is dirty.
-
-  None where git is absent, or knows nothing of the folder's files (a package
-  that is installed somewhere inside another repository).
-  """
-
-  def git(*args: str) -> str:
-    return subprocess.run(
-      ["git", "-C", str(folder), *args],
-      check=True,
-      capture_output=True,
-      text=True,
-      timeout=10,
-    ).stdout.strip()
-
-  try:
-    if not git("ls-files"):
-      return None
-    return {
-      "commit": git("rev-parse", "HEAD"),
-      "dirty": bool(git("status", "--porcelain", "--untracked-files=no")),
-    }
-  except (OSError, subprocess.SubprocessError):
-    return None
-
-
-def cpu_model() -> str:
-  """The processor's name."""
-  try:
-    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
-      if line.startswith("model name"):
-        return line.partition(":")[2].strip()
-  except OSError:
-    pass
-  return platform.processor() or platform.machine()
-
-
-def _version(name: str) -> str | None:
-  try:
-    return importlib.metadata.version(name)
-  except importlib.metadata.PackageNotFoundError:
-    return None
 
 
 def _devices() -> dict[str, Any]:

@@ -1,0 +1,76 @@
+"""Where something runs: the processor, the versions, the commit."""
+
+import importlib.metadata
+import os
+import pathlib
+import platform
+import subprocess
+from collections.abc import Sequence
+from typing import Any
+
+PACKAGES = (
+  "jax",
+  "jaxlib",
+  "flax",
+  "optax",
+  "orbax-checkpoint",
+  "numpy",
+)
+
+
+def versions(names: Sequence[str] = PACKAGES) -> dict[str, str | None]:
+  """Returns versions by package, None where one is not installed."""
+  return {name: _version(name) for name in names}
+
+
+def cpu_name() -> str:
+  """Returns the processor's model name, or the architecture's."""
+  try:
+    text = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8")
+  except OSError:
+    return platform.processor() or platform.machine()
+  for line in text.splitlines():
+    if line.startswith("model name"):
+      return line.partition(":")[2].strip()
+  return platform.processor() or platform.machine()
+
+
+def cpu_count() -> int:
+  """Returns how many cores this process may use."""
+  if hasattr(os, "sched_getaffinity"):
+    return len(os.sched_getaffinity(0))
+  return os.cpu_count() or 1
+
+
+def git_state(folder: pathlib.Path) -> dict[str, Any] | None:
+  """Returns the commit of a folder that git tracks and whether it is dirty.
+
+  None where git is absent, or knows nothing of the folder's files (a package
+  that is installed somewhere inside another repository).
+  """
+
+  def git(*args: str) -> str:
+    return subprocess.run(
+      ["git", "-C", str(folder), *args],
+      check=True,
+      capture_output=True,
+      text=True,
+      timeout=30,
+    ).stdout.strip()
+
+  try:
+    if not git("ls-files"):
+      return None
+    return {
+      "commit": git("rev-parse", "HEAD"),
+      "dirty": bool(git("status", "--porcelain", "--untracked-files=no")),
+    }
+  except (OSError, subprocess.SubprocessError):
+    return None
+
+
+def _version(name: str) -> str | None:
+  try:
+    return importlib.metadata.version(name)
+  except importlib.metadata.PackageNotFoundError:
+    return None
