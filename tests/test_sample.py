@@ -80,6 +80,20 @@ def test_one_label_for_all(tmp_path):
   np.testing.assert_array_equal(arrays["image"], round(0.75 * 255))
 
 
+def test_rows_of_an_interpolation_share_a_label_and_a_line(tmp_path):
+  class Walker(Painter):
+    def sample(self, params, stats, batch, key, *, interpolate=0):
+      place = batch["index"] % interpolate / interpolate
+      image = jnp.zeros(batch["image"].shape) + place[:, None, None, None]
+      return {"image": image}
+
+  _, arrays, _ = draw(tmp_path, task=Walker(), num_samples=8, interpolate=4)
+  np.testing.assert_array_equal(arrays["label"], [0, 0, 0, 0, 1, 1, 1, 1])
+  np.testing.assert_array_equal(arrays["image"][:4], arrays["image"][4:])
+  grid = cv2.imread(str(tmp_path / "grid.png"))
+  assert grid.shape == (2 * 6 - 2, 4 * 8 - 2, 3)
+
+
 def test_an_unconditional_generator_has_no_labels(tmp_path):
   _, arrays, _ = draw(tmp_path, task=Painter(0), num_samples=3)
   assert set(arrays) == {"image"}
@@ -112,6 +126,9 @@ def test_bad_input_is_an_error_and_writes_nothing(tmp_path, options, message):
   [
     ({"sampler": "dimm"}, "did you mean 'ddim'"),
     ({"steps": 51}, "expected 1 to 50"),
+    ({"eta": 1.5}, "eta: got 1.5; expected 0"),
+    ({"sampler": "heun", "eta": 0.5}, "eta: got 0.5 with 'heun'"),
+    ({"interpolate": 8}, "--interpolate: Diffusion samples without it"),
     ({"label": 7}, "expected 0 to 3"),
   ],
 )

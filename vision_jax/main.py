@@ -64,6 +64,12 @@ def define_flags() -> flags.FlagValues:
   text("sampler", None, "Sample: such as ddim; the config's by default.")
   number("steps", None, "Sample: steps of the sampler.", lower_bound=1)
   decimal("guidance", None, "Sample: scale of classifier-free guidance.")
+  decimal("eta", None, "Sample: noise of ddim, 0 (none) to 1 (DDPM).")
+  number(
+    "interpolate",
+    None,
+    "Sample: images in a row, from one draw of a VAE's or GAN's z to the next.",
+  )
   number("seed", 0, "Sample: of the noise.")
   text("checkpoint", "latest", "Not train: latest, best or a step.")
   choice(

@@ -115,4 +115,6 @@ def sample(trained: Trained) -> None:
     sampler=values.sampler,
     steps=values.steps,
     guidance=values.guidance,
+    eta=values.eta,
+    interpolate=values.interpolate,
   )

@@ -47,11 +47,13 @@ def sample_folder(
     shape: of a training batch's images, (b, h, w, c).
     output: the folder; created.
     num_samples: how many images.
-    label: of all of them; None goes through the classes in turn.
+    label: of all of them; None goes through the classes in turn, a class for
+      each row of `interpolate` images.
     seed: of the noise.
     batch_size: images at once, rounded up to a multiple of the devices.
     say: tells the user a line.
-    **options: of `task.sample` (sampler, steps, guidance); None is its default.
+    **options: of `task.sample` (sampler, steps, guidance, eta, interpolate);
+      None is its default.
 
   Raises:
     ValueError: if the task does not sample, for options that it does not take,
@@ -59,7 +61,8 @@ def sample_folder(
   """
   task = experiment.task
   options = _check_options(task, options)
-  labels = _labels(task, num_samples, label)
+  row = options.get("interpolate", 0)
+  labels = _labels(task, num_samples, label, max(row, 1))
   batch_size = min(batch_size, num_samples)
   batch_size = -(-batch_size // execution.devices) * execution.devices
   images = _draw(
@@ -67,7 +70,8 @@ def sample_folder(
   )
   if jax.process_index() == 0:
     conditional = {"label": labels} if _classes(task) else {}
-    _write(epath.Path(output), {"image": images, **conditional})
+    columns = row or (10 if conditional and num_samples >= 10 else None)
+    _write(epath.Path(output), {"image": images, **conditional}, columns)
     say(f"{num_samples} images: {output}")
   return num_samples
 
@@ -113,12 +117,12 @@ def _classes(task: Any) -> int:
   return getattr(task, "num_classes", 0) or 0
 
 
-def _labels(task: Any, number: int, label: int | None) -> np.ndarray:
+def _labels(task: Any, number: int, label: int | None, row: int) -> np.ndarray:
   classes = _classes(task)
   if number < 1:
     raise ValueError(f"--num_samples: got {number}; expected at least 1.")
   if label is None:
-    return (np.arange(number) % max(classes, 1)).astype(np.int32)
+    return (np.arange(number) // row % max(classes, 1)).astype(np.int32)
   if not classes:
     raise ValueError(
       f"--label: got {label}, but this model was trained without classes; "
@@ -170,10 +174,11 @@ def _batch(start: int, size: int, labels: np.ndarray, shape: tuple[int, ...]):
   }
 
 
-def _write(folder: epath.Path, arrays: dict[str, np.ndarray]) -> None:
+def _write(
+  folder: epath.Path, arrays: dict[str, np.ndarray], columns: int | None
+) -> None:
   folder.mkdir(parents=True, exist_ok=True)
   images = arrays["image"]
-  columns = 10 if "label" in arrays and len(images) >= 10 else None
   _write_png(folder / "grid.png", grid(images, columns))
   for number, image in enumerate(images):
     _write_png(folder / f"{number:05d}.png", image)

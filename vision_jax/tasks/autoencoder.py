@@ -10,6 +10,7 @@ from vision_jax.core.types import Array, Batch, Mean, Nets, Objective
 from vision_jax.ops.augment.keys import example_keys
 from vision_jax.ops.diffusion.names import check_name
 from vision_jax.ops.diffusion.noise import normals
+from vision_jax.tasks.generative import UNIT, outside
 
 NET = "model"
 CORRUPTIONS = ("none", "gaussian", "masking")
@@ -44,7 +45,7 @@ class Autoencoding:
   @property
   def value_range(self) -> tuple[float, float]:
     """The range of the pixels of images."""
-    return (0.0, 1.0)
+    return UNIT
 
   @property
   def objectives(self) -> tuple[Objective, ...]:
@@ -103,10 +104,7 @@ class Autoencoding:
     del step, train
     image, axes = batch["image"], (1, 2, 3)
     got = self._reconstruct(params, self.corrupt(batch, key))
-    bad = (image < -1e-4) | (image > 1 + 1e-4)
     return {
       "mse": Mean.of(jnp.mean((got - image) ** 2, axes), batch["mask"]),
-      "outside": Mean.of(
-        jnp.mean(bad.astype(jnp.float32), axes), batch["mask"]
-      ),
+      "outside": Mean.of(outside(image, UNIT), batch["mask"]),
     }, stats

@@ -17,9 +17,9 @@ from vision_jax.ops.diffusion.names import check_name
 from vision_jax.ops.diffusion.noise import normals, times
 from vision_jax.ops.diffusion.predictions import KINDS
 from vision_jax.ops.diffusion.tables import VARIANCES
+from vision_jax.tasks.generative import SIGNED, labels, outside
 
 NET = "model"
-VALUE_RANGE = (-1.0, 1.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Diffusion:
   @property
   def value_range(self) -> tuple[float, float]:
     """The range of the pixels of images and samples."""
-    return VALUE_RANGE
+    return SIGNED
 
   @property
   def objectives(self) -> tuple[Objective, ...]:
@@ -142,7 +142,7 @@ class Diffusion:
       eta=eta,
       variance=self.variance,
     )
-    return {"image": jnp.clip(image, *VALUE_RANGE)}
+    return {"image": jnp.clip(image, *SIGNED)}
 
   def bits_per_dim(
     self, terms: int | None = None
@@ -193,7 +193,7 @@ class Diffusion:
           apply, x, t, label, none=self.num_classes, guidance=guidance
         )
       clean, between = self._read(out, x, t)
-      return Denoised(jnp.clip(clean, *VALUE_RANGE) if clip else clean, between)
+      return Denoised(jnp.clip(clean, *SIGNED) if clip else clean, between)
 
     return denoise
 
@@ -235,7 +235,7 @@ class Diffusion:
     terms = {
       "denoising": Mean.of(weight * mse, mask),
       "mse": Mean.of(mse, mask),
-      "outside": Mean.of(outside(image), mask),
+      "outside": Mean.of(outside(image, SIGNED), mask),
     }
     if self._learned:
       terms["vlb"] = Mean.of(self._bound(image, x, t, out), mask)
@@ -259,15 +259,8 @@ class Diffusion:
 
   def _label(self, batch: Batch, key: Array | None = None) -> Array | None:
     """The classes; with a key some become no class."""
-    if not self.num_classes:
-      return None
-    if "label" not in batch:
-      raise ValueError(
-        f"batch: got the keys {sorted(batch)}; a class-conditional model needs "
-        "`label` (b,)."
-      )
-    label = batch["label"]
-    if key is None or not self.drop_label:
+    label = labels(batch, self.num_classes)
+    if label is None or key is None or not self.drop_label:
       return label
     keys = jax.vmap(lambda k: jax.random.fold_in(k, 1))(
       example_keys(batch, key)
@@ -278,13 +271,6 @@ class Diffusion:
   @property
   def _learned(self) -> bool:
     return self.variance == "learned"
-
-
-def outside(image: Array) -> Array:
-  """The share of an image's values that are outside [-1, 1], (b,)."""
-  low, high = VALUE_RANGE
-  bad = (image < low - 1e-4) | (image > high + 1e-4)
-  return _per_example(bad.astype(jnp.float32))
 
 
 def _per_example(values: Array) -> Any:

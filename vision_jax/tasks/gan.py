@@ -18,10 +18,9 @@ from vision_jax.losses.adversarial import (
 )
 from vision_jax.ops.augment.keys import example_keys
 from vision_jax.ops.diffusion.names import check_name
-from vision_jax.ops.diffusion.noise import normals
+from vision_jax.tasks.generative import SIGNED, labels, latents, outside
 
 GENERATOR, DISCRIMINATOR = "generator", "discriminator"
-VALUE_RANGE = (-1.0, 1.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +78,7 @@ class GAN:
   @property
   def value_range(self) -> tuple[float, float]:
     """The range of the pixels of images and samples."""
-    return VALUE_RANGE
+    return SIGNED
 
   @property
   def objectives(self) -> tuple[Objective, ...]:
@@ -103,7 +102,7 @@ class GAN:
       ValueError: for BatchNorm in a discriminator with a penalty on gradients,
         which are an example's own only without it.
     """
-    image, label = batch["image"], self._label(batch)
+    image, label = batch["image"], labels(batch, self.num_classes)
     first, second = jax.random.split(key)
     z = jnp.zeros((image.shape[0], self.generator.latent))
     nets = {
@@ -128,7 +127,13 @@ class GAN:
     return self.sample(params, stats, batch, key)
 
   def sample(
-    self, params: Nets, stats: Nets, batch: Batch, key: Array
+    self,
+    params: Nets,
+    stats: Nets,
+    batch: Batch,
+    key: Array,
+    *,
+    interpolate: int = 0,
   ) -> dict[str, Array]:
     """Draws `image` (b, h, w, c), one for each `index` of the batch.
 
@@ -137,8 +142,11 @@ class GAN:
       stats: of both nets.
       batch: `index`, and `label` of conditional nets.
       key: an image depends on it, its index and its label alone.
+      interpolate: images from one z to the next, see `generative.latents`.
     """
-    return {"image": self._fake(params, stats, batch, key, train=False)[0]}
+    z = latents(batch, key, self.generator.latent, interpolate=interpolate)
+    image, _ = self._run(GENERATOR, params, stats, batch, z, train=False)
+    return {"image": image}
 
   def _discriminate(
     self,
@@ -158,7 +166,7 @@ class GAN:
       "discriminator": discriminator_loss(self.loss, real_logit, fake_logit),
       "real": real_logit,
       "fake": fake_logit,
-      "outside": _outside(image),
+      "outside": outside(image, SIGNED),
     }
     # As it is between updates: no statistic moves.
     critic = lambda x: self._judge(params, stats, batch, x, train=False)[0]
@@ -197,7 +205,7 @@ class GAN:
   def _fake(
     self, params: Nets, stats: Nets, batch: Batch, key: Array, *, train: bool
   ) -> tuple[Array, Nets]:
-    z = normals(example_keys(batch, key), 0, (self.generator.latent,))
+    z = latents(batch, key, self.generator.latent)
     return self._run(GENERATOR, params, stats, batch, z, train)
 
   def _judge(
@@ -219,25 +227,9 @@ class GAN:
     out, new = net.apply(
       {"params": params[name], **stats[name]},
       x,
-      self._label(batch),
+      labels(batch, self.num_classes),
       train=train,
       mask=batch.get("mask"),
       mutable=list(stats[name]) if train else [],
     )
     return out, {**stats, name: new} if train else stats
-
-  def _label(self, batch: Batch) -> Array | None:
-    if not self.num_classes:
-      return None
-    if "label" not in batch:
-      raise ValueError(
-        f"batch: got the keys {sorted(batch)}; conditional nets need `label` "
-        "(b,)."
-      )
-    return batch["label"]
-
-
-def _outside(image: Array) -> Array:
-  low, high = VALUE_RANGE
-  bad = (image < low - 1e-4) | (image > high + 1e-4)
-  return jnp.mean(bad.astype(jnp.float32), (1, 2, 3))

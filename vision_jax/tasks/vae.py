@@ -19,6 +19,7 @@ from vision_jax.losses.likelihood import (
 from vision_jax.ops.augment.keys import example_keys
 from vision_jax.ops.diffusion.names import check_name
 from vision_jax.ops.diffusion.noise import normals
+from vision_jax.tasks.generative import UNIT, labels, latents, outside
 
 NET = "model"
 # What pixels are made of before they are scored -> the likelihoods' kind.
@@ -89,7 +90,7 @@ class VariationalAutoencoding:
   @property
   def value_range(self) -> tuple[float, float]:
     """The range of the pixels of images and samples."""
-    return (0.0, 1.0)
+    return UNIT
 
   @property
   def objectives(self) -> tuple[Objective, ...]:
@@ -101,7 +102,7 @@ class VariationalAutoencoding:
 
   def init(self, key: Array, batch: Batch) -> tuple[Nets, Nets]:
     """Returns the model's parameters; there are no statistics."""
-    label = self._label(batch)
+    label = labels(batch, self.num_classes)
     variables = dict(self.model.init(key, batch["image"], label, train=False))
     return {NET: variables.pop("params")}, {NET: variables}
 
@@ -109,12 +110,18 @@ class VariationalAutoencoding:
     self, params: Nets, stats: Nets, batch: Batch, key: Array
   ) -> dict[str, Array]:
     """Returns `image`, decoded from the mean code, and `latent` (b, d)."""
-    x, label = self.scored(batch, key), self._label(batch)
+    x, label = self.scored(batch, key), labels(batch, self.num_classes)
     mean, _ = self._encode(params, x, label)
     return {"image": self._image(params, mean, label), "latent": mean}
 
   def sample(
-    self, params: Nets, stats: Nets, batch: Batch, key: Array
+    self,
+    params: Nets,
+    stats: Nets,
+    batch: Batch,
+    key: Array,
+    *,
+    interpolate: int = 0,
   ) -> dict[str, Array]:
     """Draws z and returns the expected `image` (b, h, w, c), for each `index`.
 
@@ -123,10 +130,11 @@ class VariationalAutoencoding:
       stats: none.
       batch: `index`, and `label` of a conditional model.
       key: an image depends on it, its index and its label alone.
+      interpolate: images from one z to the next, see `generative.latents`.
     """
-    keys = example_keys(batch, key)
-    z = normals(keys, _PRIOR, (self.model.latent,))
-    return {"image": self._image(params, z, self._label(batch))}
+    size = self.model.latent
+    z = latents(batch, key, size, number=_PRIOR, interpolate=interpolate)
+    return {"image": self._image(params, z, labels(batch, self.num_classes))}
 
   def interpolate(
     self, params: Nets, first: Batch, second: Batch, steps: int = 8
@@ -135,9 +143,11 @@ class VariationalAutoencoding:
 
     A conditional model keeps the labels of the first.
     """
-    label = self._label(first)
+    label = labels(first, self.num_classes)
     a, _ = self._encode(params, first["image"], label)
-    b, _ = self._encode(params, second["image"], self._label(second))
+    b, _ = self._encode(
+      params, second["image"], labels(second, self.num_classes)
+    )
     share = jnp.linspace(0, 1, steps)
     image = lambda t: self._image(params, (1 - t) * a + t * b, label)
     return jnp.moveaxis(jax.vmap(image)(share), 0, 1)
@@ -212,15 +222,14 @@ class VariationalAutoencoding:
       terms = {"negative_bound": -bound}
     if self.pixels != "real":
       terms["bits_per_dim"] = self._bits(bound, image[0].size)
-    bad = (image < -1e-4) | (image > 1 + 1e-4)
-    terms["outside"] = jnp.mean(bad.astype(jnp.float32), (1, 2, 3))
+    terms["outside"] = outside(image, UNIT)
     return {k: Mean.of(v, batch["mask"]) for k, v in terms.items()}, stats
 
   def _evidence(
     self, params: Nets, batch: Batch, x: Array, key: Array
   ) -> dict[str, Array]:
     """The two terms of the negative evidence bound, (b,) each."""
-    label = self._label(batch)
+    label = labels(batch, self.num_classes)
     mean, log_sd = self._encode(params, x, label)
     eps = normals(example_keys(batch, key), 0, mean.shape[1:])
     z = mean + jnp.exp(log_sd) * eps
@@ -233,7 +242,7 @@ class VariationalAutoencoding:
     self, params: Nets, batch: Batch, x: Array, key: Array, numbers: Array
   ) -> Array:
     """log p(x, z) - log q(z | x) of the samples of those numbers, (k, b)."""
-    label, keys = self._label(batch), example_keys(batch, key)
+    label, keys = labels(batch, self.num_classes), example_keys(batch, key)
     mean, log_sd = self._encode(params, x, label)
 
     def weight(number):
@@ -266,13 +275,3 @@ class VariationalAutoencoding:
   def _decode(self, params: Nets, z: Array, label: Array | None) -> Array:
     variables = {"params": params[NET]}
     return self.model.apply(variables, z, label, method="decode")
-
-  def _label(self, batch: Batch) -> Array | None:
-    if not self.num_classes:
-      return None
-    if "label" not in batch:
-      raise ValueError(
-        f"batch: got the keys {sorted(batch)}; a conditional model needs "
-        "`label` (b,)."
-      )
-    return batch["label"]

@@ -38,7 +38,7 @@ def sample(
     shape: of an image, (h, w, c).
     sampler: "ddpm", "ddim", "dpmpp" (DPM-Solver++ 2M) or "heun".
     steps: of the sampler, at most T; heun evaluates twice a step.
-    eta: of ddim.
+    eta: of ddim; of no other sampler.
     variance: of ddpm: "small", "large" or "learned".
     start: (b, *shape) the first noise, in place of one drawn from `keys`.
 
@@ -46,7 +46,8 @@ def sample(
     Images (b, *shape) float32, in the range of the denoised ones.
 
   Raises:
-    ValueError: for an unknown sampler (with the nearest) or too many steps.
+    ValueError: for an unknown sampler (with the nearest), too many steps, or
+      an eta of another sampler than ddim.
   """
   table = sampler_table(schedule, sampler, steps, eta=eta, variance=variance)
   random = bool(table.noise.any())
@@ -84,6 +85,11 @@ def sampler_table(
   check_name("sampler", sampler, SAMPLERS)
   if sampler == "ddim":
     return tables.ddim(schedule, steps, eta)
+  if eta:
+    raise ValueError(
+      f"eta: got {eta} with {sampler!r}, which has none; expected 0, or the "
+      "sampler 'ddim'."
+    )
   if sampler == "ddpm":
     return tables.ddpm(schedule, steps, variance)
   return {"dpmpp": tables.dpmpp, "heun": tables.heun}[sampler](schedule, steps)

@@ -1,0 +1,67 @@
+"""What the tasks that draw images share."""
+
+import math
+
+import jax.numpy as jnp
+
+from vision_jax.core.types import Array, Batch
+from vision_jax.ops.augment.keys import example_keys
+from vision_jax.ops.diffusion.noise import normals
+
+UNIT, SIGNED = (0.0, 1.0), (-1.0, 1.0)
+
+
+def labels(batch: Batch, num_classes: int) -> Array | None:
+  """Returns the classes (b,), or None for an unconditional model.
+
+  Raises:
+    ValueError: if a conditional model's batch has none.
+  """
+  if not num_classes:
+    return None
+  if "label" not in batch:
+    raise ValueError(
+      f"batch: got the keys {sorted(batch)}; a class-conditional model needs "
+      "`label` (b,)."
+    )
+  return batch["label"]
+
+
+def outside(image: Array, value_range: tuple[float, float]) -> Array:
+  """Returns the share of an image's values outside the range, (b,)."""
+  low, high = value_range
+  bad = (image < low - 1e-4) | (image > high + 1e-4)
+  return jnp.mean(bad.astype(jnp.float32), axis=tuple(range(1, image.ndim)))
+
+
+def latents(
+  batch: Batch, key: Array, size: int, *, number: int = 0, interpolate: int = 0
+) -> Array:
+  """Draws z (b, size), standard normal, one for each `index` of the batch.
+
+  With `interpolate` n the images with index 0 ... n - 1 go from the first draw
+  to the second, the next n from the second to the third, and so on, on arcs
+  whose every point is standard normal.
+
+  Args:
+    batch: with `index`.
+    key: a z depends on it and on its index alone.
+    size: of z.
+    number: of the draw, where a task has several.
+    interpolate: n, at least 2; 0 draws each anew.
+
+  Raises:
+    ValueError: for an `interpolate` of 1 or below 0.
+  """
+  if not interpolate:
+    return normals(example_keys(batch, key), number, (size,))
+  if interpolate < 2:
+    raise ValueError(
+      f"interpolate: got {interpolate}; expected at least 2 images from one "
+      "draw to the next."
+    )
+  row, place = jnp.divmod(batch["index"], interpolate)
+  ends = [example_keys({"index": row + i}, key) for i in (0, 1)]
+  first, second = (normals(keys, number, (size,)) for keys in ends)
+  angle = (math.pi / 2 / (interpolate - 1) * place)[:, None]
+  return jnp.cos(angle) * first + jnp.sin(angle) * second
