@@ -1,4 +1,4 @@
-"""Speed: models, the loop and the input pipeline, on this machine.
+"""Speed: models, the loop, the input pipeline and metrics, on this machine.
 
   python -m benchmarks.speed --models=resnet50,vit_s16 --batch_sizes=8,32 \
       --output=OUT
@@ -6,7 +6,8 @@
 On a CPU each model is timed with our tuning (allocator, XLA option, fast forms)
 and without, in turns A B A B within one run; the ratio is the median over the
 turns. Rows: a model trains or infers at a batch size, `loop/overhead`,
-`input/in_memory` and `input/decode_crop`. Writes results.jsonl and report.md.
+`input/in_memory`, `input/decode_crop`, `metrics/...` and `matching/...`. Writes
+results.jsonl and report.md.
 """
 
 import argparse
@@ -26,6 +27,7 @@ from benchmarks.peaks import utilisation
 
 TURN_SECONDS = 4.0  # of one variant, before it is the other one's turn
 LEAST_STEPS = 2
+KINDS = ("models", "loop", "input", "metrics")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -77,8 +79,8 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
   parser.add_argument(
     "--rows",
     type=names,
-    default=["models", "loop", "input"],
-    help="kinds of rows: models, loop, input",
+    default=list(KINDS),
+    help=f"kinds of rows: {', '.join(KINDS)}",
   )
   options = parser.parse_args(argv)
   from vision_jax.models import listing
@@ -88,8 +90,8 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
       listing.find(name)
   except ValueError as error:
     parser.error(f"--models: {error}")
-  if unknown := set(options.rows) - {"models", "loop", "input"}:
-    parser.error(f"--rows: got {sorted(unknown)}; expected models, loop, input")
+  if unknown := set(options.rows) - set(KINDS):
+    parser.error(f"--rows: got {sorted(unknown)}; expected {', '.join(KINDS)}")
   return options
 
 
@@ -102,6 +104,8 @@ def _rows(options: Any, hardware: dict) -> Iterator[dict[str, Any]]:
     yield from _child("benchmarks.speed_loop")
   if "input" in options.rows:
     yield from _child("benchmarks.speed_input")
+  if "metrics" in options.rows:
+    yield from _child("benchmarks.speed_metrics")
 
 
 def _child(module: str) -> Iterator[dict[str, Any]]:

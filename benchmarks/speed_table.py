@@ -51,6 +51,10 @@ def figures(row: dict[str, Any]) -> str:
   """Returns what a row measured, in words."""
   if "share" in row:
     return f"{row['share']:.1%} of a step ({row['model']})"
+  if "work" in row:
+    times = (row["seconds"], row["best_seconds"], row["cpu_seconds"])
+    median, best, cpu = map(_duration, times)
+    return f"{median}, best {best}, CPU {cpu} ({row['work']})"
   if "examples_per_s" in row:
     rate = row["examples_per_s"]
     return row["note"] if rate is None else f"{rate:,} examples/s"
@@ -69,3 +73,7 @@ def figures(row: dict[str, Any]) -> str:
       f"{row['speedup']:.2f}x of {row['plain_images_per_s']:,.1f} untuned"
     )
   return "; ".join(parts)
+
+
+def _duration(seconds: float) -> str:
+  return f"{seconds:.2f} s" if seconds >= 0.1 else f"{1e3 * seconds:.2f} ms"

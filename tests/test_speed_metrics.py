@@ -1,0 +1,45 @@
+"""The metric rows of the speed benchmark run, and measure what they say."""
+
+from benchmarks import speed_metrics, speed_table
+
+
+def test_metric_rows():
+  rows = speed_metrics.metric_rows(
+    images=6, detections=5, classes=3, masks=3, mask_size=(8, 12), turns=2
+  )
+  names = ["metrics/coco_ap", "metrics/miou", "metrics/miou/device"]
+  assert [row["row"] for row in rows] == names
+  for row in rows:
+    assert 0 < row["best_seconds"] <= row["seconds"]
+  assert "6 images x 5 detections x 3 classes" in speed_table.line(rows[0])
+  assert "3 masks of 12 x 8, 11 classes" in speed_table.line(rows[1])
+
+
+def test_the_forms_of_miou_agree():
+  truth, guess = speed_metrics.random_masks(3, (8, 12))
+  host = speed_metrics._miou(truth, guess)
+  assert host == speed_metrics._device_miou(truth, guess, batch=2)
+  assert 0.5 < host["miou"] < 0.95
+
+
+def test_the_detections_are_worth_scoring():
+  rows = speed_metrics.detection_rows(40, 20, 3)
+  metric = speed_metrics.AveragePrecision("abc", per_class=False)
+  assert 0.01 < metric.result({}, rows)["ap50"] < 0.9
+
+
+def test_matching_rows():
+  rows = speed_metrics.matching_rows(
+    images=8, queries=6, boxes=4, repeats=1, turns=1
+  )
+  names = [row["row"].removeprefix("matching/") for row in rows]
+  assert names == ["vmap", "lax_map", "shard_map", "local"]
+  assert all(row["seconds"] > 0 for row in rows)
+
+
+def test_a_duration_has_a_unit():
+  assert speed_table._duration(1.234) == "1.23 s"
+  assert speed_table._duration(0.00123) == "1.23 ms"
+  row = {"row": "r", "work": "w", "seconds": 2.0}
+  row |= {"best_seconds": 1.5, "cpu_seconds": 0.05}
+  assert speed_table.figures(row) == "2.00 s, best 1.50 s, CPU 50.00 ms (w)"
