@@ -27,6 +27,7 @@ SUITES = MappingProxyType(
     "imagenet": classification.IMAGENET,
     "camvid": segmentation.CAMVID,
     "ade20k": segmentation.ADE20K,
+    "ladder": detection.LADDER,
     "bccd": detection.BCCD,
     "coco": detection.COCO,
   }

@@ -24,6 +24,7 @@ from vision_jax.data.loader import Loader
 from vision_jax.data.masks import keep
 from vision_jax.data.memory import InMemory
 from vision_jax.data.scenes import DigitScenes
+from vision_jax.data.subsets import subset
 from vision_jax.data.tfds_detection import TfdsDetection
 from vision_jax.data.transforms import decode, normalize, resize
 from vision_jax.data.voc import VocSource
@@ -53,7 +54,8 @@ def data_values(variant: str, **values: Any) -> dict[str, Any]:
   of the random window as a part of the image, () for none. crop_ratio,
   crop_probability: of that window. flip, flip_vertical: probabilities. jitter:
   of colours. per_class, voc_ap: whether to evaluate each class too, and VOC's
-  average precision.
+  average precision. only: trains on so many images, and evaluates on them too,
+  as `seen`, to see whether it can learn them by heart; 0 trains on all.
   """
   tiny = {}
   if variant == "tiny":
@@ -84,6 +86,7 @@ def data_values(variant: str, **values: Any) -> dict[str, Any]:
     "jitter": 0.0,
     "per_class": False,
     "voc_ap": False,
+    "only": 0,
   }
   return defaults | values | tiny
 
@@ -98,6 +101,9 @@ def experiment_fields(
     weights: which weights to evaluate: "raw", "ema".
   """
   sources = _sources(config)
+  if config.only:
+    few = subset(sources["train"], np.arange(config.only))
+    sources |= {"train": few, "seen": few}
   names = tuple(config.class_names)
   metric = AveragePrecision(
     names, per_class=config.per_class, voc=config.voc_ap
@@ -112,10 +118,9 @@ def experiment_fields(
     for name, source in sources.items()
     if name != "train"
   }
-  train = _loader(config, sources["train"], config.batch_size, _KEYS)
   steps = [decode(), record_size(), _resize(config), normalize(*IMAGENET)]
   return {
-    "train_data": train,
+    "train_data": _loader(config, sources["train"], config.batch_size, _KEYS),
     "evals": evals,
     "augment": _augment(config),
     "predict": Predict(steps, names, BoxWriter),
@@ -279,13 +284,9 @@ def _augment(config: Any) -> Any:
   """Returns what the config asks for, None if that is nothing."""
   steps = []
   if config.crop:
-    steps.append(
-      random_crop_boxes(
-        tuple(config.crop),
-        ratio=tuple(config.crop_ratio),
-        probability=config.crop_probability,
-      )
-    )
+    ratio, chance = tuple(config.crop_ratio), config.crop_probability
+    window = tuple(config.crop)
+    steps.append(random_crop_boxes(window, ratio=ratio, probability=chance))
   if config.flip or config.flip_vertical:
     steps.append(random_flip_boxes(config.flip, vertical=config.flip_vertical))
   if config.jitter:

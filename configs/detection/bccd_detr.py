@@ -88,9 +88,12 @@ def build(config, axis=None):
       f"--config.form: got {config.form!r}; expected anchored or paper."
     )
   paper = config.form == "paper"
+  levels = ("c5",) if paper else ("c3", "c4")
+  # No stage beyond the last level: it would be computed, and learn nothing.
+  stages = tuple(config.stages) if paper else tuple(config.stages)[:-1]
   backbone = ResNet(
     num_classes=0,
-    stages=tuple(config.stages),
+    stages=stages,
     bottleneck=False,
     width=config.width,
     zero_init=False,
@@ -108,7 +111,7 @@ def build(config, axis=None):
   model = Detr(
     len(config.class_names),
     backbone,
-    levels=("c5",) if paper else ("c3", "c4"),
+    levels=levels,
     num_queries=config.num_queries,
     queries="learned" if paper else "encoder",
     background=paper,
