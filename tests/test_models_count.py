@@ -108,6 +108,23 @@ def test_the_command_lists_models(capsys):
   assert "2 FLOPs" in lines[-1]
 
 
+@pytest.mark.parametrize(
+  ("name", "millions"),
+  [
+    ("unet", 31.0),
+    ("fcn8s", 134.5),
+    ("segnet_basic", 1.4),
+    ("detr_r50", 41.6),  # the paper's 41.5, and 0.05 of BatchNorm
+    ("ddpm_cifar10", 35.7),
+  ],
+)
+def test_other_tasks_models_have_the_papers_sizes(name, millions):
+  entry = listing.find(name)
+  parameters, flops = count.forward_cost(entry.make(), entry.shape())
+  assert round(parameters / 1e6, 1) == millions
+  assert flops > 0
+
+
 def test_the_command_says_what_is_wrong(capsys):
   assert main(["--filter=alexnet"]) == 2
   assert "resnet50" in capsys.readouterr().err

@@ -54,7 +54,7 @@ def _row(name: str, image_size: int | None) -> str:
   try:
     parameters, flops = count.forward_cost(entry.make(), shape)
   except ValueError as error:  # images of this size do not fit this model
-    return f"{name:<11}{image:>12}  {error}"
+    return f"{name:<13}{image:>12}  {error}"
   gflops = flops / 1e9
   return _line(
     name, image, f"{parameters:,}", f"{gflops / 2:.3f}", f"{gflops:.3f}"
@@ -62,7 +62,7 @@ def _row(name: str, image_size: int | None) -> str:
 
 
 def _line(name: str, image: str, *figures: str) -> str:
-  return f"{name:<11}{image:>12}" + "".join(f"{text:>14}" for text in figures)
+  return f"{name:<13}{image:>12}" + "".join(f"{text:>14}" for text in figures)
 
 
 if __name__ == "__main__":

@@ -4,14 +4,19 @@ Configs do not need it: they call the constructors.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator
 
 import flax.linen as nn
 
-from vision_jax.models import resnet
+from vision_jax.models import detr, resnet
 from vision_jax.models.cnn import CNN
+from vision_jax.models.ddpm_unet import DDPMUNet
+from vision_jax.models.fcn import FCN8s
 from vision_jax.models.lenet import LeNet5
 from vision_jax.models.mlp import MLP
+from vision_jax.models.segnet import SegNetBasic
+from vision_jax.models.unet import UNet
 from vision_jax.models.vit import ViT, variant
 
 
@@ -68,6 +73,14 @@ def _entries() -> Iterator[tuple[str, Entry]]:
       fields = variant(f"{size}/{patch}")
       name = f"vit_{size.lower()}{patch}"
       yield name, _entry(ViT, 1000, (224, 224, 3), **fields)
+  paper = {"padding": "valid", "norm": False}
+  yield "unet", _entry(UNet, 2, (572, 572, 1), **paper)
+  yield "fcn8s", _entry(FCN8s, 21, (500, 500, 3))
+  yield "segnet_basic", _entry(SegNetBasic, 11, (360, 480, 3))
+  for backbone in ("R50", "R101"):
+    make = functools.partial(detr.variant, backbone)
+    yield f"detr_{backbone.lower()}", _entry(make, 91, (800, 1066, 3))
+  yield "ddpm_cifar10", _entry(DDPMUNet, 0, (32, 32, 3))
 
 
 MODELS: dict[str, Entry] = dict(_entries())
