@@ -29,6 +29,8 @@ class Row:
     needs: "cpu" (runs anywhere), "gpu" (any accelerator) or "tpu".
     data: the prepared TFDS set that it needs; empty for data that come with
       the packages.
+    file: what else has to lie in the data folder, such as weights that only
+      their owner may hand out; the row's overrides name it too.
     seconds: what a seed should take on the hardware it needs.
     time_to: also report the seconds until `metric` first reached this.
     curve: keys in `metrics.jsonl` whose course over the first seed's training
@@ -47,6 +49,7 @@ class Row:
   overrides: Mapping[str, str] = dataclasses.field(default_factory=dict)
   needs: str = "cpu"
   data: str = ""
+  file: str = ""
   seeds: int = 3
   variant: str = ""
   unit: str = "%"

@@ -78,9 +78,11 @@ def missing(row: Row, plan: Plan) -> str:
   if not usable[row.needs]:
     wanted = "an accelerator" if row.needs == "gpu" else "a TPU"
     return f"needs {wanted}, this machine's jax has {platform} devices"
+  root = plan.overrides.get("data_dir") or os.environ.get("VISION_JAX_DATA")
+  if row.file and not (root and (pathlib.Path(root) / row.file).is_file()):
+    return f"needs {row.file} in the folder that VISION_JAX_DATA names"
   if not row.data:
     return ""
-  root = os.environ.get("VISION_JAX_DATA")
   if root and (pathlib.Path(root) / row.data).is_dir():
     return ""
   try:

@@ -24,6 +24,7 @@ SUITES = MappingProxyType(
     "mnist": classification.MNIST,
     "mnist_generation": generation.MNIST,
     "cifar10": classification.CIFAR10,
+    "cifar10_generation": generation.CIFAR10,
     "imagenet": classification.IMAGENET,
     "camvid": segmentation.CAMVID,
     "ade20k": segmentation.ADE20K,

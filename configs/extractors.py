@@ -5,6 +5,8 @@ training split: in memory on first use, or read from a workdir of that config.
 """
 
 import functools
+import os
+import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -114,12 +116,27 @@ def cifar10_resnet20(data_dir: str = "", tiny: bool = False) -> Extractor:
   )
 
 
-def inception(path: str) -> Extractor:
+def for_cifar10(config: Any) -> Extractor:
+  """Inception where `config.inception` names its file, else the ResNet-20."""
+  if config.inception:
+    return inception(config.inception, config.data_dir)
+  return cifar10_resnet20(config.data_dir, config.tiny_extractor)
+
+
+def inception(path: str, data_dir: str = "") -> Extractor:
   """FID's Inception v3, 2048 features, from a file of the user.
 
   Figures are called `fid`, `kid` and `inception_score` if the file is the
   published one. Images are rounded to 8 bits first, as files are.
+
+  Args:
+    path: of the file; where there is none, looked for in the data's folder.
+    data_dir: that folder, "" for the one that VISION_JAX_DATA names.
   """
+  folder = data_dir or os.environ.get("VISION_JAX_DATA", "")
+  beside = pathlib.Path(folder) / path
+  if not pathlib.Path(path).is_file() and beside.is_file():
+    path = str(beside)
   model = FIDInception()
   shapes = jax.eval_shape(
     lambda: model.init(jax.random.key(0), jnp.zeros((1, 299, 299, 3)))

@@ -33,7 +33,9 @@ def test_row_names_a_config_and_a_reference(row):
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_row_takes_a_figure_that_its_config_measures(row):
-  loaded = recipe.load(f"{row.config}:tiny", dict(row.overrides))
+  # Whether a file that only its owner may hand out is here does not matter.
+  overrides = {k: x for k, x in row.overrides.items() if x != row.file}
+  loaded = recipe.load(f"{row.config}:tiny", overrides)
   experiment = loaded.build()
   evaluation, *averaged, figure = row.metric.split("/")
   measured = experiment.evals[evaluation]

@@ -184,6 +184,15 @@ def test_hardware_that_a_row_needs(needs, platform, runs):
   assert (run.missing(row, here) == "") == runs
 
 
+def test_a_file_that_a_row_needs(tmp_path, monkeypatch):
+  monkeypatch.setenv("VISION_JAX_DATA", str(tmp_path))
+  here = execute.Plan(pathlib.Path(), hardware={"platform": "cpu"})
+  row = Row("x", "x.py", "x", "x", "x", 0.0, file="weights.pth")
+  assert "needs weights.pth in the folder" in run.missing(row, here)
+  (tmp_path / "weights.pth").write_bytes(b"")
+  assert run.missing(row, here) == ""
+
+
 @pytest.mark.parametrize(
   ("arguments", "message"),
   [

@@ -1,6 +1,7 @@
 """Rows of generated images."""
 
 from benchmarks.row import Row
+from benchmarks.suites.classification import JPEG_COPY
 
 CONFIGS = "configs/generation/"
 # What a repetition may differ by, in nats: another draw of the binarised test
@@ -9,6 +10,7 @@ NATS = 1.5
 # Chosen before any run: where training images with noise of deviation 0.2 (of
 # pixels in [-1, 1]) lie; without noise they are at 1.24.
 FRECHET = 12.5
+INCEPTION = "pt_inception-2015-12-05-6726825d.pth"
 
 QUICK = (
   Row(
@@ -139,5 +141,58 @@ MNIST = (
   _mnist_samples("ddpm", ", 20 steps"),
   _mnist_samples(
     "ddpm", ", 20 steps", variant="cpu", needs="cpu", seconds=1500
+  ),
+)
+
+
+def _cifar10(name: str, reference: str, what: str, **overrides: str) -> Row:
+  """A row by the published FID protocol; a run is days on one GPU."""
+  model = "dcgan" if "dcgan" in name else "ddpm"
+  return Row(
+    name=name,
+    config=f"{CONFIGS}cifar10_{model}.py",
+    dataset="cifar10_jpeg",
+    reference=reference,
+    protocol=(
+      f"50,000 samples{what}, averaged weights, against the 50,000 training "
+      "images, by the published Inception weights"
+    ),
+    tolerance=0.5,
+    metric="train_set/ema/fid",
+    differs=JPEG_COPY,
+    overrides={
+      "inception": INCEPTION,
+      "real": "train",
+      "eval_every": "0",
+      **overrides,
+    },
+    needs="gpu",
+    data="cifar10",
+    file=INCEPTION,
+    unit="FID",
+    higher_is_better=False,
+    seeds=1,
+    seconds=(4 if model == "dcgan" else 72) * 3600,
+  )
+
+
+CIFAR10 = (
+  _cifar10("cifar10_dcgan", "cifar10_dcgan_ttur", ""),
+  _cifar10(
+    "cifar10_ddpm",
+    "cifar10_ddpm",
+    " of 1,000 ancestral steps",
+    sampler="ddpm",
+    sampling_steps="1000",
+  ),
+  *(
+    _cifar10(
+      f"cifar10_ddim_{steps}",
+      f"cifar10_ddim_{steps}",
+      f" of {steps} DDIM steps",
+      sampler="ddim",
+      sampling_steps=str(steps),
+    )
+    for steps in (10, 20, 50, 100)
   ),
 )

@@ -4,7 +4,8 @@ https://arxiv.org/abs/1511.06434: BatchNorm in both nets, Adam with 2e-4 and
 b1 0.5, batches of 128. Differs from the paper: the rate falls linearly, the
 generator is averaged, and images are flipped. The distance is of 10,000
 samples and the test images, by a ResNet-20 trained apart on first use
-(configs/classification/cifar10_resnet20.py). Not measured yet; for a GPU.
+(configs/classification/cifar10_resnet20.py), or `fid` with --config.inception,
+as in cifar10_ddpm.py. Not measured yet; for a GPU.
 """
 
 from configs import extractors
@@ -38,6 +39,7 @@ def get_config(variant="full"):
     b1=0.5,
     b2=0.999,
     ema=0.99 if tiny else 0.999,
+    inception="",
     tiny_extractor=tiny,
     convolutional=True,
   )
@@ -51,9 +53,10 @@ def build(config, axis=None):
     DCGANDiscriminator(widths, axis_name=axis),
     loss=config.loss,
   )
-  extractor = extractors.cifar10_resnet20(
-    config.data_dir, config.tiny_extractor
-  )
   return gan_experiment(
-    config, task, CIFAR10_NAMES, extractor, augment=random_flip()
+    config,
+    task,
+    CIFAR10_NAMES,
+    extractors.for_cifar10(config),
+    augment=random_flip(),
   )
