@@ -11,6 +11,7 @@ import numpy as np
 import optax
 import pytest
 
+from configs.generation import digits_gan
 from tests.tables import TASKS, labelled_images
 from vision_jax.core.execution import Jit
 from vision_jax.core.state import create_state
@@ -216,6 +217,22 @@ def test_sampling_compiles_once_and_transfers_nothing_between(
     steps=50,
   )
   assert [f._cache_size() for f in compiled] == [1]
+
+
+def test_samples_meet_the_test_images_or_all_training_images():
+  config = digits_gan.get_config("tiny")
+  meet = lambda: digits_gan.build(config).evals
+  assert set(meet()) == {"test"}
+  assert len(meet()["test"].data.source) == config.eval_examples
+  config.real = "train"
+  (evaluation,) = meet().values()
+  assert set(meet()) == {"train_set"} and evaluation.weights == ("ema",)
+  index = np.concatenate([b["index"] for b in evaluation.data.epoch()])
+  real = np.concatenate([b["mask"] for b in evaluation.data.epoch()]) > 0
+  np.testing.assert_array_equal(index[real], np.arange(1437))
+  config.real = "val"
+  with pytest.raises(ValueError, match="got 'val'; expected 'test' or 'train'"):
+    meet()
 
 
 def test_an_interpolation_goes_from_one_draw_to_the_next():

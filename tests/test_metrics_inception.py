@@ -14,6 +14,7 @@ import pytest
 from configs import extractors
 from vision_jax.metrics import generation_inception
 from vision_jax.metrics.generation_inception import from_tensors, read_inception
+from vision_jax.models import fid_inception
 from vision_jax.models.fid_inception import Block, FIDInception, _a, _e
 
 NO_ORACLE = "the oracle extra is not installed: pip install -e '.[oracle]'"
@@ -57,11 +58,13 @@ def state_of(shapes, seed=0):
   return state
 
 
-def torch_conv(state, name, x, padding=0):
+def torch_conv(state, name, x, padding=0, stride=1):
   import torch
 
   t = lambda key: torch.tensor(state[f"{name}.{key}"])
-  y = torch.nn.functional.conv2d(x, t("conv.weight"), padding=padding)
+  y = torch.nn.functional.conv2d(
+    x, t("conv.weight"), stride=stride, padding=padding
+  )
   y = torch.nn.functional.batch_norm(
     y, t("bn.running_mean"), t("bn.running_var"), t("bn.weight"), t("bn.bias"),
     eps=1e-3,
@@ -83,11 +86,55 @@ def torch_block_a(state, x):
   return torch.cat(parts, 1)
 
 
-def torch_block_e(state, x):
+def torch_block_b(state, x):
+  import torch
+
+  conv = lambda name, y, p=0, stride=1: torch_conv(state, name, y, p, stride)
+  three = conv("branch3x3dbl_2", conv("branch3x3dbl_1", x), 1)
+  three = conv("branch3x3dbl_3", three, 0, 2)
+  pooled = torch.nn.functional.max_pool2d(x, 3, stride=2)
+  return torch.cat([conv("branch3x3", x, 0, 2), three, pooled], 1)
+
+
+def torch_block_c(state, x):
   import torch
 
   conv = lambda name, y, p=0: torch_conv(state, name, y, p)
-  pooled = torch.nn.functional.max_pool2d(x, 3, stride=1, padding=1)
+  pooled = torch.nn.functional.avg_pool2d(
+    x, 3, stride=1, padding=1, count_include_pad=False
+  )
+  wide, tall = (0, 3), (3, 0)
+  one = conv("branch7x7_2", conv("branch7x7_1", x), wide)
+  one = conv("branch7x7_3", one, tall)
+  two = conv("branch7x7dbl_2", conv("branch7x7dbl_1", x), tall)
+  two = conv("branch7x7dbl_4", conv("branch7x7dbl_3", two, wide), tall)
+  two = conv("branch7x7dbl_5", two, wide)
+  return torch.cat(
+    [conv("branch1x1", x), one, two, conv("branch_pool", pooled)], 1
+  )
+
+
+def torch_block_d(state, x):
+  import torch
+
+  conv = lambda name, y, p=0, stride=1: torch_conv(state, name, y, p, stride)
+  three = conv("branch3x3_2", conv("branch3x3_1", x), 0, 2)
+  seven = conv("branch7x7x3_2", conv("branch7x7x3_1", x), (0, 3))
+  seven = conv("branch7x7x3_4", conv("branch7x7x3_3", seven, (3, 0)), 0, 2)
+  pooled = torch.nn.functional.max_pool2d(x, 3, stride=2)
+  return torch.cat([three, seven, pooled], 1)
+
+
+def torch_block_e(state, x, pool="max"):
+  import torch
+
+  conv = lambda name, y, p=0: torch_conv(state, name, y, p)
+  if pool == "max":
+    pooled = torch.nn.functional.max_pool2d(x, 3, stride=1, padding=1)
+  else:
+    pooled = torch.nn.functional.avg_pool2d(
+      x, 3, stride=1, padding=1, count_include_pad=False
+    )
   wide, tall = (0, 1), (1, 0)
   one = conv("branch3x3_1", x)
   one = [conv("branch3x3_2a", one, wide), conv("branch3x3_2b", one, tall)]
@@ -95,6 +142,58 @@ def torch_block_e(state, x):
   two = [conv("branch3x3dbl_3a", two, wide), conv("branch3x3dbl_3b", two, tall)]
   parts = [conv("branch1x1", x), *one, *two, conv("branch_pool", pooled)]
   return torch.cat(parts, 1)
+
+
+def torch_inception(state, x, size):
+  """The published table of layers, on (b, 3, h, w)."""
+  import torch
+
+  part = lambda name: {
+    key.removeprefix(f"{name}."): value
+    for key, value in state.items()
+    if key.startswith(f"{name}.")
+  }
+  conv = lambda name, y, p=0, stride=1: torch_conv(state, name, y, p, stride)
+  halve = lambda y: torch.nn.functional.max_pool2d(y, 3, stride=2)
+  x = torch.nn.functional.interpolate(
+    x, (size, size), mode="bilinear", align_corners=False
+  )
+  x = conv("Conv2d_2a_3x3", conv("Conv2d_1a_3x3", x, 0, 2))
+  x = halve(conv("Conv2d_2b_3x3", x, 1))
+  x = halve(conv("Conv2d_4a_3x3", conv("Conv2d_3b_1x1", x)))
+  for name in ("Mixed_5b", "Mixed_5c", "Mixed_5d"):
+    x = torch_block_a(part(name), x)
+  x = torch_block_b(part("Mixed_6a"), x)
+  for name in ("Mixed_6b", "Mixed_6c", "Mixed_6d", "Mixed_6e"):
+    x = torch_block_c(part(name), x)
+  x = torch_block_d(part("Mixed_7a"), x)
+  x = torch_block_e(part("Mixed_7b"), x, "average")
+  features = torch_block_e(part("Mixed_7c"), x, "max").mean((2, 3))
+  weight, bias = (torch.tensor(state[f"fc.{k}"]) for k in ("weight", "bias"))
+  return features, features @ weight.T + bias
+
+
+def test_the_whole_net_is_torchs(monkeypatch):
+  """At the smallest size that it takes, with weights that keep the scale."""
+  torch = pytest.importorskip("torch", reason=NO_ORACLE)
+  monkeypatch.setattr(fid_inception, "SIZE", 75)
+  model, coarse = FIDInception(), np.random.default_rng(1).random((2, 5, 4, 3))
+  x = (2 * coarse - 1).repeat(8, 1).repeat(8, 2).astype(np.float32)
+  shapes = jax.eval_shape(lambda: model.init(jax.random.key(0), x))["params"]
+  state = {
+    name: w * np.float32(11 * np.sqrt(2 / w[0].size)) if w.ndim > 1 else w
+    for name, w in state_of(shapes).items()
+  }
+  params = from_tensors(state, shapes, "-")
+  got = jax.jit(lambda p, x: model.apply({"params": p}, x))(params, x)
+  images = torch.tensor(x).permute(0, 3, 1, 2)
+  features, logits = torch_inception(state, images, 75)
+  for name, expected in (("features", features), ("logits", logits)):
+    expected = expected.numpy()
+    # What the images do, and not what all have in common.
+    told = np.std(expected[0] - expected[1])
+    assert told > 0.01 * np.std(expected)
+    assert np.abs(got[name] - expected).max() < 0.02 * told, name
 
 
 @pytest.mark.parametrize(
@@ -175,3 +274,14 @@ def test_a_wrong_file_is_an_error(tmp_path):
       read_inception(str(tmp_path / name), SHAPES)
   with pytest.raises(ValueError, match="there is no file"):
     extractors.inception(str(tmp_path / "none.pth"))
+
+
+def test_a_file_in_the_data_folder_is_found_there(tmp_path, monkeypatch):
+  (tmp_path / "a.pth").write_bytes(b"damaged")
+  with pytest.raises(ValueError, match=f"{tmp_path}/a.pth has the SHA-256"):
+    extractors.inception("a.pth", str(tmp_path))
+  monkeypatch.setenv("VISION_JAX_DATA", str(tmp_path))
+  with pytest.raises(ValueError, match=f"{tmp_path}/a.pth has the SHA-256"):
+    extractors.inception("a.pth")
+  with pytest.raises(ValueError, match=r"there is no file b\.pth"):
+    extractors.inception("b.pth")
