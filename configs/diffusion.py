@@ -13,6 +13,7 @@ from configs.generation_data import (
 from vision_jax.experiment import Eval, Experiment, base_config
 from vision_jax.metrics.generation_extractor import Extractor
 from vision_jax.metrics.generation_scores import MeanOf
+from vision_jax.models.ddpm_unet import DDPMUNet
 from vision_jax.ops.diffusion import schedule
 from vision_jax.optim.optimizers import adamw
 from vision_jax.optim.schedules import warmup_cosine
@@ -34,6 +35,9 @@ def diffusion_config(*, steps: int, batch_size: int, **values: Any) -> Any:
     batch_size=batch_size,
     **{
       "holdout": 0,
+      "blocks": 1,
+      "groups": 8,
+      "dropout": 0.0,
       "schedule": "linear",
       "times": 1000,
       "prediction": "eps",
@@ -50,6 +54,21 @@ def diffusion_config(*, steps: int, batch_size: int, **values: Any) -> Any:
       "convolutional": True,
     }
     | values,
+  )
+
+
+def unet(config: Any, axis: str | None, num_classes: int = 10) -> DDPMUNet:
+  """Returns the denoiser of a config with width, multipliers and attention."""
+  return DDPMUNet(
+    num_classes=num_classes,
+    width=config.width,
+    multipliers=config.multipliers,
+    blocks=config.blocks,
+    attention=config.attention,
+    groups=config.groups,
+    dropout=config.dropout,
+    dtype=config.dtype,
+    axis_name=axis,
   )
 
 

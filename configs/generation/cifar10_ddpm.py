@@ -12,8 +12,7 @@ of --config.sampler=ddpm --config.sampling_steps=1000.
 
 from configs import extractors
 from configs.data import CIFAR10_NAMES
-from configs.diffusion import diffusion_config, diffusion_experiment
-from vision_jax.models.ddpm_unet import DDPMUNet
+from configs.diffusion import diffusion_config, diffusion_experiment, unet
 from vision_jax.ops.augment import random_flip
 
 
@@ -34,6 +33,7 @@ def get_config(variant="full"):
     width=4 if tiny else 128,
     multipliers=(1,) if tiny else (1, 2, 2, 2),
     blocks=1 if tiny else 2,
+    attention=(16,),
     groups=4 if tiny else 32,
     dropout=0.1,
     lr=2e-4,
@@ -45,20 +45,9 @@ def get_config(variant="full"):
 
 
 def build(config, axis=None):
-  model = DDPMUNet(
-    num_classes=10 if config.conditional else 0,
-    width=config.width,
-    multipliers=config.multipliers,
-    blocks=config.blocks,
-    attention=(16,),
-    groups=config.groups,
-    dropout=config.dropout,
-    dtype=config.dtype,
-    axis_name=axis,
-  )
   return diffusion_experiment(
     config,
-    model,
+    unet(config, axis, 10 if config.conditional else 0),
     CIFAR10_NAMES,
     extractors.for_cifar10(config),
     augment=random_flip(),

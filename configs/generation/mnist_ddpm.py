@@ -10,8 +10,7 @@ the width and a fifth of the steps.
 
 from configs import extractors
 from configs.data import DIGIT_NAMES
-from configs.diffusion import diffusion_config, diffusion_experiment
-from vision_jax.models.ddpm_unet import DDPMUNet
+from configs.diffusion import diffusion_config, diffusion_experiment, unet
 
 VARIANTS = ("cpu",)
 
@@ -45,20 +44,9 @@ def get_config(variant="full"):
 
 
 def build(config, axis=None):
-  model = DDPMUNet(
-    num_classes=10,
-    width=config.width,
-    multipliers=config.multipliers,
-    blocks=1,
-    attention=config.attention,
-    groups=8,
-    dropout=0.0,
-    dtype=config.dtype,
-    axis_name=axis,
-  )
   return diffusion_experiment(
     config,
-    model,
+    unet(config, axis),
     DIGIT_NAMES,
     extractors.mnist_lenet(config.data_dir, config.tiny_extractor),
     recognised=True,
