@@ -1,18 +1,29 @@
 """A small DETR on generated digit scenes: AP50 >= 0.90 on unseen digits.
 
-Measured: AP50 0.92, AP 0.62 (one seed). Queries start from the encoder's
-tokens; with `--config.queries=learned`, the paper's form, the same net learns
-next to nothing in this time. Images of 64 x 64 with up to five digits. Needs no
-data but the installed packages; about 120 s on 2 CPU cores.
+Queries start from the encoder's tokens; with `--config.queries=learned`, the
+paper's form, the same net learned next to nothing in this time (with AdamW).
+Images of 64 x 64 with up to five digits. Needs no data but the installed
+packages; for 120 s on 2 CPU cores.
+
+The optimizer was chosen on other scenes of the training digits
+(`--config.scenes=6000,500,0`, one seed each): Muon AP50 0.932 and AP 0.648
+after 1,200 steps, AdamW with a rate of 1e-3 0.918 and 0.614 after 1,500.
+
+Where a detector does not learn, let it learn a few images by heart:
+`--config.only=32 --config.scenes=32,0,50 --config.steps=600` ends with its
+figures on them as `seen/ap`, which is to be above 0.9.
 """
 
 from configs.detection_data import DIGITS, data_values, experiment_fields
 from vision_jax.experiment import Experiment, base_config
 from vision_jax.models.detr import Detr
 from vision_jax.models.resnet import ResNet
-from vision_jax.optim.optimizers import adamw
+from vision_jax.optim.optimizers import muon
 from vision_jax.optim.schedules import one_cycle
 from vision_jax.tasks.detection import Detection
+
+# Muon is for matrices inside the net, not for its ends.
+_ADAM_ONLY = (r"^backbone/conv1/", r"class_head/", r"box_head/dense3/")
 
 
 def get_config(variant="full"):
@@ -26,7 +37,7 @@ def get_config(variant="full"):
     eval_batch_size=50,
   )
   return base_config(
-    steps=20 if tiny else 2_000,
+    steps=20 if tiny else 1_200,
     batch_size=16,
     log_every=10 if tiny else 50,
     stem="imagenet",
@@ -40,7 +51,7 @@ def get_config(variant="full"):
     decoder_layers=2,
     num_queries=10 if tiny else 25,
     queries="encoder",
-    lr=1e-3,
+    lr=2e-3,
     weight_decay=1e-4,
     clip=1.0,
     convolutional=True,
@@ -73,8 +84,10 @@ def build(config, axis=None):
     background=False,
     axis_name=axis,
   )
-  optimizer = adamw(
+  optimizer = muon(
     one_cycle(config.lr, config.steps),
+    consistent_rms=0.2,
+    adam_only=_ADAM_ONLY,
     weight_decay=config.weight_decay,
     clip=config.clip,
   )
