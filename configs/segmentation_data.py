@@ -35,7 +35,7 @@ from vision_jax.predict import MaskWriter
 from vision_jax.viz.panels import segmentation_panel
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-CROWD, FEW = 30, 5  # digits in a scene at most, to train and to evaluate
+CROWD, FEW = 15, 5  # digits in a scene at most, to train and to evaluate
 SCENE_NAMES = ("background", *"0123456789")
 
 
