@@ -87,7 +87,9 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
   try:
     for name in options.models:
-      listing.find(name)
+      if not listing.find(name).classifies:
+        known = [key for key, x in listing.MODELS.items() if x.classifies]
+        raise ValueError(f"got {name!r}; expected one of {', '.join(known)}.")
   except ValueError as error:
     parser.error(f"--models: {error}")
   if unknown := set(options.rows) - set(KINDS):

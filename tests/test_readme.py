@@ -19,6 +19,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.test_detection_data import write_voc
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"<!-- run: (\w+) -->\n```bash\n(.*?)```", re.DOTALL)
@@ -57,6 +59,15 @@ def place(tmp_path):
     for number, picture in enumerate(rng.integers(0, 255, (9, 40, 30, 3))):
       image = Image.fromarray(picture.astype(np.uint8))
       image.save(tmp_path / folder / f"{number}.png")
+  (tmp_path / "masks").mkdir()
+  for number, mask in enumerate(rng.integers(0, 3, (9, 40, 30))):
+    image = Image.fromarray(mask.astype(np.uint8))
+    image.save(tmp_path / "masks" / f"{number}.png")
+  for split in ("train", "val"):
+    for number in range(8):
+      boxes = [("hen", 6, 4, 30, 20), ("ox", 0, 0, 60, 40)]
+      name = f"{split}{number}"
+      write_voc(tmp_path / "voc", boxes, name=name, split=split)
   shutil.copy(ROOT / "README.md", tmp_path)
   return tmp_path
 
@@ -72,6 +83,10 @@ def shortened(command, place):
   command = command.removeprefix("pip install -e . && ")
   command = re.sub(r"(--config=\S+\.py)", r"\1:tiny", command)
   command = command.replace("IMAGES", str(place / "images"))
+  command = command.replace("MASKS", f"{place}/masks --config.dataset=folder")
+  names = "\"('hen', 'ox')\""
+  voc = f"{place}/voc --config.dataset=voc --config.class_names={names}"
+  command = command.replace("VOC", voc)
   command = command.replace("FOLDER", f"{place} --config.dataset=folder")
   command = command.replace("HOST:PORT", f"127.0.0.1:{free_port()}")
   command = command.replace("out/", f"{place}/out/")

@@ -1,6 +1,8 @@
 """The metric rows of the speed benchmark run, and measure what they say."""
 
-from benchmarks import speed_metrics, speed_table
+import pytest
+
+from benchmarks import speed, speed_metrics, speed_table
 
 
 def test_metric_rows():
@@ -43,3 +45,9 @@ def test_a_duration_has_a_unit():
   row = {"row": "r", "work": "w", "seconds": 2.0}
   row |= {"best_seconds": 1.5, "cpu_seconds": 0.05}
   assert speed_table.figures(row) == "2.00 s, best 1.50 s, CPU 50.00 ms (w)"
+
+
+def test_a_model_that_is_no_classifier_is_refused(capsys):
+  with pytest.raises(SystemExit):
+    speed.main(["--models=unet"])
+  assert "got 'unet'; expected one of mlp" in capsys.readouterr().err

@@ -27,10 +27,12 @@ class Entry:
   Attributes:
     make: (**fields) -> module, with the published number of classes.
     image: (h, w, c) of its images.
+    classifies: whether it maps images to classes.
   """
 
   make: Callable[..., nn.Module]
   image: tuple[int, int, int]
+  classifies: bool = True
 
   def shape(self, batch_size: int = 1, image_size: int | None = None):
     """Returns (b, h, w, c), with square images where a side is given."""
@@ -51,11 +53,14 @@ def find(name: str) -> Entry:
   return MODELS[name]
 
 
-def _entry(constructor, num_classes, image, **fields) -> Entry:
+def _entry(constructor, num_classes, image, classifies=True, **fields) -> Entry:
   def make(**more) -> nn.Module:
     return constructor(**{"num_classes": num_classes, **fields, **more})
 
-  return Entry(make, image)
+  return Entry(make, image, classifies)
+
+
+_other = functools.partial(_entry, classifies=False)
 
 
 def _entries() -> Iterator[tuple[str, Entry]]:
@@ -74,13 +79,13 @@ def _entries() -> Iterator[tuple[str, Entry]]:
       name = f"vit_{size.lower()}{patch}"
       yield name, _entry(ViT, 1000, (224, 224, 3), **fields)
   paper = {"padding": "valid", "norm": False}
-  yield "unet", _entry(UNet, 2, (572, 572, 1), **paper)
-  yield "fcn8s", _entry(FCN8s, 21, (500, 500, 3))
-  yield "segnet_basic", _entry(SegNetBasic, 11, (360, 480, 3))
+  yield "unet", _other(UNet, 2, (572, 572, 1), **paper)
+  yield "fcn8s", _other(FCN8s, 21, (500, 500, 3))
+  yield "segnet_basic", _other(SegNetBasic, 11, (360, 480, 3))
   for backbone in ("R50", "R101"):
     make = functools.partial(detr.variant, backbone)
-    yield f"detr_{backbone.lower()}", _entry(make, 91, (800, 1066, 3))
-  yield "ddpm_cifar10", _entry(DDPMUNet, 0, (32, 32, 3))
+    yield f"detr_{backbone.lower()}", _other(make, 91, (800, 1066, 3))
+  yield "ddpm_cifar10", _other(DDPMUNet, 0, (32, 32, 3))
 
 
 MODELS: dict[str, Entry] = dict(_entries())
