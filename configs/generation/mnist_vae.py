@@ -12,8 +12,8 @@ A shorter `--config.steps` keeps the schedule's shape, each part in proportion.
 The variant `cpu` is for 2 cores: the same model, data and score, 600 epochs in
 batches of 100, at a rate that falls as a cosine from 3e-3 (of 1e-3, 2e-3, 4e-3
 and 8e-3, which diverges, 4e-3 had the lowest training loss after 25 epochs):
-88.69 nats (seed 0, 80 minutes of one busy core), 0.43 short of the 1.5 nats that
-count as reproduced.
+88.69 nats (seed 0, 80 minutes of one busy core), 0.43 short of the 1.5 nats
+that count as reproduced.
 """
 
 from configs.data import DIGIT_NAMES
