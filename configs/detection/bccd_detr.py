@@ -17,7 +17,8 @@ paper's form learns nothing from 205 images; what this preset changes:
 256 features, one scale. Two boxes without area are dropped. For a GPU; not run
 there yet. The variant `cpu` is a narrower net on smaller images for 2 cores:
 AP50 0.68 and AP 0.36 on test (one seed); 0.38 is the AP50 of the platelets,
-which are about ten pixels wide there.
+which are about ten pixels wide there. That run had one more backbone stage,
+which fed no output, and was not repeated without it.
 """
 
 from configs.detection_data import (
