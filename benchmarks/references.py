@@ -5,6 +5,7 @@ import functools
 import json
 
 from benchmarks import environment
+from vision_jax.errors import UserError
 
 # Evidence that is good enough for a verdict. `recalled` figures are shown for
 # orientation and never decide anything.
@@ -48,13 +49,13 @@ class Reference:
 
   def __post_init__(self):
     if self.evidence not in EVIDENCE:
-      raise ValueError(
+      raise UserError(
         f"reference {self.key!r}: evidence is {self.evidence!r}, expected one "
         f"of {', '.join(EVIDENCE)}"
       )
     for field in ("source_title", "source_url", "protocol"):
       if not getattr(self, field):
-        raise ValueError(f"reference {self.key!r} has no {field}")
+        raise UserError(f"reference {self.key!r} has no {field}")
 
   @property
   def gates(self) -> bool:
@@ -67,7 +68,7 @@ def load() -> dict[str, Reference]:
   """Returns every reference by its key.
 
   Raises:
-    ValueError: a line is incomplete or a key stands twice.
+    UserError: a line is incomplete or a key stands twice.
   """
   found = {}
   # Beside this package in a checkout, an editable install and the wheel.
@@ -76,7 +77,7 @@ def load() -> dict[str, Reference]:
     for number, line in enumerate(file.read_text("utf-8").splitlines(), 1):
       reference = _parse(line, f"{file.name}:{number}")
       if reference.key in found:
-        raise ValueError(f"{file.name}:{number}: {reference.key!r} again")
+        raise UserError(f"{file.name}:{number}: {reference.key!r} again")
       found[reference.key] = reference
   return found
 
@@ -85,4 +86,4 @@ def _parse(line: str, place: str) -> Reference:
   try:
     return Reference(**json.loads(line))
   except (TypeError, json.JSONDecodeError) as error:
-    raise ValueError(f"{place}: not a reference: {error}") from error
+    raise UserError(f"{place}: not a reference: {error}") from error

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from benchmarks import environment, execute, result, speed_table, tables
 from benchmarks.execute import Plan
 from benchmarks.suite import SUITES
+from vision_jax.errors import UserError
 
 BEGIN = "<!-- results:begin -->"
 END = "<!-- results:end -->"
@@ -81,7 +82,7 @@ def fill(text: str, lines: Sequence[dict]) -> str:
   """Returns the README's text with its block rewritten.
 
   Raises:
-    ValueError: the text has no such block, or it is not closed.
+    UserError: the text has no such block, or it is not closed.
   """
   table = tables.results_markdown(lines)
   why = f"Why a row is not comparable:\n\n{tables.differences(lines)}"
@@ -92,12 +93,12 @@ def put(text: str, block: str, begin_mark: str, end_mark: str) -> str:
   """Returns a text with what is between two marks replaced.
 
   Raises:
-    ValueError: the text has no such block, or it is not closed.
+    UserError: the text has no such block, or it is not closed.
   """
   head, begin, rest = text.partition(begin_mark)
   _, end, tail = rest.partition(end_mark)
   if not begin or not end:
-    raise ValueError(
+    raise UserError(
       f"the README has no block between {begin_mark} and {end_mark}; add both "
       "lines"
     )

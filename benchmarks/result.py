@@ -11,12 +11,13 @@ from benchmarks.execute import Plan
 from benchmarks.peaks import utilisation
 from benchmarks.row import Row
 from benchmarks.suite import suite_of
+from vision_jax.errors import UserError
 
 RECIPE = ("suite", "row", "config", "overrides", "command", "protocol", "unit")
 HARDWARE = ("platform", "device_kind", "device_count", "cpu", "cpu_cores")
 
 
-class BadResult(ValueError):
+class BadResult(UserError):
   """A line that a report must not show."""
 
 

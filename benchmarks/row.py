@@ -7,6 +7,8 @@ how far off it may be.
 import dataclasses
 from collections.abc import Mapping
 
+from vision_jax.errors import UserError
+
 
 @dataclasses.dataclass(frozen=True)
 class Row:
@@ -61,8 +63,8 @@ class Row:
 
   def __post_init__(self):
     if self.needs not in ("cpu", "gpu", "tpu"):
-      raise ValueError(
+      raise UserError(
         f"row {self.name!r}: needs is {self.needs!r}, expected cpu, gpu or tpu"
       )
     if self.tolerance < 0:
-      raise ValueError(f"row {self.name!r}: tolerance {self.tolerance} < 0")
+      raise UserError(f"row {self.name!r}: tolerance {self.tolerance} < 0")

@@ -24,6 +24,7 @@ from typing import Any
 
 from benchmarks import environment, speed_table
 from benchmarks.peaks import utilisation
+from vision_jax.errors import UserError
 
 TURN_SECONDS = 4.0  # of one variant, before it is the other one's turn
 LEAST_STEPS = 2
@@ -89,7 +90,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     for name in options.models:
       if not listing.find(name).classifies:
         known = [key for key, x in listing.MODELS.items() if x.classifies]
-        raise ValueError(f"got {name!r}; expected one of {', '.join(known)}.")
+        raise UserError(f"got {name!r}; expected one of {', '.join(known)}.")
   except ValueError as error:
     parser.error(f"--models: {error}")
   if unknown := set(options.rows) - set(KINDS):

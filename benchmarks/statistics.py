@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from scipy import special
 
+from vision_jax.errors import UserError
+
 REPRODUCED = "reproduced"
 MISSED = "missed"
 NOT_COMPARABLE = "not comparable"
@@ -30,12 +32,12 @@ def summarize(values: Sequence[float]) -> Summary:
   """Summarises one value a seed, with Student's t interval.
 
   Raises:
-    ValueError: no values, or one that is not finite.
+    UserError: no values, or one that is not finite.
   """
   if not values:
-    raise ValueError("no values to summarise: at least one seed is needed")
+    raise UserError("no values to summarise: at least one seed is needed")
   if not all(math.isfinite(value) for value in values):
-    raise ValueError(f"values are not finite: {list(values)}")
+    raise UserError(f"values are not finite: {list(values)}")
   count = len(values)
   mean = math.fsum(values) / count
   if count == 1:

@@ -27,6 +27,7 @@ from vision_jax.data.transforms import (
   random_resized_crop,
   resize,
 )
+from vision_jax.errors import UserError
 from vision_jax.experiment import Eval, Predict
 from vision_jax.metrics.classification import Accuracy
 
@@ -134,7 +135,7 @@ def folder_classes(folder: str) -> tuple[str, ...]:
 def _train_folder(folder: str) -> pathlib.Path:
   """The class folders to train on: FOLDER/train where there is one."""
   if not folder:
-    raise ValueError(
+    raise UserError(
       "--config.data_dir is missing; expected a folder with train/CLASS/*.jpg "
       "and val/CLASS/*.jpg, or with the class folders themselves."
     )

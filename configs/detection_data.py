@@ -28,6 +28,7 @@ from vision_jax.data.subsets import subset
 from vision_jax.data.tfds_detection import TfdsDetection
 from vision_jax.data.transforms import decode, normalize, resize
 from vision_jax.data.voc import VocSource
+from vision_jax.errors import UserError
 from vision_jax.experiment import Eval, Predict
 from vision_jax.metrics.detection import AveragePrecision
 from vision_jax.ops import augment
@@ -229,7 +230,7 @@ def _open(config: Any, split: str) -> Any:
       on_bad_box=config.on_bad_box,
       one_based=config.one_based,
     )
-  raise ValueError(
+  raise UserError(
     f"--config.dataset: got {config.dataset!r}; expected voc, coco, scenes or "
     "tfds/NAME."
   )

@@ -9,6 +9,7 @@ from configs.data import small_images
 from vision_jax.core.types import Metric
 from vision_jax.data.loader import Loader
 from vision_jax.data.subsets import subset
+from vision_jax.errors import UserError
 from vision_jax.experiment import Eval
 from vision_jax.metrics.generation import SampleQuality
 from vision_jax.metrics.generation_extractor import Extractor
@@ -74,7 +75,7 @@ def sample_evals(
   elif config.real == "test":
     name, data = "test", first_examples(test, config.eval_examples)
   else:
-    raise ValueError(f"real: got {config.real!r}; expected 'test' or 'train'.")
+    raise UserError(f"real: got {config.real!r}; expected 'test' or 'train'.")
   return {
     name: Eval(
       data, metrics, output=output, weights=("ema",), pictures=signed_samples

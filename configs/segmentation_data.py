@@ -26,6 +26,7 @@ from vision_jax.data.memory import InMemory
 from vision_jax.data.scenes import DigitScenes
 from vision_jax.data.subsets import stratified, subset
 from vision_jax.data.transforms import decode, normalize, resize
+from vision_jax.errors import UserError
 from vision_jax.experiment import Eval, Predict
 from vision_jax.losses.segmentation import median_frequency_weights
 from vision_jax.metrics.segmentation import Segmentation
@@ -140,7 +141,7 @@ def resolve_classes(config: Any) -> None:
   """Fills in what the masks say: class names and weights, when a run begins.
 
   Raises:
-    ValueError: if the masks have values that do not say what they are.
+    UserError: if the masks have values that do not say what they are.
   """
   if config.dataset == "folder" and not config.class_names:
     names = _count_classes(config)
@@ -163,7 +164,7 @@ def _count_classes(config: Any) -> int:
   values = set(_folder(config, "train").values()) - set(config.ignore_values)
   if values != set(range(len(values))):
     shown = ",".join(map(str, sorted(values)[:20]))
-    raise ValueError(
+    raise UserError(
       f"--config.masks: {config.masks} has the values {shown}; expected 0, 1, "
       f"2, ... without gaps. Say which value each class has, as in "
       f"--config.mask_values={shown}, and which do not count, as in "
@@ -176,7 +177,7 @@ def _folder(config: Any, split: str) -> MaskFolder:
   if config.dataset == "camvid":
     return camvid(split, config.data_dir)
   if not config.images or not config.masks:
-    raise ValueError(
+    raise UserError(
       f"--config.images={config.images} --config.masks={config.masks}: "
       "expected a folder of images and a folder of masks of the same names."
     )

@@ -14,6 +14,7 @@ from etils import epath
 from vision_jax import recipe as recipes
 from vision_jax import tuning
 from vision_jax.core.execution import Jit, make_execution
+from vision_jax.errors import UserError
 from vision_jax.experiment import Experiment
 from vision_jax.modes import Trained, evaluate, predict, sample
 from vision_jax.recipe import Recipe
@@ -35,7 +36,7 @@ def run(values: flags.FlagValues, overrides: Mapping[str, str]) -> int:
   """Runs the mode that the flags name; returns the exit code.
 
   Raises:
-    ValueError: for bad input, with what, got, expected and the fix.
+    UserError: for bad input, with what, got, expected and the fix.
   """
   with no_waiting_after_errors():
     return _run(values, overrides)
@@ -77,7 +78,7 @@ def _recipe(
   saved = recipes.saved_config(workdir)
   if saved is None:
     if values.config is None:
-      raise ValueError(
+      raise UserError(
         f"--config is missing, and {workdir} holds no run to go on with; "
         "expected --config=PATH, for example "
         "configs/classification/digits_cnn.py."

@@ -11,6 +11,7 @@ import optax
 
 from vision_jax.core.state import TrainState, create_state
 from vision_jax.core.types import Metric, Task
+from vision_jax.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,13 +83,13 @@ class Experiment:
 
   def __post_init__(self):
     if self.best and self.best[0].startswith("test/"):
-      raise ValueError(
+      raise UserError(
         f"best: got {self.best[0]!r}; expected a figure on data held out of "
         "train, such as 'val/accuracy': a checkpoint chosen on test flatters."
       )
     name = self.best[0].split("/")[0] if self.best else None
     if name in self.evals and self.evals[name].costly:
-      raise ValueError(
+      raise UserError(
         f"best: got {self.best[0]!r} of a costly eval, which training measures "
         "at its end alone; expected a figure of another."
       )

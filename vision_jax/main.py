@@ -4,8 +4,9 @@
       [--config.KEY=VALUE ...] [--mode=train|eval|predict|sample]
 
 Values of the config are set by --config.KEY=VALUE. The same command resumes a
-run. Bad input ends with exit code 2 and a message. Imports what it needs only
-once it needs it, so that --help answers at once and the allocator is set first.
+run. Bad input ends with exit code 2 and a message, a run that fails for reasons
+of its own with 3. Imports what it needs only once it needs it, so that --help
+answers at once and the allocator is set first.
 """
 
 import functools
@@ -17,10 +18,12 @@ from collections.abc import Sequence
 from absl import flags
 
 from vision_jax import tuning
+from vision_jax.errors import RunFailure, UserError
 
 MODES = ("train", "eval", "predict", "sample")
 EXECUTIONS = ("jit", "fsdp", "pmap")
 BAD_INPUT = 2
+FAILED = 3
 
 
 def define_flags() -> flags.FlagValues:
@@ -124,7 +127,7 @@ def parse(argv: Sequence[str]) -> tuple[flags.FlagValues, dict[str, str]]:
   """Reads the command line into flags and overrides of the config.
 
   Raises:
-    ValueError: for what is no flag, or a flag that needs another.
+    UserError: for what is no flag, or a flag that needs another.
   """
   values, overrides, rest = define_flags(), {}, []
   arguments = iter(argv)
@@ -134,16 +137,16 @@ def parse(argv: Sequence[str]) -> tuple[flags.FlagValues, dict[str, str]]:
       if not equals:
         value = next(arguments, None)
       if value is None:
-        raise ValueError(f"{argument}: expected a value, {argument}=VALUE.")
+        raise UserError(f"{argument}: expected a value, {argument}=VALUE.")
       overrides[name.removeprefix("config.")] = value
     else:
       rest.append(argument)
   try:
     left = values(["main", *rest])[1:]
   except flags.Error as error:
-    raise ValueError(f"{error} (--help lists the flags)") from None
+    raise UserError(f"{error} (--help lists the flags)") from None
   if left:
-    raise ValueError(f"{left[0]!r} is no flag; expected --name=value.")
+    raise UserError(f"{left[0]!r} is no flag; expected --name=value.")
   if not values.help:
     _check(values, overrides)
   return values, overrides
@@ -151,21 +154,19 @@ def parse(argv: Sequence[str]) -> tuple[flags.FlagValues, dict[str, str]]:
 
 def _check(values: flags.FlagValues, overrides: dict[str, str]) -> None:
   if not values.workdir:
-    raise ValueError("--workdir is missing; expected a folder for the run.")
+    raise UserError("--workdir is missing; expected a folder for the run.")
   if values.mode == "predict" and not (values.images and values.output):
-    raise ValueError(
-      "--mode=predict needs --images=FOLDER and --output=FOLDER."
-    )
+    raise UserError("--mode=predict needs --images=FOLDER and --output=FOLDER.")
   if values.mode == "sample" and not values.output:
-    raise ValueError("--mode=sample needs --output=FOLDER.")
+    raise UserError("--mode=sample needs --output=FOLDER.")
   if values.mode != "train" and values.config:
-    raise ValueError(
+    raise UserError(
       f"--mode={values.mode} takes its config from the workdir; leave --config "
       "out."
     )
   several = (values.coordinator, values.num_processes, values.process_id)
   if any(v is not None for v in several) and None in several:
-    raise ValueError(
+    raise UserError(
       "--coordinator, --num_processes and --process_id go together; got "
       f"{several}."
     )
@@ -200,11 +201,11 @@ def main(argv: Sequence[str] | None = None) -> int:
       print(__doc__ + "\n" + values.get_help())
       return 0
     return run(values, overrides)
-  except (ValueError, OSError) as error:
+  except (UserError, RunFailure, OSError) as error:
     if "--traceback" in argv:
       traceback.print_exc()
     print(f"error: {_message(error)}", file=sys.stderr)
-    return BAD_INPUT
+    return FAILED if isinstance(error, RunFailure) else BAD_INPUT
 
 
 def _message(error: Exception) -> str:

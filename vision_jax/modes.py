@@ -10,6 +10,7 @@ from absl import flags
 from etils import epath
 
 from vision_jax.core.execution import Jit, make_execution
+from vision_jax.errors import UserError
 from vision_jax.recipe import Recipe
 from vision_jax.train import initial
 from vision_jax.train.evaluate import Evaluator
@@ -52,7 +53,7 @@ class Trained:
     """Reads the parameters and statistics, "raw" or "ema"."""
     checkpoint = self.values.checkpoint
     if checkpoint not in ("latest", "best") and not checkpoint.isdigit():
-      raise ValueError(
+      raise UserError(
         f"--checkpoint: got {checkpoint!r}; expected latest, best or a step."
       )
     return restore_weights(

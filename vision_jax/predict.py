@@ -15,6 +15,7 @@ from vision_jax.data.coco import coco_results, write_coco_results
 from vision_jax.data.folders import ImageList
 from vision_jax.data.images import decode_image
 from vision_jax.data.loader import Loader
+from vision_jax.errors import UserError
 from vision_jax.experiment import Experiment
 from vision_jax.viz.detections import write_boxes
 from vision_jax.viz.masks import write_masks
@@ -163,10 +164,10 @@ def predict_folder(
     say: tells the user one line.
 
   Raises:
-    ValueError: if the experiment does not predict, or the folder has no images.
+    UserError: if the experiment does not predict, or the folder has no images.
   """
   if experiment.predict is None:
-    raise ValueError(
+    raise UserError(
       "--mode=predict: this config's Experiment has no `predict`; add "
       "predict=Predict(transforms, class_names) to its build()."
     )

@@ -22,6 +22,7 @@ import ml_collections
 import numpy as np
 from etils import epath
 
+from vision_jax.errors import UserError
 from vision_jax.experiment import Experiment
 
 # Values that may differ between the runs of one workdir: how long, how often,
@@ -79,7 +80,7 @@ def load(
   `source` is a file's text to use in place of the one at PATH.
 
   Raises:
-    ValueError: if the file is missing or is no config, or an override names no
+    UserError: if the file is missing or is no config, or an override names no
       key or has another type.
   """
   path, _, variant = name.partition(":")
@@ -88,7 +89,7 @@ def load(
     source = _find(path).read_text()
   module = _import(source, path)
   if variant not in ("full", "tiny", *getattr(module, "VARIANTS", ())):
-    raise ValueError(
+    raise UserError(
       f"--config: {path} has no variant {variant!r}; expected full, tiny"
       f"{''.join(', ' + v for v in getattr(module, 'VARIANTS', ()))}."
     )
@@ -109,7 +110,7 @@ def load_workdir(
   """
   saved = saved_config(workdir)
   if saved is None:
-    raise ValueError(
+    raise UserError(
       f"--workdir: {workdir} has no config.json; expected a folder that a "
       "training run has written. Train first, or check the path."
     )
@@ -134,7 +135,7 @@ def saved_config(workdir: epath.Path) -> dict[str, Any] | None:
   try:
     return json.loads(path.read_text())
   except ValueError as error:
-    raise ValueError(
+    raise UserError(
       f"{path} is damaged ({error}); expected the config of the run. Restore "
       "it from a copy, or use another --workdir."
     ) from None
@@ -169,7 +170,7 @@ def check_same(recipe: Recipe, saved: Mapping[str, Any]) -> None:
   """Checks that a command continues the run that a workdir holds.
 
   Raises:
-    ValueError: naming the keys that differ and may not.
+    UserError: naming the keys that differ and may not.
   """
   new = json.loads(recipe.config.to_json())
   old = saved["values"]
@@ -182,7 +183,7 @@ def check_same(recipe: Recipe, saved: Mapping[str, Any]) -> None:
   if recipe.sha256 != saved["sha256"]:
     differ.insert(0, f"file: {saved['path']} in the workdir, {recipe.path} now")
   if differ:
-    raise ValueError(
+    raise UserError(
       "--workdir holds a run of another config, which differs in "
       + "; ".join(differ)
       + ". Use another workdir, or the same values (only "
@@ -197,13 +198,13 @@ def override(
   """Sets `a.b` -> text in place, keeping each value's type.
 
   Raises:
-    ValueError: for an unknown key (with the nearest) or another type.
+    UserError: for an unknown key (with the nearest) or another type.
   """
   known = _flat(config.to_dict())
   for key, text in values.items():
     if key not in known:
       near = difflib.get_close_matches(key, known, 1, 0.0)[0]
-      raise ValueError(
+      raise UserError(
         f"--config.{key}: no such key; did you mean --config.{near}? "
         f"Expected one of {', '.join(sorted(known))}."
       )
@@ -227,7 +228,7 @@ def _parse(key: str, text: str, old: Any) -> Any:
     value = ast.literal_eval(text)
     return kind(value if isinstance(value, list | tuple) else (value,))
   except (KeyError, ValueError, SyntaxError, TypeError):
-    raise ValueError(
+    raise UserError(
       f"--config.{key}: got {text!r}; expected a value of type "
       f"{kind.__name__}, like {old!r}."
     ) from None
@@ -261,7 +262,7 @@ def _find(path: str) -> pathlib.Path:
     if p.name != "__init__.py"
   ]
   near = difflib.get_close_matches(path, names, 1, 0.0)
-  raise ValueError(
+  raise UserError(
     f"--config: there is no file {path}"
     + (f"; did you mean {near[0]}?" if near else ".")
   )
@@ -274,7 +275,7 @@ def _import(source: str, origin: str) -> Any:
   exec(compile(source, origin, "exec"), module.__dict__)
   for name in ("get_config", "build"):
     if not callable(getattr(module, name, None)):
-      raise ValueError(
+      raise UserError(
         f"--config: {origin} has no function {name}; expected "
         "get_config(variant) and build(config, axis)."
       )

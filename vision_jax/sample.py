@@ -11,6 +11,7 @@ from etils import epath
 
 from vision_jax.core.execution import Jit
 from vision_jax.core.step import make_predict_step
+from vision_jax.errors import UserError
 from vision_jax.experiment import Experiment
 from vision_jax.train.progress import Progress
 from vision_jax.viz.grid import grid
@@ -56,7 +57,7 @@ def sample_folder(
       None is its default.
 
   Raises:
-    ValueError: if the task does not sample, for options that it does not take,
+    UserError: if the task does not sample, for options that it does not take,
       labels out of range, and images that are not finite.
   """
   task = experiment.task
@@ -80,10 +81,10 @@ def to_bytes(image: np.ndarray, value_range: tuple[float, float]) -> np.ndarray:
   """Returns images as uint8; what is outside the range is clipped.
 
   Raises:
-    ValueError: if values are not finite.
+    UserError: if values are not finite.
   """
   if not np.isfinite(image).all():
-    raise ValueError(
+    raise UserError(
       f"samples: {int((~np.isfinite(image)).sum())} values are not finite; "
       "expected finite images. Choose another checkpoint, or less guidance."
     )
@@ -95,7 +96,7 @@ def to_bytes(image: np.ndarray, value_range: tuple[float, float]) -> np.ndarray:
 def _check_options(task: Any, options: Mapping[str, Any]) -> dict[str, Any]:
   """Returns the options that are given, if the task's `sample` takes them."""
   if not hasattr(task, "sample"):
-    raise ValueError(
+    raise UserError(
       f"--mode=sample: {type(task).__name__} does not generate; expected a "
       "workdir of a config in configs/generation."
     )
@@ -106,7 +107,7 @@ def _check_options(task: Any, options: Mapping[str, Any]) -> dict[str, Any]:
     if parameter.kind is inspect.Parameter.KEYWORD_ONLY
   }
   if unknown := sorted(given.keys() - known):
-    raise ValueError(
+    raise UserError(
       f"--{unknown[0]}: {type(task).__name__} samples without it; it takes "
       f"{', '.join(sorted(known)) or 'no options'}. Leave it out."
     )
@@ -120,16 +121,16 @@ def _classes(task: Any) -> int:
 def _labels(task: Any, number: int, label: int | None, row: int) -> np.ndarray:
   classes = _classes(task)
   if number < 1:
-    raise ValueError(f"--num_samples: got {number}; expected at least 1.")
+    raise UserError(f"--num_samples: got {number}; expected at least 1.")
   if label is None:
     return (np.arange(number) // row % max(classes, 1)).astype(np.int32)
   if not classes:
-    raise ValueError(
+    raise UserError(
       f"--label: got {label}, but this model was trained without classes; "
       "leave it out."
     )
   if not 0 <= label < classes:
-    raise ValueError(
+    raise UserError(
       f"--label: got {label}; expected 0 to {classes - 1}, one of the "
       f"{classes} classes."
     )

@@ -26,6 +26,7 @@ from configs.detection_data import (
   experiment_fields,
   resolve_classes,
 )
+from vision_jax.errors import UserError
 from vision_jax.experiment import Experiment, base_config
 from vision_jax.models.detr import Detr
 from vision_jax.models.resnet import ResNet
@@ -86,7 +87,7 @@ resolve = resolve_classes
 
 def build(config, axis=None):
   if config.form not in ("anchored", "paper"):
-    raise ValueError(
+    raise UserError(
       f"--config.form: got {config.form!r}; expected anchored or paper."
     )
   paper = config.form == "paper"

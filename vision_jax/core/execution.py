@@ -12,6 +12,8 @@ import numpy as np
 from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from vision_jax.errors import UserError
+
 Step = Callable[..., Any]
 MIN_SHARDED = 2**14  # elements; FSDP keeps smaller leaves whole
 # What runs once is compiled fast: on a CPU a quarter of the time.
@@ -25,7 +27,7 @@ def parse_mesh(text: str, devices: int, *, fsdp: bool) -> dict[str, int]:
   """Reads "data:2,fsdp:4" for that many devices; "" takes them all.
 
   Raises:
-    ValueError: if an axis is unknown or the sizes do not use every device.
+    UserError: if an axis is unknown or the sizes do not use every device.
   """
   if not text:
     return {"data": 1, "fsdp": devices} if fsdp else {"data": devices}
@@ -33,18 +35,18 @@ def parse_mesh(text: str, devices: int, *, fsdp: bool) -> dict[str, int]:
   for part in text.split(","):
     name, _, size = part.partition(":")
     if name not in ("data", "fsdp") or not size.isdigit() or name in axes:
-      raise ValueError(
+      raise UserError(
         f"--mesh: got {text!r}; expected axes out of data and fsdp with their "
         "sizes, for example data:2,fsdp:4."
       )
     axes[name] = int(size)
   if int(np.prod(list(axes.values()))) != devices:
-    raise ValueError(
+    raise UserError(
       f"--mesh: {text!r} takes {int(np.prod(list(axes.values())))} devices, "
       f"but there are {devices}; the sizes have to multiply to that."
     )
   if "fsdp" in axes and not fsdp:
-    raise ValueError(
+    raise UserError(
       f"--mesh: {text!r} has an fsdp axis; add --execution=fsdp to use it."
     )
   return {"data": 1, **axes}
@@ -173,24 +175,24 @@ def make_execution(name: str, mesh: str = "") -> Jit:
   """Returns the execution called "jit", "fsdp" or "pmap".
 
   Raises:
-    ValueError: for another name, or a mesh that does not fit the devices.
+    UserError: for another name, or a mesh that does not fit the devices.
   """
   if name == "pmap":
     if mesh:
-      raise ValueError(
+      raise UserError(
         f"--mesh: got {mesh!r} with --execution=pmap, which takes all devices "
         "on one axis; leave --mesh out or use --execution=jit."
       )
     return Pmap()
   if name not in ("jit", "fsdp"):
-    raise ValueError(f"--execution: got {name!r}; expected jit, fsdp or pmap.")
+    raise UserError(f"--execution: got {name!r}; expected jit, fsdp or pmap.")
   return Jit(parse_mesh(mesh, jax.device_count(), fsdp=name == "fsdp"))
 
 
 def _check_divisible(batch: Mapping[str, np.ndarray], devices: int) -> None:
   size = len(batch["mask"])
   if size % devices:
-    raise ValueError(
+    raise UserError(
       f"batch_size: {size} examples on this process do not divide by its "
       f"{devices} devices; expected a multiple of {devices}, for example "
       f"{-(-size // devices) * devices}."

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import optax
 
 from vision_jax.core.types import Array, Batch, Nets, Task
+from vision_jax.errors import UserError
 
 
 @flax.struct.dataclass
@@ -52,9 +53,9 @@ class TrainState:
     if which == "raw":
       return self.params, self.stats
     if which != "ema":
-      raise ValueError(f"weights: got {which!r}; expected 'raw' or 'ema'.")
+      raise UserError(f"weights: got {which!r}; expected 'raw' or 'ema'.")
     if not self.ema.params:
-      raise ValueError(
+      raise UserError(
         "weights: got 'ema', but no net of this run has averaged weights; "
         "use 'raw', or train with an Experiment whose `ema` names a net."
       )
@@ -82,20 +83,20 @@ def create_state(
     ema: the nets with averaged weights.
 
   Raises:
-    ValueError: if optimizers, objectives and nets do not match.
+    UserError: if optimizers, objectives and nets do not match.
   """
   init_key, run_key = jax.random.split(key)
   params, stats = task.init(init_key, batch)
   trained = {objective.net for objective in task.objectives}
   for what, names in (("optimizers", set(optimizers)), ("objectives", trained)):
     if names != trained or not names <= set(params):
-      raise ValueError(
+      raise UserError(
         f"{what} name the nets {sorted(names)}; expected one optimizer for "
         f"each net with an objective {sorted(trained)}, out of the task's "
         f"nets {sorted(params)}."
       )
   if not set(ema) <= set(params):
-    raise ValueError(f"ema: got {sorted(ema)}; the nets are {sorted(params)}.")
+    raise UserError(f"ema: got {sorted(ema)}; the nets are {sorted(params)}.")
   return TrainState(
     step=jnp.zeros((), jnp.int32),
     key=run_key,

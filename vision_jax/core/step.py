@@ -15,6 +15,7 @@ import optax
 
 from vision_jax.core.state import Average, TrainState
 from vision_jax.core.types import Array, Batch, Mean, Metric, Objective, Task
+from vision_jax.errors import UserError
 
 Augment = Callable[[Batch, Array], Batch]
 _AUGMENT = 2**31 - 1  # folded into a step's key; objectives fold 0, 1, ...
@@ -148,7 +149,7 @@ def _strided(batch: Batch, parts: int, part: int) -> Batch:
 def _split(x: Array, parts: int) -> Array:
   """Reshapes (b, ...) to (b // parts, parts, ...), which moves no data."""
   if x.shape[0] % parts:
-    raise ValueError(
+    raise UserError(
       f"A batch of {x.shape[0]} examples on each shard does not split into "
       f"{parts} parts of one size; choose a batch size divisible by devices x "
       "accumulate x repeat."

@@ -1,7 +1,9 @@
 """What can be wrong with data, as exceptions."""
 
+from vision_jax.errors import UserError
 
-class DataError(ValueError):
+
+class DataError(UserError):
   """Data that cannot be used; the message says what, got, expected and fix."""
 
 

@@ -10,6 +10,7 @@ import simplejpeg
 from PIL import Image, ImageOps
 
 from vision_jax.data.errors import BadImage, DataError
+from vision_jax.errors import UserError
 
 cv2.setNumThreads(0)  # the loader's threads work on whole images
 
@@ -153,7 +154,7 @@ def _decode_png(data: bytes, channels: int) -> np.ndarray:
     flags = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
   image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
   if image is None:
-    raise ValueError("the PNG's pixels cannot be decoded")
+    raise UserError("the PNG's pixels cannot be decoded")
   if image.ndim == 3:
     to = cv2.COLOR_BGR2GRAY if channels == 1 else cv2.COLOR_BGR2RGB
     image = cv2.cvtColor(image, to)
@@ -165,13 +166,13 @@ def _check_png(data: bytes) -> None:
   at = len(_PNG)
   while True:
     if at + 12 > len(data):
-      raise ValueError("the PNG is truncated")
+      raise UserError("the PNG is truncated")
     length = int.from_bytes(data[at : at + 4], "big")
     body, end = data[at + 4 : at + 8 + length], at + 12 + length
     if end > len(data):
-      raise ValueError("the PNG is truncated")
+      raise UserError("the PNG is truncated")
     if zlib.crc32(body) != int.from_bytes(data[end - 4 : end], "big"):
-      raise ValueError("the PNG is corrupt: a chunk's checksum is wrong")
+      raise UserError("the PNG is corrupt: a chunk's checksum is wrong")
     if body[:4] == b"IEND":
       return
     at = end

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from vision_jax.core.types import Array
+from vision_jax.errors import UserError
 from vision_jax.layers.dense import Dense
 
 XAVIER = nn.initializers.xavier_uniform()
@@ -38,7 +39,7 @@ class Attention(nn.Module):
     """
     b, q, d = x.shape
     if d % self.heads:
-      raise ValueError(
+      raise UserError(
         f"Attention: got {d} features and {self.heads} heads; expected a "
         "number of heads that divides the features."
       )

@@ -5,6 +5,7 @@ from typing import Any
 import flax.linen as nn
 
 from vision_jax.core.types import Array
+from vision_jax.errors import UserError
 
 
 def apply_with_input(
@@ -23,7 +24,7 @@ def apply_with_input(
     **options: of its call.
 
   Raises:
-    ValueError: if the model calls no such layer.
+    UserError: if the model calls no such layer.
   """
   found = []
 
@@ -35,7 +36,7 @@ def apply_with_input(
   with nn.intercept_methods(record):
     out = model.apply(variables, *args, **options)
   if len(found) != 1:
-    raise ValueError(
+    raise UserError(
       f"layer: {type(model).__name__} called {len(found)} layers named "
       f"{layer!r}; expected exactly one."
     )

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from vision_jax.core.types import Array
+from vision_jax.errors import UserError
 from vision_jax.layers import forms
 
 # He et al. (2015), for rectifiers, by the number of outputs as in ResNets.
@@ -104,7 +105,7 @@ def max_pool(x: Array, size: int = 2, stride: int = 2, padding: int = 0):
   """
   _, h, w, _ = x.shape
   if min(h, w) + 2 * padding < size:
-    raise ValueError(
+    raise UserError(
       f"max_pool: got an image of {h} x {w}; a window of {size} with padding "
       f"{padding} does not fit; use larger images or fewer poolings."
     )

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from vision_jax.core.types import Array
+from vision_jax.errors import UserError
 from vision_jax.layers.conv import HE_NORMAL
 
 
@@ -19,12 +20,12 @@ def dense_to_conv(kernel: Array, window: tuple[int, int]) -> Array:
   """Turns a dense kernel (h w c, d) into a convolution's (h, w, c, d).
 
   Raises:
-    ValueError: if the kernel's rows do not divide by the window's area.
+    UserError: if the kernel's rows do not divide by the window's area.
   """
   h, w = window
   rows, d = kernel.shape
   if rows % (h * w):
-    raise ValueError(
+    raise UserError(
       f"dense_to_conv: got a kernel of {rows} rows for a window of {h} x {w}; "
       f"expected a multiple of {h * w}, height x width x channels of the map "
       "that was flattened."

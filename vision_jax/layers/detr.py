@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from vision_jax.core.types import Array
+from vision_jax.errors import UserError
 from vision_jax.layers.attention import XAVIER, attend
 from vision_jax.layers.dense import Dense
 from vision_jax.layers.stochastic import Dropout
@@ -49,7 +50,7 @@ class Attention(nn.Module):
     """
     b, q, d = query.shape
     if d % self.heads:
-      raise ValueError(
+      raise UserError(
         f"Attention: got {d} features and {self.heads} heads; expected a "
         "number of heads that divides the features."
       )

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from vision_jax.core.types import Array
+from vision_jax.errors import UserError
 
 _EPSILON = 1e-4  # keeps the logit of a box's coordinate finite
 
@@ -32,7 +33,7 @@ def sine_of_points(points: Array, features: int) -> Array:
   like the token there.
   """
   if features % 4:
-    raise ValueError(
+    raise UserError(
       f"positions: got {features} features; expected a multiple of 4, for the "
       "sine and the cosine of each axis."
     )

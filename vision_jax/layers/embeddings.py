@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from vision_jax.core.types import Array
+from vision_jax.errors import UserError
 
 
 def sincos2d(
@@ -16,10 +17,10 @@ def sincos2d(
   cosines (Chen et al., 2021, MoCo v3; the plain ViT of Beyer et al., 2022).
 
   Raises:
-    ValueError: if `features` is not a multiple of 4.
+    UserError: if `features` is not a multiple of 4.
   """
   if features % 4:
-    raise ValueError(
+    raise UserError(
       f"sincos2d: got {features} features; expected a multiple of 4, for the "
       "sine and the cosine of each axis."
     )
@@ -51,11 +52,11 @@ def resize_positions(
     method: of `jax.image.resize`: "linear", "cubic", ...
 
   Raises:
-    ValueError: if the table does not have extra + h * w rows.
+    UserError: if the table does not have extra + h * w rows.
   """
   h, w = old
   if table.shape[0] != extra + h * w:
-    raise ValueError(
+    raise UserError(
       f"resize_positions: got a table of {table.shape[0]} rows; expected "
       f"{extra} + {h} x {w} = {extra + h * w} for the grid {old}."
     )

@@ -15,6 +15,8 @@ from collections.abc import Iterator
 
 import jax
 
+from vision_jax.errors import UserError
+
 VARIABLE = "VISION_JAX_CPU_FORMS"  # "off" keeps XLA's forms on a CPU too
 _chosen: bool | None = None
 
@@ -23,13 +25,13 @@ def use_cpu_forms() -> bool:
   """True on a CPU, unless the environment or `cpu_forms` says otherwise.
 
   Raises:
-    ValueError: if VISION_JAX_CPU_FORMS is neither "on" nor "off".
+    UserError: if VISION_JAX_CPU_FORMS is neither "on" nor "off".
   """
   if _chosen is not None:
     return _chosen
   value = os.environ.get(VARIABLE, "on")
   if value not in ("on", "off"):
-    raise ValueError(f"{VARIABLE}: got {value!r}; expected 'on' or 'off'.")
+    raise UserError(f"{VARIABLE}: got {value!r}; expected 'on' or 'off'.")
   return value == "on" and jax.default_backend() == "cpu"
 
 

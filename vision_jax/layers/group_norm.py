@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from vision_jax.core.types import Array
+from vision_jax.errors import UserError
 
 
 class GroupNorm(nn.Module):
@@ -31,7 +32,7 @@ class GroupNorm(nn.Module):
     """Normalizes x (b, h, w, c) over the image and each group's channels."""
     b, h, w, c = x.shape
     if c % self.groups:
-      raise ValueError(
+      raise UserError(
         f"GroupNorm: got {c} channels and {self.groups} groups; expected a "
         "number of groups that divides the channels."
       )

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from vision_jax.core.types import Array
+from vision_jax.errors import UserError
 
 
 def example_keys(key: Array, count: int, axis_name: str | None) -> Array:
@@ -56,7 +57,7 @@ class StochasticDepth(nn.Module):
 def _drop(module: nn.Module, x: Array, shape: tuple[int, ...], train: bool):
   rate = module.rate
   if not 0 <= rate < 1:
-    raise ValueError(
+    raise UserError(
       f"{type(module).__name__}: got rate={rate}; expected 0 <= rate < 1, the "
       "probability of zeroing."
     )

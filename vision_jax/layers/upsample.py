@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from vision_jax.core.types import Array
+from vision_jax.errors import UserError
 from vision_jax.layers import forms
 from vision_jax.layers.conv import HE_NORMAL
 
@@ -57,11 +58,11 @@ def transposed(x: Array, kernel: Array, stride: int) -> Array:
   laid out as pixels.
 
   Raises:
-    ValueError: if the kernel's side is no multiple of the stride.
+    UserError: if the kernel's side is no multiple of the stride.
   """
   size = kernel.shape[0]
   if size % stride or kernel.shape[1] != size:
-    raise ValueError(
+    raise UserError(
       f"transposed: got a kernel of {size} x {kernel.shape[1]} at stride "
       f"{stride}; expected a square whose side is a multiple of the stride."
     )
@@ -157,7 +158,7 @@ def max_unpool(x: Array, index: Array) -> Array:
     (b, 2 h, 2 w, c).
   """
   if x.shape != index.shape:
-    raise ValueError(
+    raise UserError(
       f"max_unpool: got values {x.shape} and places {index.shape}; expected "
       "one shape."
     )

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from vision_jax.core.types import Array
+from vision_jax.errors import UserError
 
 
 def softmax_cross_entropy(
@@ -113,7 +114,7 @@ def effective_number_weights(
   classes with examples: Cui et al., https://arxiv.org/abs/1901.05555.
   """
   if not 0 <= beta < 1:
-    raise ValueError(f"beta: got {beta}; expected a number in [0, 1).")
+    raise UserError(f"beta: got {beta}; expected a number in [0, 1).")
   counts = _check_counts(counts)
   weights = (1 - beta) / (1 - beta ** np.maximum(counts, 1))
   weights = np.where(counts > 0, weights, 0)
@@ -156,7 +157,7 @@ def _binary(logits: Array, y: Array) -> Array:
 
 def _power(x: Array, gamma: float) -> Array:
   if gamma < 0:
-    raise ValueError(f"gamma: got {gamma}; expected a number >= 0.")
+    raise UserError(f"gamma: got {gamma}; expected a number >= 0.")
   # The gradient of x ** gamma at 0 is not finite for gamma < 1.
   tiny = jnp.finfo(jnp.float32).tiny
   return jnp.maximum(x, tiny) ** gamma if gamma else jnp.ones_like(x)
@@ -165,19 +166,19 @@ def _power(x: Array, gamma: float) -> Array:
 def _check(logits: Array, label: Array, smoothing: float = 0.0) -> None:
   expected = logits.shape[:-1] if _is_class(label) else logits.shape
   if label.shape != expected:
-    raise ValueError(
+    raise UserError(
       f"label: got {label.dtype}{list(label.shape)} for logits "
       f"{list(logits.shape)}; expected integers {list(logits.shape[:-1])} or "
       f"floats {list(logits.shape)}."
     )
   if not 0 <= smoothing < 1:
-    raise ValueError(f"smoothing: got {smoothing}; expected a part of [0, 1).")
+    raise UserError(f"smoothing: got {smoothing}; expected a part of [0, 1).")
 
 
 def _check_counts(counts: np.typing.ArrayLike) -> np.ndarray:
   counts = np.asarray(counts, np.float64)
   if counts.ndim != 1 or np.any(counts < 0) or not counts.sum() > 0:
-    raise ValueError(
+    raise UserError(
       f"counts: got {counts.tolist()}; expected a count >= 0 for each class, "
       "and one example at least."
     )

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from vision_jax.core.types import Array
+from vision_jax.errors import UserError
 
 _LOG_2PI = math.log(2 * math.pi)
 # Scales below e^-7 of the range are narrower than any bin of 256.
@@ -47,7 +48,7 @@ class Gaussian:
 
   def __post_init__(self):
     if self.sd is not None and not self.sd > 0:
-      raise ValueError(f"sd: got {self.sd}; expected > 0, or None.")
+      raise UserError(f"sd: got {self.sd}; expected > 0, or None.")
 
   @property
   def outputs(self) -> int:
@@ -80,7 +81,7 @@ class DiscretisedLogistic:
 
   def __post_init__(self):
     if self.levels < 2:
-      raise ValueError(f"levels: got {self.levels}; expected at least 2.")
+      raise UserError(f"levels: got {self.levels}; expected at least 2.")
 
   def log_prob(self, out: Array, x: Array) -> Array:
     """Of x (..., c) by means and log scales `out` (..., 2c), elementwise."""

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from vision_jax.core.types import Array
+from vision_jax.errors import UserError
 from vision_jax.losses.classification import softmax_cross_entropy as _entropy
 from vision_jax.losses.classification import softmax_focal as _focal
 
@@ -124,13 +125,13 @@ def median_frequency_weights(
   """
   pixels, present = (np.asarray(x, np.float64) for x in (pixels, present))
   if pixels.shape != present.shape or pixels.ndim != 1 or not pixels.any():
-    raise ValueError(
+    raise UserError(
       f"median_frequency_weights: got pixels {pixels.tolist()} and present "
       f"{present.tolist()}; expected a count for each class in both, and one "
       "pixel at least."
     )
   if (pixels < 0).any() or (present < pixels).any():
-    raise ValueError(
+    raise UserError(
       f"median_frequency_weights: got pixels {pixels.tolist()} of "
       f"{present.tolist()}; expected 0 <= pixels <= present."
     )
@@ -152,7 +153,7 @@ def _known(logits: Array, target: Array, ignore: int) -> tuple[Array, Array]:
 def _overlap(logits: Array, target: Array, ignore: int, smooth: float):
   """Returns sums over pixels of p t, p and t, each (b, k)."""
   if smooth <= 0:
-    raise ValueError(f"smooth: got {smooth}; expected pixels > 0.")
+    raise UserError(f"smooth: got {smooth}; expected pixels > 0.")
   valid, label = _known(logits, target, ignore)
   k = logits.shape[-1]
   p = jax.nn.softmax(logits.astype(jnp.float32)) * valid[..., None]
@@ -164,7 +165,7 @@ def _overlap(logits: Array, target: Array, ignore: int, smooth: float):
 
 def _class_mean(loss: Array, truth: Array, absent: str) -> Array:
   if absent not in ("skip", "count"):
-    raise ValueError(f"absent: got {absent!r}; expected 'skip' or 'count'.")
+    raise UserError(f"absent: got {absent!r}; expected 'skip' or 'count'.")
   if absent == "count":
     return jnp.mean(loss, -1)
   there = truth > 0
@@ -175,7 +176,7 @@ def _class_mean(loss: Array, truth: Array, absent: str) -> Array:
 def _check(logits: Array, target: Array) -> None:
   integer = jnp.issubdtype(target.dtype, jnp.integer)
   if logits.ndim != 4 or target.shape != logits.shape[:-1] or not integer:
-    raise ValueError(
+    raise UserError(
       f"target: got {target.dtype}{list(target.shape)} for logits "
       f"{list(logits.shape)}; expected logits (b, h, w, k) and integers "
       "(b, h, w). A model with padding 'valid' has smaller logits: cut the "

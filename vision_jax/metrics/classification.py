@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from vision_jax.core.types import Array, Batch
+from vision_jax.errors import UserError
 
 Measured = tuple[dict[str, Array], dict[str, Array]]
 
@@ -31,7 +32,7 @@ class Accuracy:
 
   def __post_init__(self):
     if not self.top or min(self.top) < 1:
-      raise ValueError(f"top: got {self.top}; expected numbers >= 1.")
+      raise UserError(f"top: got {self.top}; expected numbers >= 1.")
 
   def measure(self, state: Any, out: Any, batch: Batch) -> Measured:
     """Sums the hits of each `top`, and the mask."""
@@ -96,12 +97,12 @@ class ConfusionMatrix:
     logits, label, mask = _inputs(out, batch)
     k = logits.shape[-1]
     if label.ndim != 1:
-      raise ValueError(
+      raise UserError(
         f"label: got shape {label.shape}; a confusion matrix takes one class "
         "an example, int (b,)."
       )
     if self.class_names and len(self.class_names) != k:
-      raise ValueError(
+      raise UserError(
         f"class_names: got {len(self.class_names)} for {k} logits."
       )
     truth = jax.nn.one_hot(label, k) * mask[:, None]
@@ -167,7 +168,7 @@ class CalibrationError:
 def _inputs(out: Any, batch: Batch) -> tuple[Array, Array, Array]:
   logits, label = out["logits"].astype(jnp.float32), batch["label"]
   if label.shape not in (logits.shape[:1], logits.shape) or logits.ndim != 2:
-    raise ValueError(
+    raise UserError(
       f"label: got shape {label.shape} for logits {logits.shape}; expected "
       "logits (b, k) and label (b,) or (b, k)."
     )
@@ -196,12 +197,12 @@ def _rank(logits: Array, label: Array) -> Array:
 
 def _check_top(top: Sequence[int], k: int) -> None:
   if max(top) > k:
-    raise ValueError(
+    raise UserError(
       f"top: got {tuple(top)} for {k} classes; expected numbers <= {k}."
     )
 
 
 def _count(count: Any) -> float:
   if not count > 0:
-    raise ValueError("No example has mask 1; expected one at least.")
+    raise UserError("No example has mask 1; expected one at least.")
   return float(count)

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from vision_jax.errors import UserError
+
 # Above COCO's largest area: a box of it counts in no range, so that it neither
 # has to be found nor makes what finds it wrong.
 _IGNORED_AREA = 1e12
@@ -158,7 +160,7 @@ def _check(
   truth: BoxTable, detections: BoxTable, images: Sequence[int], k: int
 ) -> None:
   if len(set(images)) != len(images):
-    raise ValueError(
+    raise UserError(
       f"coco_ap: the {len(images)} images have only {len(set(images))} "
       "different numbers; expected one for each."
     )
@@ -167,13 +169,13 @@ def _check(
       continue
     unknown = np.setdiff1d(table.image, np.asarray(images))
     if unknown.size:
-      raise ValueError(
+      raise UserError(
         f"coco_ap: the {name} have boxes in image {unknown[0]}, which is not "
         "among the images."
       )
     low, high = int(table.label.min()), int(table.label.max())
     if low < 0 or high >= k:
-      raise ValueError(
+      raise UserError(
         f"coco_ap: the {name} have labels {low} to {high}; expected 0 to "
         f"{k - 1}, one for each class name."
       )

@@ -4,6 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from vision_jax.core.types import Array
+from vision_jax.errors import UserError
 
 _CHUNK = 2**17  # pixels at a time: their codes stay in a core's cache
 _MOST_IN_A_BYTE = 15  # classes whose pairs, and two marks, fit into 256 codes
@@ -36,11 +37,11 @@ def host_confusion(
   counted two pixels at a time, as one 16-bit code.
 
   Raises:
-    ValueError: if shapes differ, or a value is no class (says which).
+    UserError: if shapes differ, or a value is no class (says which).
   """
   truth, guess = np.asarray(truth), np.asarray(guess)
   if truth.shape != guess.shape:
-    raise ValueError(
+    raise UserError(
       f"confusion matrix: got masks {truth.shape} and {guess.shape}; expected "
       "one shape."
     )
@@ -89,7 +90,7 @@ def _count_any(truth, guess, k, ignore):
 def _check(values, k, ignore, what):
   bad = sorted({int(v) for v in np.unique(values)} - {*range(k), ignore})
   if bad:
-    raise ValueError(
+    raise UserError(
       f"confusion matrix: got {what}s {bad}; expected classes 0 to {k - 1}"
       f"{'' if ignore is None else f' or {ignore}, which is ignored'}. Map the "
       "masks' values to classes, or choose `ignore`."

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from vision_jax.core.types import Array, Batch
+from vision_jax.errors import UserError
 from vision_jax.metrics.generation_distances import (
   Moments,
   frechet_distance,
@@ -59,7 +60,7 @@ class SampleQuality:
   def __post_init__(self):
     unknown = sorted(set(self.figures) - set(FIGURES))
     if unknown or not self.figures:
-      raise ValueError(
+      raise UserError(
         f"figures: got {unknown or 'none'}; expected some of "
         f"{', '.join(FIGURES)}."
       )
@@ -98,7 +99,7 @@ class SampleQuality:
     """Computes the figures in float64.
 
     Raises:
-      ValueError: if there are fewer images than a figure takes, or pixels are
+      UserError: if there are fewer images than a figure takes, or pixels are
         outside the extractor's range.
     """
     check_range(sums, self.extractor)

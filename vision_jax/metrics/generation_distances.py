@@ -7,6 +7,8 @@ import dataclasses
 
 import numpy as np
 
+from vision_jax.errors import UserError
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Moments:
@@ -60,7 +62,7 @@ def frechet_distance(a: Moments, b: Moments) -> float:
   A B, so that it is real also where a covariance is singular.
   """
   if a.mean.shape != b.mean.shape:
-    raise ValueError(
+    raise UserError(
       f"Fréchet distance: got features of {len(a.mean)} and {len(b.mean)} "
       "numbers; expected moments from one extractor."
     )
@@ -95,7 +97,7 @@ def kernel_distance(
     seed: of the subsets.
 
   Raises:
-    ValueError: if a set has fewer examples than a subset takes.
+    UserError: if a set has fewer examples than a subset takes.
   """
   check_count("kernel distance, subset_size", subset_size, 2)
   for name, features in (("real", real), ("generated", fake)):
@@ -190,10 +192,10 @@ def check_count(what: str, got: float, minimum: int) -> None:
   """Checks that an estimator has enough examples.
 
   Raises:
-    ValueError: with the minimum.
+    UserError: with the minimum.
   """
   if got < minimum:
-    raise ValueError(
+    raise UserError(
       f"{what}: got {int(got)}; expected at least {minimum}. Evaluate on more "
       "examples, or ask less of the estimator."
     )

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from vision_jax.core.types import Array
+from vision_jax.errors import UserError
 
 _PUBLISHED = {"frechet": "fid", "kernel": "kid", "score": "inception_score"}
 
@@ -59,12 +60,12 @@ def check_range(sums: Mapping[str, Any], of: Any) -> None:
   """Checks the counts `outside_real` and `outside_fake`.
 
   Raises:
-    ValueError: if pixels are outside `of.value_range`.
+    UserError: if pixels are outside `of.value_range`.
   """
   for name, what in (("outside_real", "real"), ("outside_fake", "generated")):
     if sums.get(name, 0):
       low, high = of.value_range
-      raise ValueError(
+      raise UserError(
         f"{what} images: {int(sums[name])} pixel values are outside [{low:g}, "
         f"{high:g}] or not a number; expected all within, as the metric takes "
         "them. Check the data's normalisation and the output's range."

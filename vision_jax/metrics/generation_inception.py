@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from vision_jax.errors import UserError
+
 SHA256 = "6726825d"  # begins with; the file's name says so too
 # The file's last word -> ours, and for a convolution its axes.
 _NAMES = {
@@ -34,12 +36,12 @@ def read_inception(
     shapes: nested dict of the model's parameters, for their shapes.
 
   Raises:
-    ValueError: if the file is missing, a .pth of another hash, or has another
+    UserError: if the file is missing, a .pth of another hash, or has another
       layout.
   """
   file = pathlib.Path(path)
   if not file.is_file():
-    raise ValueError(
+    raise UserError(
       f"Inception weights: there is no file {path}; expected pytorch-fid's "
       "pt_inception-2015-12-05-6726825d.pth, or its tensors as .safetensors."
     )
@@ -54,7 +56,7 @@ def from_tensors(
   """Renames tensors of a torch state to the nested parameters of a model.
 
   Raises:
-    ValueError: listing what is missing, too much, or of another shape.
+    UserError: listing what is missing, too much, or of another shape.
   """
   got = {
     _rename(name): _axes(name, x)
@@ -71,7 +73,7 @@ def from_tensors(
   ]
   if wrong:
     more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
-    raise ValueError(
+    raise UserError(
       f"Inception weights: {path} has another layout: "
       f"{'; '.join(wrong[:5])}{more}. Expected the tensors of pytorch-fid's "
       "file; torchvision's Inception is another network."
@@ -82,14 +84,14 @@ def from_tensors(
 def _read_torch(file: pathlib.Path) -> dict[str, np.ndarray]:
   digest = hashlib.sha256(file.read_bytes()).hexdigest()
   if not digest.startswith(SHA256):
-    raise ValueError(
+    raise UserError(
       f"Inception weights: {file} has the SHA-256 {digest[:8]}...; expected "
       f"{SHA256}.... It is damaged or another file: get pytorch-fid's again."
     )
   try:
     import torch
   except ImportError:
-    raise ValueError(
+    raise UserError(
       f"Inception weights: {file} is a torch file, and torch is not "
       "installed: pip install -e '.[oracle]'."
     ) from None
@@ -104,7 +106,7 @@ def _read_safetensors(file: pathlib.Path) -> dict[str, np.ndarray]:
   try:
     return load_file(file)
   except safetensors.SafetensorError as error:
-    raise ValueError(
+    raise UserError(
       f"Inception weights: {file} cannot be read as safetensors ({error})."
     ) from error
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from vision_jax.core.types import Array, Batch
+from vision_jax.errors import UserError
 
 _BLOCK = 1000  # examples whose distances are held at once
 
@@ -28,7 +29,7 @@ class LatentNeighbours:
 
   def __post_init__(self):
     if self.neighbours < 1:
-      raise ValueError(
+      raise UserError(
         f"neighbours: got {self.neighbours}; expected at least 1."
       )
 
@@ -45,12 +46,12 @@ class LatentNeighbours:
     """Classifies every example by the others.
 
     Raises:
-      ValueError: if there are no k others.
+      UserError: if there are no k others.
     """
     del sums
     latent, label = np.asarray(rows["latent"], np.float64), rows["label"]
     if len(latent) <= self.neighbours:
-      raise ValueError(
+      raise UserError(
         f"knn_accuracy: got {len(latent)} examples; expected at least "
         f"{self.neighbours + 1} for {self.neighbours} neighbours."
       )

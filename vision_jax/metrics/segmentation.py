@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from vision_jax.core.types import Array, Batch
+from vision_jax.errors import UserError
 from vision_jax.metrics.confusion import device_confusion
 
 IGNORE = 255
@@ -48,11 +49,11 @@ class Segmentation:
 
   def __post_init__(self):
     if self.absent not in _POLICIES:
-      raise ValueError(
+      raise UserError(
         f"absent: got {self.absent!r}; expected one of {_POLICIES}."
       )
     if self.class_names and len(self.class_names) != self.num_classes:
-      raise ValueError(
+      raise UserError(
         f"class_names: got {len(self.class_names)} for {self.num_classes} "
         "classes."
       )
@@ -64,7 +65,7 @@ class Segmentation:
     del state
     truth, guess = batch["target"], out["target"]
     if truth.shape != guess.shape or truth.ndim != 3:
-      raise ValueError(
+      raise UserError(
         f"target: got truth {truth.shape} and prediction {guess.shape}; "
         "expected both (b, h, w). Predictions have to cover the image."
       )
@@ -82,11 +83,11 @@ class Segmentation:
     """Reads the figures off the matrix.
 
     Raises:
-      ValueError: if labels or predictions were no class, or none counted.
+      UserError: if labels or predictions were no class, or none counted.
     """
     del rows
     if sums["strange"] > 0:
-      raise ValueError(
+      raise UserError(
         f"target: {int(sums['strange'])} pixels are neither one of "
         f"{self.num_classes} classes nor {self.ignore}; correct the masks, map "
         "their values or choose `ignore`."
@@ -112,7 +113,7 @@ def segmentation_figures(
   counts = np.asarray(confusion, np.float64)
   truth, right = counts.sum(1), np.diag(counts)
   if not truth.sum() > 0:
-    raise ValueError("No pixel counts: all are ignored or of mask 0.")
+    raise UserError("No pixel counts: all are ignored or of mask 0.")
   union = truth + counts.sum(0) - right
   iou = class_iou(counts, absent=absent)
   has = truth > 0

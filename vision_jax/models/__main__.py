@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Sequence
 
+from vision_jax.errors import UserError
 from vision_jax.models import count, listing
 
 _NOTE = (
@@ -35,11 +36,11 @@ def table(pattern: str = "", image_size: int | None = None) -> str:
   """Returns the models whose name matches `pattern` as a table.
 
   Raises:
-    ValueError: if none matches, or none takes images of that size.
+    UserError: if none matches, or none takes images of that size.
   """
   names = [name for name in listing.MODELS if re.search(pattern, name)]
   if not names:
-    raise ValueError(
+    raise UserError(
       f"--filter: got {pattern!r}, which matches no model; expected part of "
       f"one of {', '.join(listing.MODELS)}."
     )

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from vision_jax.core.shapes import check_shape
 from vision_jax.core.types import Array
+from vision_jax.errors import UserError
 from vision_jax.layers.conv import Conv
 from vision_jax.layers.dense import Dense
 from vision_jax.layers.upsample import TransposedConv
@@ -182,10 +183,10 @@ def check_halves(size: tuple[int, int], times: int) -> None:
   """Checks that an image of that (h, w) halves so many times.
 
   Raises:
-    ValueError: if a side is not divisible.
+    UserError: if a side is not divisible.
   """
   if any(n % 2**times for n in size):
-    raise ValueError(
+    raise UserError(
       f"image: got {size[0]} x {size[1]} and {times} widths, each of which "
       f"halves the image; expected sides divisible by {2**times}."
     )

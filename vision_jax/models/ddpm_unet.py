@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from vision_jax.core.shapes import check_shape
 from vision_jax.core.types import Array
+from vision_jax.errors import UserError
 from vision_jax.layers.attention import attend
 from vision_jax.layers.conv import Conv
 from vision_jax.layers.dense import Dense
@@ -140,7 +141,7 @@ class DDPMUNet(nn.Module):
     b, h, w, c = check_shape("image", x, "b h w c")
     halvings = 2 ** (len(self.multipliers) - 1)
     if h % halvings or w % halvings:
-      raise ValueError(
+      raise UserError(
         f"image: got {h} x {w}; expected sides divisible by {halvings}, for "
         f"{len(self.multipliers)} resolutions. Pad the images, or give fewer "
         "multipliers."

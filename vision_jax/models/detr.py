@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from vision_jax.core.shapes import check_shape
 from vision_jax.core.types import Array
+from vision_jax.errors import UserError
 from vision_jax.layers.conv import Conv
 from vision_jax.layers.dense import Dense
 from vision_jax.layers.detr import (
@@ -82,7 +83,7 @@ class Detr(nn.Module):
 
   def setup(self):
     if self.queries not in ("learned", "encoder"):
-      raise ValueError(
+      raise UserError(
         f"Detr: got queries={self.queries!r}; expected 'learned' or 'encoder'."
       )
     options = {
@@ -175,7 +176,7 @@ class Detr(nn.Module):
       zip(self.levels, self.projections, strict=True)
     ):
       if level not in maps:
-        raise ValueError(
+        raise UserError(
           f"Detr: the backbone has no level {level!r}; it has {sorted(maps)}."
         )
       y = project(maps[level])
@@ -280,7 +281,7 @@ def variant(
   """
   backbone, dash, dilated = name.partition("-")
   if backbone not in _BACKBONES or (dash and dilated != "DC5"):
-    raise ValueError(
+    raise UserError(
       f"DETR: got the variant {name!r}; expected one of {sorted(_BACKBONES)}, "
       "alone or followed by -DC5."
     )

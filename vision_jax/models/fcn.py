@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from vision_jax.core.shapes import check_shape
 from vision_jax.core.types import Array
+from vision_jax.errors import UserError
 from vision_jax.layers.conv import Conv, max_pool
 from vision_jax.layers.norm import BatchNorm
 from vision_jax.layers.stochastic import Dropout
@@ -74,7 +75,7 @@ class FCN(nn.Module):
     """Maps images x (b, h, w, c) to logits (b, h, w, k) float32."""
     _, h, w, _ = check_shape("image", x, "b h w c")
     if self.stride not in (32, 16, 8) or len(self.stages) != 5:
-      raise ValueError(
+      raise UserError(
         f"FCN: got stride={self.stride} and {len(self.stages)} stages; "
         "expected a stride of 32, 16 or 8 and 5 stages."
       )

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 
 from vision_jax.core.shapes import check_shape
 from vision_jax.core.types import Array
+from vision_jax.errors import UserError
 from vision_jax.layers.conv import Conv
 from vision_jax.layers.dense import Dense
 from vision_jax.layers.norm import BatchNorm
@@ -183,7 +184,7 @@ class DCGANDiscriminator(nn.Module):
   ) -> Array:
     """Maps images x (b, h, w, c) to logits (b,) float32."""
     if self.norm not in NORMS:
-      raise ValueError(
+      raise UserError(
         f"norm: got {self.norm!r}; expected one of {', '.join(NORMS)}."
       )
     b, h, w, _ = check_shape("image", x, "b h w c")

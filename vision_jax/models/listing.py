@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 import flax.linen as nn
 
+from vision_jax.errors import UserError
 from vision_jax.models import detr, resnet
 from vision_jax.models.cnn import CNN
 from vision_jax.models.ddpm_unet import DDPMUNet
@@ -44,10 +45,10 @@ def find(name: str) -> Entry:
   """Returns the entry called `name`.
 
   Raises:
-    ValueError: if there is none; says which there are.
+    UserError: if there is none; says which there are.
   """
   if name not in MODELS:
-    raise ValueError(
+    raise UserError(
       f"model: got {name!r}; expected one of {', '.join(MODELS)}."
     )
   return MODELS[name]

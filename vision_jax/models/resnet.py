@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from vision_jax.core.shapes import check_shape
 from vision_jax.core.types import Array
+from vision_jax.errors import UserError
 from vision_jax.layers.conv import Conv, global_average, max_pool
 from vision_jax.layers.dense import Dense
 from vision_jax.layers.norm import BatchNorm
@@ -179,7 +180,7 @@ class ResNet(nn.Module):
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
   if value not in choices:
-    raise ValueError(f"ResNet: got {name}={value!r}; expected one of {choices}")
+    raise UserError(f"ResNet: got {name}={value!r}; expected one of {choices}")
 
 
 _cifar = functools.partial(

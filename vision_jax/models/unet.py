@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from vision_jax.core.shapes import check_shape
 from vision_jax.core.types import Array
+from vision_jax.errors import UserError
 from vision_jax.layers.conv import Conv, max_pool
 from vision_jax.layers.norm import BatchNorm
 from vision_jax.layers.stochastic import Dropout
@@ -105,11 +106,11 @@ class UNet(nn.Module):
 
   def _check(self, h: int, w: int) -> None:
     if self.padding not in ("same", "valid"):
-      raise ValueError(
+      raise UserError(
         f"UNet: got padding={self.padding!r}; expected 'same' or 'valid'."
       )
     if self.patch < 1 or (self.patch > 1 and self.padding == "valid"):
-      raise ValueError(
+      raise UserError(
         f"UNet: got patch={self.patch} with padding={self.padding!r}; expected "
         "1 or more, and 1 with 'valid'."
       )
@@ -175,12 +176,12 @@ def output_size(size: int, depth: int = 4) -> int:
   """Side of the logits that padding "valid" gives for an image's side.
 
   Raises:
-    ValueError: if a level's side would be odd, or nothing would be left.
+    UserError: if a level's side would be odd, or nothing would be left.
   """
   least, step = _least(depth), 2**depth
   if size < least or (size - least) % step:
     near = input_size(size - 2 * margin(depth), depth)
-    raise ValueError(
+    raise UserError(
       f"UNet: got an image's side of {size} with padding 'valid'; expected "
       f"{least} plus a multiple of {step}, such as {near}, so that every "
       "level can be halved."

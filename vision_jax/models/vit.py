@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from vision_jax.core.shapes import check_shape
 from vision_jax.core.types import Array
+from vision_jax.errors import UserError
 from vision_jax.layers.attention import Attention
 from vision_jax.layers.conv import Conv
 from vision_jax.layers.dense import Dense
@@ -31,11 +32,11 @@ def variant(name: str) -> dict[str, int]:
   >>> ViT(1000, **variant("S/16"))
 
   Raises:
-    ValueError: for another name.
+    UserError: for another name.
   """
   match = re.fullmatch(r"(\w+)/(\d+)", name)
   if not match or match[1] not in _SIZES or int(match[2]) == 0:
-    raise ValueError(
+    raise UserError(
       f"variant: got {name!r}; expected one of {', '.join(_SIZES)}, a slash "
       "and the side of a patch in pixels, such as 'S/16'."
     )
@@ -144,7 +145,7 @@ class ViT(nn.Module):
   def _check(self, x: Array) -> None:
     _, h, w, _ = check_shape("image", x, "b h w c")
     if h % self.patch or w % self.patch:
-      raise ValueError(
+      raise UserError(
         f"ViT: got images of {h} x {w} pixels; expected multiples of the "
         f"patch, {self.patch}; resize or crop them."
       )
@@ -152,7 +153,7 @@ class ViT(nn.Module):
     choices["positions"] = ("learned", "sincos2d")
     for name, expected in choices.items():
       if getattr(self, name) not in expected:
-        raise ValueError(
+        raise UserError(
           f"ViT: got {name}={getattr(self, name)!r}; expected one of {expected}"
         )
 

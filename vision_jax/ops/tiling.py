@@ -9,6 +9,7 @@ import numpy as np
 
 from vision_jax.core.shapes import check_shape
 from vision_jax.core.types import Array
+from vision_jax.errors import UserError
 
 _BLENDS = ("mean", "smooth")
 
@@ -43,17 +44,17 @@ class Tiles:
 
   def __post_init__(self):
     if self.blend not in _BLENDS:
-      raise ValueError(
+      raise UserError(
         f"Tiles: got blend={self.blend!r}; expected one of {_BLENDS}."
       )
     if self.margin < 0 or self.trim < 0:
-      raise ValueError(
+      raise UserError(
         f"Tiles: got margin={self.margin}, trim={self.trim}; expected >= 0."
       )
     for window, step in zip(self.window, self.step, strict=True):
       counted = window - 2 * (self.margin + self.trim)
       if not 0 < step <= counted:
-        raise ValueError(
+        raise UserError(
           f"Tiles: got step {step} for a window of {window} of which "
           f"{counted} pixels count; expected 1 to {counted}, or gaps remain."
         )
@@ -105,7 +106,7 @@ class Tiles:
     b, *out, k = jax.eval_shape(window, starts[0]).shape
     expected = [n - 2 * self.margin for n in self.window]
     if out != expected:
-      raise ValueError(
+      raise UserError(
         f"Tiles: a window of {self.window} gave {tuple(out)}; expected "
         f"{tuple(expected)}, as margin={self.margin} says."
       )

@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 import jax.numpy as jnp
 import optax
 
+from vision_jax.errors import UserError
 from vision_jax.optim import paths, transforms
 from vision_jax.optim.muon import orthogonalized_momentum
 from vision_jax.optim.schedules import Schedule, constant
@@ -46,7 +47,7 @@ def sgd(
   if momentum:
     direction = optax.trace(momentum, nesterov)
   elif nesterov:
-    raise ValueError("sgd: nesterov=True needs a momentum; got momentum=0.")
+    raise UserError("sgd: nesterov=True needs a momentum; got momentum=0.")
 
   def stages(decay):
     return (direction, decay) if decoupled else (decay, direction)
@@ -148,9 +149,9 @@ def _assemble(
 ) -> Transform:
   """Puts clipping, an optimizer's stages, the rate and the masks together."""
   if weight_decay < 0:
-    raise ValueError(f"weight_decay: got {weight_decay}; expected >= 0.")
+    raise UserError(f"weight_decay: got {weight_decay}; expected >= 0.")
   if clip is not None and not clip > 0:
-    raise ValueError(f"clip: got {clip}; expected a norm > 0, or None.")
+    raise UserError(f"clip: got {clip}; expected a norm > 0, or None.")
   schedule = schedule if callable(schedule) else constant(schedule)
   decay = optax.identity()
   if weight_decay:

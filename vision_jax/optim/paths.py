@@ -12,6 +12,8 @@ from typing import Any
 
 import jax
 
+from vision_jax.errors import UserError
+
 # What is never a matrix or a filter; an attention's bias has two axes.
 SCALES_AND_BIASES = r"(^|/)(scale|bias)$"
 
@@ -46,18 +48,18 @@ def check_patterns(what: str, patterns: Iterable[str], params: Any) -> None:
   """Checks that each pattern is a regex and finds a parameter.
 
   Raises:
-    ValueError: naming the option `what`, the pattern and the nearest path.
+    UserError: naming the option `what`, the pattern and the nearest path.
   """
   paths = list_paths(params)
   for pattern in patterns:
     try:
       found = any(re.search(pattern, path) for path in paths)
     except re.error as error:
-      raise ValueError(
+      raise UserError(
         f"{what}: {pattern!r} is not a regular expression ({error})."
       ) from error
     if not found:
-      raise ValueError(
+      raise UserError(
         f"{what}: the pattern {pattern!r} finds none of the {len(paths)} "
         f"parameters; the nearest path is {nearest(pattern, paths)!r}. "
         "Patterns are searched in '/'-joined paths."

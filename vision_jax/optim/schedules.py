@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 import jax
 import jax.numpy as jnp
 
+from vision_jax.errors import UserError
+
 Schedule = Callable[[jax.typing.ArrayLike], jax.Array]
 
 
@@ -55,7 +57,7 @@ def piecewise(
   """rates[i] from update boundaries[i - 1] until before boundaries[i].
 
   Raises:
-    ValueError: unless there is one rate more than boundaries, which increase
+    UserError: unless there is one rate more than boundaries, which increase
       and lie after the warm-up.
   """
   rates, boundaries = tuple(rates), tuple(boundaries)
@@ -63,13 +65,13 @@ def piecewise(
     _check_rate("rates", rate)
   _check_warmup(warmup)
   if len(rates) != len(boundaries) + 1:
-    raise ValueError(
+    raise UserError(
       f"piecewise: got {len(rates)} rates for {len(boundaries)} boundaries; "
       "expected one rate more than boundaries."
     )
   ends = (warmup, *boundaries)
   if any(b <= a for a, b in itertools.pairwise(ends)):
-    raise ValueError(
+    raise UserError(
       f"boundaries: got {boundaries} with warmup={warmup}; expected increasing "
       "updates after the warm-up."
     )
@@ -113,12 +115,12 @@ def one_cycle(
   _check_lengths(peak, steps, 0)
   top = rise * steps - 1
   if not 0 < top < steps - 1:
-    raise ValueError(
+    raise UserError(
       f"rise: got {rise} of {steps} steps; expected a part of (0, 1) that "
       "leaves an update to rise and one to fall."
     )
   if anneal not in ("cosine", "linear"):
-    raise ValueError(f"anneal: got {anneal!r}; expected 'cosine' or 'linear'.")
+    raise UserError(f"anneal: got {anneal!r}; expected 'cosine' or 'linear'.")
   start, end = peak / start_divisor, peak / start_divisor / end_divisor
 
   def between(low, high, part):
@@ -158,21 +160,21 @@ def _progress(step: jax.Array, first: float, last: float) -> jax.Array:
 
 def _check_rate(name: str, rate: float) -> None:
   if not rate >= 0:
-    raise ValueError(f"{name}: got {rate}; expected a number that is >= 0.")
+    raise UserError(f"{name}: got {rate}; expected a number that is >= 0.")
 
 
 def _check_warmup(warmup: int) -> None:
   if warmup < 0:
-    raise ValueError(f"warmup: got {warmup}; expected updates, >= 0.")
+    raise UserError(f"warmup: got {warmup}; expected updates, >= 0.")
 
 
 def _check_lengths(peak: float, steps: int, warmup: int) -> None:
   _check_rate("peak", peak)
   _check_warmup(warmup)
   if steps < 1:
-    raise ValueError(f"steps: got {steps}; expected updates, >= 1.")
+    raise UserError(f"steps: got {steps}; expected updates, >= 1.")
   if warmup >= steps:
-    raise ValueError(
+    raise UserError(
       f"warmup: got {warmup} of {steps} steps; expected fewer than steps. "
       "Both count updates, not epochs."
     )

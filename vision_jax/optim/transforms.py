@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from vision_jax.errors import UserError
 from vision_jax.optim import paths, schedules
 
 # Regex -> multiplier, or a function of all paths -> {path: multiplier}.
@@ -54,7 +55,7 @@ def scale_by_path(rates: Rates) -> optax.GradientTransformation:
       rest of the parameters have 1; or a function like `layer_decay`'s.
 
   Raises:
-    ValueError: at `init`, for a pattern that matches no parameter or a
+    UserError: at `init`, for a pattern that matches no parameter or a
       multiplier that is not positive.
   """
 
@@ -72,7 +73,7 @@ def scale_by_path(rates: Rates) -> optax.GradientTransformation:
       paths.check_patterns("rates", rates, params)
     for path, rate in find(params).items():
       if not rate > 0:
-        raise ValueError(
+        raise UserError(
           f"rates: got {rate} for {path!r}; expected a positive multiplier. "
           "Use `frozen` for what does not train."
         )
@@ -104,17 +105,17 @@ def layer_decay(
     first: regex of what comes before the first block.
 
   Raises:
-    ValueError: for another decay; and where the rates are used, if no path has
+    UserError: for another decay; and where the rates are used, if no path has
       a block.
   """
   if not 0 < decay <= 1:
-    raise ValueError(f"layer_decay: got {decay}; expected a factor in (0, 1].")
+    raise UserError(f"layer_decay: got {decay}; expected a factor in (0, 1].")
 
   def rates(all_paths):
     blocks = {path: re.search(block, path) for path in all_paths}
     number = {path: int(m.group(1)) for path, m in blocks.items() if m}
     if not number:
-      raise ValueError(
+      raise UserError(
         f"layer_decay: the pattern {block!r} finds none of {len(all_paths)} "
         f"parameters; the nearest path is "
         f"{paths.nearest(block, list(all_paths))!r}. Give `block=` a regex "
@@ -140,7 +141,7 @@ def freeze(
   They have no state in `inner`, whose clipping does not see their gradients.
 
   Raises:
-    ValueError: at `init`, for a pattern that matches no parameter, and if all
+    UserError: at `init`, for a pattern that matches no parameter, and if all
       parameters match.
   """
   frozen = paths.make_mask(patterns)
@@ -149,7 +150,7 @@ def freeze(
   def init(params):
     paths.check_patterns("frozen", patterns, params)
     if all(jax.tree.leaves(frozen(params))):
-      raise ValueError(
+      raise UserError(
         f"frozen: the patterns {list(patterns)} match every parameter; "
         "nothing is left to train."
       )

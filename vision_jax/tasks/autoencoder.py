@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from vision_jax.core.types import Array, Batch, Mean, Nets, Objective
+from vision_jax.errors import UserError
 from vision_jax.ops.augment.keys import example_keys
 from vision_jax.ops.diffusion.names import check_name
 from vision_jax.ops.diffusion.noise import normals
@@ -38,7 +39,7 @@ class Autoencoding:
   def __post_init__(self):
     check_name("corruption", self.corruption, CORRUPTIONS)
     if self.level < 0 or (self.corruption == "masking" and self.level > 1):
-      raise ValueError(
+      raise UserError(
         f"level: got {self.level}; expected >= 0, and a share for masking."
       )
 

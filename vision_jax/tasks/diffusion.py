@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from vision_jax.core.types import Array, Batch, Mean, Nets, Objective
+from vision_jax.errors import UserError
 from vision_jax.ops import diffusion
 from vision_jax.ops.augment.keys import example_keys
 from vision_jax.ops.diffusion import Denoised, Schedule
@@ -61,10 +62,10 @@ class Diffusion:
     check_name("weighting", self.weighting, diffusion.WEIGHTINGS)
     check_name("variance", self.variance, VARIANCES)
     if not 0 <= self.drop_label <= 1:
-      raise ValueError(f"drop_label: got {self.drop_label}; expected [0, 1].")
+      raise UserError(f"drop_label: got {self.drop_label}; expected [0, 1].")
     learned = bool(getattr(self.model, "learned_variance", False))
     if learned != self._learned:
-      raise ValueError(
+      raise UserError(
         f"variance: got {self.variance!r} for a model with learned_variance="
         f"{learned}; expected 'learned' with such a model, and only then."
       )
@@ -126,7 +127,7 @@ class Diffusion:
       eta: of ddim, 0 (deterministic) to 1.
 
     Raises:
-      ValueError: for an unknown sampler, too many steps, or guidance of an
+      UserError: for an unknown sampler, too many steps, or guidance of an
         unconditional model.
     """
     denoise = self.denoiser(
@@ -176,7 +177,7 @@ class Diffusion:
   ) -> Callable[[Array, Array], Denoised]:
     """Returns (x, t) -> Denoised, with the model's weights."""
     if guidance != 1 and not self.num_classes:
-      raise ValueError(
+      raise UserError(
         f"guidance: got {guidance} with an unconditional model; expected 1. "
         "Train with num_classes to guide."
       )

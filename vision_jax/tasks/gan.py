@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from vision_jax.core.types import Array, Batch, Mean, Nets, Objective
+from vision_jax.errors import UserError
 from vision_jax.losses.adversarial import (
   ADVERSARIAL,
   discriminator_loss,
@@ -57,15 +58,15 @@ class GAN:
     check_name("loss", self.loss, ADVERSARIAL)
     for name in ("discriminator_steps", "r1_every"):
       if getattr(self, name) < 1:
-        raise ValueError(
+        raise UserError(
           f"{name}: got {getattr(self, name)}; expected at least 1."
         )
     for name in ("penalty", "r1"):
       if getattr(self, name) < 0:
-        raise ValueError(f"{name}: got {getattr(self, name)}; expected >= 0.")
+        raise UserError(f"{name}: got {getattr(self, name)}; expected >= 0.")
     classes = [net.num_classes for net in (self.generator, self.discriminator)]
     if classes[0] != classes[1]:
-      raise ValueError(
+      raise UserError(
         f"num_classes: got {classes[0]} of the generator and {classes[1]} of "
         "the discriminator; expected the same."
       )
@@ -99,7 +100,7 @@ class GAN:
     """Returns parameters and statistics of both nets.
 
     Raises:
-      ValueError: for BatchNorm in a discriminator with a penalty on gradients,
+      UserError: for BatchNorm in a discriminator with a penalty on gradients,
         which are an example's own only without it.
     """
     image, label = batch["image"], labels(batch, self.num_classes)
@@ -112,7 +113,7 @@ class GAN:
       ),
     }
     if "batch_stats" in nets[DISCRIMINATOR] and (self.penalty or self.r1):
-      raise ValueError(
+      raise UserError(
         "discriminator: it has BatchNorm, by which an image's logit depends on "
         "the others; expected none with a gradient penalty or R1. Use norm="
         "'spectral' or 'none', or no penalty."

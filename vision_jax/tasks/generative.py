@@ -5,6 +5,7 @@ import math
 import jax.numpy as jnp
 
 from vision_jax.core.types import Array, Batch
+from vision_jax.errors import UserError
 from vision_jax.ops.augment.keys import example_keys
 from vision_jax.ops.diffusion.noise import normals
 
@@ -15,12 +16,12 @@ def labels(batch: Batch, num_classes: int) -> Array | None:
   """Returns the classes (b,), or None for an unconditional model.
 
   Raises:
-    ValueError: if a conditional model's batch has none.
+    UserError: if a conditional model's batch has none.
   """
   if not num_classes:
     return None
   if "label" not in batch:
-    raise ValueError(
+    raise UserError(
       f"batch: got the keys {sorted(batch)}; a class-conditional model needs "
       "`label` (b,)."
     )
@@ -51,12 +52,12 @@ def latents(
     interpolate: n, at least 2; 0 draws each anew.
 
   Raises:
-    ValueError: for an `interpolate` of 1 or below 0.
+    UserError: for an `interpolate` of 1 or below 0.
   """
   if not interpolate:
     return normals(example_keys(batch, key), number, (size,))
   if interpolate < 2:
-    raise ValueError(
+    raise UserError(
       f"interpolate: got {interpolate}; expected at least 2 images from one "
       "draw to the next."
     )

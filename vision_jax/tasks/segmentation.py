@@ -7,6 +7,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from vision_jax.core.types import Array, Batch, Mean, Nets, Objective
+from vision_jax.errors import UserError
 from vision_jax.losses import segmentation as losses
 from vision_jax.ops.tiling import Tiles
 
@@ -47,7 +48,7 @@ class Segmentation:
   def __post_init__(self):
     unknown = sorted(set(self.terms) - {*_PIXEL, *_IMAGE})
     if unknown or not self.terms:
-      raise ValueError(
+      raise UserError(
         f"terms: got {sorted(self.terms)}; expected some of "
         f"{sorted({*_PIXEL, *_IMAGE})}."
       )
@@ -139,7 +140,7 @@ def _middle(target: Array, shape: tuple[int, ...]) -> Array:
 
 def _most_likely(logits: Array, image: tuple[int, ...]) -> Array:
   if logits.shape[1:3] != image[1:3]:
-    raise ValueError(
+    raise UserError(
       f"Segmentation: got logits {logits.shape} for images {image}; expected "
       "one for each pixel. A model with padding 'valid' predicts through "
       "`tiles`, such as Tiles((572, 572), (384, 384), margin=92)."

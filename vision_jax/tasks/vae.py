@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from vision_jax.core.types import Array, Batch, Mean, Nets, Objective
+from vision_jax.errors import UserError
 from vision_jax.losses.likelihood import (
   Bernoulli,
   Likelihood,
@@ -70,14 +71,14 @@ class VariationalAutoencoding:
     check_name("pixels", self.pixels, PIXELS)
     if PIXELS[self.pixels] != self.likelihood.kind:
       fit = [k for k, v in PIXELS.items() if v == self.likelihood.kind]
-      raise ValueError(
+      raise UserError(
         f"pixels: got {self.pixels!r} with {type(self.likelihood).__name__}; "
         f"expected one of {', '.join(fit)}."
       )
     if self.samples < 1:
-      raise ValueError(f"samples: got {self.samples}; expected at least 1.")
+      raise UserError(f"samples: got {self.samples}; expected at least 1.")
     if self.beta < 0 or (self.beta != 1 and self.samples > 1):
-      raise ValueError(
+      raise UserError(
         f"beta: got {self.beta} with samples={self.samples}; expected >= 0, "
         "and 1 with more than one sample, whose bound has no divergence."
       )
@@ -161,10 +162,10 @@ class VariationalAutoencoding:
     the chunks do not change it.
 
     Raises:
-      ValueError: if the chunk does not divide the samples.
+      UserError: if the chunk does not divide the samples.
     """
     if samples < 1 or samples % min(chunk, samples):
-      raise ValueError(
+      raise UserError(
         f"samples: got {samples} in chunks of {chunk}; expected a multiple."
       )
     chunk = min(chunk, samples)

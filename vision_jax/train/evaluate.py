@@ -9,6 +9,7 @@ import numpy as np
 
 from vision_jax.core.execution import Jit
 from vision_jax.core.step import make_eval_step, make_predict_step
+from vision_jax.errors import UserError
 from vision_jax.train.prefetch import Prefetch
 
 
@@ -91,7 +92,7 @@ class Evaluator:
       for batch in batches:
         total.add(*jax.device_get(step(*weights, states, batch, self._key)))
     if total.empty:
-      raise ValueError(f"eval {name!r}: its data set has no examples.")
+      raise UserError(f"eval {name!r}: its data set has no examples.")
     return self._results(data.metrics, total)
 
   def _compiled(self, name: str, data: Any) -> tuple[Any, Any]:
@@ -113,7 +114,7 @@ class Evaluator:
     for name, metric in metrics.items():
       results = metric.result(total.sums[name], total.rows(name))
       if twice := figures.keys() & results.keys():
-        raise ValueError(
+        raise UserError(
           f"metric {name!r}: the figures {sorted(twice)} have those names "
           "already; give the metric's results other names."
         )

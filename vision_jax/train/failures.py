@@ -4,8 +4,10 @@ import errno
 import os
 import re
 
+from vision_jax.errors import RunFailure, UserError
 
-class CheckpointError(ValueError):
+
+class CheckpointError(UserError):
   """A checkpoint that cannot be written, found, read or used."""
 
 
@@ -13,7 +15,7 @@ class CheckpointMismatch(CheckpointError):
   """Weights of another model: the message lists the leaves that differ."""
 
 
-class SaveError(CheckpointError):
+class SaveError(RunFailure):
   """A checkpoint that could not be written, because of a full disk mostly."""
 
 

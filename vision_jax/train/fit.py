@@ -6,6 +6,7 @@ import jax
 
 from vision_jax.core.execution import Jit
 from vision_jax.core.step import make_train_step
+from vision_jax.errors import UserError
 
 
 def fit(experiment: Any, *, steps: int, seed: int = 0) -> tuple[Any, Any]:
@@ -20,7 +21,7 @@ def fit(experiment: Any, *, steps: int, seed: int = 0) -> tuple[Any, Any]:
     seed: of the initial weights.
 
   Raises:
-    ValueError: if a loss or gradient was not finite.
+    UserError: if a loss or gradient was not finite.
   """
   execution = Jit(devices=jax.local_devices()[:1])
   loader = experiment.train_data
@@ -41,7 +42,7 @@ def fit(experiment: Any, *, steps: int, seed: int = 0) -> tuple[Any, Any]:
   for number in range(steps):
     state, _ = step(state, execution.put(loader.batch(number)))
   if (bad := int(state.bad_step)) >= 0:
-    raise ValueError(
+    raise UserError(
       f"fit: step {bad + 1} of {steps} gave a loss or gradient that is not "
       "finite; lower the learning rate."
     )

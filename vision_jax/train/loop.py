@@ -12,6 +12,7 @@ import jax
 from vision_jax.core.execution import Jit
 from vision_jax.core.state import TrainState
 from vision_jax.core.step import make_train_step
+from vision_jax.errors import RunFailure
 from vision_jax.train.checkpoint import Checkpoints
 from vision_jax.train.evaluate import Evaluator
 from vision_jax.train.logging import Writer
@@ -24,7 +25,7 @@ from vision_jax.train.trace import Trace
 IN_FLIGHT = 2  # steps that may be dispatched and not finished
 
 
-class NotFinite(ValueError):
+class NotFinite(RunFailure):
   """A loss or a gradient that is not a number, or infinite."""
 
 

@@ -26,6 +26,7 @@ from typing import Any
 from absl import logging
 from etils import epath
 
+from vision_jax.errors import UserError
 from vision_jax.train.workdir import is_remote, replace_text
 
 NAME = "metrics.jsonl"
@@ -40,12 +41,12 @@ def scalar(name: str, value: Any) -> int | float | None:
     value: a number, or an array of one element (numpy, jax).
 
   Raises:
-    ValueError: if it is anything else.
+    UserError: if it is anything else.
   """
   value = value.item() if getattr(value, "size", 0) == 1 else value
   if isinstance(value, bool) or not isinstance(value, int | float):
     shape = getattr(value, "shape", type(value).__name__)
-    raise ValueError(f"{name}: got {shape}, expected one number.")
+    raise UserError(f"{name}: got {shape}, expected one number.")
   return value if math.isfinite(value) else None
 
 
@@ -81,11 +82,11 @@ class MetricsFile:
       now: seconds since 1970; the clock's by default.
 
     Raises:
-      ValueError: if a value is not one number, or is called "step" or "time".
+      UserError: if a value is not one number, or is called "step" or "time".
     """
     taken = {"step", "time"} & set(values)
     if taken:
-      raise ValueError(f"a metric cannot be called {sorted(taken)}: rename it.")
+      raise UserError(f"a metric cannot be called {sorted(taken)}: rename it.")
     line = {"step": int(step), "time": time.time() if now is None else now}
     line |= {name: scalar(name, value) for name, value in values.items()}
     self._add(json.dumps(line, allow_nan=False) + "\n")

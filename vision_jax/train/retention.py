@@ -9,6 +9,8 @@ import jax
 from absl import logging
 from etils import epath
 
+from vision_jax.errors import UserError
+
 
 def score(metrics: Mapping[str, float] | None, best: tuple[str, str]) -> float:
   """The compared metric; the worst value where it was not measured."""
@@ -27,9 +29,9 @@ def check_options(
 ):
   """Raises ValueError on an unknown order, or counts below 1."""
   if best is not None and best[1] not in ("max", "min"):
-    raise ValueError(f"best: got order {best[1]!r}; expected 'max' or 'min'.")
+    raise UserError(f"best: got order {best[1]!r}; expected 'max' or 'min'.")
   if keep_best < 1 or (keep_every is not None and keep_every < 1):
-    raise ValueError(
+    raise UserError(
       f"got keep_best={keep_best}, keep_every={keep_every}; expected 1 or "
       "more (keep_every=None keeps no regular ones)."
     )

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from etils import epath
 
+from vision_jax.errors import UserError
 from vision_jax.train.workdir import is_remote
 
 FLUSH_SECONDS = 10.0
@@ -72,12 +73,12 @@ class TensorBoard:
     """Adds images by name: (h, w, c) uint8, or float in [0, 1]; c is 1 or 3.
 
     Raises:
-      ValueError: on another shape.
+      UserError: on another shape.
     """
     for name, image in images.items():
       image = np.asarray(image)
       if image.ndim != 3 or image.shape[-1] not in (1, 3):
-        raise ValueError(
+        raise UserError(
           f"image {name!r}: got shape {image.shape}, expected (h, w, 1 or 3)."
         )
       if image.dtype != np.uint8:

@@ -5,17 +5,19 @@ from typing import Any
 import jax
 from etils import epath
 
+from vision_jax.errors import UserError
+
 
 def parse_steps(text: str, steps: int) -> tuple[int, int]:
   """Reads "FIRST:LAST" for a run of so many steps.
 
   Raises:
-    ValueError: if it is something else.
+    UserError: if it is something else.
   """
   first, _, last = text.partition(":")
   numbers = first.isdigit() and last.isdigit()
   if not (numbers and 0 < int(first) <= int(last) <= steps):
-    raise ValueError(
+    raise UserError(
       f"--profile: got {text!r}; expected FIRST:LAST steps out of 1 to "
       f"{steps}, for example 10:12."
     )

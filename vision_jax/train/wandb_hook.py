@@ -5,6 +5,8 @@ from typing import Any
 
 from etils import epath
 
+from vision_jax.errors import UserError
+
 ID_FILE = "wandb_id"
 
 
@@ -29,12 +31,12 @@ class WandB:
       config: values to show with the run.
 
     Raises:
-      ValueError: if the wandb package is not installed.
+      UserError: if the wandb package is not installed.
     """
     try:
       import wandb
     except ImportError as error:
-      raise ValueError(
+      raise UserError(
         f"--wandb={project} needs the wandb package, which is not installed. "
         "Fix: pip install wandb, or leave the flag out."
       ) from error

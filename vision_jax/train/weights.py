@@ -5,6 +5,7 @@ from typing import Any
 import jax
 from etils import epath
 
+from vision_jax.errors import UserError
 from vision_jax.train import leaves
 from vision_jax.train.checkpoint import Checkpoints
 from vision_jax.train.failures import (
@@ -52,7 +53,7 @@ def restore_weights(
     CheckpointError: if there is nothing to read there.
   """
   if weights not in ("raw", "ema"):
-    raise ValueError(f"weights: got {weights!r}; expected 'raw' or 'ema'.")
+    raise UserError(f"weights: got {weights!r}; expected 'raw' or 'ema'.")
   path = epath.Path(path)
   if path.suffix == ".safetensors":
     return _take(path, StoredFile(path), target, weights)

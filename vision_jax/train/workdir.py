@@ -13,10 +13,12 @@ from typing import Any
 from absl import logging
 from etils import epath
 
+from vision_jax.errors import UserError
+
 LOCK = ".lock"
 
 
-class WorkdirBusy(ValueError):
+class WorkdirBusy(UserError):
   """A workdir that another live process is writing."""
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from vision_jax.errors import UserError
 from vision_jax.viz.palette import palette, readable_on
 from vision_jax.viz.pixels import to_rgb
 from vision_jax.viz.text import put_label
@@ -33,17 +34,17 @@ def draw_boxes(
     thickness: of the lines, in pixels.
 
   Raises:
-    ValueError: if lengths differ or a coordinate is not finite.
+    UserError: if lengths differ or a coordinate is not finite.
   """
   boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
   number = len(boxes)
   for name, values in (("labels", labels), ("scores", scores)):
     if values is not None and len(values) != number:
-      raise ValueError(
+      raise UserError(
         f"{name}: got {len(values)} for {number} boxes; expected as many."
       )
   if not np.isfinite(boxes).all():
-    raise ValueError(
+    raise UserError(
       f"boxes: got {boxes[~np.isfinite(boxes).all(1)][0]}; expected finite "
       "pixels."
     )

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from vision_jax.errors import UserError
 from vision_jax.viz.palette import readable_on
 from vision_jax.viz.pixels import to_rgb
 from vision_jax.viz.text import put_label
@@ -29,11 +30,9 @@ def grid(
     titles: written into the corners, if given.
   """
   if len(images) == 0:
-    raise ValueError("grid: got no images; expected one at least.")
+    raise UserError("grid: got no images; expected one at least.")
   if titles and len(titles) != len(images):
-    raise ValueError(
-      f"grid: got {len(titles)} titles for {len(images)} images."
-    )
+    raise UserError(f"grid: got {len(titles)} titles for {len(images)} images.")
   images = [to_rgb(image) for image in images]
   columns = columns or math.ceil(math.sqrt(len(images)))
   rows = -(-len(images) // columns)

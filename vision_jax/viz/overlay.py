@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from vision_jax.errors import UserError
 from vision_jax.viz.palette import palette, readable_on
 from vision_jax.viz.pixels import to_rgb
 from vision_jax.viz.text import put_label
@@ -21,7 +22,7 @@ def colour_mask(
     ignore: the value that is no class.
 
   Raises:
-    ValueError: for a value without a colour.
+    UserError: for a value without a colour.
   """
   colours = _colours(colours)
   target = np.asarray(target)
@@ -29,7 +30,7 @@ def colour_mask(
   if known.any() and not 0 <= target[known].min() <= target[known].max() < len(
     colours
   ):
-    raise ValueError(
+    raise UserError(
       f"target: got values {np.unique(target[known]).tolist()[:20]}; expected "
       f"0 to {len(colours) - 1} or {ignore}."
     )
@@ -55,7 +56,7 @@ def overlay_mask(
     alpha: how much of the colour, 0 to 1.
   """
   if not 0 <= alpha <= 1:
-    raise ValueError(f"alpha: got {alpha}; expected 0 to 1.")
+    raise UserError(f"alpha: got {alpha}; expected 0 to 1.")
   image = to_rgb(image)
   target = resize_mask(target, image.shape[:2])
   colour = colour_mask(target, colours, ignore=ignore)

@@ -4,6 +4,8 @@ import colorsys
 
 import numpy as np
 
+from vision_jax.errors import UserError
+
 _GOLDEN = 0.618033988749895
 
 
@@ -14,7 +16,7 @@ def palette(number: int) -> np.ndarray:
   turns. A class keeps its colour whatever `number` is.
   """
   if number < 0:
-    raise ValueError(f"palette: got {number} classes; expected >= 0.")
+    raise UserError(f"palette: got {number} classes; expected >= 0.")
   # The turns' lengths were chosen for the largest gap among 11 and 21 colours.
   colours = [
     colorsys.hsv_to_rgb(
@@ -29,7 +31,7 @@ def colour_names(names, colours: np.ndarray | None = None) -> dict:
   """Returns name -> (r, g, b), by `palette` where no colours are given."""
   colours = palette(len(names)) if colours is None else np.asarray(colours)
   if len(colours) != len(names):
-    raise ValueError(
+    raise UserError(
       f"colours: got {len(colours)} for {len(names)} names; expected as many."
     )
   return {

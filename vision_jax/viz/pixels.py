@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from vision_jax.errors import UserError
+
 
 def to_rgb(image: np.ndarray) -> np.ndarray:
   """Returns a new (h w 3) uint8 array of one image.
@@ -13,13 +15,13 @@ def to_rgb(image: np.ndarray) -> np.ndarray:
       clipped.
 
   Raises:
-    ValueError: for another shape.
+    UserError: for another shape.
   """
   image = np.asarray(image)
   if image.ndim == 2:
     image = image[..., None]
   if image.ndim != 3 or image.shape[-1] not in (1, 3):
-    raise ValueError(
+    raise UserError(
       f"image: got shape {image.shape}; expected (h, w), (h, w, 1) or "
       "(h, w, 3)."
     )

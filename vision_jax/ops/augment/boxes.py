@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from vision_jax.core.types import Array, Batch
+from vision_jax.errors import UserError
 from vision_jax.ops.augment.geometry import check_probability
 from vision_jax.ops.augment.keys import uniforms
 from vision_jax.ops.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
@@ -70,10 +71,10 @@ def random_crop_boxes(
   """
   for name, pair in (("scale", scale), ("ratio", ratio)):
     if not 0 < pair[0] <= pair[1]:
-      raise ValueError(f"{name}: got {pair}; expected 0 < smallest <= largest.")
+      raise UserError(f"{name}: got {pair}; expected 0 < smallest <= largest.")
   check_probability(probability)
   if not 0 <= visible <= 1:
-    raise ValueError(f"visible: got {visible}; expected a part, 0 to 1.")
+    raise UserError(f"visible: got {visible}; expected a part, 0 to 1.")
 
   def augment(batch, key):
     _check(batch, "random_crop_boxes")
@@ -194,7 +195,7 @@ def _check(batch: Batch, name: str) -> None:
   lacking = sorted({"boxes", "box_mask"} - set(batch))
   placed = sorted({"target", "masks"} & set(batch))
   if lacking or placed:
-    raise ValueError(
+    raise UserError(
       f"{name} moves image and boxes; the batch lacks {lacking} and has "
       f"{placed} as well. Use an augmentation that moves what there is."
     )

@@ -2,6 +2,7 @@
 
 import jax.numpy as jnp
 
+from vision_jax.errors import UserError
 from vision_jax.ops.augment import pixels
 from vision_jax.ops.augment.geometry import Augment, check_probability
 from vision_jax.ops.augment.keys import uniforms
@@ -43,7 +44,7 @@ def color_jitter(
     ("hue", hue, 0.5),
   ):
     if not 0 <= value <= most:
-      raise ValueError(f"{name}: got {value}; expected 0 ... {most}.")
+      raise UserError(f"{name}: got {value}; expected 0 ... {most}.")
   check_probability(probability)
   check_range(value_range)
 

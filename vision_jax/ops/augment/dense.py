@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from vision_jax.core.types import Array, Batch
+from vision_jax.errors import UserError
 from vision_jax.ops.augment.keys import integers, uniforms
 
 Augment = Callable[[Batch, Array], Batch]
@@ -19,7 +20,7 @@ def random_window(size: tuple[int, int]) -> Augment:
   """Cuts a window (h, w) at random out of image (b, H, W, c) and target.
 
   Raises:
-    ValueError: when traced, if images are smaller.
+    UserError: when traced, if images are smaller.
   """
 
   def augment(batch, key):
@@ -27,7 +28,7 @@ def random_window(size: tuple[int, int]) -> Augment:
     whole = batch["image"].shape[1:3]
     room = [n - m for n, m in zip(whole, size, strict=True)]
     if min(room) < 0:
-      raise ValueError(
+      raise UserError(
         f"random_window: got images {whole}; expected {tuple(size)} at least. "
         "Make them larger on the host, or the window smaller."
       )
@@ -63,9 +64,9 @@ def random_scale_rotate(
     ignore: the target there.
   """
   if not 0 < scale[0] <= scale[1]:
-    raise ValueError(f"scale: got {scale}; expected 0 < smallest <= largest.")
+    raise UserError(f"scale: got {scale}; expected 0 < smallest <= largest.")
   if not 0 <= degrees <= 180:
-    raise ValueError(f"degrees: got {degrees}; expected 0 to 180.")
+    raise UserError(f"degrees: got {degrees}; expected 0 to 180.")
 
   def augment(batch, key):
     _check(batch, "random_scale_rotate")
@@ -152,7 +153,7 @@ def _cut(batch, place, size):
 def _check(batch: Batch, name: str) -> None:
   placed = sorted({"boxes", "masks"} & set(batch))
   if placed:
-    raise ValueError(
+    raise UserError(
       f"{name} moves image and target; the batch has {placed} as well. Use an "
       "augmentation that moves them together."
     )

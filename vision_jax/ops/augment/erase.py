@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from vision_jax.core.types import Array, Batch
+from vision_jax.errors import UserError
 from vision_jax.ops.augment.geometry import Augment, check_probability
 from vision_jax.ops.augment.keys import example_keys, integers, uniforms
 
@@ -34,9 +35,9 @@ def random_erasing(
   """
   check_probability(probability)
   if not 0 < area[0] <= area[1] <= 1:
-    raise ValueError(f"area: got {area}; expected parts (low, high) of (0, 1].")
+    raise UserError(f"area: got {area}; expected parts (low, high) of (0, 1].")
   if not 0 < aspect[0] <= aspect[1]:
-    raise ValueError(f"aspect: got {aspect}; expected (low, high) above 0.")
+    raise UserError(f"aspect: got {aspect}; expected (low, high) above 0.")
   ratio = tuple(math.log(value) for value in aspect)
 
   def augment(batch, key):
@@ -71,7 +72,7 @@ def cutout(
   """
   check_probability(probability)
   if size < 1:
-    raise ValueError(f"size: got {size}; expected pixels, >= 1.")
+    raise UserError(f"size: got {size}; expected pixels, >= 1.")
 
   def augment(batch, key):
     h, w = batch["image"].shape[1:3]
@@ -104,7 +105,7 @@ def _paint(batch: Batch, key: Array, inside: Array, fill: Fill) -> Batch:
   if fill == "noise":
     paint = _noise(batch, key)
   elif isinstance(fill, str):
-    raise ValueError(f"fill: got {fill!r}; expected values or 'noise'.")
+    raise UserError(f"fill: got {fill!r}; expected values or 'noise'.")
   else:
     paint = jnp.asarray(fill, image.dtype)
   return {**batch, "image": jnp.where(inside, paint, image)}
@@ -113,7 +114,7 @@ def _paint(batch: Batch, key: Array, inside: Array, fill: Fill) -> Batch:
 def _noise(batch: Batch, key: Array) -> Array:
   image = batch["image"]
   if not jnp.issubdtype(image.dtype, jnp.floating):
-    raise ValueError(
+    raise UserError(
       f"fill: got 'noise' for {image.dtype} images; expected normalised floats."
     )
   keys = example_keys(batch, jax.random.fold_in(key, 1))

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from vision_jax.core.types import Array, Batch
+from vision_jax.errors import UserError
 from vision_jax.ops.augment.keys import integers, uniforms
 
 Augment = Callable[[Batch, Array], Batch]
@@ -49,14 +50,14 @@ def random_crop_flip(
 def check_probability(probability: float) -> None:
   """Raises a ValueError unless this is in [0, 1]."""
   if not 0 <= probability <= 1:
-    raise ValueError(f"probability: got {probability}; expected [0, 1].")
+    raise UserError(f"probability: got {probability}; expected [0, 1].")
 
 
 def check_image_only(batch: Batch, name: str) -> None:
   """Raises a ValueError if boxes or masks would have to move along."""
   placed = sorted(set(_PLACED) & set(batch))
   if placed:
-    raise ValueError(
+    raise UserError(
       f"{name} moves the image alone; the batch has {placed} as well. Use an "
       "augmentation that moves them together, such as random_flip."
     )
@@ -64,9 +65,9 @@ def check_image_only(batch: Batch, name: str) -> None:
 
 def _crop(pad: int, mode: str, flip: float) -> Augment:
   if pad < 0:
-    raise ValueError(f"pad: got {pad}; expected pixels, >= 0.")
+    raise UserError(f"pad: got {pad}; expected pixels, >= 0.")
   if mode not in _PAD_MODES:
-    raise ValueError(f"mode: got {mode!r}; expected one of {[*_PAD_MODES]}.")
+    raise UserError(f"mode: got {mode!r}; expected one of {[*_PAD_MODES]}.")
 
   def augment(batch, key):
     check_image_only(batch, "random_crop")

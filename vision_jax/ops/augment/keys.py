@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from vision_jax.core.types import Array, Batch
+from vision_jax.errors import UserError
 
 
 def example_keys(batch: Batch, key: Array) -> Array:
@@ -19,7 +20,7 @@ def example_keys(batch: Batch, key: Array) -> Array:
       batch as a whole, so that halves would differ.
   """
   if "index" not in batch:
-    raise ValueError(
+    raise UserError(
       f"batch: got the keys {sorted(batch)}; augmentations need `index` (b,), "
       "the position of each example, which a Loader gives."
     )

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from vision_jax.core.types import Array
+from vision_jax.errors import UserError
 
 # What black and white are in the image: numbers, or one for each channel.
 ValueRange = tuple[float | Sequence[float], float | Sequence[float]]
@@ -27,7 +28,7 @@ def check_range(value_range: ValueRange) -> None:
   """Raises a ValueError unless white is above black in every channel."""
   low, high = (np.asarray(value, np.float64) for value in value_range)
   if not np.all(high > low):
-    raise ValueError(
+    raise UserError(
       f"value_range: got {value_range}; expected (black, white), the second "
       "larger. normalized_range(mean, std) gives that of normalised images."
     )

@@ -11,6 +11,7 @@ import numpy as np
 import scipy.stats
 
 from vision_jax.core.types import Array, Batch
+from vision_jax.errors import UserError
 from vision_jax.ops.augment.erase import rectangle
 from vision_jax.ops.augment.geometry import (
   Augment,
@@ -72,7 +73,7 @@ def mixup_or_cutmix(
 def _make(mixup_alpha, cutmix_alpha, num_classes, probability, switch):
   check_probability(probability)
   if num_classes < 1:
-    raise ValueError(f"num_classes: got {num_classes}; expected >= 1.")
+    raise UserError(f"num_classes: got {num_classes}; expected >= 1.")
   tables = [_beta(a) for a in (mixup_alpha, cutmix_alpha) if a is not None]
 
   def augment(batch, key):
@@ -114,7 +115,7 @@ def _partner(x: Array) -> Array:
 def _of_the_first(x: Array) -> Array:
   """Gives both examples of a pair the values of the first."""
   if x.shape[0] % 2:
-    raise ValueError(
+    raise UserError(
       f"batch: got {x.shape[0]} examples on a shard; mixing pairs neighbours "
       "and needs an even number. Choose a batch size divisible by 2 x devices."
     )
@@ -150,7 +151,7 @@ def _cut(image: Array, part: Array, where: Array) -> Array:
 def _distribution(label: Array, k: int) -> Array:
   if not jnp.issubdtype(label.dtype, jnp.integer):
     if label.shape[-1] != k:
-      raise ValueError(
+      raise UserError(
         f"label: got {label.shape[-1]} classes; num_classes is {k}."
       )
     return label.astype(jnp.float32)
@@ -165,7 +166,7 @@ def _beta(alpha: float) -> np.ndarray:
   which takes seconds to compile.
   """
   if not alpha > 0:
-    raise ValueError(f"alpha: got {alpha}; expected a number above 0.")
+    raise UserError(f"alpha: got {alpha}; expected a number above 0.")
   knots = np.linspace(0, 1, _KNOTS)
   return scipy.stats.beta.ppf(knots, alpha, alpha).astype(np.float32)
 

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from vision_jax.core.types import Array
+from vision_jax.errors import UserError
 
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
@@ -18,7 +19,7 @@ def gray(x: Array) -> Array:
   if c == 1:
     return x
   if c != 3:
-    raise ValueError(
+    raise UserError(
       f"image: got {c} channels; colour operations expect 1 or 3."
     )
   r, g, b = _split(x)

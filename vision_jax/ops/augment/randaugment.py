@@ -20,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from vision_jax.core.types import Array
+from vision_jax.errors import UserError
 from vision_jax.ops.augment import pixels, warp
 from vision_jax.ops.augment.geometry import Augment, check_image_only
 from vision_jax.ops.augment.keys import integers, uniforms
@@ -65,9 +66,9 @@ def rand_augment(
     fill: the grey that moves in from outside; 0 is black and 1 white.
   """
   if num_ops < 1:
-    raise ValueError(f"num_ops: got {num_ops}; expected >= 1.")
+    raise UserError(f"num_ops: got {num_ops}; expected >= 1.")
   if not 0 <= magnitude <= 10:
-    raise ValueError(f"magnitude: got {magnitude}; expected 0 ... 10.")
+    raise UserError(f"magnitude: got {magnitude}; expected 0 ... 10.")
   check_range(value_range)
 
   def augment(batch, key):

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from vision_jax.core.types import Array
+from vision_jax.errors import UserError
 from vision_jax.ops.diffusion.noise import normals
 from vision_jax.ops.diffusion.samplers import Denoiser
 from vision_jax.ops.diffusion.schedules import Schedule
@@ -111,11 +112,11 @@ def bits_per_dim(
       stretches of equal length, which is unbiased; None is all.
 
   Raises:
-    ValueError: if `terms` does not divide T.
+    UserError: if `terms` does not divide T.
   """
   terms = schedule.steps if terms is None else terms
   if terms < 1 or schedule.steps % terms:
-    raise ValueError(
+    raise UserError(
       f"terms: got {terms}; expected a divisor of the {schedule.steps} times."
     )
   length = schedule.steps // terms

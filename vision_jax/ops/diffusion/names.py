@@ -3,17 +3,19 @@
 import difflib
 from collections.abc import Iterable
 
+from vision_jax.errors import UserError
+
 
 def check_name(what: str, got: str, known: Iterable[str]) -> str:
   """Returns `got`, if it is one of the known names.
 
   Raises:
-    ValueError: with the nearest name and all of them.
+    UserError: with the nearest name and all of them.
   """
   known = tuple(known)
   if got not in known:
     near = difflib.get_close_matches(str(got), known, 1, 0.0)[0]
-    raise ValueError(
+    raise UserError(
       f"{what}: got {got!r}; did you mean {near!r}? Expected one of "
       f"{', '.join(known)}."
     )

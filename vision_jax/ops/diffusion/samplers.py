@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from vision_jax.core.types import Array
+from vision_jax.errors import UserError
 from vision_jax.ops.diffusion import tables
 from vision_jax.ops.diffusion.names import check_name
 from vision_jax.ops.diffusion.noise import normals
@@ -46,7 +47,7 @@ def sample(
     Images (b, *shape) float32, in the range of the denoised ones.
 
   Raises:
-    ValueError: for an unknown sampler (with the nearest), too many steps, or
+    UserError: for an unknown sampler (with the nearest), too many steps, or
       an eta of another sampler than ddim.
   """
   table = sampler_table(schedule, sampler, steps, eta=eta, variance=variance)
@@ -86,7 +87,7 @@ def sampler_table(
   if sampler == "ddim":
     return tables.ddim(schedule, steps, eta)
   if eta:
-    raise ValueError(
+    raise UserError(
       f"eta: got {eta} with {sampler!r}, which has none; expected 0, or the "
       "sampler 'ddim'."
     )

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from vision_jax.core.types import Array
+from vision_jax.errors import UserError
 from vision_jax.ops.diffusion.names import check_name
 
 MAX_BETA = 0.999
@@ -30,12 +31,12 @@ class Schedule:
   def __post_init__(self):
     bar = np.asarray(self.alpha_bar, np.float64)
     if bar.ndim != 1 or not bar.size or not (bar[-1] > 0 and bar[0] < 1):
-      raise ValueError(
+      raise UserError(
         f"alpha_bar: got shape {bar.shape} from {bar.flat[:1]} to "
         f"{bar.flat[-1:]}; expected (T,) within (0, 1)."
       )
     if (np.diff(bar) >= 0).any():
-      raise ValueError("alpha_bar: expected values that decrease with time.")
+      raise UserError("alpha_bar: expected values that decrease with time.")
     object.__setattr__(self, "alpha_bar", bar)
 
   @property
@@ -118,12 +119,12 @@ def schedule(name: str, steps: int = 1000) -> Schedule:
   """Returns the schedule "linear", "cosine" or "sigmoid".
 
   Raises:
-    ValueError: for another name, or steps below 1.
+    UserError: for another name, or steps below 1.
   """
   return SCHEDULES[check_name("schedule", name, SCHEDULES)](steps)
 
 
 def _positive(steps: int) -> int:
   if steps < 1:
-    raise ValueError(f"steps: got {steps}; expected at least 1.")
+    raise UserError(f"steps: got {steps}; expected at least 1.")
   return steps

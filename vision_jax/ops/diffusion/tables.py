@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from vision_jax.errors import UserError
 from vision_jax.ops.diffusion.names import check_name
 from vision_jax.ops.diffusion.schedules import Schedule
 
@@ -60,7 +61,7 @@ def time_grid(
   With `cut`, without the times where sigma / alpha is above `NOISIEST`.
 
   Raises:
-    ValueError: for fewer than one or more than T.
+    UserError: for fewer than one or more than T.
   """
   last = _noisiest(schedule, steps, cut)
   grid = np.linspace(last, 0, steps) if steps > 1 else np.array([last])
@@ -85,7 +86,7 @@ def log_snr_grid(schedule: Schedule, steps: int) -> np.ndarray:
 def _noisiest(schedule: Schedule, steps: int, cut: bool) -> int:
   """The time to begin at."""
   if not 1 <= steps <= schedule.steps:
-    raise ValueError(
+    raise UserError(
       f"steps: got {steps} sampling steps; expected 1 to {schedule.steps}, the "
       "number of times that the model was trained on."
     )
@@ -101,7 +102,7 @@ def ddim(schedule: Schedule, steps: int, eta: float = 0.0) -> Table:
   eta = 0 is deterministic, 1 is DDPM with the smaller variance.
   """
   if not 0 <= eta <= 1:
-    raise ValueError(f"eta: got {eta}; expected 0 (no noise) to 1 (DDPM).")
+    raise UserError(f"eta: got {eta}; expected 0 (no noise) to 1 (DDPM).")
   t = time_grid(schedule, steps)
   levels = _levels(schedule, t)
   noise = eta * np.sqrt(_posterior_variance(levels))
