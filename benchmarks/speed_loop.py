@@ -19,7 +19,7 @@ from vision_jax import tuning
 from vision_jax.train.progress import Progress
 
 IMAGES = 1024  # in memory, CIFAR-10's shape
-DISPATCHED = 3  # steps that the loop may run ahead, and some
+WARM = 3  # steps before the first that counts
 
 
 def loop_rows(
@@ -126,8 +126,8 @@ class _Bench:
         progress=progress,
         stop=stack.enter_context(Stop(checkpoints.reached_preemption)),
       ).run(self.execution.init(self.make), 0)
-    first, last = progress.stamps[DISPATCHED], progress.stamps[-1]
-    return (last - first) / (len(progress.stamps) - 1 - DISPATCHED)
+    first, last = progress.stamps[WARM], progress.stamps[-1]
+    return (last - first) / (len(progress.stamps) - 1 - WARM)
 
   def loading(self) -> float:
     """Returns the seconds that making one batch takes."""
@@ -171,7 +171,7 @@ def _experiment(model: str, batch_size: int) -> Any:
 
 
 class _Stamps(Progress):
-  """Progress that also notes when each step was dispatched."""
+  """Progress that also notes when each step was finished."""
 
   def __init__(self, *args: Any, **options: Any):
     super().__init__(*args, **options)

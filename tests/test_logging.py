@@ -184,11 +184,10 @@ def run_progress(stream, seconds, **options):
     now[0] += 60.0 if step == 1 else seconds
     progress(step)
     if step == 50:
-      progress.pause()
-      now[0] += 1000
+      with progress.paused():
+        now[0] += 1000
       progress.write(50, {"train/loss": 0.125, "val/accuracy": 0.5, "x/y/z": 1})
       progress.say("evaluated")
-      progress.resume()
   progress.close()
   return progress
 

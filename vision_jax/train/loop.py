@@ -4,7 +4,7 @@ import collections
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -125,25 +125,35 @@ class Training:
           state, logs = compiled.step(state, batch)
         if self.trace:
           self.trace.after(number + 1, logs)
-        in_flight.append(logs)
-        if len(in_flight) > IN_FLIGHT:
-          jax.block_until_ready(in_flight.popleft())
-        clock.lap(batches.waited)
+        in_flight.append((number + 1, logs, batches.waited))
         batches.waited = 0.0
-        self.progress(number + 1)
+        self._complete(in_flight, IN_FLIGHT, clock)
         stopping = self.stop(number + 1)
         if self._due(number + 1, start) or stopping:
-          clock.pause()
-          self.progress.pause()
+          self._complete(in_flight, 0, clock)
           figures = self._report(
             number + 1, start, state, logs, clock, compiled, stopping
           )
-          clock.resume()
-          self.progress.resume()
         if stopping:
           break
     self.checkpoints.wait()
     return Outcome(number + 1, figures, self.stop.reason if stopping else None)
+
+  def _complete(
+    self, in_flight: collections.deque, left: int, clock: Clock
+  ) -> None:
+    """Waits for the oldest steps until `left` are in flight; counts them."""
+    while len(in_flight) > left:
+      done, logs, waited = in_flight.popleft()
+      jax.block_until_ready(logs)
+      clock.lap(waited)
+      self.progress(done)
+
+  @contextlib.contextmanager
+  def _off_the_clock(self, clock: Clock) -> Iterator[None]:
+    """For what is no training: an evaluation, pictures, a checkpoint."""
+    with clock.paused(), self.progress.paused():
+      yield
 
   def _due(self, done: int, start: int) -> bool:
     c = self.config
@@ -172,17 +182,20 @@ class Training:
       figures |= compiled.figures | {"memory/peak_bytes": peak_bytes()}
     evaluate = last or (c.eval_every and done % c.eval_every == 0)
     if evaluate and not stopping:
-      figures |= self._evaluator(state.weights, costly=last)
+      with self._off_the_clock(clock):
+        figures |= self._evaluator(state.weights, costly=last)
     if evaluate or last or stopping:
       figures |= count_skipped(self.experiment)
     self.write(done, figures)
-    shown = evaluate and not stopping
-    if shown and (pictures := self._evaluator.pictures(state.weights)):
-      self.write.images(done, pictures)
+    if evaluate and not stopping:
+      with self._off_the_clock(clock):
+        if pictures := self._evaluator.pictures(state.weights):
+          self.write.images(done, pictures)
     best = evaluate and self.experiment.best
     if last or stopping or best or (c.save_every and done % c.save_every == 0):
       extra = {"batch_size": c.batch_size, "seed": c.seed}
-      self.checkpoints.save(done, state, figures, extra)
+      with self._off_the_clock(clock):
+        self.checkpoints.save(done, state, figures, extra)
     return figures
 
   def _check_finite(self, bad: int) -> None:

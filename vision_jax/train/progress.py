@@ -1,20 +1,21 @@
 """How far a run is: a bar on a terminal, plain lines elsewhere."""
 
+import contextlib
 import datetime
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TextIO
 
 LINE_SECONDS = 10.0  # between two plain lines at least
-SMOOTHING = 0.1  # weight of the newest interval in the rate
+SMOOTHING = 0.1  # weight of the newest interval in the means
 
 
 class Progress:
   """Counts steps; shows rate (images/s), time left and the newest figures.
 
-  Call it with the number of finished steps, after each. What happens between
-  `pause` and `resume`, such as an evaluation, does not lower the rate.
+  Call it with the number of finished steps, after each. What happens under
+  `paused`, such as an evaluation, does not lower the rate.
   """
 
   def __init__(
@@ -39,11 +40,12 @@ class Progress:
     """
     self.step = start
     self.rate: float | None = None
+    self._images = self._seconds = 0.0  # of a step, smoothed
     self._steps, self._batch_size, self._start = steps, batch_size, start
     self._stream = sys.stderr if stream is None else stream
     self._quiet, self._clock = quiet, clock
-    self._last, self._paused = clock(), None
-    self._shown, self._text, self._bar = clock(), "", None
+    self._last = self._shown = clock()
+    self._text, self._bar = "", None
 
   def __call__(self, step: int):
     """Tells that `step` steps are done."""
@@ -51,10 +53,11 @@ class Progress:
     seconds, done = now - self._last, step - self.step
     first = self.step == self._start  # it compiles, and says nothing of a rate
     self.step, self._last = step, now
-    if seconds > 0 and not first:
-      rate = done * self._batch_size / seconds
-      keep = 0.0 if self.rate is None else 1 - SMOOTHING
-      self.rate = keep * (self.rate or 0.0) + (1 - keep) * rate
+    if not first:
+      # Images and seconds each by themselves: a mean of rates is too high.
+      self._images += SMOOTHING * (done * self._batch_size - self._images)
+      self._seconds += SMOOTHING * (seconds - self._seconds)
+      self.rate = self._images / self._seconds if self._seconds else None
     if self._quiet:
       return
     if self._stream.isatty():
@@ -111,15 +114,12 @@ class Progress:
       self._stream.write(text + "\n")
       self._stream.flush()
 
-  def pause(self):
+  @contextlib.contextmanager
+  def paused(self) -> Iterator[None]:
     """Stops the clock."""
-    self._paused = self._clock()
-
-  def resume(self):
-    """Goes on where `pause` stopped."""
-    if self._paused is not None:
-      self._last += self._clock() - self._paused
-      self._paused = None
+    start = self._clock()
+    yield
+    self._last += self._clock() - start
 
   def close(self):
     """Ends the bar's line."""

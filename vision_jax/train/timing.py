@@ -1,8 +1,10 @@
 """What a run costs: step times, waiting for data, compiling, memory, FLOPs."""
 
+import contextlib
 import resource
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -14,15 +16,16 @@ _CACHE_HIT = "/jax/compilation_cache/cache_hits"
 class Clock:
   """Durations of steps, from one completed step to the next.
 
-  Call `lap` after each step; `pause` leaves out what happens until `resume`
-  (evaluation, saving).
+  Call `lap` for each step, once it has completed on the devices: a step that
+  was only dispatched took no time yet. `paused` leaves out what runs under it
+  (evaluation, saving); no step may be in flight there, or the devices would
+  work on it for free.
   """
 
   def __init__(self):
     self._laps: list[float] = []
     self._waits: list[float] = []
     self._last = time.perf_counter()
-    self._paused = 0.0
 
   def lap(self, waited: float) -> None:
     """Ends a step, of which `waited` seconds went by waiting for data."""
@@ -31,13 +34,12 @@ class Clock:
     self._waits.append(waited)
     self._last = now
 
-  def pause(self) -> None:
+  @contextlib.contextmanager
+  def paused(self) -> Iterator[None]:
     """Stops the clock."""
-    self._paused = time.perf_counter()
-
-  def resume(self) -> None:
-    """Goes on where `pause` stopped."""
-    self._last += time.perf_counter() - self._paused
+    start = time.perf_counter()
+    yield
+    self._last += time.perf_counter() - start
 
   def summary(self, batch_size: int, last: int | None = None) -> dict:
     """Returns images/s, p50 and p95 of a step and the share of data wait.

@@ -1,0 +1,175 @@
+"""The reported rate, against a device whose steps take a known time.
+
+Nothing runs here and nothing sleeps: the clocks read a number that the device
+moves, so the load of the machine decides nothing.
+"""
+
+import io
+import types
+
+import numpy as np
+import pytest
+
+from vision_jax.experiment import base_config
+from vision_jax.train import loop, prefetch, progress, timing
+
+STEPS, BATCH_SIZE = 20, 32
+# In seconds: a step on the device, to dispatch it, to write a log line, an
+# evaluation.
+STEP, DISPATCH, WRITE, EVALUATION = 0.4, 0.001, 0.01, 70.0
+
+
+class Device:
+  """Runs the steps in order; time passes only where somebody waits or works."""
+
+  def __init__(self):
+    self.now, self.free, self.off = 0.0, 0.0, 0.0
+
+  def step(self, state, batch):
+    del batch
+    self.now += DISPATCH
+    self.free = max(self.free, self.now) + STEP
+    return state, {"loss": Value(self, self.free)}
+
+  def evaluate(self, weights, costly=False):
+    del weights, costly
+    assert self.now >= self.free, "a step runs while the clock stands"
+    self.now += EVALUATION
+    self.off += EVALUATION
+    return {}
+
+
+class Value:
+  """An array that is there once the device's clock has reached `ready`."""
+
+  def __init__(self, device, ready):
+    self.device, self.ready = device, ready
+
+  def block_until_ready(self):
+    self.device.now = max(self.device.now, self.ready)
+    return self
+
+  def __array__(self, dtype=None, copy=None):
+    self.block_until_ready()
+    return np.zeros((), dtype)
+
+
+class Batches:
+  """A `Prefetch` whose every batch takes `seconds` to come."""
+
+  def __init__(self, device, seconds):
+    self.device, self.seconds, self.waited = device, seconds, 0.0
+
+  def __next__(self):
+    self.device.now += self.seconds
+    self.waited += self.seconds
+    return {}
+
+  def __enter__(self):
+    return self
+
+  def __exit__(self, *_):
+    pass
+
+
+@pytest.fixture
+def train(monkeypatch):
+  """Returns a function that trains; it gives the lines, rate and device."""
+
+  def run(wait=0.0, **cadences):
+    device, lines = Device(), []
+    clock = types.SimpleNamespace(perf_counter=lambda: device.now)
+    for module in (timing, prefetch):
+      monkeypatch.setattr(module, "time", clock)
+    compiled = types.SimpleNamespace(step=device.step, figures={})
+    monkeypatch.setattr(loop, "Prefetch", lambda *_: Batches(device, wait))
+    monkeypatch.setattr(loop, "Compilation", lambda *_, **__: compiled)
+    monkeypatch.setattr(loop, "make_train_step", lambda *_, **__: None)
+    monkeypatch.setattr(loop, "count_skipped", lambda _: {})
+
+    def write(step, figures):
+      device.now += WRITE
+      lines.append({"step": step, **figures})
+
+    shown = progress.Progress(
+      STEPS, BATCH_SIZE, stream=io.StringIO(), clock=lambda: device.now
+    )
+    training = loop.Training(
+      experiment=FakeExperiment(),
+      config=base_config(steps=STEPS, batch_size=BATCH_SIZE, **cadences),
+      execution=types.SimpleNamespace(
+        axis=None, devices=1, train_step=lambda *_: None
+      ),
+      checkpoints=types.SimpleNamespace(
+        save=lambda *_: device.evaluate(None), wait=lambda: None
+      ),
+      write=write,
+      progress=shown,
+      stop=Never(),
+    )
+    training.__dict__["_evaluator"] = Evaluator(device)
+    state = types.SimpleNamespace(bad_step=np.array(-1), weights=None)
+    training.run(state, 0)
+    return lines, shown.rate, device
+
+  return run
+
+
+class FakeExperiment:
+  task = optimizers = augment = ema = accumulate = best = None
+  train_data = types.SimpleNamespace(shard=lambda *_: None)
+
+
+class Evaluator:
+  def __init__(self, device):
+    self.device = device
+
+  def __call__(self, weights, costly=False):
+    return self.device.evaluate(weights)
+
+  def pictures(self, weights):
+    self.device.evaluate(weights)
+    return {}
+
+
+class Never:
+  reason = None
+
+  def __call__(self, step):
+    return False
+
+
+@pytest.mark.parametrize("log_every", [1, 2, 5, 10])
+@pytest.mark.parametrize("eval_every", [0, 3])
+def test_the_reported_rate_is_the_wall_clocks(train, log_every, eval_every):
+  lines, shown, device = train(log_every=log_every, eval_every=eval_every)
+  # The last line's write and the last evaluation come after its figures.
+  seconds = device.now - device.off - WRITE
+  expected = BATCH_SIZE * STEPS / seconds
+  last = lines[-1]
+  assert last["step"] == STEPS
+  assert last["time/images_per_s"] == pytest.approx(expected, rel=0.05)
+  assert last["time/step_p50_ms"] == pytest.approx(1e3 * STEP, rel=0.05)
+  assert last["time/step_p95_ms"] == pytest.approx(1e3 * STEP, rel=0.05)
+  assert shown == pytest.approx(expected, rel=0.05)
+  for line in lines:  # also every window between
+    assert line["time/images_per_s"] == pytest.approx(expected, rel=0.05)
+
+
+@pytest.mark.parametrize("log_every", [1, 2, 5])
+def test_the_share_of_waiting_for_data(train, log_every):
+  lines, _, device = train(wait=3 * STEP, log_every=log_every)
+  seconds = device.now - device.off - WRITE
+  waited = 3 * STEP * (STEPS - 1)  # the first batch comes before the clock
+  share = lines[-1]["time/data_wait_share"]
+  assert share == pytest.approx(waited / seconds, rel=0.05)
+
+
+def test_a_mean_of_rates_is_not_the_rate():
+  """Steps of 0.1 and 1.9 seconds: one image a second, not 5.3."""
+  now = [0.0]
+  shown = progress.Progress(400, 1, stream=io.StringIO(), clock=lambda: now[0])
+  for step in range(1, 401):
+    now[0] += 0.1 if step % 2 else 1.9
+    shown(step)
+  assert shown.rate == pytest.approx(1.0, rel=0.1)
