@@ -6,7 +6,8 @@ import optax
 import pytest
 
 from tests.tables import TASKS
-from vision_jax.core.execution import Jit, Pmap, make_execution, parse_mesh
+from vision_jax.core.execution import Jit, Pmap, make_execution
+from vision_jax.core.mesh import parse_mesh
 from vision_jax.core.state import create_state
 from vision_jax.core.step import make_eval_step, make_train_step
 from vision_jax.metrics.classification import Accuracy

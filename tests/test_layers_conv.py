@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from vision_jax.core.forms import cpu_forms
 from vision_jax.layers.conv import convolve, max_pool
-from vision_jax.layers.forms import VARIABLE, cpu_forms, use_cpu_forms
 
 POOLS = [(2, 2, 0), (3, 2, 1), (3, 3, 0), (3, 2, 0)]
 # kernel, stride, padding: 1x1, strided 1x1, patches, 3x3, strided 7x7
@@ -86,15 +86,3 @@ def test_convolution_forms_agree_with_torch(kernel, stride, padding):
   np.testing.assert_allclose(dx, nhwc(tx.grad), rtol=1e-4, atol=1e-4)
   expected = tw.grad.numpy().transpose(2, 3, 1, 0)
   np.testing.assert_allclose(dw, expected, rtol=1e-4, atol=1e-4)
-
-
-def test_forms_are_chosen_by_backend_and_environment(monkeypatch):
-  assert use_cpu_forms()
-  monkeypatch.setenv(VARIABLE, "off")
-  assert not use_cpu_forms()
-  with cpu_forms(True):
-    assert use_cpu_forms()
-  assert not use_cpu_forms()
-  monkeypatch.setenv(VARIABLE, "yes")
-  with pytest.raises(ValueError, match="'yes'; expected 'on' or 'off'"):
-    use_cpu_forms()

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from tests.tables_models import MODELS, STRUCTURES
+from vision_jax.core.forms import cpu_forms
 from vision_jax.core.shapes import check_shape
 from vision_jax.layers import dense
-from vision_jax.layers.forms import cpu_forms
 from vision_jax.models import count
 from vision_jax.models.resnet import ResNet18, ResNet50
 from vision_jax.models.vit import ViT, variant

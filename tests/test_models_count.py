@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from vision_jax.layers.forms import cpu_forms
+from vision_jax.core.forms import cpu_forms
 from vision_jax.models import count, listing
 from vision_jax.models.__main__ import main
 

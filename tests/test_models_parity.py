@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from vision_jax.core.forms import cpu_forms
 from vision_jax.layers import dense
-from vision_jax.layers.forms import cpu_forms
 from vision_jax.models.resnet import ResNet
 from vision_jax.models.vit import ViT
 

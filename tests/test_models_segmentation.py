@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from vision_jax.layers.forms import cpu_forms
+from vision_jax.core.forms import cpu_forms
 from vision_jax.layers.upsample import (
   bilinear_init,
   max_pool_with_index,

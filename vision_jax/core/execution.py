@@ -4,14 +4,16 @@ Both keep state on the devices, take a batch as each process's slice of the
 global one, and return logs, sums and rows whole on every process.
 """
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import AxisType, NamedSharding
+from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from vision_jax.core.mesh import default_mesh, make_mesh, parse_mesh
 from vision_jax.errors import UserError
 
 Step = Callable[..., Any]
@@ -21,35 +23,6 @@ _ONCE = {
   "xla_backend_optimization_level": 0,
   "xla_llvm_disable_expensive_passes": True,
 }
-
-
-def parse_mesh(text: str, devices: int, *, fsdp: bool) -> dict[str, int]:
-  """Reads "data:2,fsdp:4" for that many devices; "" takes them all.
-
-  Raises:
-    UserError: if an axis is unknown or the sizes do not use every device.
-  """
-  if not text:
-    return {"data": 1, "fsdp": devices} if fsdp else {"data": devices}
-  axes = {}
-  for part in text.split(","):
-    name, _, size = part.partition(":")
-    if name not in ("data", "fsdp") or not size.isdigit() or name in axes:
-      raise UserError(
-        f"--mesh: got {text!r}; expected axes out of data and fsdp with their "
-        "sizes, for example data:2,fsdp:4."
-      )
-    axes[name] = int(size)
-  if int(np.prod(list(axes.values()))) != devices:
-    raise UserError(
-      f"--mesh: {text!r} takes {int(np.prod(list(axes.values())))} devices, "
-      f"but there are {devices}; the sizes have to multiply to that."
-    )
-  if "fsdp" in axes and not fsdp:
-    raise UserError(
-      f"--mesh: {text!r} has an fsdp axis; add --execution=fsdp to use it."
-    )
-  return {"data": 1, **axes}
 
 
 class Jit:
@@ -73,12 +46,7 @@ class Jit:
   ):
     devices = list(jax.devices() if devices is None else devices)
     mesh = dict(mesh or {"data": len(devices)})
-    self.mesh = jax.make_mesh(
-      tuple(mesh.values()),
-      tuple(mesh),
-      axis_types=(AxisType.Auto,) * len(mesh),
-      devices=devices,
-    )
+    self.mesh = make_mesh(mesh, devices)
     self.replicated = NamedSharding(self.mesh, P())
     self.batch_sharding = NamedSharding(self.mesh, P(tuple(mesh)))
 
@@ -105,12 +73,14 @@ class Jit:
     """Compiles step(state, batch) -> (state, logs), which consumes `state`."""
     places = jax.tree.map(lambda x: x.sharding, state)
     return jax.jit(
-      step, donate_argnums=0, out_shardings=(places, self.replicated)
+      self._on_mesh(step),
+      donate_argnums=0,
+      out_shardings=(places, self.replicated),
     )
 
   def eval_step(self, step: Step) -> Step:
     """Compiles step(params, stats, metric_states, batch, key)."""
-    return jax.jit(step, out_shardings=self.replicated)
+    return jax.jit(self._on_mesh(step), out_shardings=self.replicated)
 
   def put(self, batch: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:
     """Places this process's slice of a batch; the only transfer of a step."""
@@ -123,6 +93,16 @@ class Jit:
   def place(self, tree: Any) -> Any:
     """Copies a small tree of host arrays whole to every device."""
     return jax.device_put(tree, self.replicated)
+
+  def _on_mesh(self, step: Step) -> Step:
+    """Returns the step, traced where operations can ask for the mesh."""
+
+    @functools.wraps(step)
+    def traced(*args):
+      with jax.sharding.use_abstract_mesh(self.mesh.abstract_mesh):
+        return step(*args)
+
+    return traced
 
   def _sharding(self, leaf: Any) -> NamedSharding:
     ways = self.mesh.shape.get("fsdp", 1)
@@ -141,7 +121,6 @@ class Pmap(Jit):
   def __init__(self, *, devices: Sequence[jax.Device] | None = None):
     devices = list(jax.devices() if devices is None else devices)
     super().__init__({self.axis: len(devices)}, devices=devices)
-    self._devices = devices
 
   def train_step(self, step: Step, state: Any) -> Step:
     """Maps step(state, batch) -> (state, logs), which consumes `state`."""
@@ -166,7 +145,7 @@ class Pmap(Jit):
       axis_name=self.axis,
       in_axes=in_axes,
       out_axes=None,
-      devices=self._devices,
+      devices=list(self.mesh.devices.flat),
       **options,
     )
 
@@ -186,7 +165,9 @@ def make_execution(name: str, mesh: str = "") -> Jit:
     return Pmap()
   if name not in ("jit", "fsdp"):
     raise UserError(f"--execution: got {name!r}; expected jit, fsdp or pmap.")
-  return Jit(parse_mesh(mesh, jax.device_count(), fsdp=name == "fsdp"))
+  fsdp = name == "fsdp"
+  mesh = mesh or default_mesh(jax.devices(), fsdp=fsdp)
+  return Jit(parse_mesh(mesh, jax.device_count(), fsdp=fsdp))
 
 
 def _check_divisible(batch: Mapping[str, np.ndarray], devices: int) -> None:

@@ -1,4 +1,4 @@
-"""Convolution and pooling, NHWC, in XLA's form or an equal, faster CPU form."""
+"""Convolution and pooling, NHWC, in XLA's form or an equal, faster one."""
 
 from typing import Any
 
@@ -6,9 +6,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from vision_jax.core.forms import form
 from vision_jax.core.types import Array
 from vision_jax.errors import UserError
-from vision_jax.layers import forms
 
 # He et al. (2015), for rectifiers, by the number of outputs as in ResNets.
 HE_NORMAL = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
@@ -68,15 +68,15 @@ def convolve(
 ) -> Array:
   """Convolves x (b, h, w, c) with kernel (k, k, c, d), zero padded.
 
-  On a CPU a 1x1 kernel is a matrix product of the strided image, and a kernel
-  as large as its stride one of the patches (a ViT's embedding).
+  Where the form says so, a 1x1 kernel is a matrix product of the strided image,
+  and a kernel as large as its stride one of the patches (a ViT's embedding).
   """
   size = kernel.shape[0]
-  if forms.use_cpu_forms() and padding == 0:
-    if size == 1:
-      return x[:, ::stride, ::stride] @ kernel[0, 0]
-    if size == stride and dilation == 1:
-      return _patches(x, size) @ kernel.reshape(-1, kernel.shape[-1])
+  if padding == 0 and size == 1 and form("conv_1x1") == "product":
+    return x[:, ::stride, ::stride] @ kernel[0, 0]
+  whole = padding == 0 and size == stride > 1 and dilation == 1
+  if whole and form("patches") == "product":
+    return _patches(x, size) @ kernel.reshape(-1, kernel.shape[-1])
   return jax.lax.conv_general_dilated(
     x,
     kernel,
@@ -101,7 +101,8 @@ def max_pool(x: Array, size: int = 2, stride: int = 2, padding: int = 0):
   Padding counts as -inf. Of equal values the first in reading order takes the
   whole gradient, in both forms, as in torch. NaN is passed on.
 
-  On a CPU the result is the maximum of size² shifted and strided images.
+  In the form "shifts" it is the maximum of size² shifted and strided images,
+  whose gradient needs no scatter.
   """
   _, h, w, _ = x.shape
   if min(h, w) + 2 * padding < size:
@@ -109,7 +110,8 @@ def max_pool(x: Array, size: int = 2, stride: int = 2, padding: int = 0):
       f"max_pool: got an image of {h} x {w}; a window of {size} with padding "
       f"{padding} does not fit; use larger images or fewer poolings."
     )
-  if not forms.use_cpu_forms():
+  operation = "pool_blocks" if size == stride else "pool_shifts"
+  if form(operation) == "window":
     pads = ((padding, padding), (padding, padding))
     return nn.max_pool(
       x, window_shape=(size, size), strides=(stride, stride), padding=pads

@@ -6,8 +6,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from vision_jax.core.forms import form
 from vision_jax.core.types import Array
-from vision_jax.layers import forms
 
 # Rows of the input (tokens of the batch) from which the CPU's form is used.
 LARGE_ROWS = 1024
@@ -51,7 +51,8 @@ def linear(x: Array, kernel: Array) -> Array:
   is. This form has reverse-mode derivatives only (no `jax.jvp`).
   """
   rows = x.size // max(x.shape[-1], 1)
-  if forms.use_cpu_forms() and x.ndim > 2 and rows >= LARGE_ROWS:
+  large = x.ndim > 2 and rows >= LARGE_ROWS
+  if large and form("dense_gradient") == "transposed":
     return _linear(x, kernel)
   return x @ kernel
 

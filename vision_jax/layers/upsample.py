@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from vision_jax.core.forms import form
 from vision_jax.core.types import Array
 from vision_jax.errors import UserError
-from vision_jax.layers import forms
 from vision_jax.layers.conv import HE_NORMAL
 
 
@@ -53,9 +53,10 @@ class TransposedConv(nn.Module):
 def transposed(x: Array, kernel: Array, stride: int) -> Array:
   """Transposed convolution of x (b, h, w, c) with kernel (k, k, c, d).
 
-  On a CPU it is an ordinary convolution to stride² values for each place (a
-  matrix product where the kernel is as large as the stride), which are then
-  laid out as pixels.
+  In its sub-pixel form it is an ordinary convolution to stride² values for each
+  place (a matrix product where the kernel is as large as the stride), which are
+  then laid out as pixels; its weight gradient then is no convolution with a
+  kernel of the picture's size and holes, which is slow everywhere.
 
   Raises:
     UserError: if the kernel's side is no multiple of the stride.
@@ -66,7 +67,7 @@ def transposed(x: Array, kernel: Array, stride: int) -> Array:
       f"transposed: got a kernel of {size} x {kernel.shape[1]} at stride "
       f"{stride}; expected a square whose side is a multiple of the stride."
     )
-  if forms.use_cpu_forms():
+  if form("transposed") == "subpixel":
     return _subpixel(x, kernel, stride)
   return jax.lax.conv_general_dilated(
     x,

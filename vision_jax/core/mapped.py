@@ -1,0 +1,67 @@
+"""The mapped axis of the step that is being traced, as a context.
+
+Under `pmap` a layer that looks at the whole batch (BatchNorm) or at an
+example's place in it (Dropout) has to know over which axis the batch is split.
+`make_train_step` and its like enter `mapped` *inside* the function that they
+return, so that it holds exactly while that is traced; the layers ask
+`mapped_axis`, and no signature carries it.
+"""
+
+import contextlib
+import contextvars
+from collections.abc import Iterator
+
+import jax
+from jax.sharding import AxisType
+
+_AXIS: contextvars.ContextVar[str | None] = contextvars.ContextVar(
+  "vision_jax_mapped_axis", default=None
+)
+
+
+@contextlib.contextmanager
+def mapped(axis: str | None) -> Iterator[None]:
+  """Names the mapped axis while a step is traced; None where there is none.
+
+  Enter it within the function that is mapped, never around a call of it: a
+  compiled function does not look again.
+  """
+  token = _AXIS.set(axis)
+  try:
+    yield
+  finally:
+    _AXIS.reset(token)
+
+
+def mapped_axis() -> str | None:
+  """Returns the mapped axis, None under `jit`.
+
+  Raises:
+    RuntimeError: if jax maps over an axis that no `mapped` names, where a
+      layer would silently see one shard for the whole batch.
+  """
+  axis = _AXIS.get()
+  unnamed = set(manual_axes()) - {axis}
+  if unnamed:
+    raise RuntimeError(
+      f"mapped_axis: this is traced under a map over {sorted(unnamed)}, and "
+      f"the context names {axis!r}; enter vision_jax.core.mapped.mapped(axis) "
+      "inside the mapped function, as make_train_step does."
+    )
+  return axis
+
+
+def manual_axes() -> tuple[str, ...]:
+  """Returns the axes that are mapped where this is traced."""
+  return _axes(AxisType.Manual)
+
+
+def automatic_axes() -> tuple[str, ...]:
+  """Returns the axes over which jit splits arrays where this is traced."""
+  return _axes(AxisType.Auto)
+
+
+def _axes(kind: AxisType) -> tuple[str, ...]:
+  mesh = jax.sharding.get_abstract_mesh()
+  pairs = zip(mesh.axis_names, mesh.axis_types, strict=True)
+  return tuple(name for name, type_ in pairs if type_ == kind)
