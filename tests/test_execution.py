@@ -4,10 +4,12 @@ import jax
 import numpy as np
 import optax
 import pytest
+from jax.sharding import AxisType
 
 from tests.tables import TASKS
+from vision_jax.core import mesh as mesh_module
 from vision_jax.core.execution import Jit, Pmap, make_execution
-from vision_jax.core.mesh import parse_mesh
+from vision_jax.core.mesh import default_mesh, make_mesh, parse_mesh
 from vision_jax.core.state import create_state
 from vision_jax.core.step import make_eval_step, make_train_step
 from vision_jax.metrics.classification import Accuracy
@@ -164,6 +166,72 @@ def test_evaluation_adds_over_devices(name):
 def test_a_mesh_that_does_not_fit_is_an_error(text, fsdp, message):
   with pytest.raises(ValueError, match=message):
     parse_mesh(text, 8, fsdp=fsdp)
+
+
+class Sliced:
+  """A device as a mesh sees it, of a machine with several slices."""
+
+  platform = "gpu"
+
+  def __init__(self, number, per_slice, slices):
+    self.id, self.slice_index = number, number // per_slice % slices
+    self.process_index = number // 2
+
+  def __repr__(self):
+    return f"{self.slice_index}:{self.id}"
+
+
+def sliced(per_slice=4, slices=2):
+  """Devices in an order that mixes the slices, as jax may list them."""
+  devices = [Sliced(i, per_slice, slices) for i in range(per_slice * slices)]
+  return devices[::-1]
+
+
+@pytest.mark.parametrize(
+  "axes", [{"data": 2, "fsdp": 4}, {"data": 4, "fsdp": 2}]
+)
+def test_inner_axes_stay_within_a_slice(axes):
+  mesh = make_mesh(axes, sliced())
+  assert dict(mesh.shape) == axes
+  for row in mesh.devices:
+    assert len({device.slice_index for device in row}) == 1
+  assert [d.id for d in mesh.devices.flat] == list(range(8))
+  assert set(mesh.axis_types) == {AxisType.Auto}
+
+
+def test_fsdp_stays_within_a_slice_by_default():
+  assert default_mesh(sliced(), fsdp=True) == "data:2,fsdp:4"
+  assert default_mesh(sliced(), fsdp=False) == ""
+  assert default_mesh(sliced(8, 1), fsdp=True) == ""
+
+
+@pytest.mark.parametrize(
+  ("axes", "devices"),
+  [
+    ({"data": 1, "fsdp": 8}, sliced()),
+    ({"data": 1, "fsdp": 5}, sliced(3, 2)[:5]),
+  ],
+)
+def test_a_mesh_that_does_not_fill_the_slices_is_an_error(axes, devices):
+  with pytest.raises(
+    ValueError, match=r"slices of .* devices; expected slices"
+  ):
+    make_mesh(axes, devices)
+
+
+@pytest.mark.parametrize("name", ["jit", "fsdp", "pmap"])
+def test_a_step_runs_over_several_slices(monkeypatch, name):
+  monkeypatch.setattr(mesh_module, "slice_of", lambda d: (d.id + 1) // 4 % 2)
+  execution = make_execution(name)
+  step = lambda w, s, m, batch, key: (
+    jax.lax.psum(batch["x"].sum(), execution.axis)
+    if execution.axis
+    else batch["x"].sum()
+  )
+  x = np.arange(16, dtype=np.float32)
+  batch = execution.put({"x": x, "mask": np.ones(16, np.float32)})
+  total = execution.eval_step(step)((), (), (), batch, ())
+  assert float(total) == x.sum()
 
 
 def test_a_mesh_is_read():

@@ -73,11 +73,11 @@ def make_mesh(axes: Mapping[str, int], devices: Sequence[jax.Device]) -> Mesh:
     )
   sizes = {len(slice_) for slice_ in slices}
   inner = int(np.prod(list(axes.values())[1:], dtype=int))
-  if len(sizes) > 1 or min(sizes) % inner:
+  if any(size % inner for size in sizes):
     raise UserError(
       f"--mesh: got {dict(axes)} for {len(slices)} slices of "
-      f"{sorted(sizes)} devices; expected slices of one size that the axes "
-      "after the first fill evenly, for example "
+      f"{sorted(sizes)} devices; expected slices that the axes after the "
+      "first fill evenly, for example "
       f"data:{len(devices) // min(sizes)},fsdp:{min(sizes)}."
     )
   flat = [device for slice_ in slices for device in slice_]

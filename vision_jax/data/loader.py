@@ -90,6 +90,18 @@ class Loader:
       )
     return shard
 
+  def rounded(self, devices: int) -> "Loader":
+    """Returns a loader whose batches divide by `devices`, larger if need be.
+
+    For evaluation, where the mask of the last batch takes up the difference.
+    """
+    size = -(-self.batch_size // devices) * devices
+    if size == self.batch_size:
+      return self
+    rounded = dataclasses.replace(self, batch_size=size)
+    object.__setattr__(rounded, "_assembly", self._assembly)
+    return rounded
+
   @property
   def epoch_steps(self) -> int:
     """Batches in `epoch()`."""

@@ -78,7 +78,7 @@ class Evaluator:
         self._experiment.task, output=data.output, axis=self._execution.axis
       )
       self._steps[key] = self._execution.eval_step(step)
-    batch = next(iter(_sharded(data.data).epoch()))
+    batch = next(iter(self._loader(data).epoch()))
     placed = self._execution.put(batch)
     out = self._steps[key](*weights, (), placed, self._key)
     return batch, jax.device_get(out)
@@ -87,13 +87,18 @@ class Evaluator:
     """Runs one data set through its compiled step."""
     step, states = self._compiled(name, data)
     total = _Total()
-    examples = _sharded(data.data).epoch()
+    examples = self._loader(data).epoch()
     with Prefetch(self._execution.put, examples) as batches:
       for batch in batches:
         total.add(*jax.device_get(step(*weights, states, batch, self._key)))
     if total.empty:
       raise UserError(f"eval {name!r}: its data set has no examples.")
     return self._results(data.metrics, total)
+
+  def _loader(self, data: Any) -> Any:
+    """This process's batches of a data set, of a size that devices divide."""
+    loader = data.data.rounded(self._execution.devices)
+    return loader.shard(jax.process_index(), jax.process_count())
 
   def _compiled(self, name: str, data: Any) -> tuple[Any, Any]:
     if name not in self._steps:
@@ -120,10 +125,6 @@ class Evaluator:
         )
       figures |= results
     return {key: float(value) for key, value in figures.items()}
-
-
-def _sharded(loader: Any) -> Any:
-  return loader.shard(jax.process_index(), jax.process_count())
 
 
 class _Total:
