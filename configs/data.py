@@ -15,7 +15,7 @@ import numpy as np
 
 from vision_jax.data.arrays import ArraySource
 from vision_jax.data.digits import Digits
-from vision_jax.data.folders import ImageFolder
+from vision_jax.data.folders import ImageFolder, split_folders
 from vision_jax.data.loader import Loader
 from vision_jax.data.memory import InMemory
 from vision_jax.data.subsets import split_train
@@ -129,35 +129,41 @@ def large_images(
 
 def folder_classes(folder: str) -> tuple[str, ...]:
   """Returns the class names of a folder of images."""
-  return ImageFolder(_train_folder(folder)).class_names
+  return ImageFolder(_split_folders(folder)["train"]).class_names
 
 
-def _train_folder(folder: str) -> pathlib.Path:
-  """The class folders to train on: FOLDER/train where there is one."""
+def _split_folders(folder: str) -> Mapping[str, pathlib.Path]:
+  """The class folders of each split that there is."""
   if not folder:
     raise UserError(
       "--config.data_dir is missing; expected a folder with train/CLASS/*.jpg "
       "and val/CLASS/*.jpg, or with the class folders themselves."
     )
-  train = pathlib.Path(folder) / "train"
-  return train if train.is_dir() else pathlib.Path(folder)
+  return split_folders(folder)
 
 
 def _on_disk(config: Any, names: Sequence[str]) -> tuple[Any, dict[str, Any]]:
   """Returns the training source, and those evaluated, by name."""
   if config.dataset == "folder":
-    folder = _train_folder(config.data_dir or ".")
-    train = ImageFolder(folder, names)
-    if folder.name == "train" and (folder.parent / "val").is_dir():
-      return train, {"val": ImageFolder(folder.parent / "val", names)}
-    tenth = max(1, len(train) // 10)
-    train, val = split_train(train, tenth, seed=0, stratify=True)
-    return train, {"val": val}
+    return _folder(config, names)
   open_split = lambda split: TfdsSource(
     config.dataset, split, data_dir=config.data_dir
   )
   train, val = split_train(open_split("train"), config.holdout, seed=0)
   return train, {"val": val, "test": open_split("validation")}
+
+
+def _folder(config: Any, names: Sequence[str]) -> tuple[Any, dict[str, Any]]:
+  """Val is a tenth of train where it has no folder; test is where it has."""
+  found = {"train": pathlib.Path(config.data_dir)}
+  if config.data_dir and found["train"].is_dir():  # predicting needs no data
+    found = split_folders(config.data_dir)
+  sources = {split: ImageFolder(path, names) for split, path in found.items()}
+  train = sources.pop("train")
+  if "val" not in sources:
+    train, val = split_train(train, 0.1, seed=0, stratify=True)
+    sources = {"val": val} | sources
+  return train, sources
 
 
 def _loader(

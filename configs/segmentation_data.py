@@ -6,11 +6,8 @@ the others in `tiny` variants: background and ten digits are 11 classes, as
 CamVid has.
 """
 
-import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
-
-import numpy as np
 
 from vision_jax.data.loader import Loader
 from vision_jax.data.masks import (
@@ -24,7 +21,7 @@ from vision_jax.data.masks import (
 )
 from vision_jax.data.memory import InMemory
 from vision_jax.data.scenes import DigitScenes
-from vision_jax.data.subsets import stratified, subset
+from vision_jax.data.subsets import split_train
 from vision_jax.data.transforms import decode, normalize, resize
 from vision_jax.errors import UserError
 from vision_jax.experiment import Eval, Predict
@@ -203,17 +200,8 @@ def _sources(config: Any) -> Mapping[str, Any]:
   if config.dataset == "camvid":
     splits = ("train", "val", "test")
     return {split: decoded(_folder(config, split)) for split in splits}
-  whole = MaskFolder(config.images, config.masks)
-
-  @functools.cache
-  def parts():  # on first use: predicting needs no training data
-    number = len(whole)
-    return stratified(np.zeros(number, int), max(1, number // 10), seed=0)
-
-  return {
-    name: decoded(subset(whole, lambda i=i: parts()[i]))
-    for i, name in enumerate(("train", "val"))
-  }
+  train, val = split_train(MaskFolder(config.images, config.masks), 0.1, seed=0)
+  return {"train": decoded(train), "val": decoded(val)}
 
 
 def _scenes(config: Any, size: tuple[int, int]) -> Mapping[str, Any]:

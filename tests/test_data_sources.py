@@ -13,7 +13,8 @@ from vision_jax.data.digits import Digits
 from vision_jax.data.errors import BadImage, DataError
 from vision_jax.data.folders import ImageFolder, ImageList
 from vision_jax.data.memory import InMemory
-from vision_jax.data.subsets import split_train, stratified, subset
+from vision_jax.data.source import short_hash
+from vision_jax.data.subsets import split_paths, split_train, stratified, subset
 from vision_jax.data.transforms import decode, random_resized_crop
 
 IMAGE = np.zeros((4, 2, 2, 1), np.uint8)
@@ -116,7 +117,7 @@ def test_folder_errors(folder):
   for path, message in cases.items():
     with pytest.raises(DataError, match=message):
       len(ImageFolder(path))
-  with pytest.raises(DataError, match=r"lacks classes \['cow'\]"):
+  with pytest.raises(DataError, match=r"lacks classes \[cow\]"):
     len(ImageFolder(folder, ("cat", "dog", "owl", "fox", "cow")))
 
 
@@ -244,13 +245,90 @@ def test_split_train_errors(holdout):
     len(split_train(numbered(100), holdout)[0])
 
 
-@pytest.mark.parametrize("holdout", [1, 7, 20, 43])
+@pytest.mark.parametrize("holdout", [1, 7, 20, 36])
 def test_stratified_shares_add_up(holdout):
   labels = np.repeat([0, 1, 2, 7], [20, 13, 10, 1])
   kept, held = stratified(labels, holdout, seed=0)
   assert len(held) == holdout and not set(kept) & set(held)
   share = np.bincount(labels) * holdout / 44
   assert np.abs(np.bincount(labels[held], minlength=8) - share).max() < 1
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_ties_between_classes_are_drawn(seed):
+  """scikit-learn#8913: the first classes gave, whatever the seed."""
+  labels = np.repeat(np.arange(100), 4)
+  held = [labels[stratified(labels, 40, s)[1]] for s in (seed, seed + 2)]
+  for classes in held:
+    assert np.bincount(classes).max() == 1 and len(classes) == 40
+    assert 20 < np.mean(classes) < 79
+  assert set(held[0]) != set(held[1])
+
+
+def test_a_class_keeps_its_only_example():
+  labels = np.r_[np.arange(10), np.repeat(10, 6)]
+  _, held = stratified(labels, 5, seed=0)
+  assert labels[held].tolist() == [10] * 5
+  with pytest.raises(DataError, match="expected 1 to 5 of the 16 examples"):
+    stratified(labels, 6, seed=0)
+  groups = [str(i) for i in range(10)] + ["10"] * 6
+  paths = [f"{group}/{i}.jpg" for i, group in enumerate(groups)]
+  for share in (0.01, 0.1, 0.9):
+    _, held = split_paths(paths, groups, share, 0)
+    assert len(held) >= 1 and set(labels[held]) == {10}
+
+
+def test_several_labels_for_each_are_stratified_by_what_occurs_together():
+  rows = np.repeat([[1, 0], [0, 1], [1, 1]], [10, 20, 10], axis=0)
+  _, held = stratified(rows, 4, seed=0)
+  got, counts = np.unique(rows[held], axis=0, return_counts=True)
+  assert got.tolist() == [[0, 1], [1, 0], [1, 1]] and counts.tolist() == [
+    2,
+    1,
+    1,
+  ]
+
+
+def test_the_holdout_of_arrays_is_fixed_for_good():
+  """Committed rows name examples that were held out so."""
+  kept, held = stratified(np.zeros(60_000, np.int64), 5_000, seed=0)
+  assert short_hash(kept, held) == "9b98d0e7907dfd49"
+
+
+@pytest.mark.parametrize("sizes", [(40,), (7, 4, 12), (4,) * 30])
+def test_a_file_more_moves_at_most_one_other_of_its_class(sizes):
+  """OpenTau#502: one picture more, and every held-out one was trained on."""
+  groups = [f"c{k}" for k, size in enumerate(sizes) for _ in range(size)]
+  paths = [f"{group}/{i}.jpg" for i, group in enumerate(groups)]
+  held = lambda p, g: {p[i] for i in split_paths(p, g, 0.1, 0)[1]}
+  before = held(paths, groups)
+  assert 1 <= len(before) < len(paths) / 4
+  moved = []
+  for i in range(60):
+    group = f"c{i % len(sizes)}"
+    new = f"{group}/new{i}.jpg"
+    after = held([new, *paths], [group, *groups])
+    crossed = (before ^ after) - {new}
+    assert len(crossed) <= 1 and all(p.startswith(group + "/") for p in crossed)
+    moved.append(len(crossed))
+  assert held(paths[::-1], groups[::-1]) == before  # their order says nothing
+  fewer = held(paths[1:], groups[1:])
+  assert len((before ^ fewer) - {paths[0]}) <= 1
+
+
+def test_a_source_of_files_is_split_by_its_paths(folder):
+  for i in range(3, 40):
+    (folder / "cat" / f"{i}.png").write_bytes(b"")
+  part = lambda: split_train(ImageFolder(folder), 0.1, stratify=True)
+  names = lambda part: {part.source.paths()[i] for i in part.indices}
+  train, val = part()
+  assert len(train) + len(val) == 42 and 4 <= len(val) <= 5
+  before = names(val)
+  (folder / "dog" / "5.png").write_bytes(b"")
+  assert {n for n in names(part()[1]) if "cat" in n} == {
+    n for n in before if "cat" in n
+  }
+  assert len(split_train(ImageFolder(folder), 7)[1]) == 7
 
 
 def test_importing_the_data_package_imports_neither_jax_nor_tensorflow():

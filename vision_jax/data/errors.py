@@ -1,5 +1,7 @@
 """What can be wrong with data, as exceptions."""
 
+from collections.abc import Iterable
+
 from vision_jax.errors import UserError
 
 
@@ -21,3 +23,11 @@ class BadImage(DataError):
       "remove it, or pass --config.on_bad_image=skip to leave bad ones out."
     )
     self.name, self.reason = name, reason
+
+
+def some(values: Iterable[object], most: int = 8) -> str:
+  """Returns values for a message: the first ones, and how many there are."""
+  values = list(values)
+  shown = ", ".join(map(str, values[:most]))
+  more = f", ... ({len(values)} in all)" if len(values) > most else ""
+  return shown + more

@@ -1,5 +1,6 @@
 """Images in folders: a folder for each class, or one folder to predict on."""
 
+import collections
 import functools
 import itertools
 import os
@@ -8,23 +9,33 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vision_jax.data.errors import BadImage, DataError
-from vision_jax.data.source import Example, short_hash
-
-SUFFIXES = frozenset(
-  f".{kind}"
-  for kind in (
-    *("jpg", "jpeg", "png", "bmp", "webp", "gif"),
-    *("tif", "tiff", "ppm", "pgm"),
-  )
+from vision_jax.data.errors import DataError, some
+from vision_jax.data.files import (
+  SUFFIXES,
+  Found,
+  files_hash,
+  find_images,
+  folders_in,
+  nfc,
+  plain_name,
+  read_image,
+  tell_left_out,
 )
+from vision_jax.data.source import Example
+
+# How the folders of splits are called, in any case.
+_SPELLINGS = {
+  "train": ("train", "training"),
+  "val": ("val", "valid", "validation"),
+  "test": ("test", "testing"),
+}
 
 
 class ImageFolder:
   """A folder with one folder of images for each class, nested or not.
 
   Classes are the folders' names in sorted order; examples are sorted by class,
-  then by path. Hidden files and other kinds of files are left out.
+  then by path. What is left out (hidden, other kinds of files) is told once.
 
   Args:
     folder: the folder of the class folders.
@@ -41,29 +52,36 @@ class ImageFolder:
     class_names: Sequence[str] | None = None,
   ):
     self.folder = pathlib.Path(folder)
-    self._given = tuple(class_names or ())
+    self._given = tuple(nfc(name) for name in class_names or ())
+    self._left_out: collections.Counter[str] = collections.Counter()
 
   @functools.cached_property
-  def class_names(self) -> tuple[str, ...]:
-    """Names in the order of the labels."""
+  def _folders(self) -> dict[str, pathlib.Path]:
+    """The class folders by name."""
     _check_folder(self.folder)
-    found = sorted(
-      p.name
-      for p in self.folder.iterdir()
-      if p.is_dir() and not p.name.startswith(".")
-    )
+    found = folders_in(self.folder, self._left_out)
     if not found:
       raise DataError(
         f"image folder {self.folder}: has no folders in it; expected one for "
         "each class, named like it, with its images inside."
       )
+    return found
+
+  @functools.cached_property
+  def class_names(self) -> tuple[str, ...]:
+    """Names in the order of the labels."""
+    found = self._folders
+    if len(set(self._given)) < len(self._given):
+      raise DataError(
+        f"class_names: got [{some(sorted(self._given))}]; expected each once."
+      )
     if self._given and set(self._given) != set(found):
       missing = sorted(set(self._given) - set(found))
       unknown = sorted(set(found) - set(self._given))
       raise DataError(
-        f"image folder {self.folder}: lacks classes {missing}, and has "
-        f"folders {unknown} that are no class; expected one folder for each "
-        "of class_names. Correct the folders or class_names."
+        f"image folder {self.folder}: lacks classes [{some(missing)}], and has "
+        f"folders [{some(unknown)}] that are no class; expected one folder for "
+        "each of class_names. Correct the folders or class_names."
       )
     return self._given or tuple(found)
 
@@ -74,25 +92,41 @@ class ImageFolder:
 
   @functools.cached_property
   def _listing(self) -> tuple[list[pathlib.Path], np.ndarray]:
-    found = [_images(self.folder / name) for name in self.class_names]
+    folders = [self._folders[name] for name in self.class_names]
+    found = [find_images(folder, root=self.folder) for folder in folders]
     empty = [
       name
-      for name, files in zip(self.class_names, found, strict=True)
-      if not files
+      for name, images in zip(self.class_names, found, strict=True)
+      if not images.files
     ]
     if empty:
       raise DataError(
         f"image folder {self.folder}: no images in the class folder"
-        f"{'s' if len(empty) > 1 else ''} {', '.join(empty)}; expected at "
+        f"{'s' if len(empty) > 1 else ''} {some(empty)}; expected at "
         f"least one of {_kinds()}. Add images, or remove the folder."
       )
-    label = np.repeat(np.arange(len(found)), [len(files) for files in found])
-    return list(itertools.chain(*found)), label.astype(np.int32)
+    self._tell(found)
+    sizes = [len(images.files) for images in found]
+    label = np.repeat(np.arange(len(found)), sizes)
+    files = itertools.chain(*(images.files for images in found))
+    return list(files), label.astype(np.int32)
+
+  def _tell(self, found: Sequence[Found]) -> None:
+    left_out = self._left_out.copy()
+    beside = find_images(self.folder, nested=False)
+    for images in (*found, beside):
+      left_out.update(images.left_out)
+    left_out["beside the class folders"] += len(beside.files)
+    tell_left_out(self.folder, left_out)
 
   @property
   def files(self) -> list[pathlib.Path]:
     """Path of each example."""
     return self._listing[0]
+
+  def paths(self) -> list[str]:
+    """Returns each example's path in the folder, as in "cat/1.jpg"."""
+    return [plain_name(self.folder, path) for path in self.files]
 
   def __len__(self) -> int:
     return len(self.files)
@@ -108,7 +142,7 @@ class ImageFolder:
 
   def fingerprint(self) -> str:
     """Returns a hash of names, sizes and times of change."""
-    return _fingerprint(self.folder, self.files, self.class_names)
+    return files_hash(self.folder, self.files, self.class_names)
 
 
 class ImageList:
@@ -125,13 +159,14 @@ class ImageList:
   def files(self) -> list[pathlib.Path]:
     """Path of each example."""
     _check_folder(self.folder)
-    files = sorted(p for p in self.folder.iterdir() if _is_image(p))
-    if not files:
+    found = find_images(self.folder, nested=False)
+    if not found.files:
       raise DataError(
         f"image folder {self.folder}: has no images; expected at least one of "
         f"{_kinds()} directly in it."
       )
-    return files
+    tell_left_out(self.folder, found.left_out)
+    return list(found.files)
 
   def __len__(self) -> int:
     return len(self.files)
@@ -142,14 +177,73 @@ class ImageList:
 
   def fingerprint(self) -> str:
     """Returns a hash of names, sizes and times of change."""
-    return _fingerprint(self.folder, self.files, ())
+    return files_hash(self.folder, self.files)
+
+
+def split_folders(folder: str | os.PathLike[str]) -> dict[str, pathlib.Path]:
+  """Returns the folders of "train", "val" and "test" that a data folder has.
+
+  Their names may be written in any case, and as training, valid, validation
+  or testing. Where there is no folder of a training split, class folders are
+  in the data folder itself: {"train": folder}. A folder is a split's if it has
+  folders in it; one that has pictures alone is a class of that name.
+
+  Raises:
+    DataError: if it cannot be told which folders are classes, or a split is
+      there twice or without "train".
+  """
+  folder = pathlib.Path(folder)
+  _check_folder(folder)
+  children = folders_in(folder)
+  named = [name for name in children if _split_of(name)]
+  if not named:
+    return {"train": folder}
+  classes = [
+    name
+    for name, path in children.items()
+    if name not in named and find_images(path, root=folder).files
+  ]
+  with_folders = [name for name in named if folders_in(children[name])]
+  if classes and not with_folders:
+    return {"train": folder}
+  _check_splits(folder, with_folders, classes)
+  for name in set(named) - set(with_folders):
+    number = len(find_images(children[name]).files)
+    tell_left_out(children[name], {"images, in no class folder": number})
+  return {_split_of(name): children[name] for name in with_folders}
+
+
+def _check_splits(
+  folder: pathlib.Path, splits: Sequence[str], classes: Sequence[str]
+) -> None:
+  if classes:
+    raise DataError(
+      f"image folder {folder}: has {some(splits)} with folders inside, and "
+      f"beside them {some(classes)} with images; expected the folders of "
+      "splits, or those of classes. Move the others elsewhere; if it is a "
+      "class, put its images directly into its folder."
+    )
+  found = [_split_of(name) for name in splits]
+  if len(set(found)) < len(found):
+    raise DataError(
+      f"image folder {folder}: has {some(splits)}; expected one folder for "
+      "each split. Move or rename the other."
+    )
+  if "train" not in found:
+    raise DataError(
+      f"image folder {folder}: has no folder train with the class folders to "
+      "train on; expected train/CLASS/*.jpg and, where there are such, "
+      "val/CLASS/*.jpg and test/CLASS/*.jpg, or class folders alone."
+    )
+
+
+def _split_of(name: str) -> str | None:
+  folded = name.casefold()
+  return next((s for s, known in _SPELLINGS.items() if folded in known), None)
 
 
 def _read(path: pathlib.Path) -> Example:
-  try:
-    return {"image": path.read_bytes(), "name": str(path)}
-  except OSError as error:
-    raise BadImage(str(path), f"cannot be read ({error.strerror})") from error
+  return {"image": read_image(path), "name": str(path)}
 
 
 def _check_folder(folder: pathlib.Path) -> None:
@@ -160,31 +254,5 @@ def _check_folder(folder: pathlib.Path) -> None:
     )
 
 
-def _images(folder: pathlib.Path) -> list[pathlib.Path]:
-  return sorted(
-    path
-    for place, _, names in os.walk(folder, followlinks=True)
-    for path in (pathlib.Path(place, name) for name in names)
-    if _is_image(path)
-  )
-
-
-def _is_image(path: pathlib.Path) -> bool:
-  if path.name.startswith(".") or path.suffix.lower() not in SUFFIXES:
-    return False
-  return path.is_file() or path.is_symlink()
-
-
 def _kinds() -> str:
   return " ".join(sorted(SUFFIXES))
-
-
-def _fingerprint(
-  folder: pathlib.Path, files: list[pathlib.Path], names: tuple[str, ...]
-) -> str:
-  stats = ((p, p.stat()) for p in files)
-  entries = [
-    (p.relative_to(folder).as_posix(), s.st_size, s.st_mtime_ns)
-    for p, s in stats
-  ]
-  return short_hash(names, entries)

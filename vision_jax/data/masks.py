@@ -2,7 +2,6 @@
 
 import functools
 import io
-import itertools
 import os
 import pathlib
 from collections.abc import Sequence
@@ -12,9 +11,16 @@ import numpy as np
 from PIL import Image
 
 from vision_jax.data.errors import BadImage, DataError
-from vision_jax.data.folders import SUFFIXES
+from vision_jax.data.files import (
+  SUFFIXES,
+  files_hash,
+  find_images,
+  plain_name,
+  read_image,
+  tell_left_out,
+)
 from vision_jax.data.images import resize_image
-from vision_jax.data.source import Example, short_hash
+from vision_jax.data.source import Example
 from vision_jax.data.transforms import Transform
 
 IGNORE = 255
@@ -68,13 +74,15 @@ class MaskFolder:
     """Returns encoded images and masks."""
     return [_read(*self.files[i]) for i in indices]
 
+  def paths(self) -> list[str]:
+    """Returns each image's path in its folder, as in "a/1.jpg"."""
+    return [plain_name(self.images, image) for image, _ in self.files]
+
   def fingerprint(self) -> str:
     """Returns a hash of names, sizes and times of change."""
-    stats = [
-      (path.name, path.stat().st_size, path.stat().st_mtime_ns)
-      for path in itertools.chain(*self.files)
-    ]
-    return short_hash(stats)
+    images, masks = zip(*self.files, strict=True)
+    masks = files_hash(self.masks, masks)
+    return files_hash(self.images, images, masks)
 
   def values(self) -> list[int]:
     """Returns the values that occur in the masks; reads them all."""
@@ -210,37 +218,23 @@ def _by_name(folder: pathlib.Path) -> dict[str, pathlib.Path]:
       "; expected a folder of pictures. Check the path, --config.data_dir or "
       "VISION_JAX_DATA."
     )
-  found: dict[str, pathlib.Path] = {}
-  for place, _, names in os.walk(folder, followlinks=True):
-    for name in sorted(names):
-      path = pathlib.Path(place, name)
-      if name.startswith(".") or path.suffix.lower() not in SUFFIXES:
-        continue
-      stem = path.relative_to(folder).with_suffix("").as_posix()
-      if stem in found:
-        raise DataError(
-          f"folder {folder}: {found[stem].name} and {path.name} have one name; "
-          "expected one file for each. Images and masks need folders of their "
-          "own."
-        )
-      found[stem] = path
-  if not found:
+  found = find_images(folder)
+  if not found.files:
     raise DataError(
       f"folder {folder}: has no pictures; expected at least one of "
       f"{' '.join(sorted(SUFFIXES))}."
     )
-  return found
+  tell_left_out(folder, found.left_out)
+  return found.by_stem()
 
 
 def _read(image: pathlib.Path, mask: pathlib.Path) -> Example:
-  example = {"name": str(image), "target_name": str(mask)}
-  for key, path in (("image", image), ("target", mask)):
-    try:
-      example[key] = path.read_bytes()
-    except OSError as error:
-      reason = f"cannot be read ({error.strerror})"
-      raise BadImage(str(path), reason) from error
-  return example
+  return {
+    "name": str(image),
+    "target_name": str(mask),
+    "image": read_image(image),
+    "target": read_image(mask),
+  }
 
 
 def _open(data: bytes, name: str) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Parts of a source, and a validation split held out of train."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy as np
 from vision_jax.data.errors import DataError
 from vision_jax.data.source import Example, short_hash
 
+_TIES = 0  # of the draw among ties: with it digits' split is the one published
 Indices = np.ndarray | Callable[[], np.ndarray]
 
 
@@ -77,13 +78,17 @@ def subset(source: Any, indices: Indices) -> Any:
 
 
 def split_train(
-  source: Any, holdout: int, seed: int = 0, *, stratify: bool = False
+  source: Any, holdout: float, seed: int = 0, *, stratify: bool = False
 ) -> tuple[Any, Any]:
   """Holds `holdout` random examples out of a training set, for validation.
 
+  Of a source of files (one that has `paths`) they are those whose paths hash
+  lowest, so that files that come or go leave the others where they are; see
+  `split_paths`. Of other sources they are drawn by position.
+
   Args:
     source: the training set.
-    holdout: number of examples held out.
+    holdout: number of examples held out, or their share where it is below 1.
     seed: of the draw.
     stratify: keep the classes' shares; reads all labels on first use.
 
@@ -94,8 +99,15 @@ def split_train(
 
   @functools.cache
   def parts() -> tuple[np.ndarray, np.ndarray]:
-    labels = source.labels() if stratify else np.zeros(len(source), np.int64)
-    return stratified(labels, holdout, seed)
+    n = len(source)
+    labels = source.labels() if stratify else np.zeros(n, np.int64)
+    if hasattr(source, "paths"):
+      names = source.class_names if stratify else ("",)
+      groups = [names[k] for k in labels]
+      return split_paths(source.paths(), groups, holdout, seed)
+    if 0 < holdout < 1:
+      return stratified(labels, max(round(holdout * n), 1), seed)
+    return stratified(labels, int(holdout), seed)
 
   return subset(source, lambda: parts()[0]), subset(source, lambda: parts()[1])
 
@@ -105,27 +117,98 @@ def stratified(
 ) -> tuple[np.ndarray, np.ndarray]:
   """Splits positions so that each class gives its share of the holdout.
 
-  Shares are rounded by the largest remainder, so that they add up.
+  Shares are rounded by the largest remainder, so that they add up; among equal
+  remainders the seed decides. A class never gives its only example.
+
+  Args:
+    labels: (n,), or (n, k), where each row that occurs is a class.
+    holdout: number of examples held out.
+    seed: of the draw.
 
   Returns:
     (kept, held out), both sorted.
   """
   n = len(labels)
-  if not 0 < holdout < n:
-    raise DataError(
-      f"split: got holdout {holdout}; expected 1 to {n - 1}, fewer than the "
-      f"{n} examples."
-    )
   _, class_of, sizes = np.unique(
-    labels, return_inverse=True, return_counts=True
+    labels, return_inverse=True, return_counts=True, axis=0
   )
-  share = sizes * holdout / n
-  take = np.floor(share).astype(int)
-  most_cut = np.argsort(take - share, kind="stable")
-  take[most_cut[: holdout - take.sum()]] += 1
+  class_of, most = class_of.reshape(-1), np.maximum(sizes - 1, 0)
+  _check_holdout(holdout, n, int(most.sum()))
   # RandomState, because its stream is promised never to change.
+  take = _shares(sizes, most, holdout, np.random.RandomState([seed, _TIES]))
   rng = np.random.RandomState(seed)
   held = np.zeros(n, bool)
   for k, count in enumerate(take):
     held[rng.permutation(np.flatnonzero(class_of == k))[:count]] = True
   return np.flatnonzero(~held), np.flatnonzero(held)
+
+
+def split_paths(
+  paths: Sequence[str], groups: Sequence[str], holdout: float, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+  """Splits positions by hashes of paths, within each group.
+
+  A group holds out the paths that hash lowest, as many as its share; a share's
+  fraction is one more with that chance, by a hash of the group's name. So a
+  file more or less moves at most one other across, of its own group, as long
+  as `holdout` is a share. A group never gives its only example; at least one
+  example is held out.
+
+  Args:
+    paths: (n,), of each example in the data's folder.
+    groups: (n,), the name of each example's group, such as its class.
+    holdout: number of examples, or their share where it is below 1.
+    seed: of the hashes.
+
+  Returns:
+    (kept, held out), both sorted.
+  """
+  n = len(paths)
+  share = holdout / n if holdout >= 1 and n else holdout
+  names, group_of, sizes = np.unique(
+    groups, return_inverse=True, return_counts=True
+  )
+  _check_holdout(holdout, n, int((sizes - 1).sum()))
+  ranks = np.array([_fraction(seed, path) for path in paths])
+  chances = np.array([_fraction(seed, str(name)) for name in names])
+  # The rounding takes back what floating point adds to a whole number.
+  take = np.floor(np.round(sizes * share, 9) + chances).astype(int)
+  take = np.minimum(take, sizes - 1)
+  if not take.any():  # of a few files: from a group that has two
+    take[np.argmin(np.where(sizes > 1, chances, np.inf))] = 1
+  order = np.lexsort((ranks, group_of))
+  place = np.arange(n) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+  held = np.zeros(n, bool)
+  held[order] = place < np.repeat(take, sizes)
+  return np.flatnonzero(~held), np.flatnonzero(held)
+
+
+def _shares(
+  sizes: np.ndarray,
+  most: np.ndarray,
+  holdout: int,
+  rng: np.random.RandomState,
+) -> np.ndarray:
+  """How many each class gives, `most` at most, `holdout` in all."""
+  share = sizes * holdout / sizes.sum()
+  take = np.minimum(np.floor(share).astype(int), most)
+  # Equal remainders are equal though floating point differs in the last digit.
+  cut = np.round(share - take, 9)
+  order = np.lexsort((rng.rand(len(sizes)), -cut))
+  while (left := holdout - take.sum()) > 0:
+    able = order[take[order] < most[order]]
+    take[able[:left]] += 1
+  return take
+
+
+def _check_holdout(holdout: float, n: int, most: int) -> None:
+  if not 0 < holdout <= most:
+    raise DataError(
+      f"split: got holdout {holdout}; expected 1 to {most} of the {n} "
+      "examples: a class keeps at least one of its own."
+    )
+
+
+def _fraction(*parts: object) -> float:
+  """A hash as a number in [0, 1)."""
+  return int(short_hash(*parts)[:13], 16) / 16**13
