@@ -66,6 +66,9 @@ def attend(
   """
   if jax.default_backend() == "cpu":
     return nn.dot_product_attention(query, key, value, mask=mask)
+  if mask is not None:  # cuDNN takes no mask that stands for all queries
+    shape = (query.shape[0], mask.shape[1], query.shape[1], key.shape[1])
+    mask = jnp.broadcast_to(mask, shape)
   kernel = "cudnn" if fits_cudnn(query, key, mask) else "xla"
   return jax.nn.dot_product_attention(
     query, key, value, mask=mask, implementation=kernel

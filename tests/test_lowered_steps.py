@@ -1,0 +1,55 @@
+"""Training steps of configs as they are lowered for accelerators."""
+
+import re
+
+import jax
+import pytest
+
+from tests.programs.lowering import lowered
+from tests.test_configs import CONFIGS
+from vision_jax import recipe
+from vision_jax.core.forms import use_forms
+from vision_jax.core.step import make_train_step
+
+QUICK = ("digit_scenes_unet", "digits_gan")
+# Of a weight's gradient, the result has the kernel's layout; and holes in the
+# base say that the kernel is as large as the picture.
+DILATED_GRADIENT = re.compile(
+  r"stablehlo\.convolution.*->\[0, 1, b, f\].*lhs_dilate = \[[^\]]*[2-9]"
+)
+
+
+def step_text(path, backend="gpu"):
+  """The training step of a config's tiny variant, lowered."""
+  built = recipe.load(f"{path}:tiny")
+  experiment = built.build()
+  batch = experiment.train_data.batch(0)
+  state = jax.eval_shape(
+    lambda: experiment.initial_state(jax.random.key(0), batch)
+  )
+  step = make_train_step(
+    experiment.task,
+    experiment.optimizers,
+    augment=experiment.augment,
+    ema=experiment.ema,
+  )
+  return lowered(backend, step, state, batch)
+
+
+@pytest.mark.parametrize(
+  "path",
+  [
+    path
+    if any(name in path for name in QUICK)
+    else pytest.param(path, marks=pytest.mark.slow)
+    for path in CONFIGS
+  ],
+)
+def test_no_weight_gradient_has_holes(path):
+  assert not DILATED_GRADIENT.search(step_text(path))
+
+
+def test_the_search_finds_such_a_gradient():
+  with use_forms(transposed="dilated"):
+    text = step_text("configs/segmentation/digit_scenes_unet.py")
+  assert DILATED_GRADIENT.search(text)
