@@ -93,10 +93,10 @@ def orientation(data: bytes) -> int:
 def resize_image(
   image: np.ndarray, size: tuple[int, int], method: str = "bilinear"
 ) -> np.ndarray:
-  """Resizes (h w c) uint8 to `size` (height, width), antialiased.
+  """Resizes (h w c) to `size` (height, width), antialiased.
 
   Args:
-    image: (h w c) uint8, one or three channels.
+    image: (h w c) uint8, one or three channels, or floats in [0, 1].
     size: (height, width).
     method: "bilinear" or "bicubic" as Pillow has them, whose filters widen
       when they shrink, so that numbers compare with published ones; "fast" is
@@ -107,11 +107,25 @@ def resize_image(
     return image
   if method == "fast":
     return _resize_fast(image, size)
+  if image.dtype != np.uint8:
+    return _resize_floats(image, size, method)
   grey = image.shape[2] == 1
   resized = Image.fromarray(image[..., 0] if grey else image).resize(
     size[::-1], _RESAMPLING[method]
   )
   return np.array(resized).reshape(*size, image.shape[2])
+
+
+def _resize_floats(
+  image: np.ndarray, size: tuple[int, int], method: str
+) -> np.ndarray:
+  """Resizes channel by channel: Pillow has one channel of floats."""
+  resized = [
+    Image.fromarray(channel).resize(size[::-1], _RESAMPLING[method])
+    for channel in np.moveaxis(np.asarray(image, np.float32), -1, 0)
+  ]
+  stacked = np.stack([np.asarray(channel) for channel in resized], -1)
+  return stacked.clip(0, 1)  # bicubic overshoots
 
 
 def _resize_fast(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:

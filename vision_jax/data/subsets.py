@@ -203,9 +203,10 @@ def _shares(
 
 def _check_holdout(holdout: float, n: int, most: int) -> None:
   if not 0 < holdout <= most:
+    expected = f"1 to {most}" if most else "two examples of a class at least"
     raise DataError(
-      f"split: got holdout {holdout}; expected 1 to {most} of the {n} "
-      "examples: a class keeps at least one of its own."
+      f"split: got holdout {holdout}; expected {expected} of the {n} examples: "
+      "a class keeps at least one of its own."
     )
 
 
