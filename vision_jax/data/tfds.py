@@ -1,19 +1,23 @@
 """Prepared TFDS sets in array_record files, read without TensorFlow."""
 
+import contextlib
 import functools
+import json
 import os
 import pathlib
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from vision_jax.data.errors import DataError
+from vision_jax.data.errors import BadImage, DataError, some
 from vision_jax.data.source import Example, short_hash
 
 ENVIRONMENT = "VISION_JAX_DATA"
+_TFDS = "tensorflow_datasets."
+_CLASS_KEYS = ("pythonClassName", "python_class_name", "type")
 _KEYS = {"image": "image", "label": "label"}
 
 
@@ -53,7 +57,15 @@ class TfdsSource:
   def _builder(self) -> Any:
     import tensorflow_datasets as tfds  # 0.4 s to import
 
-    return tfds.builder_from_directory(self.folder)
+    check_features(self.folder / "features.json")
+    try:
+      return tfds.builder_from_directory(self.folder)
+    except Exception as error:  # of json, protobuf, etils and its own
+      raise DataError(
+        f"tfds set {self.name}: {self.folder} cannot be opened ({error}); "
+        "expected a whole dataset_info.json and features.json. Prepare the set "
+        "anew."
+      ) from error
 
   @functools.cached_property
   def _opened(self) -> Any:
@@ -71,7 +83,7 @@ class TfdsSource:
     except (ValueError, KeyError, AttributeError) as error:
       raise DataError(
         f"tfds set {self.name}: got split {self.split!r}, which cannot be read "
-        f"({error}); expected one of {sorted(self._builder.info.splits)}, or "
+        f"({error}); expected one of {some(self._builder.info.splits)}, or "
         "a part such as 'train[:90%]'."
       ) from error
     except NotImplementedError as error:
@@ -122,11 +134,21 @@ class TfdsSource:
   def read(self, indices: np.ndarray) -> list[Example]:
     """Returns examples with encoded images."""
     indices = [int(i) for i in indices]
-    rows = self._open().__getitems__(indices)
+    opened = self._open()
+    try:
+      rows = opened.__getitems__(indices)
+    except Exception as error:  # of array_record, riegeli, protobuf and numpy
+      if len(indices) == 1:
+        reason = f"cannot be read from {self.folder} ({error})"
+        raise BadImage(self._name(indices[0]), reason) from error
+      return [self.read([i])[0] for i in indices]  # says which
     return [self._example(i, row) for i, row in zip(indices, rows, strict=True)]
 
+  def _name(self, i: int) -> str:
+    return f"{self.name} {self.split} [{i}]"
+
   def _example(self, i: int, row: Mapping[str, Any]) -> Example:
-    example: Example = {"name": f"{self.name} {self.split} [{i}]"}
+    example: Example = {"name": self._name(i)}
     for ours, theirs in self.keys.items():
       value = row[theirs]
       # Numbers come as 64 bits, which jax would cut down without a word.
@@ -182,6 +204,46 @@ def find_prepared(
   return max(found, key=lambda p: [int(n) for n in p.name.split(".")])
 
 
+def check_features(path: pathlib.Path) -> None:
+  """Checks that a set's description names classes of the library alone.
+
+  It imports the module of each class that a features.json names, and so would
+  run any file of the current folder.
+
+  Raises:
+    DataError: if the file names another class, or is no json.
+  """
+  try:
+    strange = sorted(set(_classes(json.loads(path.read_bytes()))))
+  except (OSError, ValueError, RecursionError) as error:
+    raise DataError(
+      f"tfds set {path.parent}: {path.name} cannot be read ({error}); expected "
+      "the json that tensorflow-datasets writes. Prepare the set anew."
+    ) from error
+  strange = [name for name in strange if not name.startswith(_TFDS)]
+  if strange:
+    raise DataError(
+      f"tfds set {path.parent}: {path.name} names the classes {some(strange)}; "
+      f"expected those of {_TFDS.rstrip('.')} alone, since reading it imports "
+      "their modules. Prepare the set with the library's own features."
+    )
+
+
+def _classes(value: Any) -> Iterator[str]:
+  """Yields the names of classes in a features.json, in all its versions."""
+  if isinstance(value, str):  # a description inside a description, maybe
+    with contextlib.suppress(ValueError):
+      yield from _classes(json.loads(value))
+  elif isinstance(value, list):
+    for item in value:
+      yield from _classes(item)
+  elif isinstance(value, dict):
+    for key, item in value.items():
+      if key in _CLASS_KEYS and isinstance(item, str):
+        yield item
+      yield from _classes(item)
+
+
 def _versions(place: pathlib.Path) -> list[pathlib.Path]:
   return [
     path.parent
@@ -196,8 +258,8 @@ def _check_keys(
   missing = sorted(set(keys.values()) - set(features))
   if missing:
     raise DataError(
-      f"tfds set {name}: has no feature {', '.join(missing)}; it has "
-      f"{', '.join(sorted(features))}. Name them in `keys`."
+      f"tfds set {name}: has no feature {some(missing)}; it has "
+      f"{some(sorted(features))}. Name them in `keys`."
     )
 
 
