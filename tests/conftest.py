@@ -1,4 +1,4 @@
-"""Eight CPU devices, a compilation cache shared by all tests, real data."""
+"""Eight CPU devices, cheap compilation, caches, real data."""
 
 import os
 import pathlib
@@ -13,6 +13,9 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 import pytest  # noqa: E402  (jax reads the settings when it is imported)
 
+from tests.programs.flags import compile_cheaply  # noqa: E402
+
+compile_cheaply()
 ROOT = pathlib.Path(__file__).parent.parent
 
 
@@ -30,3 +33,12 @@ def data_root() -> pathlib.Path:
   if path is None:
     pytest.skip("real data are absent: set VISION_JAX_DATA to their folder")
   return path
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item, nextitem):
+  """Between two files, drops the programs compiled: workers stay small."""
+  if nextitem is not None and nextitem.path != item.path:
+    import jax  # not where only the tests of others are handed out
+
+    jax.clear_caches()
