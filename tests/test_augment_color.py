@@ -7,8 +7,9 @@ import pytest
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 from skimage import color, data
 
+from vision_jax.core.forms import FORMS, use_forms
 from vision_jax.ops import augment
-from vision_jax.ops.augment import levels, pixels, randaugment, warp
+from vision_jax.ops.augment import levels, pixels, randaugment, tables, warp
 
 PHOTO = data.astronaut()[100:164, 200:248]  # (64, 48, 3) uint8
 FLAT = np.full((8, 8, 3), 77, np.uint8)
@@ -107,28 +108,64 @@ def pillow_operation(name, image, sign):
   }[name]()
 
 
-def test_the_fourteen_operations_are_pillows_in_one_batch():
+@pytest.mark.parametrize("dtype", ["float32", "uint8"])
+def test_the_fourteen_operations_are_pillows_in_one_batch(dtype):
   image = PHOTO[:, :40]
   names = [*randaugment.OPERATIONS] * 2
   negative = np.repeat([False, True], 14)
-  x = jnp.repeat(planes(image), 28, 0)
+  x = jnp.repeat(planes(image), 28, 0).astype(dtype)
   operation = jnp.asarray([*range(14)] * 2)
-  got = randaugment.apply_operations(
-    x, operation, jnp.asarray(negative), 10.0, fill=127.0
-  )
+  apply = jax.jit(randaugment.apply_operations, static_argnums=(3, 4))
+  got = apply(x, operation, jnp.asarray(negative), 10.0, 127.0)
   for i, name in enumerate(names):
     want = pillow_operation(name, image, -1 if negative[i] else 1)
-    gap = np.abs(image_of(got[i : i + 1]) - np.asarray(want, np.float32))
+    ours = image_of(got[i : i + 1]).astype(np.float32)
+    gap = np.abs(ours - np.asarray(want, np.float32))
     wrong = np.mean(gap.max(-1) > 1.91)
     # A nearest pixel may differ where a position falls between two.
     assert wrong <= 0.02, (name, negative[i], wrong)
 
 
+def test_histograms_agree():
+  level = jnp.asarray(planes(PHOTO), jnp.uint8)
+  want = [np.bincount(PHOTO[..., i].ravel(), minlength=256) for i in range(3)]
+  for name in FORMS["histogram"]:
+    with use_forms(histogram=name):
+      np.testing.assert_array_equal(tables.histogram(level)[0], want)
+
+
+def test_bytes_and_floats_are_a_level_apart():
+  batch, images = make_batch(PHOTO, 64), []
+  change = augment.rand_augment(1, 9, value_range=(0, 1))
+  for name in FORMS["levels"]:
+    with use_forms(levels=name):
+      image = jax.jit(lambda b: change(b, jax.random.key(0))["image"])(batch)
+    images.append(np.asarray(image, int))
+  assert np.abs(images[0] - images[1]).max() <= 1
+
+
+def test_an_accelerators_forms_scatter_nothing_and_move_less():
+  batch = {
+    "image": jax.ShapeDtypeStruct((2, 224, 224, 3), jnp.float32),
+    "index": jax.ShapeDtypeStruct((2,), jnp.int32),
+  }
+  change = augment.rand_augment(2, 9, value_range=(0, 1))
+  key = jax.random.key(0)
+
+  def program(**forms):
+    with use_forms(**forms):
+      return jax.jit(lambda b: change(b, key)).lower(batch)
+
+  lean = program(histogram="compare", levels="uint8")
+  assert "scatter" not in lean.as_text()
+  plain = program(histogram="scatter", levels="float32")
+  assert "scatter" in plain.as_text()
+
+
 def test_magnitude_zero_changes_what_has_no_strength_only():
   x = jnp.repeat(planes(PHOTO), 14, 0)
-  got = randaugment.apply_operations(
-    x, jnp.arange(14), jnp.zeros(14, bool), 0.0
-  )
+  apply = jax.jit(randaugment.apply_operations, static_argnums=3)
+  got = apply(x, jnp.arange(14), jnp.zeros(14, bool), 0.0)
   for i, name in enumerate(randaugment.OPERATIONS):
     if name not in ("autocontrast", "equalize"):
       np.testing.assert_allclose(got[i], x[i], atol=1e-3, err_msg=name)

@@ -3,7 +3,8 @@
 Some operations are slow as XLA writes them and several times faster in
 another, equal form (1x1 convolutions as matrix products, pooling as shifted
 maxima). All forms have the same parameters and the same result up to the order
-of float additions, so that checkpoints interchange.
+of float additions (where a form rounds, FORMS says so), so that checkpoints
+interchange.
 
 Each operation's first form is the one that XLA or the paper would write. `_CPU`
 is measured; `_ACCELERATOR` holds the forms that lower best until they are timed
@@ -31,16 +32,22 @@ FORMS = {
   "pool_shifts": ("window", "shifts"),  # windows that do
   "dense_gradient": ("plain", "transposed"),
   "matching": ("nested", "turns"),
+  "histogram": ("scatter", "compare"),
+  "levels": ("float32", "uint8"),  # of RandAugment; uint8 rounds, as Pillow
 }
 _FIRST = {name: forms[0] for name, forms in FORMS.items()}
 _CPU = {name: forms[1] for name, forms in FORMS.items()} | {
   "matching": "nested",
+  "histogram": "scatter",
+  "levels": "float32",
 }
 _ACCELERATOR = _FIRST | {
   "patches": "product",
   "transposed": "subpixel",
   "pool_blocks": "shifts",
   "matching": "turns",
+  "histogram": "compare",
+  "levels": "uint8",
 }
 _chosen: dict[str, str] = {}
 

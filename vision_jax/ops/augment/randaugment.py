@@ -19,6 +19,7 @@ code grows weaker; signs are drawn for the four factors too.
 import jax.numpy as jnp
 import numpy as np
 
+from vision_jax.core.forms import form
 from vision_jax.core.types import Array
 from vision_jax.errors import UserError
 from vision_jax.ops.augment import pixels, warp
@@ -30,6 +31,7 @@ from vision_jax.ops.augment.levels import (
   from_levels,
   to_levels,
 )
+from vision_jax.ops.augment.tables import equalizing, histogram, look_up
 
 OPERATIONS = (
   "identity",
@@ -77,10 +79,13 @@ def rand_augment(
     draws = uniforms(batch, key, 2 * num_ops)
     # Images from elsewhere than uint8 may lie outside black and white.
     x = jnp.clip(to_levels(image, value_range), 0, 255)
+    if form("levels") == "uint8":  # a quarter of the bytes for what follows
+      x = jnp.round(x).astype(jnp.uint8)
     for i in range(num_ops):
       operation = integers(draws[:, 2 * i], len(OPERATIONS))
       negative = draws[:, 2 * i + 1] < 0.5
       x = apply_operations(x, operation, negative, magnitude, 255 * fill)
+    x = x.astype(jnp.float32)
     return {**batch, "image": from_levels(x, image, value_range)}
 
   return augment
@@ -99,7 +104,8 @@ def apply_operations(
   through one blend; a `switch` under vmap would compute all fourteen.
 
   Args:
-    x: planes (b, c, h, w) of levels in [0, 255].
+    x: planes (b, c, h, w) of levels in [0, 255], float32 or, rounded after
+      each operation as in Pillow, uint8.
     operation: index into OPERATIONS, int (b,).
     negative: whether a signed operation goes the other way, bool (b,).
     magnitude: M, 0 ... 10.
@@ -108,9 +114,14 @@ def apply_operations(
   strength = magnitude / 10
   matrices = _matrices(strength, *x.shape[2:])
   matrix = jnp.asarray(matrices)[negative.astype(jnp.int32), operation]
-  x = warp.affine(x, matrix, fill)
   factor = 1 + 0.9 * strength * jnp.where(negative, -1, 1)
-  return _change_levels(x, operation, factor[:, None, None, None], strength)
+  factor = factor[:, None, None, None]
+  if x.dtype == jnp.uint8:
+    x = warp.affine(x, matrix, int(fill))
+    return _change_bytes(x, operation, factor, strength)
+  return _change_levels(
+    warp.affine(x, matrix, fill), operation, factor, strength
+  )
 
 
 def _matrices(strength: float, h: int, w: int) -> np.ndarray:
@@ -128,7 +139,7 @@ def _matrices(strength: float, h: int, w: int) -> np.ndarray:
 
 def _change_levels(x, operation, factor, strength):
   """Applies the operations that leave pixels in their places."""
-  of = lambda name: (operation == OPERATIONS.index(name))[:, None, None, None]
+  of = _asks(operation)
   gray = pixels.gray(x)
   base = jnp.where(of("color"), gray, 0.0)
   base = jnp.where(of("contrast"), jnp.mean(gray, (2, 3), keepdims=True), base)
@@ -143,3 +154,42 @@ def _change_levels(x, operation, factor, strength):
   ):
     new = jnp.where(of(name), changed, new)
   return new
+
+
+def _change_bytes(x, operation, factor, strength):
+  """`_change_levels` of uint8: a table of levels, or a blend of neighbours."""
+  of = _asks(operation)
+  values = x.astype(jnp.float32)
+  gray = pixels.gray(values)
+  base = jnp.where(of("color"), gray, pixels.smooth(values))
+  mixed = pixels.blend(base, values, factor)
+  mean = jnp.mean(gray, (2, 3), keepdims=True)
+  table = _table(x, values, mean, of, factor, strength)
+  changed = look_up(jnp.round(table).astype(jnp.uint8), x)
+  mixes = of("color") | of("sharpness")
+  return jnp.where(mixes, jnp.round(mixed).astype(jnp.uint8), changed)
+
+
+def _table(x, values, mean, of, factor, strength):
+  """Returns the new levels (b, c, 256) of each image's operation."""
+  b, c, h, w = x.shape
+  # As the one row of an image that has every level.
+  old = jnp.broadcast_to(jnp.arange(256.0), (b, c, 1, 256))
+  low = jnp.min(values, (2, 3), keepdims=True)
+  high = jnp.max(values, (2, 3), keepdims=True)
+  new = old
+  for name, changed in (
+    ("brightness", pixels.blend(0.0, old, factor)),
+    ("contrast", pixels.blend(mean, old, factor)),
+    ("autocontrast", pixels.stretch(old, low, high)),
+    ("equalize", equalizing(histogram(x), h * w)[:, :, None]),
+    ("solarize", pixels.solarize(old, 256 * (1 - strength))),
+    ("posterize", pixels.posterize(old, 8 - round(4 * strength))),
+  ):
+    new = jnp.where(of(name), changed, new)
+  return jnp.clip(new, 0, 255)[:, :, 0]
+
+
+def _asks(operation):
+  """Returns name -> whether each image asks for that operation (b, 1, 1, 1)."""
+  return lambda name: (operation == OPERATIONS.index(name))[:, None, None, None]
