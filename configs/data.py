@@ -7,6 +7,7 @@ their size, in `tiny` variants.
 """
 
 import dataclasses
+import logging
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -35,6 +36,7 @@ GREY = ((0.5,), (0.5,))
 MNIST = ((0.1307,), (0.3081,))
 CIFAR10 = ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616))
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+_LOG = logging.getLogger(__name__)
 DIGIT_NAMES = tuple("0123456789")
 CIFAR10_NAMES = (
   *("airplane", "automobile", "bird", "cat", "deer"),
@@ -127,6 +129,22 @@ def large_images(
   )
 
 
+def tell_unused(config: Any) -> None:
+  """Tells which folders of one's own are not used, where data are generated."""
+  given = [
+    f"--config.{key}={config[key]}"
+    for key in ("data_dir", "images", "masks")
+    if config.get(key)
+  ]
+  if given:
+    _LOG.warning(
+      "%s: not used. The data are %s; to use your own, leave out `:tiny`, or "
+      "take a config that reads folders.",
+      " ".join(given),
+      {"digits": "scikit-learn's digits"}.get(config.dataset, "digit scenes"),
+    )
+
+
 def folder_classes(folder: str) -> tuple[str, ...]:
   """Returns the class names of a folder of images."""
   return ImageFolder(_split_folders(folder)["train"]).class_names
@@ -187,6 +205,8 @@ def _loader(
 
 def _in_memory(config: Any, split: str) -> Any:
   if config.dataset == "digits":
+    if split == "train":
+      tell_unused(config)
     return _DigitsAs(split, config.image_size, config.channels)
   source = TfdsSource(config.dataset, split, data_dir=config.data_dir)
   return InMemory(source, [decode(config.channels)])

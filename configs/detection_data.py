@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from configs.data import tell_unused
 from vision_jax.data.boxes import (
   check_size,
   letterbox,
@@ -199,6 +200,7 @@ def _resize(config: Any) -> Any:
 def _sources(config: Any) -> dict[str, Any]:
   """Returns train and what is evaluated, by name, decoded and padded."""
   if config.dataset == "scenes":
+    tell_unused(config)
     return _scenes(config)
   steps = [decode(), check_size(), _resize(config), pad_boxes(config.max_boxes)]
   make = InMemory if config.in_memory else _Transformed

@@ -6,22 +6,25 @@ the others in `tiny` variants: background and ten digits are 11 classes, as
 CamVid has.
 """
 
+import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from configs.data import tell_unused
+from configs.segmentation_sizes import OwnSize
+from vision_jax.data.errors import some
 from vision_jax.data.loader import Loader
 from vision_jax.data.masks import (
   CAMVID_CLASSES,
   CAMVID_VOID,
   MaskFolder,
   camvid,
-  decode_target,
   keep,
-  resize_with_target,
 )
 from vision_jax.data.memory import InMemory
 from vision_jax.data.scenes import DigitScenes
 from vision_jax.data.subsets import split_train
+from vision_jax.data.targets import decode_target, resize_with_target
 from vision_jax.data.transforms import decode, normalize, resize
 from vision_jax.errors import UserError
 from vision_jax.experiment import Eval, Predict
@@ -34,6 +37,7 @@ from vision_jax.viz.panels import segmentation_panel
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 CROWD, FEW = 15, 5  # digits in a scene at most, to train and to evaluate
+MANY = 20  # values of masks that are listed
 SCENE_NAMES = ("background", *"0123456789")
 
 
@@ -117,7 +121,7 @@ def experiment_fields(
   evals = {
     name: Eval(
       loader(source, config.eval_batch_size, shuffle=False),
-      {"segmentation": Segmentation(len(names), class_names=names)},
+      {"segmentation": _metric(config, source)},
       output=output,
       weights=weights,
       pictures=lambda batch, out: {"predictions": _panel(batch, out, names)},
@@ -150,6 +154,20 @@ def resolve_classes(config: Any) -> None:
     config.class_weights = tuple(round(float(w), 4) for w in weights)
 
 
+def _metric(config: Any, source: Any) -> Segmentation:
+  """Scores at the masks' own size, where it is not `image_size`."""
+  names = tuple(config.class_names)
+  part, own_size = source.source, None
+
+  def masks() -> list[pathlib.Path]:
+    files = getattr(part, "source", part).files
+    return [files[i][1] for i in getattr(part, "indices", range(len(files)))]
+
+  if config.dataset != "scenes":
+    own_size = OwnSize(masks, _target(config))
+  return Segmentation(len(names), class_names=names, own_size=own_size)
+
+
 def _panel(batch: Any, out: Any, names: Sequence[str]) -> Any:
   mean, std = IMAGENET
   return segmentation_panel(batch, out["target"], names, mean=mean, std=std)
@@ -160,14 +178,25 @@ def _count_classes(config: Any) -> int:
     return len(config.mask_values)
   values = set(_folder(config, "train").values()) - set(config.ignore_values)
   if values != set(range(len(values))):
-    shown = ",".join(map(str, sorted(values)[:20]))
-    raise UserError(
-      f"--config.masks: {config.masks} has the values {shown}; expected 0, 1, "
-      f"2, ... without gaps. Say which value each class has, as in "
-      f"--config.mask_values={shown}, and which do not count, as in "
-      "--config.ignore_values=255; or give all class_names, if masks lack some."
-    )
+    raise UserError(_gaps(config.masks, sorted(values)))
   return len(values)
+
+
+def _gaps(masks: str, values: Sequence[int]) -> str:
+  found = f"--config.masks: {masks} has the values {some(values, MANY)}"
+  if len(values) > MANY:
+    return (
+      f"{found}; expected 0, 1, 2, ... without gaps. So many values are those "
+      "of pictures, or of masks that were resized smoothly or saved lossily: "
+      "export the masks anew, as PNG. If each is a class, give all class_names "
+      "and mask_values."
+    )
+  listed = ",".join(map(str, values))
+  return (
+    f"{found}; expected 0, 1, 2, ... without gaps. Say which value each class "
+    f"has, as in --config.mask_values={listed}, and which do not count, as in "
+    "--config.ignore_values=255; or give all class_names, if masks lack some."
+  )
 
 
 def _folder(config: Any, split: str) -> MaskFolder:
@@ -193,6 +222,7 @@ def _sources(config: Any) -> Mapping[str, Any]:
   """Returns train and what is evaluated, in memory, by name."""
   size = tuple(config.image_size)
   if config.dataset == "scenes":
+    tell_unused(config)
     return _scenes(config, size)
   decoded = lambda source: InMemory(
     source, [decode(), _target(config), resize_with_target(size)]

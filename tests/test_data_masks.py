@@ -1,5 +1,7 @@
 """Folders of images and masks: matching, mapping, and what is wrong."""
 
+import io
+
 import cv2
 import numpy as np
 import pytest
@@ -11,13 +13,17 @@ from vision_jax.data.masks import (
   CAMVID_VOID,
   MaskFolder,
   camvid,
-  decode_target,
   keep,
+)
+from vision_jax.data.targets import (
+  decode_target,
+  open_mask,
   resize_with_target,
 )
 from vision_jax.data.transforms import decode, normalize
 
 RNG = np.random.default_rng(0)
+REGIONS = np.kron(RNG.integers(0, 3, (8, 8)), np.ones((3, 3))).astype(np.uint8)
 
 
 def write(path, array):
@@ -140,6 +146,51 @@ def test_a_broken_mask_is_a_bad_image_and_may_be_skipped(folder):
   assert loader.skipped == 1
 
 
+LOSSY = {
+  "JPEG": {},
+  "WEBP": {},
+  "AVIF": {},
+  "JPEG2000": {},
+  "TIFF": {"compression": "jpeg"},
+}
+LOSSLESS = {
+  "PNG": {},
+  "BMP": {},
+  "GIF": {},
+  "PPM": {},
+  "TGA": {},
+  "TIFF": {"compression": "tiff_lzw"},
+}
+
+
+@pytest.mark.parametrize("kind", LOSSY)
+def test_lossy_masks_are_refused(kind):
+  """Pytorch-UNet PR 363: three classes became six."""
+  with pytest.raises(DataError, match=f"saved as {kind}, which changes pixels"):
+    open_mask(saved(kind, LOSSY[kind]), "a mask")
+
+
+@pytest.mark.parametrize("kind", LOSSLESS)
+def test_lossless_masks_are_read(kind):
+  mask = open_mask(saved(kind, LOSSLESS[kind]), "a mask")
+  np.testing.assert_array_equal(mask, REGIONS)
+
+
+def saved(kind, options):
+  file = io.BytesIO()
+  Image.fromarray(REGIONS).save(file, kind, **options)
+  return file.getvalue()
+
+
+def test_a_flipped_png_is_no_mask():
+  data = saved("PNG", {})
+  for i in range(8, len(data) - 12):
+    flipped = bytearray(data)
+    flipped[i] ^= 4
+    with pytest.raises(BadImage, match="a mask"):
+      open_mask(bytes(flipped), "a mask")
+
+
 def test_missing_files_are_named(folder):
   (folder / "masks" / "deep" / "c.png").unlink()
   with pytest.raises(DataError, match=r"1 of 3 images: .*deep/c\.jpg"):
@@ -161,6 +212,9 @@ def test_missing_files_are_named(folder):
     (lambda: decode_target(2, mask_values=(1, 1)), "every value once"),
     (lambda: decode_target(2, ignore_values=(1,)), "every value once"),
     (lambda: decode_target(256), "1 to 255 classes"),
+    (lambda: decode_target(3, mask_values=(0, 99999, 3)), "got 99999; .*65535"),
+    (lambda: decode_target(2, mask_values=(0, -1)), "got -1; expected"),
+    (lambda: decode_target(2, ignore_values=(70000,)), "got 70000"),
     (lambda: camvid("validation"), "got split 'validation'"),
   ],
 )

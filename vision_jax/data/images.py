@@ -162,7 +162,7 @@ def _decode_jpeg(
 
 
 def _decode_png(data: bytes, channels: int) -> np.ndarray:
-  _check_png(data)  # OpenCV returns the readable part of a broken file
+  check_png(data)  # OpenCV returns the readable part of a broken file
   flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
   if data[25] in (0, 4) and channels == 1:  # the header's colour type is grey
     flags = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
@@ -175,7 +175,7 @@ def _decode_png(data: bytes, channels: int) -> np.ndarray:
   return _upright(image.reshape(*image.shape[:2], channels), orientation(data))
 
 
-def _check_png(data: bytes) -> None:
+def check_png(data: bytes) -> None:
   """Checks every chunk's length and CRC up to the end of the image."""
   at = len(_PNG)
   while True:

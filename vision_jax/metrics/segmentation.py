@@ -6,17 +6,29 @@ batch on the device, int64 for the data set on the host.
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import jax.numpy as jnp
 import numpy as np
 
 from vision_jax.core.types import Array, Batch
 from vision_jax.errors import UserError
-from vision_jax.metrics.confusion import device_confusion
+from vision_jax.metrics.confusion import device_confusion, host_confusion
 
 IGNORE = 255
 _POLICIES = ("skip", "zero", "one")
+
+
+class OwnSize(Protocol):
+  """The truth at its own size, by position in the data set."""
+
+  def differs(self, size: tuple[int, int]) -> bool:
+    """Whether an image's truth has another size (h, w) than `size`."""
+
+  def __call__(
+    self, index: int, guess: np.ndarray
+  ) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the truth (h, w), and the prediction resized to it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +43,7 @@ class Segmentation:
     their pixels that is right.
   global_accuracy: part of all pixels that is right.
   iou/NAME: of each class, if class_names are given; absent ones by policy.
+  scored_height, scored_width: mean size of the masks that were compared.
 
   Attributes:
     num_classes: k.
@@ -39,12 +52,16 @@ class Segmentation:
       "skip" (left out, as torchmetrics does), "zero" or "one" (scikit-learn's
       zero_division).
     class_names: in the order of the classes.
+    own_size: the truth before it was resized to the batch's size. Where sizes
+      differ predictions are kept as rows, (b, h, w), and counted on the host
+      at the truth's size; otherwise, and with None, as they are.
   """
 
   num_classes: int
   ignore: int | None = IGNORE
   absent: str = "skip"
   class_names: Sequence[str] = ()
+  own_size: OwnSize | None = None
   state: ClassVar[Any] = None
 
   def __post_init__(self):
@@ -61,7 +78,10 @@ class Segmentation:
   def measure(
     self, state: Any, out: Any, batch: Batch
   ) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Sums the matrix (k, k) and the labels that are no class, int32."""
+    """Sums the matrix (k, k) and the labels that are no class, int32.
+
+    Or returns the predictions as rows, see `own_size`.
+    """
     del state
     truth, guess = batch["target"], out["target"]
     if truth.shape != guess.shape or truth.ndim != 3:
@@ -69,7 +89,10 @@ class Segmentation:
         f"target: got truth {truth.shape} and prediction {guess.shape}; "
         "expected both (b, h, w). Predictions have to cover the image."
       )
-    real = jnp.broadcast_to((batch["mask"] > 0)[:, None, None], truth.shape)
+    if self.own_size is not None and self.own_size.differs(truth.shape[1:]):
+      return {}, {"guess": guess}
+    images = batch["mask"] > 0
+    real = jnp.broadcast_to(images[:, None, None], truth.shape)
     truth, guess = truth.astype(jnp.int32), guess.astype(jnp.int32)
     if self.ignore is not None:
       real &= truth != self.ignore
@@ -77,7 +100,10 @@ class Segmentation:
     known &= _within(guess, self.num_classes)
     matrix = device_confusion(truth, guess, known, self.num_classes)
     strange = jnp.sum(real & ~known, dtype=jnp.int32)
-    return {"confusion": matrix, "strange": strange}, {}
+    size = jnp.array(truth.shape[1:], jnp.int32)
+    count = jnp.sum(images, dtype=jnp.int32)
+    sums = {"confusion": matrix, "strange": strange}
+    return sums | {"size": count * size, "images": count}, {}
 
   def result(self, sums: Mapping, rows: Mapping) -> dict[str, float]:
     """Reads the figures off the matrix.
@@ -85,16 +111,33 @@ class Segmentation:
     Raises:
       UserError: if labels or predictions were no class, or none counted.
     """
-    del rows
+    if "guess" in rows:
+      sums = self._own_sums(rows)
     if sums["strange"] > 0:
       raise UserError(
         f"target: {int(sums['strange'])} pixels are neither one of "
         f"{self.num_classes} classes nor {self.ignore}; correct the masks, map "
         "their values or choose `ignore`."
       )
-    return segmentation_figures(
+    figures = segmentation_figures(
       sums["confusion"], absent=self.absent, class_names=self.class_names
     )
+    height, width = sums["size"] / max(sums["images"], 1)
+    return figures | {
+      "scored_height": float(height),
+      "scored_width": float(width),
+    }
+
+  def _own_sums(self, rows: Mapping) -> dict[str, Any]:
+    """Sums over the truth at its own size."""
+    k = self.num_classes
+    matrix, size = np.zeros((k, k), np.int64), np.zeros(2)
+    for index, guess in zip(rows["index"], rows["guess"], strict=True):
+      truth, guess = self.own_size(int(index), guess)
+      matrix += host_confusion(truth, guess, k, ignore=self.ignore)
+      size += truth.shape
+    images = len(rows["index"])
+    return {"confusion": matrix, "strange": 0, "size": size, "images": images}
 
 
 def segmentation_figures(
