@@ -5,6 +5,7 @@ import pathlib
 import tempfile
 
 CACHE = pathlib.Path(tempfile.gettempdir()) / f"vision_jax_cache_{os.getuid()}"
+os.environ["XDG_CACHE_HOME"] = str(CACHE)  # not the list of the user's configs
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("JAX_NUM_CPU_DEVICES", "8")
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))

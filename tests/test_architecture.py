@@ -31,12 +31,20 @@ ALLOWED = {
   "viz": set(),
   "tuning": set(),
   "experiment": {"core", "train"},
+  "paths": set(),
+  "values": {"paths"},
+  "sources": {"paths"},
+  "trust": {"sources"},
+  "process": {"tuning"},
   "predict": {"core", "experiment", "data", "viz"},
-  "recipe": {"experiment"},
+  "recipe": {"experiment", "paths", "sources", "trust", "values"},
   "sample": {"core", "experiment", "train", "viz"},
   "modes": {"core", "experiment", "recipe", "train", "predict", "sample"},
-  "command": {"core", "experiment", "recipe", "train", "modes", "tuning"},
-  "main": {"command", "tuning"},
+  "command": {
+    *("core", "experiment", "recipe", "train", "modes", "paths", "process"),
+    "trust",
+  },
+  "main": {"command", "paths", "tuning"},
 }
 # What a config is made of: everything but the command.
 LIBRARY = set(ALLOWED) - {"main", "command", "recipe"}

@@ -272,7 +272,17 @@ def test_a_resumed_command_has_to_repeat_its_values(tmp_path):
   train(tmp_path, "--config.lr=0.05", stop_at=2)
   result = train(tmp_path, code=2)
   assert "lr: 0.05 in the workdir, 0.1 now" in result.err
-  train(tmp_path, "--config.lr=0.05", "--config.steps=3")
+  result = train(tmp_path, "--config.lr=0.05", "--config.steps=3")
+  assert "steps: 13 in the workdir, 3 now" in result.err
+  assert "learning rate jumps" in result.err
+  config = json.loads((tmp_path / "config.json").read_text())
+  assert config["values"]["steps"] == 3
+  train(tmp_path, "--config.lr=0.05", "--config.steps=4")
+  config = json.loads((tmp_path / "config.json").read_text())
+  assert config["changes"] == [
+    {"step": 2, "steps": [13, 3]},
+    {"step": 3, "steps": [3, 4]},
+  ]
 
 
 def test_a_batch_that_is_not_on_the_devices_raises(tmp_path, monkeypatch):
@@ -289,7 +299,7 @@ def test_a_traceback_is_shown_when_asked_for(tmp_path):
 
 def test_the_workdir_tells_what_was_run(trained):
   config = json.loads((trained / "config.json").read_text())
-  assert config["path"] == BLOBS and config["variant"] == "full"
+  assert config["path"] == str(ROOT / BLOBS) and config["variant"] == "full"
   assert config["values"]["eval_every"] == 4
   assert config["batch"]["image"] == [[16, 8, 8, 3], "float32"]
   assert (trained / "config.py").read_text() == (ROOT / BLOBS).read_text()

@@ -1,9 +1,12 @@
 """Runs every command of the README.
 
 A block of shell commands follows a line `<!-- run: NAME -->`; each line of it
-is one command. Training commands run the config's tiny variant, `out/` and the
-words in capitals become places of this test, and data and accelerators are
-hidden, so that the long benchmark suites answer `not run here`.
+is one command. They run as they are written, in an empty folder, those of
+`benchmarks` in a copy of the checkout: relative paths such as `out/...` stay
+relative. Only the words in capitals become data of this test, and lengths are
+shortened (configs' tiny variants, one seed, small models). Data and
+accelerators are hidden, so that the long benchmark suites answer `not run
+here`.
 """
 
 import os
@@ -49,27 +52,41 @@ def test_every_file_named_exists():
     assert (ROOT / name).is_file(), name
 
 
-@pytest.fixture
-def place(tmp_path):
-  """A folder with pictures, also by class, and a README to write into."""
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+  """A folder with pictures, also by class, with masks, and with boxes."""
+  root = tmp_path_factory.mktemp("data")
   folders = [f"{split}/{name}" for split in ("train", "val") for name in "ab"]
   rng = np.random.default_rng(0)
   for folder in ("images", *folders):
-    (tmp_path / folder).mkdir(parents=True)
+    (root / folder).mkdir(parents=True)
     for number, picture in enumerate(rng.integers(0, 255, (9, 40, 30, 3))):
       image = Image.fromarray(picture.astype(np.uint8))
-      image.save(tmp_path / folder / f"{number}.png")
-  (tmp_path / "masks").mkdir()
+      image.save(root / folder / f"{number}.png")
+  (root / "masks").mkdir()
   for number, mask in enumerate(rng.integers(0, 3, (9, 40, 30))):
     image = Image.fromarray(mask.astype(np.uint8))
-    image.save(tmp_path / "masks" / f"{number}.png")
+    image.save(root / "masks" / f"{number}.png")
   for split in ("train", "val"):
     for number in range(8):
       boxes = [("hen", 6, 4, 30, 20), ("ox", 0, 0, 60, 40)]
       name = f"{split}{number}"
-      write_voc(tmp_path / "voc", boxes, name=name, split=split)
-  shutil.copy(ROOT / "README.md", tmp_path)
-  return tmp_path
+      write_voc(root / "voc", boxes, name=name, split=split)
+  return root
+
+
+@pytest.fixture
+def place(tmp_path):
+  """An empty folder to work in, on a path with a space."""
+  folder = tmp_path / "a place"
+  folder.mkdir()
+  return folder
+
+
+def copy_checkout(place):
+  """Fills a folder with what a clone of this repository holds."""
+  kept = shutil.ignore_patterns("__pycache__", "out", ".*", "build", "*.egg*")
+  shutil.copytree(ROOT, place, ignore=kept, dirs_exist_ok=True)
 
 
 def free_port():
@@ -78,29 +95,24 @@ def free_port():
     return probe.getsockname()[1]
 
 
-def shortened(command, place):
+def shortened(command, data):
   """Returns the commands to start together, for one of the README's."""
   command = command.removeprefix("pip install -e . && ")
   command = re.sub(r"(--config=\S+\.py)", r"\1:tiny", command)
-  command = command.replace("IMAGES", str(place / "images"))
-  command = command.replace("MASKS", f"{place}/masks --config.dataset=folder")
+  command = command.replace("IMAGES", str(data / "images"))
+  command = command.replace("MASKS", f"{data}/masks --config.dataset=folder")
   names = "\"('hen', 'ox')\""
-  voc = f"{place}/voc --config.dataset=voc --config.class_names={names}"
+  voc = f"{data}/voc --config.dataset=voc --config.class_names={names}"
   command = command.replace("VOC", voc)
-  command = command.replace("FOLDER", f"{place} --config.dataset=folder")
+  command = command.replace("FOLDER", f"{data} --config.dataset=folder")
   command = command.replace("HOST:PORT", f"127.0.0.1:{free_port()}")
-  command = command.replace("out/", f"{place}/out/")
   command = command.replace("python -m", f"{sys.executable} -m")
-  if "benchmarks.run" in command:
-    (suite,) = re.findall(r"--suite=(\w+)", command)
-    command += f" --output={place}/out/{suite}"
-    command += " --variant=tiny --seeds=1" if suite == "quick" else ""
+  if "--suite=quick" in command:
+    command += " --variant=tiny --seeds=1"
   if "benchmarks.speed" in command:  # a real one takes minutes
     command = re.sub(r"--models=\S+", "--models=lenet5", command)
     command = re.sub(r"--batch_sizes=\S+", "--batch_sizes=4", command)
     command += " --turns=1 --rows=models"
-  if command.endswith("--readme"):
-    command += f"={place}/README.md"
   (count,) = re.findall(r"--num_processes=(\d+)", command) or ["1"]
   return [
     command.replace("--process_id=0", f"--process_id={i}")
@@ -108,15 +120,17 @@ def shortened(command, place):
   ]
 
 
-def run_together(lines):
-  """Runs shell commands at the same time; returns (exit code, output) each."""
+def run_together(lines, place):
+  """Runs shell commands in a folder; returns (exit code, output) of each."""
   hidden = {"VISION_JAX_DATA", "JAX_NUM_CPU_DEVICES", "XLA_FLAGS"}
   environment = {k: v for k, v in os.environ.items() if k not in hidden}
-  environment["JAX_PLATFORMS"] = "cpu"
+  # As after `pip install -e .`, of the copy where there is one.
+  root = place if (place / "vision_jax").exists() else ROOT
+  environment |= {"JAX_PLATFORMS": "cpu", "PYTHONPATH": str(root)}
   children = [
     subprocess.Popen(
       ["bash", "-c", f"exec env {line}"],  # so that kill reaches the command
-      cwd=ROOT,
+      cwd=place,
       env=environment,
       stdout=subprocess.PIPE,
       stderr=subprocess.STDOUT,
@@ -125,27 +139,32 @@ def run_together(lines):
     for line in lines
   ]
   try:
-    outputs = [child.communicate(timeout=180)[0] for child in children]
+    outputs = [child.communicate(timeout=400)[0] for child in children]
   finally:
     for child in children:
       child.kill()
   return [(c.returncode, out) for c, out in zip(children, outputs, strict=True)]
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("name", RUN)
-def test_commands_of_the_readme_run(name, place):
+def test_commands_of_the_readme_run(name, data, place):
+  if any("-m benchmarks." in command for command in BLOCKS[name]):
+    copy_checkout(place)
   for command in BLOCKS[name]:
-    for code, output in run_together(shortened(command, place)):
+    for code, output in run_together(shortened(command, data), place):
       assert code == 0, f"{command}\n{output}"
+    for folder in re.findall(r"=(out/\w+)", command):
+      assert any((place / folder).iterdir()), f"{command}: nothing in {folder}"
 
 
 @pytest.mark.parametrize("name", RUN)
-def test_commands_are_shortened_in_the_test(name, place):
+def test_commands_are_shortened_and_their_paths_are_not_touched(name, data):
   for command in BLOCKS[name]:
-    for line in shortened(command, place):
+    for line in shortened(command, data):
       words = shlex.split(line)
       assert all(
         w.endswith(":tiny") for w in words if w.startswith("--config=")
       )
-      assert not any("=out/" in word for word in words), line
+      written = re.findall(r"--\w+=out/\S+", command)
+      assert [w for w in words if "=out/" in w] == written

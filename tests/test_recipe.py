@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from etils import epath
 
-from tests.programs.command import BLOBS, ROOT
-from vision_jax import recipe
+from tests.programs.command import BLOBS, ROOT, call
+from vision_jax import recipe, trust
+from vision_jax.errors import UserError
 
 SOURCE = '''
   """A config."""
@@ -29,7 +30,11 @@ SOURCE = '''
   def build(config, axis=None):
     return config, axis
 '''
-BATCH = {"image": np.zeros((4, 8, 8, 3), np.float32)}
+BATCH = {
+  "image": np.zeros((4, 8, 8, 3), np.float32),
+  "mask": np.ones(4, np.float32),
+}
+OURS = "configs/classification/digits_cnn.py"
 
 
 @pytest.fixture
@@ -46,7 +51,16 @@ def save(file, workdir, overrides=None):
   workdir.mkdir()
   for name, text in loaded.files(BATCH).items():
     (workdir / name).write_text(text)
+  trust.remember(loaded.source)  # as training does
   return loaded
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory, monkeypatch):
+  """A user who has trained nothing yet."""
+  folder = tmp_path_factory.mktemp("cache")
+  monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+  return folder
 
 
 @pytest.mark.parametrize(
@@ -188,3 +202,148 @@ def test_json_keeps_every_value():
   content = json.loads(loaded.files(BATCH)["config.json"])
   assert content["values"]["names"] == ["a", "b"]
   assert content["values"].keys() == loaded.config.to_dict().keys()
+
+
+def strange(tmp_path, name=OURS, change=None):
+  """A workdir that somebody else has made of a config; records if it runs."""
+  workdir = epath.Path(tmp_path / "strange")
+  workdir.mkdir()
+  for file, text in recipe.load(f"{name}:tiny").files(BATCH).items():
+    (workdir / file).write_text(text)
+  ran = tmp_path / "ran"
+  if change == "attack":
+    code = f"\nimport pathlib\npathlib.Path({str(ran)!r}).touch()\n"
+    copy = workdir / "config.py"
+    copy.write_text(copy.read_text() + code)
+  return workdir, ran
+
+
+def test_a_strangers_workdir_of_our_config_runs_ours(tmp_path):
+  workdir, _ = strange(tmp_path)
+  assert recipe.load_workdir(workdir)[0].config.steps == 20
+
+
+def test_a_strangers_code_does_not_run(tmp_path):
+  workdir, ran = strange(tmp_path, change="attack")
+  with pytest.raises(UserError) as error:
+    recipe.load_workdir(workdir)
+  assert not ran.exists()
+  message = str(error.value)
+  assert f"--workdir: {workdir} is code: its config.py would run" in message
+  assert f"it differs from {OURS} in 3 lines: '+'; '+import pathlib'" in message
+  assert "if you trust it, add --trust_workdir" in message
+  recipe.load_workdir(workdir, lambda line: None, trusted=True)
+  assert ran.exists()
+
+
+def test_a_strangers_own_config_does_not_run(tmp_path, file):
+  workdir, _ = strange(tmp_path, str(file))  # it lies at its path, equal
+  with pytest.raises(UserError, match="no config of this package at /"):
+    recipe.load_workdir(workdir)
+  trust.remember(file.read_text())
+  assert recipe.load_workdir(workdir)[0].config.steps == 10
+
+
+@pytest.mark.parametrize("flags", [
+  ["--mode=eval"],
+  ["--mode=predict", "--images=x", "--output=y"],
+  ["--mode=sample", "--output=y"],
+  [],
+  [f"--config={OURS}:tiny"],
+])  # fmt: skip
+def test_a_strangers_code_does_not_run_in_any_mode(tmp_path, flags):
+  workdir, ran = strange(tmp_path, change="attack")
+  result = call(f"--workdir={workdir}", *flags)
+  assert result.code == 2 and "is code" in result.err, result.err
+  assert not ran.exists()
+
+
+def test_ones_own_config_runs_in_a_copied_workdir(tmp_path, file):
+  """Without a home folder nothing is remembered; --config then names it."""
+  workdir, _ = strange(tmp_path, str(file))
+  assert recipe.is_copy(f"{file}:tiny", workdir)
+  file.write_text(file.read_text() + "# changed")
+  assert not recipe.is_copy(f"{file}:tiny", workdir)
+
+
+def test_the_list_keeps_a_hash_once_and_needs_no_home(cache, monkeypatch):
+  trust.remember("a")
+  trust.remember("a")
+  assert len((cache / "vision_jax" / "configs.txt").read_text().split()) == 1
+  assert trust.is_listed("a") and not trust.is_listed("b")
+  monkeypatch.setenv("XDG_CACHE_HOME", "relative")
+  trust.remember("b")
+  assert not trust.is_listed("a")
+
+
+@pytest.mark.parametrize("content", [
+  "[]", "{}", '"x"', "null", "1e999", '{"path": "x"}',
+  '{"path": "x", "variant": "full", "sha256": "", "values": [], "batch": {}}',
+])  # fmt: skip
+def test_a_config_json_without_what_it_needs(tmp_path, content):
+  (tmp_path / "config.json").write_text(content)
+  with pytest.raises(UserError, match=r"config\.json is damaged \(it has no"):
+    recipe.saved_config(epath.Path(tmp_path))
+
+
+@pytest.mark.parametrize(
+  ("key", "value"),
+  [
+    ("batch", {"image": 3}),
+    ("batch", {"image": [[4, -1], "float32"], "mask": [[4], "float32"]}),
+    ("batch", {"mask": [[4], "float99"]}),
+    ("batch", {"image": [[4, 8], "float32"]}),
+    ("batch", {"mask": [["x"], "float32"]}),
+    ("values", {"steps": "many"}),
+    ("values", {"stepz": 3}),
+    ("values", {"optimizer": 3}),
+  ],
+)
+def test_a_config_json_with_impossible_values(tmp_path, file, key, value):
+  workdir = epath.Path(tmp_path / "run")
+  save(file, workdir)
+  saved = recipe.saved_config(workdir)
+  (workdir / "config.json").write_text(json.dumps(saved | {key: value}))
+  with pytest.raises(UserError, match=r"config\.json is damaged \("):
+    recipe.load_workdir(workdir)
+
+
+@pytest.mark.parametrize(
+  ("overrides", "message"),
+  [
+    ({"num_queries": "0"}, "num_queries: got 0; expected at least 1"),
+    ({"eval_every": "-5"}, "eval_every: got -5; expected 0 or more"),
+    ({"image_size": "64,0"}, r"image_size: got \(64, 0\); expected at least 1"),
+    ({"dtype": "float99"}, "got 'float99'; expected float32 or bfloat16"),
+    ({"seed": "-1"}, "seed: got -1; expected 0 to 4294967295"),
+    ({"lr": "inf"}, "lr: got inf; expected a finite number"),
+    ({"ema": "1.0"}, "ema: got 1.0; expected 0 or more and below 1"),
+    ({"class_names": "'a', ''"}, "expected a name for each class, none of"),
+    ({"dropout": "1.5"}, None),  # no such key here: the nearest is named
+  ],
+)
+def test_a_value_that_means_nothing(overrides, message):
+  name = "configs/detection/voc_detr.py:tiny"
+  with pytest.raises(UserError, match=message or "no such key"):
+    recipe.load(name, overrides)
+
+
+def test_local_paths_are_absolute_and_remote_ones_are_left(
+  tmp_path, monkeypatch
+):
+  name = "configs/segmentation/folder_unet.py:tiny"
+  monkeypatch.chdir(tmp_path)
+  monkeypatch.setenv("HOME", str(tmp_path / "home"))
+  given = {"images": "a/../b", "masks": "~/m", "data_dir": "gs://bucket/x"}
+  config = recipe.load(name, given).config
+  assert config.images == str(tmp_path / "a" / ".." / "b")
+  assert config.masks == str(tmp_path / "home" / "m")
+  assert config.data_dir == "gs://bucket/x"
+  assert recipe.load(name).config.images == ""
+
+
+def test_a_config_is_called_the_same_from_anywhere(file, tmp_path, monkeypatch):
+  assert recipe.load(str(ROOT / OURS)).path == OURS
+  monkeypatch.chdir(tmp_path)
+  assert recipe.load(OURS).path == OURS
+  assert recipe.load(file.name).path == str(file)

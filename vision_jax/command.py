@@ -2,9 +2,8 @@
 
 import contextlib
 import json
-import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jax
@@ -12,11 +11,13 @@ from absl import flags
 from etils import epath
 
 from vision_jax import recipe as recipes
-from vision_jax import tuning
+from vision_jax import trust
 from vision_jax.core.execution import Jit, make_execution
-from vision_jax.errors import UserError
+from vision_jax.errors import RunFailure, UserError, files_of
 from vision_jax.experiment import Experiment
 from vision_jax.modes import Trained, evaluate, predict, sample
+from vision_jax.paths import CONFIG_KEYS
+from vision_jax.process import set_up
 from vision_jax.recipe import Recipe
 from vision_jax.train import initial
 from vision_jax.train.checkpoint import Checkpoints
@@ -46,14 +47,45 @@ def _run(values: flags.FlagValues, overrides: Mapping[str, str]) -> int:
   workdir = epath.Path(values.workdir)
   if values.mode == "train":
     recipe = _recipe(values, overrides, workdir)
-    _set_up(values, recipe)
-    return _train(values, recipe, workdir)
-  recipe, batch = recipes.load_workdir(workdir, _teller(values))
+    set_up(values, recipe.config.convolutional, _teller(values))
+    with files_of(*_places(values, recipe)), _device_memory(recipe.config):
+      return _train(values, recipe, workdir)
+  recipe, batch = recipes.load_workdir(
+    workdir, _teller(values), trusted=values.trust_workdir
+  )
   _override(recipe, overrides, workdir)
-  _set_up(values, recipe)
-  trained = Trained(values, recipe, workdir, batch, _say)
-  {"eval": evaluate, "predict": predict, "sample": sample}[values.mode](trained)
+  set_up(values, recipe.config.convolutional, _teller(values))
+  mode = {"eval": evaluate, "predict": predict, "sample": sample}[values.mode]
+  with files_of(*_places(values, recipe)), _device_memory(recipe.config):
+    mode(Trained(values, recipe, workdir, batch, _say))
   return 0
+
+
+def _places(values: flags.FlagValues, recipe: Recipe) -> list[str]:
+  """Returns what the user has named: files of theirs, whose errors we tell."""
+  named = [values.workdir, values.output, values.images, values.init_from]
+  named += [recipe.config.get(key) for key in CONFIG_KEYS]
+  return [place for place in named if place]
+
+
+@contextlib.contextmanager
+def _device_memory(config: Any) -> Iterator[None]:
+  """Says what a run that does not fit its devices can do about it."""
+  try:
+    yield
+  except jax.errors.JaxRuntimeError as error:
+    if not str(error).startswith("RESOURCE_EXHAUSTED"):
+      raise
+    remat = config.get("remat")
+    raise RunFailure(
+      f"Out of device memory, with batch_size {config.batch_size}, accumulate "
+      f"{config.accumulate} and "
+      + ("no remat" if remat is None else f"remat {remat}")
+      + ". Use a smaller --config.batch_size, or split each batch by "
+      f"--config.accumulate={2 * config.accumulate}"
+      + (", or --config.remat=true" if remat is False else "")
+      + f", or more devices. ({str(error).splitlines()[0]:.200})"
+    ) from error
 
 
 def _say(text: str) -> None:
@@ -85,12 +117,19 @@ def _recipe(
       )
     return recipes.load(values.config, overrides)
   if values.config is None:
-    recipe, _ = recipes.load_workdir(workdir, _teller(values))
+    recipe, _ = recipes.load_workdir(
+      workdir, _teller(values), trusted=values.trust_workdir
+    )
     _override(recipe, overrides, workdir)
     return recipe
   source = None
   if recipes.same_file(values.config, saved):
-    source = recipes.kept_source(workdir, saved, _teller(values))
+    source = recipes.kept_source(
+      workdir,
+      saved,
+      _teller(values),
+      trusted=values.trust_workdir or recipes.is_copy(values.config, workdir),
+    )
   recipe = recipes.load(values.config, overrides, source)
   recipes.check_same(recipe, saved)
   return recipe
@@ -104,32 +143,13 @@ def _override(
   recipes.check_same(recipe, recipes.saved_config(workdir))
 
 
-def _set_up(values: flags.FlagValues, recipe: Recipe) -> None:
-  """Readies the process: XLA's options, then the other processes."""
-  if values.cpu_tuning == "auto" and recipe.config.convolutional:
-    tuning.tune_convolutions()
-  if values.coordinator is not None:
-    jax.distributed.initialize(
-      values.coordinator, values.num_processes, values.process_id
-    )
-  elif _in_cluster():
-    jax.distributed.initialize()
-
-
-def _in_cluster() -> bool:
-  """Whether the environment is one of several tasks that jax can connect."""
-  tasks = os.environ.get("SLURM_NTASKS") or os.environ.get("SLURM_NPROCS")
-  under_slurm = "SLURM_STEP_NODELIST" in os.environ and int(tasks or 1) > 1
-  hosts = os.environ.get("TPU_WORKER_HOSTNAMES", "").split(",")
-  return under_slurm or len(hosts) > 1 or "MEGASCALE_NUM_SLICES" in os.environ
-
-
 def _train(
   values: flags.FlagValues, recipe: Recipe, workdir: epath.Path
 ) -> int:
   """Trains; nothing is written before the data have given a batch."""
   config = recipe.config
   execution = make_execution(values.execution, values.mesh)
+  _check_accumulate(config, execution)
   experiment = recipe.build(execution.axis)
   batch = _first_batch(experiment, execution)
   trace = None
@@ -161,8 +181,12 @@ def _train(
     )
     if main_process:
       data = _fingerprints(experiment)
-      for name, text in recipe.files(batch).items():
+      saved = recipes.saved_config(workdir)
+      if start and saved:
+        _tell_steps(recipes.changed_values(recipe, saved), start, progress.say)
+      for name, text in recipe.files(batch, saved, start).items():
         replace_text(workdir / name, text)
+      trust.remember(recipe.source)
       append_run(workdir, describe_run(data=data, step=start))
     owed = initial.evaluation_owed(workdir, experiment, config, start)
     if start:
@@ -190,6 +214,19 @@ def _train(
     ).run(state, start, owed=owed)
   _tell_skipped(experiment)
   return _finish(outcome, values, config.steps)
+
+
+def _tell_steps(
+  changed: Mapping[str, tuple[Any, Any]], start: int, say: Callable[[str], None]
+) -> None:
+  """Says what another number of steps does to a run that goes on."""
+  if "steps" in changed:
+    old, new = changed["steps"]
+    say(
+      f"steps: {old} in the workdir, {new} now. A schedule that ends with the "
+      f"run is another one from step {start} on, and the learning rate jumps "
+      "there; config.json keeps both under `changes`."
+    )
 
 
 def _tell_skipped(experiment: Experiment) -> None:
@@ -221,6 +258,17 @@ def _fingerprints(experiment: Experiment) -> dict[str, str]:
   evals = {name: e.data for name, e in experiment.evals.items()}
   loaders = {"train": experiment.train_data} | evals
   return {name: loader.fingerprint() for name, loader in loaders.items()}
+
+
+def _check_accumulate(config: Any, execution: Jit) -> None:
+  """Checks that a batch splits into microbatches of one size."""
+  shards = 1 if execution.axis is None else execution.devices
+  if config.batch_size % (config.accumulate * shards):
+    raise UserError(
+      f"--config.accumulate: {config.batch_size} examples on {shards} shards "
+      f"do not split into accumulate={config.accumulate} parts of one size; "
+      f"expected a batch_size that divides by {config.accumulate * shards}."
+    )
 
 
 def _first_batch(experiment: Experiment, execution: Jit) -> Mapping[str, Any]:

@@ -8,6 +8,13 @@ traceback and ends with exit code 1. Every part may import this file, which
 imports nothing of ours.
 """
 
+import contextlib
+import errno
+import os
+from collections.abc import Iterator
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 
 class UserError(ValueError):
   """Something given cannot be used: what, got, expected and how to fix it."""
@@ -15,3 +22,35 @@ class UserError(ValueError):
 
 class RunFailure(RuntimeError):
   """A run that cannot go on, though what was given is right."""
+
+
+@contextlib.contextmanager
+def files_of(*places: str) -> Iterator[None]:
+  """Tells what the system says of a user's files; the rest it lets pass.
+
+  Args:
+    places: folders and files that the user has named; "" is none.
+
+  Raises:
+    UserError: for a file in one of these places, naming it.
+    RunFailure: for a full disk, wherever it is.
+  """
+  try:
+    yield
+  except OSError as error:
+    name = os.fspath(error.filename or "")
+    name = os.fsdecode(name) if isinstance(name, bytes) else str(name)
+    if error.errno in FULL:
+      raise RunFailure(
+        f"{name or places[0]}: {error.strerror}. Free space there; the same "
+        "command then goes on from the last checkpoint."
+      ) from error
+    if not any(_is_in(name, place) for place in places if place):
+      raise
+    raise UserError(
+      f"{name}: {error.strerror}. Check the path and its permissions."
+    ) from error
+
+
+def _is_in(name: str, place: str) -> bool:
+  return name == place or name.startswith(place.rstrip("/") + "/")

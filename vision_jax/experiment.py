@@ -65,7 +65,6 @@ class Experiment:
     evals: name -> Eval.
     augment: (batch, key) -> batch inside the compiled step.
     ema: net -> decay of its averaged weights.
-    accumulate: microbatches in a step.
     predict: how to predict on pictures; None where it makes no sense.
     best: (figure, "max" or "min") by which a best checkpoint is kept; a figure
       on data held out of training, never on test.
@@ -77,7 +76,6 @@ class Experiment:
   evals: Mapping[str, Eval]
   augment: Callable[..., Any] | None = None
   ema: Mapping[str, float] = dataclasses.field(default_factory=dict)
-  accumulate: int = 1
   predict: Predict | None = None
   best: tuple[str, str] | None = None
 

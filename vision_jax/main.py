@@ -5,8 +5,9 @@
 
 Values of the config are set by --config.KEY=VALUE. The same command resumes a
 run. Bad input ends with exit code 2 and a message, a run that fails for reasons
-of its own with 3. Imports what it needs only once it needs it, so that --help
-answers at once and the allocator is set first.
+of its own (not finite, a full disk, out of memory) with 3; any other error is
+the program's, keeps its traceback and ends with 1. Imports what it needs only
+once it needs it, so that --help answers at once and the allocator is set first.
 """
 
 import functools
@@ -17,13 +18,15 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from vision_jax import tuning
+from vision_jax import paths, tuning
 from vision_jax.errors import RunFailure, UserError
 
 MODES = ("train", "eval", "predict", "sample")
 EXECUTIONS = ("jit", "fsdp", "pmap")
 BAD_INPUT = 2
 FAILED = 3
+CACHE = "~/.cache/vision_jax/xla"
+PATHS = ("workdir", "images", "output", "init_from")
 
 
 def define_flags() -> flags.FlagValues:
@@ -114,9 +117,15 @@ def define_flags() -> flags.FlagValues:
   )
   text(
     "compilation_cache",
-    "~/.cache/vision_jax/xla",
+    CACHE,
     "Folder of compiled programs, or off; JAX_COMPILATION_CACHE_DIR goes "
     "first.",
+  )
+  switch(
+    "trust_workdir",
+    False,
+    "Run the workdir's config.py although no training of this user has written "
+    "it.",
   )
   switch("traceback", False, "Show an error's traceback.")
   switch("help", False, "Show this.", short_name="h")
@@ -148,11 +157,21 @@ def parse(argv: Sequence[str]) -> tuple[flags.FlagValues, dict[str, str]]:
   if left:
     raise UserError(f"{left[0]!r} is no flag; expected --name=value.")
   if not values.help:
-    _check(values, overrides)
+    _check(values)
+    _make_absolute(values)
   return values, overrides
 
 
-def _check(values: flags.FlagValues, overrides: dict[str, str]) -> None:
+def _make_absolute(values: flags.FlagValues) -> None:
+  """Makes every local path independent of the working folder."""
+  for name in PATHS:
+    if values[name].value:
+      values[name].value = paths.absolute(values[name].value)
+  paths.check_no_glob("workdir", values.workdir)
+  paths.check_no_glob("init_from", values.init_from or "")
+
+
+def _check(values: flags.FlagValues) -> None:
   if not values.workdir:
     raise UserError("--workdir is missing; expected a folder for the run.")
   if values.mode == "predict" and not (values.images and values.output):
@@ -188,31 +207,26 @@ def _set_cache(folder: str) -> None:
   """Names the folder of compiled programs, unless the user already has."""
   if folder == "off" or "JAX_COMPILATION_CACHE_DIR" in os.environ:
     return
-  os.environ["JAX_COMPILATION_CACHE_DIR"] = os.path.expanduser(folder)
+  if folder == CACHE and os.path.expanduser(folder) == folder:
+    return  # a user without a home folder: nothing is kept
+  os.environ["JAX_COMPILATION_CACHE_DIR"] = paths.absolute(folder)
   os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
   """Runs the command; returns its exit code."""
-  argv = sys.argv[1:] if argv is None else argv
+  argv = list(sys.argv[1:] if argv is None else argv)
   try:
     values, overrides = parse(argv)
     if values.help:
       print(__doc__ + "\n" + values.get_help())
       return 0
     return run(values, overrides)
-  except (UserError, RunFailure, OSError) as error:
+  except (UserError, RunFailure) as error:
     if "--traceback" in argv:
       traceback.print_exc()
-    print(f"error: {_message(error)}", file=sys.stderr)
+    print(f"error: {error}", file=sys.stderr)
     return FAILED if isinstance(error, RunFailure) else BAD_INPUT
-
-
-def _message(error: Exception) -> str:
-  """What to tell the user; a system's error does not say how to fix it."""
-  if isinstance(error, OSError):
-    return f"{error}. Check the path, its permissions and the space there."
-  return str(error)
 
 
 if __name__ == "__main__":

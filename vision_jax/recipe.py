@@ -6,14 +6,8 @@ A config file has `get_config(variant) -> ConfigDict`, values only, and
 begins, and VARIANTS, names besides "full" and "tiny".
 """
 
-import ast
 import dataclasses
-import difflib
-import hashlib
-import importlib.util
 import json
-import os
-import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -22,14 +16,20 @@ import ml_collections
 import numpy as np
 from etils import epath
 
+from vision_jax import sources, trust
 from vision_jax.errors import UserError
 from vision_jax.experiment import Experiment
+from vision_jax.paths import CONFIG_KEYS
+from vision_jax.values import check, flat, override
+
+__all__ = ["Recipe", "check_same", "load", "load_workdir", "override"]
 
 # Values that may differ between the runs of one workdir: how long, how often,
 # where from. All others define the result.
 MAY_CHANGE = (
-  *("data_dir", "eval_every", "keep_best", "keep_every", "log_every"),
-  *("on_bad_image", "save_every", "steps", "threads"),
+  *CONFIG_KEYS,
+  *("eval_every", "keep_best", "keep_every", "log_every", "on_bad_image"),
+  *("save_every", "steps", "threads"),
 )
 
 
@@ -46,25 +46,38 @@ class Recipe:
   @property
   def sha256(self) -> str:
     """Hash of the file's text."""
-    return _sha256(self.source)
+    return sources.sha256(self.source)
 
   def build(self, axis: str | None = None) -> Experiment:
     """Builds the experiment; `axis` is the execution's mapped axis."""
     return self.module.build(self.config, axis)
 
-  def files(self, batch: Mapping[str, Any]) -> dict[str, str]:
+  def files(
+    self,
+    batch: Mapping[str, Any],
+    before: Mapping[str, Any] | None = None,
+    step: int = 0,
+  ) -> dict[str, str]:
     """Returns what a workdir keeps: a copy of the file, and config.json.
 
-    `batch` is one training batch, whose shapes let the workdir be used where
-    its training data is not.
+    Args:
+      batch: one training batch, whose shapes let the workdir be used where its
+        training data is not.
+      before: the config.json of the run that goes on; `changes` keeps which
+        values had been others, each with the step from which it is new.
+      step: that the run goes on from.
     """
     shapes = {k: [list(x.shape), str(x.dtype)] for k, x in batch.items()}
+    changes = list(before.get("changes", ())) if before else []
+    if before and (new := changed_values(self, before)):
+      changes.append({"step": step} | {k: list(v) for k, v in new.items()})
     content = {
       "path": self.path,
       "variant": self.variant,
       "sha256": self.sha256,
       "values": json.loads(self.config.to_json()),
       "batch": shapes,
+      "changes": changes,
     }
     text = json.dumps(content, indent=2) + "\n"
     return {"config.py": self.source, "config.json": text}
@@ -86,8 +99,9 @@ def load(
   path, _, variant = name.partition(":")
   variant = variant or "full"
   if source is None:
-    source = _find(path).read_text()
-  module = _import(source, path)
+    source = sources.read(path)
+  path = sources.canonical(path)
+  module = sources.load(source, path)
   if variant not in ("full", "tiny", *getattr(module, "VARIANTS", ())):
     raise UserError(
       f"--config: {path} has no variant {variant!r}; expected full, tiny"
@@ -97,16 +111,29 @@ def load(
   override(config, overrides or {})
   if hasattr(module, "resolve"):
     module.resolve(config)
+    override(config, {})  # what it has filled in is checked too
   return Recipe(path, variant, source, config, module)
 
 
 def load_workdir(
-  workdir: epath.Path, say: Callable[[str], None] = print
+  workdir: epath.Path,
+  say: Callable[[str], None] = print,
+  *,
+  trusted: bool = False,
 ) -> tuple[Recipe, dict[str, jax.ShapeDtypeStruct]]:
   """Loads a workdir's recipe and the shapes of its training batch.
 
   The copy of the config file is used, with a message, where the original is
   missing or has changed.
+
+  Args:
+    workdir: the run's folder.
+    say: tells the user one line.
+    trusted: whether the copy runs whoever has written it.
+
+  Raises:
+    UserError: if there is no run, its files are damaged, or its copy of the
+      config file is neither ours nor this user's.
   """
   saved = saved_config(workdir)
   if saved is None:
@@ -114,56 +141,131 @@ def load_workdir(
       f"--workdir: {workdir} has no config.json; expected a folder that a "
       "training run has written. Train first, or check the path."
     )
-  source = kept_source(workdir, saved, say)
-  module = _import(source, str(workdir / "config.py"))
+  source = kept_source(workdir, saved, say, trusted=trusted)
+  module = sources.load(source, str(workdir / "config.py"))
   config = module.get_config(saved["variant"])
-  config.unlock()
-  config.update(saved["values"])
-  config.lock()
-  batch = {
-    name: jax.ShapeDtypeStruct(tuple(shape), np.dtype(dtype))
-    for name, (shape, dtype) in saved["batch"].items()
-  }
+  _restore(config, saved["values"], workdir)
+  batch = _shapes(saved["batch"], workdir)
   return Recipe(saved["path"], saved["variant"], source, config, module), batch
 
 
-def saved_config(workdir: epath.Path) -> dict[str, Any] | None:
-  """Returns the content of a workdir's config.json, or None."""
-  path = workdir / "config.json"
-  if not path.exists():
-    return None
+def _restore(
+  config: ml_collections.ConfigDict, values: Any, workdir: epath.Path
+) -> None:
+  """Sets what a workdir has saved; everything else keeps its default."""
+  known = flat(config.to_dict())
   try:
-    return json.loads(path.read_text())
-  except ValueError as error:
-    raise UserError(
-      f"{path} is damaged ({error}); expected the config of the run. Restore "
-      "it from a copy, or use another --workdir."
-    ) from None
+    if unknown := sorted(flat(values).keys() - known.keys()):
+      raise KeyError(f"no value is called {unknown[0]!r}")
+    config.update(values)
+  except (KeyError, TypeError, ValueError, AttributeError) as error:
+    _raise_damaged(workdir, error)
+  for key, value in flat(config.to_dict()).items():
+    check(key, value)
+
+
+def _shapes(batch: Any, workdir: epath.Path) -> dict[str, jax.ShapeDtypeStruct]:
+  try:
+    shapes = {
+      name: jax.ShapeDtypeStruct(tuple(map(int, shape)), np.dtype(dtype))
+      for name, (shape, dtype) in batch.items()
+    }
+    if "mask" not in shapes or any(min(x.shape) < 1 for x in shapes.values()):
+      raise ValueError("the shapes of its batch are none")
+  except (AttributeError, TypeError, ValueError) as error:
+    _raise_damaged(workdir, error)
+  return shapes
+
+
+def _raise_damaged(workdir: epath.Path, error: Exception) -> None:
+  raise UserError(
+    f"{workdir / 'config.json'} is damaged ({error}); expected the config of "
+    "the run. Restore it from a copy, or use another --workdir."
+  ) from error
+
+
+def saved_config(workdir: epath.Path) -> dict[str, Any] | None:
+  """Returns the content of a workdir's config.json, or None.
+
+  Raises:
+    UserError: if it is damaged.
+  """
+  path = workdir / "config.json"
+  try:
+    if not path.exists():
+      return None
+    saved = json.loads(path.read_text())
+    kinds = {"path": str, "variant": str, "sha256": str, "values": dict}
+    for key, kind in (kinds | {"batch": dict}).items():
+      if not isinstance(saved, dict) or not isinstance(saved.get(key), kind):
+        raise ValueError(f"it has no {key!r}")
+  except (OSError, ValueError) as error:
+    _raise_damaged(workdir, error)
+  return saved
 
 
 def kept_source(
-  workdir: epath.Path, saved: Mapping[str, Any], say: Callable[[str], None]
+  workdir: epath.Path,
+  saved: Mapping[str, Any],
+  say: Callable[[str], None],
+  *,
+  trusted: bool = False,
 ) -> str:
-  """Returns a workdir's copy of its config file; says if the file differs."""
-  if why := _changed(saved):
+  """Returns a workdir's copy of its config file; says if the file differs.
+
+  Raises:
+    UserError: if it cannot be read, or is neither ours nor this user's.
+  """
+  file = workdir / "config.py"
+  try:
+    copy = file.read_text()
+  except (OSError, UnicodeDecodeError) as error:
+    raise UserError(
+      f"{file} cannot be read ({error}); expected the config of the run. "
+      "Restore it from a copy, or use another --workdir."
+    ) from error
+  if not trusted:
+    trust.check(workdir, saved["path"], copy)
+  if why := _changed(saved, copy):
     say(f"{saved['path']} {why}: using the copy in {workdir}.")
-  return (workdir / "config.py").read_text()
+  return copy
 
 
 def same_file(name: str, saved: Mapping[str, Any]) -> bool:
   """Whether "PATH:VARIANT" names the config file that a workdir has saved."""
   path, _, variant = name.partition(":")
-  same = os.path.realpath(path) == os.path.realpath(saved["path"])
+  same = sources.same(path, saved["path"])
   return same and (variant or "full") == saved["variant"]
 
 
-def _changed(saved: Mapping[str, Any]) -> str | None:
+def is_copy(name: str, workdir: epath.Path) -> bool:
+  """Whether a workdir's copy has the text of the file in "PATH:VARIANT"."""
+  path = sources.look(name.partition(":")[0])
+  copy = workdir / "config.py"
+  there = path is not None and copy.exists()
+  return there and path.read_bytes() == copy.read_bytes()
+
+
+def _changed(saved: Mapping[str, Any], copy: str) -> str | None:
   """Says what has become of a saved config's file; None if it is the same."""
-  path = _look(saved["path"])
+  path = sources.look(saved["path"])
   if path is None:
     return "is missing"
-  changed = _sha256(path.read_text()) != saved["sha256"]
+  changed = path.read_bytes() != copy.encode()
   return "has changed since" if changed else None
+
+
+def changed_values(
+  recipe: Recipe, saved: Mapping[str, Any]
+) -> dict[str, tuple[Any, Any]]:
+  """Returns key -> (value in a workdir, value now) of those that differ."""
+  new = flat(json.loads(recipe.config.to_json()))
+  old = flat(saved["values"])
+  return {
+    key: (old.get(key), value)
+    for key, value in new.items()
+    if old.get(key) != value
+  }
 
 
 def check_same(recipe: Recipe, saved: Mapping[str, Any]) -> None:
@@ -172,14 +274,13 @@ def check_same(recipe: Recipe, saved: Mapping[str, Any]) -> None:
   Raises:
     UserError: naming the keys that differ and may not.
   """
-  new = json.loads(recipe.config.to_json())
-  old = saved["values"]
   differ = [
-    f"{key}: {_flat(old).get(key)!r} in the workdir, {value!r} now"
-    for key, value in _flat(new).items()
-    if _flat(old).get(key) != value and key not in MAY_CHANGE
+    f"{key}: {old!r} in the workdir, {new!r} now"
+    for key, (old, new) in changed_values(recipe, saved).items()
+    if key not in MAY_CHANGE
   ]
-  differ += [f"{k}: gone" for k in _flat(old) if k not in _flat(new)]
+  now = flat(recipe.config.to_dict())
+  differ += [f"{key}: gone" for key in flat(saved["values"]) if key not in now]
   if recipe.sha256 != saved["sha256"]:
     differ.insert(0, f"file: {saved['path']} in the workdir, {recipe.path} now")
   if differ:
@@ -190,97 +291,3 @@ def check_same(recipe: Recipe, saved: Mapping[str, Any]) -> None:
       + ", ".join(MAY_CHANGE)
       + " may change)."
     )
-
-
-def override(
-  config: ml_collections.ConfigDict, values: Mapping[str, str]
-) -> None:
-  """Sets `a.b` -> text in place, keeping each value's type.
-
-  Raises:
-    UserError: for an unknown key (with the nearest) or another type.
-  """
-  known = _flat(config.to_dict())
-  for key, text in values.items():
-    if key not in known:
-      near = difflib.get_close_matches(key, known, 1, 0.0)[0]
-      raise UserError(
-        f"--config.{key}: no such key; did you mean --config.{near}? "
-        f"Expected one of {', '.join(sorted(known))}."
-      )
-    *parents, last = key.split(".")
-    place = config
-    for parent in parents:
-      place = place[parent]
-    place[last] = _parse(key, text, known[key])
-
-
-def _parse(key: str, text: str, old: Any) -> Any:
-  """Reads text as the type of the value that it replaces."""
-  kind = type(old)
-  if kind is str or old is None:
-    return text
-  try:
-    if kind is bool:
-      return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
-    if kind in (int, float):
-      return kind(text)
-    value = ast.literal_eval(text)
-    return kind(value if isinstance(value, list | tuple) else (value,))
-  except (KeyError, ValueError, SyntaxError, TypeError):
-    raise UserError(
-      f"--config.{key}: got {text!r}; expected a value of type "
-      f"{kind.__name__}, like {old!r}."
-    ) from None
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-  flat = {}
-  for key, value in values.items():
-    if isinstance(value, Mapping):
-      flat |= _flat(value, f"{prefix}{key}.")
-    else:
-      flat[prefix + key] = value
-  return flat
-
-
-def _look(path: str) -> pathlib.Path | None:
-  """Finds a config file: as given, or among the installed configs."""
-  given = pathlib.Path(path)
-  installed = pathlib.Path(__file__).parent.parent / path
-  return next((p for p in (given, installed) if p.is_file()), None)
-
-
-def _find(path: str) -> pathlib.Path:
-  """Finds a config file, or raises naming the nearest."""
-  if found := _look(path):
-    return found
-  folder = pathlib.Path(__file__).parent.parent / "configs"
-  names = [
-    str(p.relative_to(folder.parent))
-    for p in sorted(folder.glob("*/*.py"))
-    if p.name != "__init__.py"
-  ]
-  near = difflib.get_close_matches(path, names, 1, 0.0)
-  raise UserError(
-    f"--config: there is no file {path}"
-    + (f"; did you mean {near[0]}?" if near else ".")
-  )
-
-
-def _import(source: str, origin: str) -> Any:
-  spec = importlib.util.spec_from_loader("_config", loader=None, origin=origin)
-  module = importlib.util.module_from_spec(spec)
-  module.__file__ = origin
-  exec(compile(source, origin, "exec"), module.__dict__)
-  for name in ("get_config", "build"):
-    if not callable(getattr(module, name, None)):
-      raise UserError(
-        f"--config: {origin} has no function {name}; expected "
-        "get_config(variant) and build(config, axis)."
-      )
-  return module
-
-
-def _sha256(text: str) -> str:
-  return hashlib.sha256(text.encode()).hexdigest()

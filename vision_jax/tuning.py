@@ -56,12 +56,20 @@ def tune_allocator() -> bool:
   return all(done)
 
 
+def flags_file() -> str | None:
+  """The file of flags that XLA_FLAGS names, where it does not hold them."""
+  flags = os.environ.get("XLA_FLAGS", "").strip()
+  return flags if flags and not flags.startswith("-") else None
+
+
 def tune_convolutions() -> bool:
   """Sets XLA's option for convolutional nets. Call it before a backend starts.
 
   Returns whether it was set: on a CPU and jax 0.10 only, and not where
-  XLA_FLAGS has it.
+  XLA_FLAGS has it or names a file.
   """
+  if flags_file() is not None:
+    return False
   flags = os.environ.get("XLA_FLAGS", "")
   known = importlib.metadata.version("jaxlib").startswith("0.10.")
   if not known or not on_cpu() or _CONVOLUTIONS in flags:

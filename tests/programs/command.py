@@ -36,19 +36,21 @@ class Result:
   err: str
 
 
-def call(*flags, devices=None, stop_at=None):
+def call(*flags, devices=None, stop_at=None, cwd=ROOT, env=None):
   """Runs the command in this process, on so many of its devices.
 
   Args:
     flags: of the command.
     devices: how many; all of them by default.
     stop_at: the step after which SIGTERM comes.
+    cwd: the working folder.
+    env: variables to set.
   """
   out, err = io.StringIO(), io.StringIO()
   jax.devices()  # the backend starts with the environment of all other tests
   with contextlib.ExitStack() as stack:
-    stack.enter_context(mock.patch.dict(os.environ, UNTUNED))
-    stack.enter_context(contextlib.chdir(ROOT))
+    stack.enter_context(mock.patch.dict(os.environ, UNTUNED | (env or {})))
+    stack.enter_context(contextlib.chdir(cwd))
     stack.enter_context(contextlib.redirect_stdout(out))
     stack.enter_context(contextlib.redirect_stderr(err))
     if devices is not None:

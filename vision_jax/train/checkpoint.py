@@ -25,6 +25,7 @@ from vision_jax.train.reading import StoredState, first_readable
 from vision_jax.train.retention import (
   check_options,
   drop_damaged_metrics,
+  drop_leftovers,
   finite,
   open_manager,
   score,
@@ -189,8 +190,7 @@ class Checkpoints:
     """What to tell the user, after removing what the save left behind."""
     self._manager.reload()
     if jax.process_index() == 0:
-      for left in self.folder.glob(f"{step}.*tmp*"):
-        left.rmtree(missing_ok=True)
+      drop_leftovers(self.folder, step)
     good = self.latest
     kept = "no checkpoint exists yet"
     if good is not None:

@@ -6,7 +6,7 @@ import jax
 
 from vision_jax.core.execution import Jit
 from vision_jax.core.step import make_train_step
-from vision_jax.errors import UserError
+from vision_jax.errors import RunFailure
 
 
 def fit(experiment: Any, *, steps: int, seed: int = 0) -> tuple[Any, Any]:
@@ -21,7 +21,7 @@ def fit(experiment: Any, *, steps: int, seed: int = 0) -> tuple[Any, Any]:
     seed: of the initial weights.
 
   Raises:
-    UserError: if a loss or gradient was not finite.
+    RunFailure: if a loss or gradient was not finite.
   """
   execution = Jit(devices=jax.local_devices()[:1])
   loader = experiment.train_data
@@ -35,14 +35,13 @@ def fit(experiment: Any, *, steps: int, seed: int = 0) -> tuple[Any, Any]:
       experiment.optimizers,
       augment=experiment.augment,
       ema=experiment.ema,
-      accumulate=experiment.accumulate,
     ),
     state,
   )
   for number in range(steps):
     state, _ = step(state, execution.put(loader.batch(number)))
   if (bad := int(state.bad_step)) >= 0:
-    raise UserError(
+    raise RunFailure(
       f"fit: step {bad + 1} of {steps} gave a loss or gradient that is not "
       "finite; lower the learning rate."
     )

@@ -44,7 +44,7 @@ class Training:
 
   Attributes:
     experiment: what to train.
-    config: seed, steps, batch_size and cadence, in steps.
+    config: seed, steps, batch_size, accumulate and cadence, in steps.
     execution: where.
     checkpoints: where the state is saved, and found again.
     write: called with (step, figures); its `images` with (step, pictures).
@@ -102,7 +102,7 @@ class Training:
       self.experiment.optimizers,
       augment=self.experiment.augment,
       ema=self.experiment.ema,
-      accumulate=self.experiment.accumulate,
+      accumulate=self.config.accumulate,
       axis=self.execution.axis,
     )
 

@@ -1,5 +1,6 @@
 """Which checkpoints a run keeps, and orbax's manager set up to keep them."""
 
+import contextlib
 import json
 import math
 from collections.abc import Iterable, Mapping
@@ -101,6 +102,16 @@ def drop_damaged_metrics(folder: epath.Path):
     except ValueError:
       file.rename(file.parent / "damaged")
       logging.warning("%s cannot be read: that step cannot be best.", file)
+
+
+def drop_leftovers(folder: epath.Path, step: int):
+  """Removes what a failed save of a step has left behind.
+
+  A thread may still be writing there; the next run then removes the rest.
+  """
+  for left in folder.glob(f"{step}.*tmp*"):
+    with contextlib.suppress(OSError):
+      left.rmtree(missing_ok=True)
 
 
 def set_aside(folder: epath.Path, steps: Iterable[int]):

@@ -1,0 +1,46 @@
+"""Local paths as a user writes them, made absolute once at the door."""
+
+import os
+import pathlib
+
+from vision_jax.errors import UserError
+
+# Values of a config that name a folder or a file.
+CONFIG_KEYS = ("data_dir", "images", "masks", "inception")
+GLOB = "[]*?"
+
+
+def absolute(path: str) -> str:
+  """Returns a path that no longer depends on the working folder.
+
+  `~` is the home folder. Object stores (gs://...) and "" stay as they are;
+  `..` stays too, as a link before it may lead elsewhere.
+
+  Raises:
+    UserError: if `~` cannot be expanded.
+  """
+  if not path or "://" in path:
+    return path
+  expanded = os.path.expanduser(path)
+  if expanded.startswith("~"):
+    raise UserError(
+      f"{path}: this machine knows no home folder {path.split('/')[0]!r} (HOME "
+      "is not set, or there is no such user); write the path out."
+    )
+  return str(pathlib.Path(expanded).absolute())
+
+
+def check_no_glob(flag: str, path: str) -> None:
+  """Refuses a folder that checkpoints cannot be read from.
+
+  orbax takes the folder's whole path for a pattern of file names.
+
+  Raises:
+    UserError: naming the characters.
+  """
+  if found := sorted(set(path) & set(GLOB)):
+    raise UserError(
+      f"--{flag}: {path} has {' '.join(found)} in it; expected a path without "
+      f"{' '.join(GLOB)}, with which checkpoints could be written and not "
+      "read. Rename the folder, or choose another one."
+    )

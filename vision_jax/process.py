@@ -1,0 +1,62 @@
+"""The process that a command runs in: options, other processes, devices."""
+
+import os
+from collections.abc import Callable
+
+import jax
+from absl import flags
+
+from vision_jax import tuning
+from vision_jax.errors import UserError
+
+
+def set_up(
+  values: flags.FlagValues, convolutional: bool, say: Callable[[str], None]
+) -> None:
+  """Readies the process: XLA's options, the other processes, the devices.
+
+  Args:
+    values: the command's flags.
+    convolutional: whether the nets are, as the config says.
+    say: tells the user one line.
+
+  Raises:
+    UserError: if the environment asks for devices that are not there.
+  """
+  if values.cpu_tuning == "auto" and convolutional:
+    if (file := tuning.flags_file()) is not None:
+      say(
+        f"XLA_FLAGS names the file {file}: left alone, so XLA's option for "
+        "convolutions on a CPU is what that file says."
+      )
+    tuning.tune_convolutions()
+  if values.coordinator is not None:
+    jax.distributed.initialize(
+      values.coordinator, values.num_processes, values.process_id
+    )
+  elif _in_cluster():
+    jax.distributed.initialize()
+  _start_backend()
+
+
+def _in_cluster() -> bool:
+  """Whether the environment is one of several tasks that jax can connect."""
+  tasks = os.environ.get("SLURM_NTASKS") or os.environ.get("SLURM_NPROCS")
+  under_slurm = "SLURM_STEP_NODELIST" in os.environ and int(tasks or 1) > 1
+  hosts = os.environ.get("TPU_WORKER_HOSTNAMES", "").split(",")
+  return under_slurm or len(hosts) > 1 or "MEGASCALE_NUM_SLICES" in os.environ
+
+
+def _start_backend() -> None:
+  """Starts jax's devices, which shows whether JAX_PLATFORMS can be meant."""
+  try:
+    jax.devices()
+  except RuntimeError as error:
+    platforms = os.environ.get("JAX_PLATFORMS")
+    if not platforms:
+      raise
+    raise UserError(
+      f"JAX_PLATFORMS={platforms}: {str(error).splitlines()[0]:.200} Expected "
+      "a platform that this machine and the installed jax have, such as cpu; "
+      "unset it to take what there is."
+    ) from error

@@ -1,0 +1,149 @@
+"""Values of a config: set from text, and held to what they can mean."""
+
+import ast
+import difflib
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import ml_collections
+
+from vision_jax.errors import UserError
+from vision_jax.paths import CONFIG_KEYS, absolute
+
+Test = Callable[[Any], bool]
+NATURAL = ("at least 1", lambda x: x >= 1 or (isinstance(x, float) and x > 0))
+NOT_NEGATIVE = ("0 or more", lambda x: x >= 0)
+POSITIVE = ("more than 0", lambda x: x > 0)
+SHARE = ("0 to 1", lambda x: 0 <= x <= 1)
+BELOW_ONE = ("0 or more and below 1", lambda x: 0 <= x < 1)
+
+# What numbers of these names may be, in any config; in a tuple each of them.
+RANGES: dict[str, tuple[str, Test]] = {
+  "seed": ("0 to 4294967295", lambda x: 0 <= x < 2**32),
+  **dict.fromkeys(
+    (
+      *("accumulate", "batch_size", "eval_batch_size", "steps", "keep_best"),
+      *("blocks", "channels", "decoder_layers", "depth", "features", "groups"),
+      *("heads", "hidden", "image_size", "latent", "layers", "max_boxes"),
+      *("multipliers", "num_classes", "num_queries", "patch", "r1_every"),
+      *("sampling_steps", "stages", "times", "width"),
+    ),
+    NATURAL,
+  ),
+  **dict.fromkeys(
+    (
+      *("log_every", "eval_every", "save_every", "keep_every", "threads"),
+      *("backbone_rate", "bound_terms", "clip", "crop", "degrees"),
+      *("discriminator_lr", "encoder_layers", "eval_examples", "examples"),
+      *("generator_lr", "guidance", "holdout", "jitter", "lr", "mixup", "only"),
+      *("r1", "scenes", "score_examples", "score_samples", "warmup"),
+      *("weight_decay",),
+    ),
+    NOT_NEGATIVE,
+  ),
+  **dict.fromkeys(("crop_ratio", "scale"), POSITIVE),
+  **dict.fromkeys(
+    ("crop_probability", "drop_label", "flip", "flip_vertical", "smoothing"),
+    SHARE,
+  ),
+  **dict.fromkeys(("b1", "b2", "dropout", "drop_path", "ema"), BELOW_ONE),
+}
+CHOICES = {
+  "dtype": ("float32", "bfloat16", "float16"),
+  "on_bad_image": ("error", "skip"),
+}
+
+
+def override(
+  config: ml_collections.ConfigDict, values: Mapping[str, str]
+) -> None:
+  """Sets `a.b` -> text in place, keeping each value's type; checks them all.
+
+  Local paths become absolute, those that the config itself gives too.
+
+  Raises:
+    UserError: for an unknown key (with the nearest), another type, or a value
+      that its name cannot have.
+  """
+  known = flat(config.to_dict())
+  for key, text in values.items():
+    if key not in known:
+      near = difflib.get_close_matches(key, known, 1, 0.0)[0]
+      raise UserError(
+        f"--config.{key}: no such key; did you mean --config.{near}? "
+        f"Expected one of {', '.join(sorted(known))}."
+      )
+    _set(config, key, _parse(key, text, known[key]))
+  for key, value in flat(config.to_dict()).items():
+    if _last(key) in CONFIG_KEYS and isinstance(value, str):
+      _set(config, key, absolute(value))
+    check(key, value)
+
+
+def check(key: str, value: Any) -> None:
+  """Refuses a value that means nothing under its name.
+
+  Raises:
+    UserError: with what, got and expected.
+  """
+  name = _last(key)
+  each = value if isinstance(value, list | tuple) else (value,)
+  for x in each:
+    number = isinstance(x, int | float) and not isinstance(x, bool)
+    if number and not math.isfinite(x):
+      _refuse(key, value, "a finite number")
+    if number and name in RANGES and not RANGES[name][1](x):
+      _refuse(key, value, RANGES[name][0])
+  if name in CHOICES and value not in CHOICES[name]:
+    _refuse(key, value, " or ".join(CHOICES[name]))
+  if name == "class_names" and not all(str(x).strip() for x in each):
+    _refuse(key, value, "a name for each class, none of them empty")
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+  """Returns nested values under dotted names."""
+  result = {}
+  for key, value in values.items():
+    if isinstance(value, Mapping):
+      result |= flat(value, f"{prefix}{key}.")
+    else:
+      result[prefix + key] = value
+  return result
+
+
+def _last(key: str) -> str:
+  return key.rpartition(".")[2]
+
+
+def _refuse(key: str, value: Any, expected: str) -> None:
+  shown = repr(value)
+  shown = shown if len(shown) <= 80 else f"{shown[:77]}..."
+  raise UserError(f"--config.{key}: got {shown}; expected {expected}.")
+
+
+def _set(config: ml_collections.ConfigDict, key: str, value: Any) -> None:
+  *parents, last = key.split(".")
+  place = config
+  for parent in parents:
+    place = place[parent]
+  place[last] = value
+
+
+def _parse(key: str, text: str, old: Any) -> Any:
+  """Reads text as the type of the value that it replaces."""
+  kind = type(old)
+  if kind is str or old is None:
+    return text
+  try:
+    if kind is bool:
+      return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
+    if kind in (int, float):
+      return kind(text)
+    value = ast.literal_eval(text)
+    return kind(value if isinstance(value, list | tuple) else (value,))
+  except (KeyError, ValueError, SyntaxError, TypeError):
+    raise UserError(
+      f"--config.{key}: got {text!r}; expected a value of type "
+      f"{kind.__name__}, like {old!r}."
+    ) from None
