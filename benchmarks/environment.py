@@ -4,6 +4,7 @@
 a child process, because a process that has opened an accelerator keeps it.
 """
 
+import hashlib
 import json
 import os
 import pathlib
@@ -32,6 +33,17 @@ def git_commit() -> str:
   if state is None:
     return ""
   return state["commit"] + ("-dirty" if state["dirty"] else "")
+
+
+def source_hash(root: pathlib.Path = ROOT) -> str:
+  """Returns a hash of all that a run is made of, whether committed or not."""
+  found = hashlib.sha256()
+  for folder in ("vision_jax", "configs"):
+    for file in sorted((root / folder).rglob("*.py")):
+      name = file.relative_to(root).as_posix().encode()
+      content = file.read_bytes()
+      found.update(b"%d %s %d " % (len(name), name, len(content)) + content)
+  return found.hexdigest()
 
 
 def host_memory() -> int | None:
@@ -80,7 +92,8 @@ def probe() -> dict:
 def describe(found: dict) -> str:
   """Returns one line, such as `2 cores of AMD EPYC` or `1 x NVIDIA H200`."""
   if found["platform"] == "cpu":
-    return f"{found['cpu_cores']} cores of {found['cpu']}"
+    cores = found["cpu_cores"]
+    return f"{cores} core{'s' * (cores != 1)} of {found['cpu']}"
   return f"{found['device_count']} x {found['device_kind']}"
 
 

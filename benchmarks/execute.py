@@ -3,15 +3,19 @@
 import dataclasses
 import datetime
 import json
+import math
 import pathlib
+import shlex
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from typing import Any
 
 from benchmarks import environment
 from benchmarks.row import Row
+from benchmarks.statistics import reaches
 
 # What a result carries -> the key on the last line of a run's metrics.jsonl.
 SPEED_KEYS = {
@@ -37,63 +41,89 @@ class Plan:
   overrides: Mapping[str, str] = dataclasses.field(default_factory=dict)
   hardware: Mapping = dataclasses.field(default_factory=dict)
   commit: str = ""
+  sources: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+  """What one seed measured, where and when; fields as of a `Result`."""
+
+  seed: int
+  value: float
+  also: Mapping[str, float]
+  curve: Mapping[str, list]
+  speed: Mapping[str, float | None]
+  seconds: float
+  seconds_to: float | None
+  hardware: Mapping
+  versions: Mapping[str, str]
+  git_commit: str
+  date: str
 
 
 class RunFailed(RuntimeError):
   """A training run broke; the message says how and where its log is."""
 
 
-def arguments(row: Row, seed: int, plan: Plan, root: str = "") -> list[str]:
+def arguments(
+  row: Row,
+  seed: int,
+  variant: str,
+  overrides: Mapping[str, str],
+  root: str = "",
+) -> list[str]:
   """Returns the arguments of vision_jax.main, without a workdir."""
-  variant = plan.variant or row.variant
   variant = f":{variant}" if variant else ""
-  overrides = {**row.overrides, **plan.overrides, "seed": seed}
   return [f"--config={root}{row.config}{variant}"] + [
-    f"--config.{key}={value}" for key, value in overrides.items()
+    f"--config.{key}={value}"
+    for key, value in {**overrides, "seed": seed}.items()
   ]
 
 
-def command(row: Row, seed: int, plan: Plan) -> str:
+def command(
+  row: Row, seed: int, variant: str, overrides: Mapping[str, str]
+) -> str:
   """Returns the command that repeats a seed, as one types it."""
-  words = ["python", "-m", "vision_jax.main", *arguments(row, seed, plan)]
-  return " ".join([*words, f"--workdir=out/{row.name}-{seed}"])
+  words = ["python", "-m", "vision_jax.main"]
+  words += arguments(row, seed, variant, overrides)
+  return shlex.join([*words, f"--workdir=out/{row.name}-{seed}"])
 
 
-def run_seed(row: Row, seed: int, plan: Plan) -> dict:
+def run_seed(row: Row, seed: int, plan: Plan) -> Outcome:
   """Trains one seed, or returns what an earlier call has measured.
 
   Interrupted runs resume from their checkpoint.
 
   Raises:
-    RunFailed: the process broke, did not finish, or the folder holds the
-      result of something else.
+    RunFailed: the process broke, did not finish, or the folder holds a run of
+      another recipe, code or machine.
   """
   folder = plan.output / row.name / f"seed{seed}"
+  _claim(folder, _identity(row, seed, plan))
   outcome_file = folder / "outcome.json"
-  identity = {"command": command(row, seed, plan), "git_commit": plan.commit}
   if outcome_file.exists():
-    return _earlier(outcome_file, identity)
-  folder.mkdir(parents=True, exist_ok=True)
+    return Outcome(**json.loads(outcome_file.read_text(encoding="utf-8")))
   start = time.monotonic()
   _train(row, seed, plan, folder)
-  outcome = {
-    **identity,
-    "seed": seed,
+  outcome = Outcome(
+    seed=seed,
     **measured(row, folder / "workdir"),
-    "seconds": round(time.monotonic() - start, 1),
-    "hardware": dict(plan.hardware),
-    "versions": environment.versions(),
-    "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-  }
-  write_text(outcome_file, json.dumps(outcome, indent=1))
+    seconds=round(time.monotonic() - start, 1),
+    hardware=dict(plan.hardware),
+    versions=environment.versions(),
+    git_commit=plan.commit,
+    date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+  )
+  write_text(outcome_file, json.dumps(dataclasses.asdict(outcome), indent=1))
   return outcome
 
 
 def measured(row: Row, workdir: pathlib.Path) -> dict:
-  """Returns a finished run's figure and speed from its workdir.
+  """Returns a finished run's figures and speed from its workdir.
 
   Raises:
-    RunFailed: it has not finished, or never logged the row's metric.
+    RunFailed: it has not finished, or the last of one of the row's figures is
+      no finite number.
   """
   lines = _read_lines(workdir / "metrics.jsonl")
   config = json.loads((workdir / "config.json").read_text(encoding="utf-8"))
@@ -104,24 +134,29 @@ def measured(row: Row, workdir: pathlib.Path) -> dict:
   last = {}
   for line in lines:
     last.update(line)
-  if row.metric not in last:
-    raise RunFailed(
-      f"{workdir}/metrics.jsonl has no {row.metric!r}; it has "
-      f"{', '.join(sorted(last))}"
-    )
-  speed = {name: last.get(key) for name, key in SPEED_KEYS.items()}
-  also = {key: last[key] for key in row.also if key in last}
-  figures = {"value": last[row.metric], "also": also, **speed}
-  if row.curve:
-    figures["curve"] = {key: curve(lines, key) for key in row.curve}
-  if row.time_to is not None:
-    figures["seconds_to"] = seconds_to(row, lines, last)
-  return figures
+  for name in (row.metric, *row.also):
+    if name not in last:
+      raise RunFailed(
+        f"{workdir}/metrics.jsonl has no {name!r}; it has "
+        f"{', '.join(sorted(last))}"
+      )
+    if not _finite(last[name]):
+      raise RunFailed(f"{name} ended as {last[name]}, which is no figure")
+  return {
+    "value": last[row.metric],
+    "also": {name: last[name] for name in row.also},
+    "curve": {name: curve(lines, name) for name in row.curve},
+    "speed": {
+      name: last[key] if _finite(last.get(key)) else None
+      for name, key in SPEED_KEYS.items()
+    },
+    "seconds_to": seconds_to(row, lines, last),
+  }
 
 
 def curve(lines: list[dict], key: str) -> list[list[float]]:
   """Returns [step, value] pairs of a key, evenly thinned to POINTS."""
-  points = [[line["step"], line[key]] for line in lines if key in line]
+  points = [[x["step"], x[key]] for x in lines if _finite(x.get(key))]
   every = -(-len(points) // POINTS)
   return points[::-1][::every][::-1] if points else []
 
@@ -130,32 +165,70 @@ def seconds_to(row: Row, lines: list[dict], last: dict) -> float | None:
   """Returns the seconds of training until the metric reached `row.time_to`.
 
   Counted from the start of the first step, so without compilation, by the
-  times of the log lines; evaluations in between count. None if never.
+  times of the log lines; evaluations in between count. None if never, or where
+  the row does not ask.
   """
-  reached = [line for line in lines if line.get(row.metric, 0) >= row.time_to]
-  first = next(line for line in lines if line["step"] > 0)
   step_ms = last.get("time/step_p50_ms")
-  if not reached or step_ms is None:
+  if row.time_to is None or not _finite(step_ms):
     return None
-  before = first["step"] * step_ms * 1e-3
-  return round(reached[0]["time"] - first["time"] + before, 2)
+  better = row.higher_is_better
+  first = next(line for line in lines if line["step"] > 0)
+  for line in lines:
+    value = line.get(row.metric)
+    if _finite(value) and reaches(value, row.time_to, 0.0, better):
+      before = first["step"] * step_ms * 1e-3
+      return round(line["time"] - first["time"] + before, 2)
+  return None
 
 
-def _earlier(file: pathlib.Path, identity: dict) -> dict:
-  outcome = json.loads(file.read_text(encoding="utf-8"))
+def _finite(value: Any) -> bool:
+  return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _identity(row: Row, seed: int, plan: Plan) -> dict[str, Any]:
+  """What a seed's result depends on."""
+  variant = plan.variant or row.variant
+  overrides = {**row.overrides, **plan.overrides}
+  return {
+    "command": command(row, seed, variant, overrides),
+    "figures": [row.metric, *row.also, *row.curve, row.time_to],
+    "git_commit": plan.commit,
+    "sources": plan.sources,
+    "versions": environment.versions(),
+    "hardware": dict(plan.hardware),
+  }
+
+
+def _claim(folder: pathlib.Path, identity: Mapping[str, Any]) -> None:
+  """Makes a seed's folder; one that exists has to be of the same run.
+
+  Raises:
+    RunFailed: naming what differs.
+  """
+  file = folder / "identity.json"
+  if not folder.exists():
+    folder.mkdir(parents=True)
+    write_text(file, json.dumps(identity, indent=1))
+    return
+  found = json.loads(file.read_text("utf-8")) if file.exists() else {}
   for key, expected in identity.items():
-    if outcome[key] != expected:
+    if found.get(key) != expected:
       raise RunFailed(
-        f"{file} holds another run's result: its {key} is {outcome[key]!r}, "
-        f"now it would be {expected!r}; choose another --output, or --fresh"
+        f"{folder} holds another run: its {key} is {found.get(key)!r}, now it "
+        f"would be {expected!r}; choose another --output, or --fresh"
       )
-  return outcome
 
 
 def _train(row: Row, seed: int, plan: Plan, folder: pathlib.Path) -> None:
   log = folder / "log.txt"
   words = [sys.executable, "-m", "vision_jax.main"]
-  words += arguments(row, seed, plan, root=f"{environment.ROOT}/")
+  words += arguments(
+    row,
+    seed,
+    plan.variant or row.variant,
+    {**row.overrides, **plan.overrides},
+    root=f"{environment.ROOT}/",
+  )
   words += [f"--workdir={folder / 'workdir'}"]
   with log.open("a", encoding="utf-8") as out:
     child = subprocess.Popen(words, stdout=out, stderr=subprocess.STDOUT)

@@ -4,16 +4,27 @@
   python -m benchmarks.report --input=OUT/results.jsonl
   python -m benchmarks.report --readme            # rewrites README.md's block
 
-It refuses results that lack their recipe, seeds or hardware: exit code 2.
+It computes again what follows from the values, the suite and the references,
+and refuses a line that says otherwise: exit code 2.
 """
 
 import argparse
+import datetime
 import pathlib
 import sys
 from collections.abc import Sequence
 
-from benchmarks import environment, execute, result, speed_table, tables
+from benchmarks import (
+  environment,
+  execute,
+  markdown,
+  result,
+  speed_table,
+  tables,
+)
 from benchmarks.execute import Plan
+from benchmarks.facts import HARDWARE
+from benchmarks.result import Result
 from benchmarks.suite import SUITES
 from vision_jax.errors import UserError
 
@@ -27,65 +38,68 @@ def main(argv: Sequence[str] | None = None) -> int:
   """Renders what `argv` names and returns the exit code."""
   options = _parse(argv)
   try:
-    lines = result.read(pathlib.Path(options.input))
+    results = newest(result.read(pathlib.Path(options.input)))
     if options.readme:
       readme = pathlib.Path(options.readme)
-      text = fill(readme.read_text("utf-8"), with_absent(newest(lines)))
+      text = fill(readme.read_text("utf-8"), with_absent(results))
       speeds = speed_table.page(speed_table.read(RESULTS))
       execute.write_text(readme, put(text, speeds, *SPEED))
-      print(f"wrote the results of {len(newest(lines))} rows to {readme}")
+      print(f"wrote the results of {len(results)} rows to {readme}")
     else:
-      print(page(newest(lines), "Results"), end="")
-  except (result.BadResult, OSError, ValueError) as error:
+      print(page(results, "Results"), end="")
+  except (UserError, OSError) as error:
     print(f"benchmarks.report: {error}", file=sys.stderr)
     return 2
   return 0
 
 
-def page(lines: Sequence[dict], title: str) -> str:
-  """Returns a whole report: tables, sources, machine and versions."""
-  text = f"# {title}\n\n{tables.results_markdown(lines)}\n"
-  text += tables.notes(lines)
-  for line in lines[:1]:
-    packages = ", ".join(f"{k} {v}" for k, v in line["versions"].items())
-    text += (
-      f"\n{environment.describe(line['hardware'])}; {packages}; commit "
-      f"{line['git_commit'] or 'not known'}; {line['date']}\n"
-    )
-  return text
+def page(results: Sequence[Result], title: str) -> str:
+  """Returns a whole report: tables, sources, machines and versions."""
+  text = f"# {title}\n\n{tables.results_markdown(results)}\n"
+  text += tables.notes(results)
+  conditions = dict.fromkeys(map(_conditions, results))
+  return text + "".join(f"\n{line}\n" for line in conditions)
 
 
-def newest(lines: Sequence[dict]) -> list[dict]:
-  """Keeps the last result of every row on every kind of device."""
-  kept = {}
-  for line in sorted(lines, key=lambda line: line["date"]):
-    hardware = line["hardware"]
-    place = hardware["device_kind"], hardware["device_count"], hardware["cpu"]
-    if line["mean"] is not None:
-      kept[line["row"], place] = line
-  return list(kept.values())
+def _conditions(found: Result) -> str:
+  packages = ", ".join(f"{k} {v}" for k, v in found.versions.items())
+  return markdown.escape(
+    f"{environment.describe(found.hardware)}; {packages}; commit "
+    f"{found.git_commit or 'not known'}; {found.date[:10]}"
+  )
 
 
-def with_absent(lines: Sequence[dict]) -> list[dict]:
-  """Orders results as the suites do; rows without one say `not run here`."""
-  plan = Plan(output=pathlib.Path())
+def newest(results: Sequence[Result]) -> list[Result]:
+  """Keeps the last result of every recipe on every kind of machine."""
+  moment = lambda x: datetime.datetime.fromisoformat(x.date)
+  run = [x for x in sorted(results, key=moment) if x.values]
+  return list({(x.recipe, x.place): x for x in run}.values())
+
+
+def with_absent(results: Sequence[Result]) -> list[Result]:
+  """Orders results as the suites do; rows without one say `not run here`.
+
+  Results of another recipe than the row's, such as a tiny variant's, are no
+  result of the row.
+  """
+  plan = Plan(output=pathlib.Path(), hardware=dict.fromkeys(HARDWARE, ""))
   ordered = []
   for rows in SUITES.values():
     for row in rows:
-      found = [line for line in lines if line["row"] == row.name]
+      found = [x for x in results if x.row == row and not x.changed]
       absent = result.make_absent(row, plan, "no committed result")
       ordered += found or [absent]
   return ordered
 
 
-def fill(text: str, lines: Sequence[dict]) -> str:
+def fill(text: str, results: Sequence[Result]) -> str:
   """Returns the README's text with its block rewritten.
 
   Raises:
     UserError: the text has no such block, or it is not closed.
   """
-  table = tables.results_markdown(lines)
-  why = f"Why a row is not comparable:\n\n{tables.differences(lines)}"
+  table = tables.results_markdown(results)
+  why = f"Why a row is not comparable:\n\n{tables.differences(results)}"
   return put(text, f"{table}\n{why}", BEGIN, END)
 
 

@@ -1,124 +1,275 @@
-"""A result: one JSON line that carries everything a number needs."""
+"""A result: what was measured, and everything that follows from it.
 
+A line of `results.jsonl` carries both, so that it can be read alone; read back,
+what follows is computed again, and a line that says something else is refused.
+"""
+
+import dataclasses
 import datetime
 import json
+import math
 import pathlib
 import statistics as stdlib_statistics
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from benchmarks import environment, execute, references, statistics
-from benchmarks.execute import Plan
+from benchmarks import environment, execute, facts, references, statistics
+from benchmarks.execute import Outcome, Plan
 from benchmarks.peaks import utilisation
 from benchmarks.row import Row
-from benchmarks.suite import suite_of
+from benchmarks.suite import row_named, suite_of
 from vision_jax.errors import UserError
+from vision_jax.train.timing import CLOCK
 
-RECIPE = ("suite", "row", "config", "overrides", "command", "protocol", "unit")
-HARDWARE = ("platform", "device_kind", "device_count", "cpu", "cpu_cores")
+REFERENCE = (
+  "key",
+  "model",
+  "value",
+  "higher_is_better",
+  "protocol",
+  "evidence",
+  "source_title",
+  "source_url",
+  "source_location",
+)
 
 
 class BadResult(UserError):
   """A line that a report must not show."""
 
 
-def make_result(row: Row, outcomes: Sequence[dict], plan: Plan) -> dict:
-  """Joins the outcomes of a row's seeds into a result with its verdict."""
-  values = [outcome["value"] for outcome in outcomes]
-  summary = statistics.summarize(values)
-  reference = _reference(row)
-  differs = _differs(row, plan, reference)
-  better = row.higher_is_better
+@dataclasses.dataclass(frozen=True)
+class Result:
+  """What was measured of a row, on one machine with one state of the code.
+
+  Attributes:
+    row: the benchmark.
+    variant, overrides: the recipe as it was run.
+    seeds, values: one value a seed; none where the row did not run.
+    absent, reason: then whether it could not run here or broke, and why.
+    also: means over the seeds of the row's other figures.
+    curve: of the first seed, [step, value] pairs by figure.
+    speed: by `execute.SPEED_KEYS`, medians over the seeds; None where a run
+      did not say.
+    clock: of which form of the clock the speeds are; those of an earlier form
+      are not shown.
+    seconds, seconds_to: medians: a whole seed, and to the row's `time_to`.
+    hardware, versions, git_commit, date: where, with what, when.
+  """
+
+  row: Row
+  variant: str
+  overrides: Mapping[str, str]
+  hardware: Mapping[str, Any]
+  versions: Mapping[str, str]
+  git_commit: str
+  date: str
+  seeds: Sequence[int] = ()
+  values: Sequence[float] = ()
+  absent: str = ""
+  reason: str = ""
+  also: Mapping[str, float] = dataclasses.field(default_factory=dict)
+  curve: Mapping[str, list] = dataclasses.field(default_factory=dict)
+  speed: Mapping[str, float | None] = dataclasses.field(
+    default_factory=lambda: dict.fromkeys(execute.SPEED_KEYS)
+  )
+  clock: int = CLOCK
+  seconds: float | None = None
+  seconds_to: float | None = None
+
+  @property
+  def summary(self) -> statistics.Summary | None:
+    """Mean, deviation and interval of the values; None without any."""
+    return statistics.summarize(self.values) if self.values else None
+
+  @property
+  def mean(self) -> float | None:
+    """Of the values."""
+    return self.summary.mean if self.summary else None
+
+  @property
+  def reference(self) -> references.Reference | None:
+    """The published number that the row stands beside."""
+    key = self.row.reference
+    return references.load()[key] if key else None
+
+  @property
+  def changed(self) -> bool:
+    """Whether the recipe is another than the row's."""
+    own = self.row.variant or "full", dict(self.row.overrides)
+    return (self.variant, dict(self.overrides)) != own
+
+  @property
+  def differs(self) -> str:
+    """Why this cannot be compared with the reference; empty where it can."""
+    if self.changed:
+      return "the recipe was changed on the command line"
+    if self.reference is None:
+      return self.row.differs or "nothing comparable is published"
+    if self.row.differs or self.reference.gates:
+      return self.row.differs
+    return "the reference is recalled, not read"
+
+  @property
+  def verdict(self) -> str:
+    """One of `statistics.VERDICTS`, or `statistics.FAILED`."""
+    if not self.values:
+      return self.absent
+    return statistics.verdict(
+      self.mean,
+      self.reference.value if self.reference else math.nan,
+      self.row.tolerance,
+      comparable=not self.differs,
+      higher_is_better=self.row.higher_is_better,
+    )
+
+  @property
+  def target_met(self) -> bool | None:
+    """Whether our own goal is met; None without a goal or a number of its."""
+    if self.row.target is None or self.changed or not self.values:
+      return None
+    better = self.row.higher_is_better
+    return statistics.reaches(self.mean, self.row.target, 0.0, better)
+
+  @property
+  def command(self) -> str:
+    """What repeats seed 0."""
+    variant = "" if self.variant == "full" else self.variant
+    return execute.command(self.row, 0, variant, self.overrides)
+
+  @property
+  def mfu(self) -> float | None:
+    """The share of the devices' peak; None where that is not known."""
+    return utilisation(
+      self.speed["flops_per_step"],
+      self.speed["step_p50_ms"],
+      self.hardware["device_kind"],
+      self.hardware["device_count"],
+    )
+
+  @property
+  def place(self) -> tuple[Any, ...]:
+    """Results of one place are of the same kind of machine."""
+    return tuple(self.hardware[key] for key in facts.HARDWARE)
+
+  @property
+  def recipe(self) -> tuple[Any, ...]:
+    """Results of one recipe repeat each other."""
+    return self.row.name, self.variant, *sorted(self.overrides.items())
+
+  def line(self) -> dict[str, Any]:
+    """Returns what `results.jsonl` holds of it."""
+    row, summary = self.row, self.summary
+    return {
+      "suite": suite_of(row),
+      "row": row.name,
+      "config": row.config,
+      "variant": self.variant,
+      "overrides": dict(self.overrides),
+      "command": self.command,
+      **{
+        name: getattr(row, name)
+        for name in ("dataset", "metric", "weights", "unit", "protocol")
+      },
+      "tolerance": row.tolerance,
+      "target": row.target,
+      "reference": self.reference
+      and {key: getattr(self.reference, key) for key in REFERENCE},
+      "seeds": list(self.seeds),
+      "values": list(self.values),
+      "mean": self.mean,
+      "sd": summary and summary.sd,
+      "ci95": list(summary.ci95) if summary and summary.ci95 else None,
+      "differs": self.differs,
+      "verdict": self.verdict,
+      "reason": self.reason,
+      "target_met": self.target_met,
+      "also": dict(self.also),
+      "curve": dict(self.curve),
+      **self.speed,
+      "mfu": self.mfu,
+      "clock": self.clock,
+      "seconds": self.seconds,
+      "seconds_to": self.seconds_to,
+      "hardware": dict(self.hardware),
+      "versions": dict(self.versions),
+      "git_commit": self.git_commit,
+      "date": self.date,
+    }
+
+
+def make_result(row: Row, outcomes: Sequence[Outcome], plan: Plan) -> Result:
+  """Joins the outcomes of a row's seeds, which ran on one machine."""
   first = outcomes[0]
-  return {
+  for outcome in outcomes:
+    assert outcome.hardware == first.hardware, "seeds of two machines"
+  return Result(
     **_recipe(row, plan),
-    "seeds": [outcome["seed"] for outcome in outcomes],
-    "values": values,
-    "mean": summary.mean,
-    "sd": summary.sd,
-    "ci95": list(summary.ci95) if summary.ci95 else None,
-    "differs": differs,
-    "verdict": statistics.verdict(
-      summary.mean,
-      reference.value if reference else None,
-      row.tolerance,
-      comparable=not differs,
-      higher_is_better=better,
-    ),
-    "target_met": _target_met(row, plan, summary.mean, better),
-    "also": _also(outcomes),
-    **({"curve": first["curve"]} if "curve" in first else {}),
-    **_speed(outcomes, first["hardware"]),
-    "hardware": first["hardware"],
-    "versions": first["versions"],
-    "git_commit": first["git_commit"],
-    "date": max(outcome["date"] for outcome in outcomes),
-  }
+    seeds=[outcome.seed for outcome in outcomes],
+    values=[outcome.value for outcome in outcomes],
+    also={
+      name: stdlib_statistics.fmean(x.also[name] for x in outcomes)
+      for name in row.also
+    },
+    curve=first.curve,
+    speed={
+      name: _median([x.speed[name] for x in outcomes])
+      for name in execute.SPEED_KEYS
+    },
+    seconds=_median([x.seconds for x in outcomes]),
+    seconds_to=_median([x.seconds_to for x in outcomes]),
+    hardware=first.hardware,
+    versions=first.versions,
+    git_commit=first.git_commit,
+    date=max(outcome.date for outcome in outcomes),
+  )
 
 
 def make_absent(
   row: Row, plan: Plan, reason: str, verdict: str = statistics.NOT_RUN
-) -> dict:
+) -> Result:
   """A result without a number: not run here, or failed, and why."""
-  return {
+  return Result(
     **_recipe(row, plan),
-    "seeds": [],
-    "values": [],
-    "mean": None,
-    "differs": _differs(row, plan, _reference(row)),
-    "verdict": verdict,
-    "reason": reason,
-    "hardware": dict(plan.hardware),
-    "versions": environment.versions(),
-    "git_commit": plan.commit,
-    "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-  }
+    absent=verdict,
+    reason=reason,
+    hardware=dict(plan.hardware),
+    versions=environment.versions(),
+    git_commit=plan.commit,
+    date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+  )
 
 
-def validate(line: Mapping, place: str = "result") -> None:
-  """Checks that a line carries its recipe, seeds, hardware and reference.
+def parse(line: Any, place: str = "result") -> Result:
+  """Returns the result of a line that says nothing but what follows.
+
+  Args:
+    line: as read from JSON.
+    place: names it in errors.
 
   Raises:
-    BadResult: naming the line, what it lacks and what to do.
+    BadResult: naming the line and the field that is missing, of another type,
+      or not what the values, the suite and the references give.
   """
-  lacking = [key for key in RECIPE if key not in line or line[key] is None]
-  hardware = line.get("hardware") or {}
-  lacking += [f"hardware.{k}" for k in HARDWARE if hardware.get(k) is None]
-  lacking += [key for key in ("reference",) if key not in line]
-  lacking += [key for key in ("verdict",) if not line.get(key)]
-  if line.get("mean") is not None and not line.get("seeds"):
-    lacking.append("seeds")
-  if lacking:
+  try:
+    found = facts.check(line)
+    result = Result(row=row_named(found.pop("row")), **found)
+    _compare(line, json.loads(json.dumps(result.line())))
+  except UserError as error:
+    name = line.get("row") if isinstance(line, dict) else None
     raise BadResult(
-      f"{place}: row {line.get('row', '?')!r} lacks {', '.join(lacking)}; "
-      "write results with `python -m benchmarks.run`, which records them"
-    )
-  _validate_numbers(line, place)
+      f"{place}: row {name!r}: {error}; results are written by "
+      "`python -m benchmarks.run`"
+    ) from error
+  return result
 
 
-def _validate_numbers(line: Mapping, place: str) -> None:
-  run = line["verdict"] not in (statistics.NOT_RUN, statistics.FAILED)
-  if line["verdict"] not in (*statistics.VERDICTS, statistics.FAILED):
-    raise BadResult(
-      f"{place}: verdict is {line['verdict']!r}, expected one of "
-      f"{', '.join(statistics.VERDICTS)}"
-    )
-  if run != (line.get("mean") is not None):
-    raise BadResult(
-      f"{place}: row {line['row']!r} is {line['verdict']!r} with a mean of "
-      f"{line.get('mean')!r}; a number stands exactly where a row was run"
-    )
-  if run and len(line["seeds"]) != len(line["values"]):
-    raise BadResult(
-      f"{place}: {len(line['values'])} values of {len(line['seeds'])} seeds"
-    )
-
-
-def read(path: pathlib.Path) -> list[dict]:
+def read(path: pathlib.Path) -> list[Result]:
   """Reads and checks the results of a `.jsonl` file, or of a folder's.
 
   Raises:
     FileNotFoundError: there is none.
-    BadResult: a line is not a result or lacks something.
+    BadResult: a line is not a result, or says what does not follow.
   """
   files = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
   found = []
@@ -129,99 +280,55 @@ def read(path: pathlib.Path) -> list[dict]:
         line = json.loads(text)
       except json.JSONDecodeError as error:
         raise BadResult(f"{place}: not JSON: {error}") from error
-      if line.get("kind") == "speed":
+      if isinstance(line, dict) and line.get("kind") == "speed":
         continue  # `benchmarks.speed` writes and prints those
-      validate(line, place)
-      found.append(line)
+      found.append(parse(line, place))
   return found
 
 
-def write(lines: Sequence[Mapping], path: pathlib.Path) -> None:
-  """Writes checked results, one a line, whole or not at all."""
-  for line in lines:
-    validate(line)
-  execute.write_text(path, "".join(json.dumps(x) + "\n" for x in lines))
+def write(results: Sequence[Result], path: pathlib.Path) -> None:
+  """Writes results, one a line, whole or not at all."""
+  lines = [json.dumps(x.line(), allow_nan=False) + "\n" for x in results]
+  execute.write_text(path, "".join(lines))
 
 
-def _reference(row: Row) -> references.Reference | None:
-  return references.load()[row.reference] if row.reference else None
+def _compare(line: Mapping, expected: Mapping) -> None:
+  for key in [*expected, *line]:
+    if key not in line:
+      raise UserError(f"{key} is missing")
+    if key not in expected:
+      raise UserError(f"{key} is no field of a result")
+    if not _equal(line[key], expected[key]):
+      raise UserError(
+        f"{key} is {_short(line[key])}, but the values, the suite and the "
+        f"references give {_short(expected[key])}"
+      )
 
 
-def _also(outcomes: Sequence[Mapping]) -> dict[str, float]:
-  """Means of the figures that a row tells besides its own."""
-  names = outcomes[0].get("also", {})
+def _equal(a: Any, b: Any) -> bool:
+  """Whether two JSON values agree, numbers to the rounding of a sum."""
+  if isinstance(a, float) and isinstance(b, float):
+    return math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-12)
+  if isinstance(a, list) and isinstance(b, list):
+    return len(a) == len(b) and all(map(_equal, a, b))
+  if isinstance(a, dict) and isinstance(b, dict):
+    return a.keys() == b.keys() and all(_equal(a[k], b[k]) for k in a)
+  return type(a) is type(b) and a == b
+
+
+def _short(value: Any) -> str:
+  text = json.dumps(value)
+  return text if len(text) <= 200 else f"{text[:200]} ..."
+
+
+def _recipe(row: Row, plan: Plan) -> dict[str, Any]:
   return {
-    name: stdlib_statistics.fmean(x["also"][name] for x in outcomes)
-    for name in names
-  }
-
-
-def _recipe(row: Row, plan: Plan) -> dict:
-  reference = _reference(row)
-  return {
-    "suite": suite_of(row),
-    "row": row.name,
-    "config": row.config,
+    "row": row,
     "variant": plan.variant or row.variant or "full",
     "overrides": {**row.overrides, **plan.overrides},
-    "command": execute.command(row, 0, plan),
-    "dataset": row.dataset,
-    "metric": row.metric,
-    "unit": row.unit,
-    "protocol": row.protocol,
-    "tolerance": row.tolerance,
-    "target": row.target,
-    "reference": reference
-    and {
-      key: getattr(reference, key)
-      for key in (
-        "key",
-        "model",
-        "value",
-        "higher_is_better",
-        "protocol",
-        "evidence",
-        "source_title",
-        "source_url",
-        "source_location",
-      )
-    },
   }
 
 
-def _differs(
-  row: Row, plan: Plan, reference: references.Reference | None
-) -> str:
-  if plan.variant or plan.overrides:
-    return "the recipe was changed on the command line"
-  if reference is None:
-    return row.differs or "nothing comparable is published"
-  if row.differs or reference.gates:
-    return row.differs
-  return "the reference is recalled, not read"
-
-
-def _target_met(row, plan, mean, better) -> bool | None:
-  if row.target is None or plan.variant or plan.overrides:
-    return None
-  return statistics.reaches(mean, row.target, 0.0, better)
-
-
-def _speed(outcomes: Sequence[dict], hardware: Mapping) -> dict:
-  """Medians over the seeds; None where a run did not report a figure."""
-  names = [*execute.SPEED_KEYS, "seconds", "seconds_to"]
-  figures = {name: _median(outcomes, name) for name in names}
-  figures["mfu"] = utilisation(
-    figures["flops_per_step"],
-    figures["step_p50_ms"],
-    hardware["device_kind"],
-    hardware["device_count"],
-  )
-  return figures
-
-
-def _median(outcomes: Sequence[dict], name: str) -> float | None:
-  values = [outcome.get(name) for outcome in outcomes]
-  if any(value is None for value in values):
-    return None
-  return stdlib_statistics.median(values)
+def _median(values: Sequence[float | None]) -> float | None:
+  """None where a seed did not say."""
+  return None if None in values else stdlib_statistics.median(values)

@@ -68,3 +68,12 @@ class Row:
       )
     if self.tolerance < 0:
       raise UserError(f"row {self.name!r}: tolerance {self.tolerance} < 0")
+
+  @property
+  def weights(self) -> str:
+    """Of which weights the figure is: "raw" or "averaged" ones.
+
+    They are those that the config evaluates for `best`; without a `best`, the
+    averaged ones where they are evaluated.
+    """
+    return "averaged" if "/ema/" in self.metric else "raw"

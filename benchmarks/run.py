@@ -19,10 +19,12 @@ from collections.abc import Sequence
 
 from benchmarks import environment, execute, report, result, statistics, tables
 from benchmarks.execute import Plan
+from benchmarks.result import Result
 from benchmarks.row import Row
 from benchmarks.suite import SUITES
 from vision_jax.data.errors import DataError
 from vision_jax.data.tfds import find_prepared
+from vision_jax.errors import UserError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -33,24 +35,46 @@ def main(argv: Sequence[str] | None = None) -> int:
   if options.fresh and output.exists():
     _clear(output, SUITES[options.suite])
   output.mkdir(parents=True, exist_ok=True)
+  kept = earlier(output / "results.jsonl")
   plan = Plan(
     output=output,
     variant=options.variant,
     overrides=overrides,
     hardware=environment.probe(),
     commit=environment.git_commit(),
+    sources=environment.source_hash(),
   )
-  lines = []
+  run = []
   for row in rows:
-    lines.append(run_row(row, range(options.seeds or row.seeds), plan))
-    result.write(lines, output / "results.jsonl")
-  title = f"Suite {options.suite}"
-  execute.write_text(output / "report.md", report.page(lines, title))
-  print(f"\n{tables.on_screen(lines)}\n\nreport: {output / 'report.md'}")
-  return _conclude(lines)
+    run.append(run_row(row, range(options.seeds or row.seeds), plan))
+    result.write(merged(kept, run), output / "results.jsonl")
+  page = report.page(merged(kept, run), f"Suite {options.suite}")
+  execute.write_text(output / "report.md", page)
+  print(f"\n{tables.on_screen(run)}\n\nreport: {output / 'report.md'}")
+  return _conclude(run)
 
 
-def run_row(row: Row, seeds: Sequence[int], plan: Plan) -> dict:
+def earlier(file: pathlib.Path) -> list[Result]:
+  """Returns the results that earlier calls wrote; none where there is none.
+
+  Raises:
+    SystemExit: with code 2, where the file is not of this form.
+  """
+  try:
+    return result.read(file) if file.exists() else []
+  except UserError as error:
+    print(f"{error}; choose another --output, or --fresh", file=sys.stderr)
+    raise SystemExit(2) from error
+
+
+def merged(kept: Sequence[Result], run: Sequence[Result]) -> list[Result]:
+  """Returns earlier results and newer ones in their place, as suites order."""
+  found = {(x.recipe, x.place): x for x in (*kept, *run)}
+  order = [row.name for rows in SUITES.values() for row in rows]
+  return sorted(found.values(), key=lambda x: order.index(x.row.name))
+
+
+def run_row(row: Row, seeds: Sequence[int], plan: Plan) -> Result:
   """Runs a row's seeds and returns its result; never raises for a bad row."""
   reason = "" if plan.variant == "tiny" else missing(row, plan)
   if reason:
@@ -66,7 +90,7 @@ def run_row(row: Row, seeds: Sequence[int], plan: Plan) -> dict:
       first = str(error).splitlines()[0]
       reason = f"seed {seed}: {first}"
       return result.make_absent(row, plan, reason, statistics.FAILED)
-    print(f"{outcome['value']:.4f} ({outcome['seconds']:.0f} s)", flush=True)
+    print(f"{outcome.value:.4f} ({outcome.seconds:.0f} s)", flush=True)
     outcomes.append(outcome)
   return result.make_result(row, outcomes, plan)
 
@@ -158,10 +182,12 @@ def _clear(output: pathlib.Path, rows: Sequence[Row]) -> None:
   """Removes what this runner writes, and nothing else."""
   for row in rows:
     shutil.rmtree(output / row.name, ignore_errors=True)
+  for name in ("results.jsonl", "report.md"):
+    (output / name).unlink(missing_ok=True)
 
 
-def _conclude(lines: Sequence[dict]) -> int:
-  broken = tables.failed(lines)
+def _conclude(results: Sequence[Result]) -> int:
+  broken = tables.failed(results)
   if broken:
     print(f"failed: {', '.join(broken)}", file=sys.stderr)
   return 1 if broken else 0

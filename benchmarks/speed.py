@@ -4,10 +4,10 @@
       --output=OUT
 
 On a CPU each model is timed with our tuning (allocator, XLA option, fast forms)
-and without, in turns A B A B within one run; the ratio is the median over the
-turns. Rows: a model trains or infers at a batch size, `loop/overhead`,
-`input/in_memory`, `input/decode_crop`, `metrics/...` and `matching/...`. Writes
-results.jsonl and report.md.
+and without, in turns A B A B within one run; the ratio is that of the two
+rates, its range that of the turns. Rows: a model trains or infers at a batch
+size, `loop/overhead`, `input/in_memory`, `input/decode_crop`, `metrics/...` and
+`matching/...`. Writes results.jsonl and report.md.
 """
 
 import argparse
@@ -155,11 +155,11 @@ def model_row(
     row["devices"],
   )
   if "off" in taken:
-    medians = {v: [statistics.median(t) for t in taken[v]] for v in variants}
-    pairs = zip(medians["off"], medians["auto"], strict=True)
-    row["speedup"] = statistics.median(off / auto for off, auto in pairs)
+    row["turn_ms"] = {
+      v: [1e3 * statistics.median(t) for t in taken[v]] for v in variants
+    }
     plain = [s for turn in taken["off"] for s in turn]
-    row["plain_images_per_s"] = batch_size / statistics.median(plain)
+    row["plain_images_per_s"] = _rates(plain, batch_size)["images_per_s"]
   return row
 
 

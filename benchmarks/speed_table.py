@@ -5,7 +5,7 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks import environment
+from benchmarks import environment, markdown
 
 VERSIONS = ("python", "jax", "flax")
 
@@ -31,10 +31,11 @@ def page(rows: Sequence[dict[str, Any]]) -> str:
 
 def _conditions(row: dict[str, Any]) -> str:
   versions = ", ".join(f"{k} {row['versions'][k]}" for k in VERSIONS)
-  return (
+  text = (
     f"{environment.describe(row['hardware'])}; {versions}; commit "
-    f"{row['git_commit'][:12]}; {row['date'][:10]}; `{row['command']}`"
+    f"{row['git_commit'][:12]}; {row['date'][:10]}"
   )
+  return f"{markdown.escape(text)}; {markdown.code(row['command'])}"
 
 
 def line(row: dict[str, Any]) -> str:
@@ -44,13 +45,14 @@ def line(row: dict[str, Any]) -> str:
 
 def table_line(row: dict[str, Any]) -> str:
   """Returns a row of the report's table."""
-  return f"| {row['row']} | {figures(row)} |\n"
+  cells = map(markdown.escape, (row["row"], figures(row)))
+  return f"| {' | '.join(cells)} |\n"
 
 
 def figures(row: dict[str, Any]) -> str:
   """Returns what a row measured, in words."""
   if "share" in row:
-    return f"{row['share']:.1%} of a step ({row['model']})"
+    return f"{_share(row)} ({row['model']})"
   if "work" in row:
     times = (row["seconds"], row["best_seconds"], row["cpu_seconds"])
     median, best, cpu = map(_duration, times)
@@ -68,11 +70,39 @@ def figures(row: dict[str, Any]) -> str:
   ]
   if row["mfu"] is not None:
     parts.append(f"MFU {row['mfu']:.1%}")
-  if "speedup" in row:
-    parts.append(
-      f"{row['speedup']:.2f}x of {row['plain_images_per_s']:,.1f} untuned"
-    )
+  if "plain_images_per_s" in row:
+    parts.append(_speedup(row))
   return "; ".join(parts)
+
+
+def _speedup(row: dict[str, Any]) -> str:
+  """The two rates' quotient, and its range over the turns."""
+  plain = f"{row['plain_images_per_s']:,.1f} untuned"
+  ratio = row["images_per_s"] / row["plain_images_per_s"]
+  if "turn_ms" not in row:
+    return f"{ratio:.2f}x of {plain} (range to be measured again)"
+  turns = zip(row["turn_ms"]["off"], row["turn_ms"]["auto"], strict=True)
+  ratios = [ratio, *(off / auto for off, auto in turns)]
+  text = f"{min(ratios):.2f} to {max(ratios):.2f}"
+  if _distinguishable(ratios, 1.0):
+    return f"{ratio:.2f}x ({text}) of {plain}"
+  return f"not distinguishable from {plain} ({text}x)"
+
+
+def _share(row: dict[str, Any]) -> str:
+  """What part of a step something takes, and its range over the pairs."""
+  text = f"{row['share']:.1%} of a step"
+  if "shares" not in row:
+    return text
+  spread = f"{min(row['shares']):.1%} to {max(row['shares']):.1%}"
+  if _distinguishable(row["shares"], 0.0):
+    return f"{text} ({spread})"
+  return f"not distinguishable from nothing ({spread} of a step)"
+
+
+def _distinguishable(figures: Sequence[float], nothing: float) -> bool:
+  """Whether all turns are on one side of what no effect would give."""
+  return min(figures) > nothing or max(figures) < nothing
 
 
 def _duration(seconds: float) -> str:

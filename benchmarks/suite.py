@@ -3,6 +3,7 @@
 Adding a row to a file in `suites` is all that a new benchmark needs.
 """
 
+import difflib
 from types import MappingProxyType
 
 from benchmarks.row import Row
@@ -12,6 +13,7 @@ from benchmarks.suites import (
   generation,
   segmentation,
 )
+from vision_jax.errors import UserError
 
 SUITES = MappingProxyType(
   {
@@ -35,7 +37,22 @@ SUITES = MappingProxyType(
 )
 
 
+_ROWS = {row.name: row for rows in SUITES.values() for row in rows}
+_PLACES = {row.name: suite for suite, rows in SUITES.items() for row in rows}
+
+
 def suite_of(row: Row) -> str:
   """Returns the name of the suite that has a row of this name."""
-  names = {row.name: suite for suite, rows in SUITES.items() for row in rows}
-  return names[row.name]
+  return _PLACES[row.name]
+
+
+def row_named(name: str) -> Row:
+  """Returns the row of this name.
+
+  Raises:
+    UserError: there is none.
+  """
+  if name not in _ROWS:
+    near = difflib.get_close_matches(name, _ROWS, 1, cutoff=0.0)
+    raise UserError(f"row is {name!r:.100}, of no suite; is it {near[0]!r}?")
+  return _ROWS[name]

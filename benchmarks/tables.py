@@ -1,13 +1,17 @@
 """Results as tables: markdown for files, aligned text for a terminal."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from benchmarks import environment, statistics
+from benchmarks import environment, markdown, statistics
+from benchmarks.markdown import escape
+from benchmarks.result import Result
+from vision_jax.train.timing import CLOCK
 
 COLUMNS = (
   "row",
   "data",
   "result",
+  "weights",
   "seeds",
   "reference",
   "verdict",
@@ -25,97 +29,99 @@ SPEED_COLUMNS = (
   "MFU",
   "a seed takes",
 )
-
+STALE = "to be measured again"  # by an earlier form of the clock
 
 LEGEND = (
   "In percent where no unit stands: mean ± standard deviation [95 % interval "
-  "of the mean] over the seeds."
+  "of the mean] over the seeds. Averaged weights are those of an exponential "
+  "moving average; a row takes the kind by which its config chooses a "
+  "checkpoint."
 )
 
 
-def result_cells(line: Mapping) -> list[str]:
+def result_cells(result: Result) -> list[str]:
   """Returns the cells of `COLUMNS`."""
+  run = bool(result.values)
   return [
-    line["row"],
-    line["dataset"],
-    _figure(line),
-    str(len(line["seeds"])) if line["seeds"] else "",
-    _published(line),
-    line["verdict"],
-    _target(line),
-    environment.describe(line["hardware"]) if line["seeds"] else "",
+    result.row.name,
+    result.row.dataset,
+    _figure(result),
+    result.row.weights,
+    str(len(result.seeds)) if run else "",
+    _published(result),
+    result.verdict,
+    _target(result),
+    environment.describe(result.hardware) if run else "",
   ]
 
 
-def speed_cells(line: Mapping) -> list[str]:
+def speed_cells(result: Result) -> list[str]:
   """Returns the cells of `SPEED_COLUMNS`; what is not known stays blank."""
-  compile_s = _number(line["compile_s"], "{:.1f}")
+  speed, stale = result.speed, result.clock != CLOCK
+  compile_s = _number(speed["compile_s"], "{:.1f}")
+  p50, p95 = speed["step_p50_ms"], speed["step_p95_ms"]
+  timed = [
+    _number(speed["images_per_s"], "{:,.0f}"),
+    f"{_number(p50, '{:.1f}')} / {_number(p95, '{:.1f}')}",
+    _number(speed["data_wait_share"], "{:.1%}"),
+    _number(result.mfu, "{:.1%}"),
+  ]
+  rate, steps, wait, mfu = (STALE if stale and x else x for x in timed)
   return [
-    line["row"],
-    _number(line["images_per_s"], "{:,.0f}"),
-    f"{_number(line['step_p50_ms'], '{:.1f}')} / "
-    f"{_number(line['step_p95_ms'], '{:.1f}')}",
-    _number(line["data_wait_share"], "{:.1%}"),
-    f"{compile_s} ({_cache(line)})" if compile_s else "",
-    _number(line["peak_memory_bytes"], "{:,.0f} MB", 1e-6),
-    _number(line["flops_per_step"], "{:.3g} G", 1e-9),
-    _number(line["mfu"], "{:.1%}"),
-    _number(line["seconds"], "{:,.0f} s"),
+    result.row.name,
+    rate,
+    steps,
+    wait,
+    f"{compile_s} ({_cache(speed['compile_cached'])})" if compile_s else "",
+    _number(speed["peak_memory_bytes"], "{:,.0f} MB", 1e-6),
+    _number(speed["flops_per_step"], "{:.3g} G", 1e-9),
+    mfu,
+    _number(result.seconds, "{:,.0f} s"),
   ]
 
 
-def _cache(line: Mapping) -> str:
+def _cache(cached: float | None) -> str:
   known = {None: "cache not known", 0.0: "cold", 1.0: "cached"}
-  return known.get(line["compile_cached"], "partly cached")
+  return known.get(cached, "partly cached")
 
 
-def value(line: Mapping, number: float) -> str:
+def value(result: Result, number: float) -> str:
   """Shows a figure in the row's unit: 0.9125 as "91.25", nats as they are."""
-  return f"{number * (100 if line['unit'] == '%' else 1):.2f}"
+  return f"{number * (100 if result.row.unit == '%' else 1):.2f}"
 
 
-def _with_unit(line: Mapping, text: str) -> str:
-  return text if line["unit"] == "%" else f"{text} {line['unit']}"
+def _with_unit(result: Result, text: str) -> str:
+  return text if result.row.unit == "%" else f"{text} {result.row.unit}"
 
 
-def _figure(line: Mapping) -> str:
-  if line["mean"] is None:
+def _figure(result: Result) -> str:
+  summary = result.summary
+  if summary is None:
     return ""
-  text = value(line, line["mean"])
-  if line["sd"] is not None:
-    low, high = line["ci95"]
-    low, high = value(line, low), value(line, high)
-    text += f" ± {value(line, line['sd'])} [{low}, {high}]"
-  return _with_unit(line, text)
+  text = value(result, summary.mean)
+  if summary.sd is not None:
+    low, high = (value(result, x) for x in summary.ci95)
+    text += f" ± {value(result, summary.sd)} [{low}, {high}]"
+  return _with_unit(result, text)
 
 
-def _published(line: Mapping) -> str:
-  reference = line["reference"]
+def _published(result: Result) -> str:
+  reference = result.reference
   if reference is None:
     return ""
-  recalled = " (recalled)" if reference["evidence"] == "recalled" else ""
-  return value(line, reference["value"]) + recalled
+  recalled = " (recalled)" if reference.evidence == "recalled" else ""
+  return value(result, reference.value) + recalled
 
 
-def _target(line: Mapping) -> str:
-  if line["target"] is None:
+def _target(result: Result) -> str:
+  if result.row.target is None:
     return ""
-  met = {True: ": met", False: ": missed", None: ""}[line.get("target_met")]
-  return _with_unit(line, value(line, line["target"])) + met
+  met = {True: ": met", False: ": missed", None: ""}[result.target_met]
+  return _with_unit(result, value(result, result.row.target)) + met
 
 
 def _number(value: float | None, form: str, scale: float = 1.0) -> str:
   return "" if value is None else form.format(value * scale)
-
-
-def markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-  """Returns a markdown table."""
-  lines = [_row(columns), _row(["---"] * len(columns)), *map(_row, rows)]
-  return "\n".join(lines) + "\n"
-
-
-def _row(cells: Sequence[str]) -> str:
-  return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def plain(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -134,67 +140,68 @@ def plain(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
   )
 
 
-def on_screen(lines: Sequence[Mapping]) -> str:
+def on_screen(results: Sequence[Result]) -> str:
   """Returns the table that a benchmark run ends with."""
-  text = plain(COLUMNS, [result_cells(line) for line in lines])
+  text = plain(COLUMNS, [result_cells(x) for x in results])
   return f"{text}\n{LEGEND}"
 
 
-def results_markdown(lines: Sequence[Mapping]) -> str:
+def results_markdown(results: Sequence[Result]) -> str:
   """Returns the figures with linked references, and the speeds."""
-  cells = [result_cells(line) for line in lines]
-  for line, row in zip(lines, cells, strict=True):
-    place = COLUMNS.index("reference")
-    if line["reference"] is not None:
-      row[place] = f"[{row[place]}]({line['reference']['source_url']})"
-  text = f"{LEGEND}\n\n{markdown(COLUMNS, cells)}"
-  run = [line for line in lines if line["mean"] is not None]
-  if run:
-    text += "\n" + markdown(SPEED_COLUMNS, [speed_cells(x) for x in run])
-  return text
+  rows = [list(map(escape, result_cells(x))) for x in results]
+  place = COLUMNS.index("reference")
+  for result, row in zip(results, rows, strict=True):
+    if result.reference is not None:
+      url = result.reference.source_url
+      row[place] = markdown.link(_published(result), url)
+  text = f"{LEGEND}\n\n{markdown.table(COLUMNS, rows)}"
+  speeds = [list(map(escape, speed_cells(x))) for x in results if x.values]
+  return text + ("\n" + markdown.table(SPEED_COLUMNS, speeds) if speeds else "")
 
 
-def differences(lines: Sequence[Mapping]) -> str:
+def differences(results: Sequence[Result]) -> str:
   """Returns one item for each reason not to compare, and the rows it is for."""
-  reasons: dict[str, list[str]] = {}
-  for line in lines:
-    if line["differs"] and line["row"] not in reasons.get(line["differs"], []):
-      reasons.setdefault(line["differs"], []).append(line["row"])
+  reasons: dict[str, dict[str, None]] = {}
+  for result in results:
+    if result.differs:
+      reasons.setdefault(result.differs, {})[result.row.name] = None
   return "".join(
-    f"- {', '.join(rows)}: {reason}.\n" for reason, rows in reasons.items()
+    f"- {escape(', '.join(rows))}: {escape(reason)}.\n"
+    for reason, rows in reasons.items()
   )
 
 
-def notes(lines: Sequence[Mapping]) -> str:
+def notes(results: Sequence[Result]) -> str:
   """Returns one item a row: protocols, source, tolerance, reason, command."""
-  return "".join(map(_note, lines))
+  return "".join(map(_note, results))
 
 
-def _note(line: Mapping) -> str:
-  parts = [f"- **{line['row']}**: {line['protocol']}."]
-  if reference := line["reference"]:
+def _note(result: Result) -> str:
+  row = result.row
+  parts = [f"- **{escape(row.name)}**: {escape(row.protocol)}."]
+  if reference := result.reference:
+    source = markdown.link(reference.source_title, reference.source_url)
+    tolerance = value(result, row.tolerance)
     parts.append(
-      f"Reference: {reference['model']}, [{reference['source_title']}]"
-      f"({reference['source_url']}), {reference['evidence']}, "
-      f"{reference['protocol']}. Tolerance {value(line, line['tolerance'])}."
+      f"Reference: {escape(reference.model)}, {source}, {reference.evidence}, "
+      f"{escape(reference.protocol)}. Tolerance {tolerance}."
     )
-  if also := line.get("also"):
-    told = ", ".join(f"{n} {value(line, x)}" for n, x in also.items())
-    parts.append(f"Also {told}.")
-  if line["differs"]:
-    parts.append(f"Differs: {line['differs']}.")
-  if line.get("reason"):
-    parts.append(f"{line['verdict'].capitalize()}: {line['reason']}.")
-  if line.get("seconds_to") is not None:
-    target = value(line, line["target"])
+  if also := result.also:
+    told = ", ".join(f"{n} {value(result, x)}" for n, x in also.items())
+    parts.append(f"Also {escape(told)}.")
+  if result.differs:
+    parts.append(f"Differs: {escape(result.differs)}.")
+  if result.reason:
+    parts.append(f"{result.verdict.capitalize()}: {escape(result.reason)}.")
+  if result.seconds_to is not None and result.clock == CLOCK:
     parts.append(
-      f"Reached {target} after {line['seconds_to']:.1f} s of "
-      "training, evaluations in between included, compilation not."
+      f"Reached {value(result, row.time_to)} after {result.seconds_to:.1f} s "
+      "of training, evaluations in between included, compilation not."
     )
-  parts.append(f"`{line['command']}`")
+  parts.append(markdown.code(result.command))
   return " ".join(parts) + "\n"
 
 
-def failed(lines: Sequence[Mapping]) -> list[str]:
+def failed(results: Sequence[Result]) -> list[str]:
   """Returns the names of the rows that broke."""
-  return [x["row"] for x in lines if x["verdict"] == statistics.FAILED]
+  return [x.row.name for x in results if x.verdict == statistics.FAILED]

@@ -1,14 +1,26 @@
-"""Results, the checks they must pass, and the report."""
+"""Results, what follows from them, and the report."""
 
 import dataclasses
 import json
 import pathlib
+import re
 
 import pytest
 
-from benchmarks import environment, execute, report, result, statistics, tables
-from benchmarks.suite import SUITES
+from benchmarks import (
+  environment,
+  execute,
+  markdown,
+  report,
+  result,
+  speed_table,
+  statistics,
+  tables,
+)
+from benchmarks.execute import Outcome
+from benchmarks.suite import SUITES, row_named
 from benchmarks.suites.classification import MNIST
+from vision_jax.train.timing import CLOCK
 
 HARDWARE = {
   "platform": "cpu",
@@ -24,18 +36,20 @@ def plan(tmp_path=pathlib.Path(), **changes):
 
 
 def outcome(seed, value, **changes):
-  speed = dict.fromkeys(execute.SPEED_KEYS, 10.0)
-  return {
+  fields = {
     "seed": seed,
     "value": value,
-    **speed,
+    "also": {},
+    "curve": {},
+    "speed": dict.fromkeys(execute.SPEED_KEYS, 10.0),
     "seconds": 12.0,
+    "seconds_to": None,
     "hardware": HARDWARE,
     "versions": {"jax": "0"},
     "git_commit": "abc",
     "date": f"2026-01-0{seed + 1}T00:00:00+00:00",
-    **changes,
   }
+  return Outcome(**fields | changes)
 
 
 def lenet(**changes):
@@ -47,16 +61,23 @@ def lenet_result(values=(0.99, 0.991, 0.992), **changes):
   return result.make_result(lenet(), outcomes, plan(**changes))
 
 
+def vae_line():
+  """A line of a row with a target, other figures, and nats."""
+  row = row_named("digits_vae")
+  values = outcome(0, 22.5, also=dict.fromkeys(row.also, 22.0))
+  return result.make_result(row, [values], plan()).line()
+
+
 def test_recalled_reference_never_gates():
   row = lenet(reference="digits_svc_sklearn")
   outcomes = [outcome(0, 0.99), outcome(1, 0.99)]
-  line = result.make_result(row, outcomes, plan())
-  assert line["verdict"] == statistics.NOT_COMPARABLE
+  found = result.make_result(row, outcomes, plan())
+  assert found.verdict == statistics.NOT_COMPARABLE
 
 
-def test_result_carries_everything():
-  line = lenet_result()
-  result.validate(line)
+def test_line_carries_everything_and_is_read_back():
+  found = lenet_result()
+  line = json.loads(json.dumps(found.line()))
   assert line["mean"] == pytest.approx(0.991)
   assert line["seeds"] == [0, 1, 2]
   assert line["values"] == [0.99, 0.991, 0.992]
@@ -64,80 +85,168 @@ def test_result_carries_everything():
   assert line["reference"]["source_url"] and line["reference"]["protocol"]
   assert line["verdict"] == statistics.REPRODUCED
   assert line["target_met"] is True
+  assert line["weights"] == "raw"
   assert line["mfu"] is None  # a CPU's peak is not known
   assert line["images_per_s"] == 10.0
   assert "--config.seed=0" in line["command"]
-  assert json.loads(json.dumps(line)) == line
+  assert result.parse(line).line() == line
 
 
 def test_target_is_separate_from_the_verdict():
-  line = lenet_result(values=(0.9895, 0.9895))
-  assert line["verdict"] == statistics.REPRODUCED
-  assert line["target_met"] is False
+  found = lenet_result(values=(0.9895, 0.9895))
+  assert found.verdict == statistics.REPRODUCED
+  assert found.target_met is False
 
 
 @pytest.mark.parametrize(
   "change", [{"variant": "tiny"}, {"overrides": {"lr": "1"}}]
 )
 def test_changed_recipe_is_not_comparable(change):
-  line = lenet_result(**change)
-  assert line["verdict"] == statistics.NOT_COMPARABLE
-  assert line["target_met"] is None
+  found = lenet_result(**change)
+  assert found.verdict == statistics.NOT_COMPARABLE
+  assert found.target_met is None
+  assert result.parse(found.line()).line() == found.line()
 
 
 def test_absent_row_has_a_reason_and_no_number():
-  line = result.make_absent(lenet(), plan(), "no data")
-  result.validate(line)
-  assert line["verdict"] == statistics.NOT_RUN
-  assert line["mean"] is None and line["values"] == []
-  assert line["reason"] == "no data"
+  found = result.make_absent(lenet(), plan(), "no data")
+  assert found.verdict == statistics.NOT_RUN
+  assert found.mean is None and not found.values
+  assert result.parse(found.line()).reason == "no data"
 
 
-@pytest.mark.parametrize(
-  "key",
-  ["config", "overrides", "command", "protocol", "seeds", "hardware"],
-)
-@pytest.mark.parametrize("missing", ["absent", None])
-def test_line_without_recipe_seeds_or_hardware_is_refused(key, missing):
-  line = lenet_result()
-  if missing == "absent":
-    del line[key]
-  else:
-    line[key] = None
+@pytest.mark.parametrize("key", lenet_result().line())
+def test_line_that_lacks_a_field_is_refused(key):
+  line = lenet_result().line()
+  del line[key]
   with pytest.raises(result.BadResult, match=key):
-    result.validate(line, "results.jsonl:1")
+    result.parse(line, "results.jsonl:1")
 
 
-@pytest.mark.parametrize(
-  ("change", "message"),
-  [
-    ({"verdict": "great"}, "great"),
-    ({"mean": None}, "mean"),
-    ({"verdict": statistics.NOT_RUN}, "mean"),
-    ({"values": [0.9]}, "1 values of 3 seeds"),
-    ({"hardware": {**HARDWARE, "cpu": None}}, "hardware.cpu"),
-  ],
-)
-def test_inconsistent_line_is_refused(change, message):
-  with pytest.raises(result.BadResult, match=message):
-    result.validate({**lenet_result(), **change})
+NAN, INF = float("nan"), float("inf")
+FORGED = [
+  ("mean", 5.0),
+  ("mean", 0.5),
+  ("mean", NAN),
+  ("mean", None),
+  ("sd", 0.0),
+  ("sd", None),
+  ("ci95", [0.99, 0.992]),
+  ("values", [5.0, 5.0, 5.0]),
+  ("values", [0.99, 0.991]),
+  ("values", [0.99, NAN, 0.991]),
+  ("values", [0.99, INF, 0.991]),
+  ("values", ["0.99", 0.991, 0.992]),
+  ("values", [True, True, True]),
+  ("values", 0.99),
+  ("values", []),
+  ("seeds", [0, 0, 0]),
+  ("seeds", [0, 1]),
+  ("seeds", [0, 1, -2]),
+  ("seeds", [0, 1, 2.5]),
+  ("seeds", None),
+  ("verdict", "great"),
+  ("verdict", statistics.MISSED),
+  ("verdict", statistics.NOT_RUN),
+  ("verdict", statistics.FAILED),
+  ("reason", "it rained"),
+  ("target", 0.5),
+  ("target_met", False),
+  ("target_met", None),
+  ("tolerance", 1.0),
+  ("row", "mnist_lenet2"),
+  ("row", "mnist_cnn"),
+  ("row", 7),
+  ("suite", "cifar10"),
+  ("config", "configs/classification/mnist_cnn.py"),
+  ("metric", "val/accuracy"),
+  ("weights", "averaged"),
+  ("unit", "nats"),
+  ("dataset", "emnist"),
+  ("protocol", "the best of many"),
+  ("variant", "tiny"),
+  ("overrides", {"lr": "1"}),
+  ("overrides", None),
+  ("command", "python -m somewhere_else"),
+  ("differs", "an excuse"),
+  ("reference", None),
+  ("reference", {"value": 0.5}),
+  ("also", {"test/loss": 0.1}),
+  ("curve", {"test/loss": [[1, 2]]}),
+  ("images_per_s", -1),
+  ("images_per_s", "fast"),
+  ("mfu", 0.5),
+  ("clock", "new"),
+  ("hardware", None),
+  ("hardware", {**HARDWARE, "cpu": None}),
+  ("hardware", {**HARDWARE, "device_count": 0}),
+  ("versions", ["jax"]),
+  ("git_commit", None),
+  ("date", None),
+  ("date", "yesterday"),
+  ("note", "trust me"),
+]
+
+
+@pytest.mark.parametrize(("field", "value"), FORGED)
+def test_forged_line_is_refused_by_line_and_field(
+  field, value, tmp_path, capsys
+):
+  line = lenet_result().line() | {field: value}
+  file = tmp_path / "forged.jsonl"
+  file.write_text(json.dumps(lenet_result().line()) + "\n" + json.dumps(line))
+  assert report.main([f"--input={file}"]) == 2
+  told = capsys.readouterr().err
+  assert "forged.jsonl:2" in told
+  # What was run shows where something that follows from it is told.
+  follows = {"row": "suite|row", "variant": "command", "overrides": "command"}
+  assert re.search(f": row .*: .*({field}|{follows.get(field, field)})", told)
+
+
+@pytest.mark.parametrize("key", ["value", "source_url", "evidence", "protocol"])
+def test_altered_reference_is_refused(key):
+  line = lenet_result().line()
+  altered = line["reference"] | {key: 0.9 if key == "value" else "primary"}
+  with pytest.raises(result.BadResult, match="reference"):
+    result.parse(line | {"reference": altered})
+
+
+@pytest.mark.parametrize("text", ["[]", "3", "null", '"x"', "{}", "{", "NaN"])
+def test_what_is_no_result_is_refused(text, tmp_path, capsys):
+  file = tmp_path / "bad.jsonl"
+  file.write_text(text + "\n")
+  assert report.main([f"--input={file}"]) == 2
+  assert "bad.jsonl:1" in capsys.readouterr().err
+
+
+def test_missing_or_other_figures_are_refused():
+  for also in ({}, {"bound/nll_k1000": NAN}, {"bound/nll": 22.0}):
+    with pytest.raises(result.BadResult, match="also"):
+      result.parse(vae_line() | {"also": also})
+  assert result.parse(vae_line()).also == {"bound/nll_k1000": 22.0}
 
 
 def test_figure_that_a_run_did_not_report_stays_blank():
-  outcomes = [outcome(0, 0.99), outcome(1, 0.99, images_per_s=None)]
-  line = result.make_result(lenet(), outcomes, plan())
-  assert line["images_per_s"] is None
-  assert tables.speed_cells(line)[1] == ""
+  speed = dict.fromkeys(execute.SPEED_KEYS, 10.0)
+  blank = outcome(1, 0.99, speed=speed | {"images_per_s": None})
+  found = result.make_result(lenet(), [outcome(0, 0.99), blank], plan())
+  assert found.speed["images_per_s"] is None
+  assert tables.speed_cells(found)[1] == ""
 
 
-def test_report_refuses_a_line_without_hardware(tmp_path, capsys):
-  line = lenet_result()
-  del line["hardware"]
-  file = tmp_path / "bad.jsonl"
-  file.write_text(json.dumps(line) + "\n")
-  assert report.main([f"--input={file}"]) == 2
-  error = capsys.readouterr().err
-  assert "bad.jsonl:1" in error and "hardware" in error
+def test_speeds_of_an_earlier_clock_are_not_shown():
+  now = lenet_result()
+  old = dataclasses.replace(now, clock=CLOCK - 1)
+  shown = dict(zip(tables.SPEED_COLUMNS, tables.speed_cells(old), strict=True))
+  for column in ("images/s", "step p50 / p95 ms", "data wait"):
+    assert shown[column] == "to be measured again"
+  assert "to be measured again" not in tables.speed_cells(now)
+
+
+def test_seeds_of_two_machines_are_not_joined():
+  other = outcome(1, 0.99, hardware={**HARDWARE, "device_kind": "TPU v4"})
+  with pytest.raises(AssertionError, match="two machines"):
+    result.make_result(lenet(), [outcome(0, 0.99), other], plan())
 
 
 def test_report_without_input_says_so(tmp_path, capsys):
@@ -173,15 +282,100 @@ def test_readme_without_a_block_is_refused(tmp_path, capsys):
   assert readme.read_text() == "nothing\n"
 
 
-def test_newest_result_of_a_row_on_a_device_is_shown():
-  old, new = lenet_result(), lenet_result(values=(0.5, 0.5))
-  new["date"] = "2027-01-01T00:00:00+00:00"
-  other = {**lenet_result(), "hardware": {**HARDWARE, "device_kind": "TPU v4"}}
+def test_newest_result_of_a_row_on_a_machine_is_shown():
+  old = lenet_result()
+  # Later in time, though earlier as text.
+  date = "2026-01-02T23:30:00-05:00"
+  old = dataclasses.replace(old, date="2026-01-03T00:00:00+00:00")
+  new = dataclasses.replace(lenet_result(values=(0.5, 0.5)), date=date)
+  hardware = {**HARDWARE, "device_kind": "TPU v4"}
+  other = dataclasses.replace(old, hardware=hardware)
   kept = report.newest([new, old, other])
   assert len(kept) == 2 and new in kept and other in kept
 
 
+@pytest.mark.parametrize(
+  "change", [{"variant": "tiny"}, {"overrides": {"steps": "10"}}]
+)
+def test_a_later_result_of_another_recipe_does_not_replace_a_row(change):
+  full = lenet_result()
+  later = dataclasses.replace(
+    lenet_result(values=(0.1,), **change), date="2027-01-01T00:00:00+00:00"
+  )
+  kept = report.newest([full, later])
+  assert kept == [full, later]
+  shown = [x for x in report.with_absent(kept) if x.row.name == "mnist_lenet"]
+  assert shown == [full]
+
+
+def test_a_report_names_every_machine():
+  hardware = {**HARDWARE, "platform": "gpu", "device_kind": "NVIDIA H100"}
+  other = dataclasses.replace(lenet_result(), hardware=hardware)
+  text = report.page([lenet_result(), other], "Both")
+  assert "2 cores of Some CPU; jax 0" in text
+  assert "1 x NVIDIA H100; jax 0" in text
+
+
+def test_markdown_of_names_and_links_is_escaped():
+  name = "a|b [x](y) *z* `c` <d> _e_\nf snake_case"
+  assert markdown.escape(name) == (
+    r"a\|b \[x\](y) \*z\* \`c\` \<d\> \_e\_ f snake_case"
+  )
+  assert markdown.link("[t]", "https://x.org/a b(c)") == (
+    r"[\[t\]](https://x.org/a%20b%28c%29)"
+  )
+  assert markdown.link("t", "javascript:alert(1)") == "t"
+  assert markdown.code("a ` b\n`` c") == "``` a ` b `` c ```"
+  hardware = {**HARDWARE, "cpu": "CPU | [free](http://x.org)"}
+  found = dataclasses.replace(lenet_result(), hardware=hardware)
+  row = tables.results_markdown([found]).splitlines()[4]
+  assert r"CPU \| \[free\](http://x.org)" in row
+  assert row.replace(r"\|", "").count("|") == len(tables.COLUMNS) + 1
+
+
+def speed_row(auto, off, **more):
+  return {
+    "row": "net/train/b8",
+    "compile_cached": True,
+    "images_per_s": 8e3 / auto[1],
+    "plain_images_per_s": 8e3 / off[1],
+    "step_p50_ms": auto[1],
+    "step_p95_ms": auto[1],
+    "compile_s": 1.0,
+    "peak_bytes": 1.0,
+    "flops_per_step": 1e9,
+    "mfu": None,
+    "turn_ms": {"auto": auto, "off": off},
+    **more,
+  }
+
+
+def test_a_multiplier_is_of_the_rates_beside_it_with_its_range():
+  row = speed_row([90.0, 100.0, 110.0], [120.0, 125.0, 200.0])
+  assert "1.25x (1.25 to 1.82) of 64.0 untuned" in speed_table.figures(row)
+  stored = speed_row([0, 100.0], [0, 125.0], speedup=1.66)
+  del stored["turn_ms"]
+  assert "1.25x of 64.0 untuned (range to be" in speed_table.figures(stored)
+
+
+def test_what_is_below_the_noise_is_not_distinguishable():
+  row = speed_row([90.0, 100.0, 110.0], [120.0, 105.0, 99.0])
+  assert "not distinguishable from 76.2 untuned (0.90 to 1.33x)" in (
+    speed_table.figures(row)
+  )
+  share = {"row": "loop/overhead", "model": "net", "share": -0.089}
+  shares = {"shares": [0.07, -0.13, -0.17]}
+  assert speed_table.figures(share | shares) == (
+    "not distinguishable from nothing (-17.0% to 7.0% of a step) (net)"
+  )
+  assert speed_table.figures(
+    share | {"share": 0.02, "shares": [0.01, 0.03]}
+  ) == ("2.0% of a step (1.0% to 3.0%) (net)")
+
+
 def test_committed_results_are_valid_and_in_the_readme():
-  lines = report.newest(result.read(report.RESULTS))
+  results = report.newest(result.read(report.RESULTS))
   text = (environment.ROOT / "README.md").read_text(encoding="utf-8")
-  assert report.fill(text, report.with_absent(lines)) == text
+  assert report.fill(text, report.with_absent(results)) == text
+  speeds = speed_table.page(speed_table.read(report.RESULTS))
+  assert report.put(text, speeds, *report.SPEED) == text

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import pathlib
 
 import pytest
@@ -51,9 +52,9 @@ def test_measured_takes_the_last_value(tmp_path):
   workdir = write_workdir(tmp_path, LINES)
   got = execute.measured(lenet(), workdir)
   assert got["value"] == 0.8
-  assert got["compile_s"] == 3.0
-  assert got["images_per_s"] == 32.0
-  assert got["flops_per_step"] is None
+  assert got["speed"]["compile_s"] == 3.0
+  assert got["speed"]["images_per_s"] == 32.0
+  assert got["speed"]["flops_per_step"] is None
 
 
 def test_a_curve_keeps_its_end(tmp_path):
@@ -77,10 +78,28 @@ def test_metric_that_is_not_there_is_named(tmp_path):
     execute.measured(lenet(metric="val/miou"), workdir)
 
 
-@pytest.mark.parametrize(("goal", "expected"), [(0.5, 9.9), (0.95, None)])
-def test_seconds_to_leave_compilation_out(tmp_path, goal, expected):
+@pytest.mark.parametrize("value", [math.nan, math.inf, None])
+def test_figure_that_is_no_number_is_a_failed_run(tmp_path, value):
+  last = LINES[-1] | {"test/accuracy": value}
+  workdir = write_workdir(tmp_path, [*LINES[:-1], last])
+  with pytest.raises(execute.RunFailed, match="test/accuracy ended as"):
+    execute.measured(lenet(time_to=0.5), workdir)
+
+
+def test_figure_besides_the_rows_own_has_to_be_there(tmp_path):
   workdir = write_workdir(tmp_path, LINES)
-  got = execute.measured(lenet(time_to=goal), workdir)
+  with pytest.raises(execute.RunFailed, match="test/other"):
+    execute.measured(lenet(also=("test/other",)), workdir)
+
+
+@pytest.mark.parametrize(
+  ("goal", "higher", "expected"),
+  [(0.5, True, 9.9), (0.95, True, None), (0.6, False, 9.9), (0.4, False, None)],
+)
+def test_seconds_to_leave_compilation_out(tmp_path, goal, higher, expected):
+  workdir = write_workdir(tmp_path, LINES)
+  row = lenet(time_to=goal, higher_is_better=higher)
+  got = execute.measured(row, workdir)
   assert got["seconds_to"] == expected
 
 
@@ -104,9 +123,9 @@ def test_suite_ends_with_a_table_and_files(fake_training, tmp_path, capsys):
   screen = capsys.readouterr().out
   assert "digits_cnn" in screen and "80.00" in screen
   assert "80.00" in (tmp_path / "report.md").read_text()
-  (line,) = result.read(tmp_path / "results.jsonl")
-  assert line["seeds"] == [0, 1, 2] and line["mean"] == pytest.approx(0.8)
-  assert line["target_met"] is False
+  (found,) = result.read(tmp_path / "results.jsonl")
+  assert list(found.seeds) == [0, 1, 2] and found.mean == pytest.approx(0.8)
+  assert found.target_met is False
 
 
 def test_finished_seeds_are_not_run_again(fake_training, tmp_path):
@@ -127,6 +146,85 @@ def test_result_of_another_recipe_is_not_reused(
   assert "--fresh" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+  ("name", "value"),
+  [
+    ("source_hash", lambda: "other sources"),
+    ("git_commit", lambda: "other commit"),
+    ("versions", lambda: {"jax": "other"}),
+    ("probe", lambda: {**HARDWARE, "device_kind": "NVIDIA H100"}),
+  ],
+)
+@pytest.mark.parametrize("finished", [True, False])
+def test_run_of_other_code_or_machine_is_not_reused_or_resumed(
+  name, value, finished, fake_training, tmp_path, monkeypatch, capsys
+):
+  arguments = [*DIGITS, f"--output={tmp_path}"]
+  run.main([*arguments, "--seeds=1"])
+  if not finished:
+    (tmp_path / "digits_cnn/seed0/outcome.json").unlink()
+  monkeypatch.setattr(environment, name, value)
+  assert run.main([*arguments, "--seeds=2"]) == 1
+  assert fake_training == [("digits_cnn", 0)]
+  assert "holds another run" in capsys.readouterr().out
+
+
+def test_sources_tell_two_uncommitted_trees_apart(tmp_path):
+  for folder in ("vision_jax", "configs"):
+    (tmp_path / folder).mkdir()
+  file = tmp_path / "vision_jax" / "step.py"
+  found = set()
+  for text in ("x = 1", "x = 2", "x = 1 "):
+    file.write_text(text)
+    found.add(environment.source_hash(tmp_path))
+  file.write_text("x = 1")
+  assert environment.source_hash(tmp_path) in found and len(found) == 3
+  (tmp_path / "configs" / "new.py").touch()
+  assert environment.source_hash(tmp_path) not in found
+
+
+def test_another_call_keeps_the_rows_of_the_first(fake_training, tmp_path):
+  tiny = ("--suite=mnist", "--variant=tiny", "--seeds=1")
+  output = f"--output={tmp_path}"
+  for names in ("mnist_vit", "mnist_lenet", "mnist_vit"):
+    assert run.main([*tiny, output, f"--rows={names}"]) == 0
+  found = result.read(tmp_path / "results.jsonl")
+  assert [x.row.name for x in found] == ["mnist_lenet", "mnist_vit"]
+  text = (tmp_path / "report.md").read_text()
+  assert "| mnist_lenet |" in text and "| mnist_vit |" in text
+  run.main([*tiny, output, "--rows=mnist_cnn", "--fresh"])
+  (only,) = result.read(tmp_path / "results.jsonl")
+  assert only.row.name == "mnist_cnn"
+
+
+def test_results_of_another_form_are_not_overwritten(
+  fake_training, tmp_path, capsys
+):
+  (tmp_path / "results.jsonl").write_text('{"row": "digits_cnn"}\n')
+  with pytest.raises(SystemExit) as exit_info:
+    run.main([*DIGITS, f"--output={tmp_path}"])
+  assert exit_info.value.code == 2 and not fake_training
+  assert "results.jsonl:1" in capsys.readouterr().err
+
+
+def test_a_figure_that_is_not_finite_fails_its_row_and_not_the_suite(
+  fake_training, tmp_path, monkeypatch, capsys
+):
+  broken = [LINES[0], LINES[-1] | {"test/accuracy": math.nan}]
+
+  def train(row, seed, plan, folder):
+    write_workdir(folder, broken if row.name == "mnist_lenet" else LINES)
+
+  monkeypatch.setattr(execute, "_train", train)
+  tiny = ("--suite=mnist", "--variant=tiny", "--seeds=1")
+  assert run.main([*tiny, f"--output={tmp_path}"]) == 1
+  found = result.read(tmp_path / "results.jsonl")
+  verdicts = {x.row.name: x.verdict for x in found}
+  assert verdicts["mnist_lenet"] == statistics.FAILED
+  assert verdicts["mnist_cnn"] == statistics.NOT_COMPARABLE
+  assert "failed: mnist_lenet" in capsys.readouterr().err
+
+
 def test_broken_row_is_reported_and_the_others_run(
   monkeypatch, fake_training, tmp_path, capsys
 ):
@@ -144,12 +242,10 @@ def test_broken_row_is_reported_and_the_others_run(
   assert code == 1
   assert fake_training == [("mnist_lenet", 0), ("mnist_vit", 0)]
   assert "failed: mnist_cnn" in capsys.readouterr().err
-  lines = {
-    line["row"]: line for line in result.read(tmp_path / "results.jsonl")
-  }
-  assert lines["mnist_cnn"]["verdict"] == "failed"
-  assert "exit code 3" in lines["mnist_cnn"]["reason"]
-  assert lines["mnist_vit"]["mean"] == 0.8
+  found = {x.row.name: x for x in result.read(tmp_path / "results.jsonl")}
+  assert found["mnist_cnn"].verdict == "failed"
+  assert "exit code 3" in found["mnist_cnn"].reason
+  assert found["mnist_vit"].mean == 0.8
 
 
 @pytest.mark.parametrize(
@@ -162,9 +258,9 @@ def test_rows_without_data_or_hardware_have_no_number(
   monkeypatch.delenv("VISION_JAX_DATA", raising=False)
   assert run.main([f"--suite={suite}", f"--output={tmp_path}"]) == 0
   assert not fake_training
-  for line in result.read(tmp_path / "results.jsonl"):
-    assert line["verdict"] == statistics.NOT_RUN
-    assert line["mean"] is None and reason in line["reason"]
+  for found in result.read(tmp_path / "results.jsonl"):
+    assert found.verdict == statistics.NOT_RUN
+    assert found.mean is None and reason in found.reason
 
 
 @pytest.mark.parametrize(
