@@ -107,7 +107,7 @@ def run_seed(row: Row, seed: int, plan: Plan) -> Outcome:
   _train(row, seed, plan, folder)
   outcome = Outcome(
     seed=seed,
-    **measured(row, folder / "workdir"),
+    **measured(row, folder / "workdir", variant=plan.variant),
     seconds=round(time.monotonic() - start, 1),
     hardware=dict(plan.hardware),
     versions=environment.versions(),
@@ -118,8 +118,14 @@ def run_seed(row: Row, seed: int, plan: Plan) -> Outcome:
   return outcome
 
 
-def measured(row: Row, workdir: pathlib.Path) -> dict:
+def measured(row: Row, workdir: pathlib.Path, variant: str = "") -> dict:
   """Returns a finished run's figures and speed from its workdir.
+
+  Args:
+    row: what to look for.
+    workdir: of the run.
+    variant: where it is not the row's own; such a run may lack the row's other
+      figures, named after classes or counts that a tiny one does not have.
 
   Raises:
     RunFailed: it has not finished, or the last of one of the row's figures is
@@ -134,7 +140,8 @@ def measured(row: Row, workdir: pathlib.Path) -> dict:
   last = {}
   for line in lines:
     last.update(line)
-  for name in (row.metric, *row.also):
+  also = [name for name in row.also if name in last or not variant]
+  for name in (row.metric, *also):
     if name not in last:
       raise RunFailed(
         f"{workdir}/metrics.jsonl has no {name!r}; it has "
@@ -144,7 +151,7 @@ def measured(row: Row, workdir: pathlib.Path) -> dict:
       raise RunFailed(f"{name} ended as {last[name]}, which is no figure")
   return {
     "value": last[row.metric],
-    "also": {name: last[name] for name in row.also},
+    "also": {name: last[name] for name in also},
     "curve": {name: curve(lines, name) for name in row.curve},
     "speed": {
       name: last[key] if _finite(last.get(key)) else None

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from benchmarks import (
   environment,
   execute,
+  lines,
   markdown,
   result,
   speed_table,
@@ -38,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   """Renders what `argv` names and returns the exit code."""
   options = _parse(argv)
   try:
-    results = newest(result.read(pathlib.Path(options.input)))
+    results = newest(lines.read(pathlib.Path(options.input)))
     if options.readme:
       readme = pathlib.Path(options.readme)
       text = fill(readme.read_text("utf-8"), with_absent(results))

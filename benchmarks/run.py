@@ -17,7 +17,15 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from benchmarks import environment, execute, report, result, statistics, tables
+from benchmarks import (
+  environment,
+  execute,
+  lines,
+  report,
+  result,
+  statistics,
+  tables,
+)
 from benchmarks.execute import Plan
 from benchmarks.result import Result
 from benchmarks.row import Row
@@ -47,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   run = []
   for row in rows:
     run.append(run_row(row, range(options.seeds or row.seeds), plan))
-    result.write(merged(kept, run), output / "results.jsonl")
+    lines.write(merged(kept, run), output / "results.jsonl")
   page = report.page(merged(kept, run), f"Suite {options.suite}")
   execute.write_text(output / "report.md", page)
   print(f"\n{tables.on_screen(run)}\n\nreport: {output / 'report.md'}")
@@ -61,7 +69,7 @@ def earlier(file: pathlib.Path) -> list[Result]:
     SystemExit: with code 2, where the file is not of this form.
   """
   try:
-    return result.read(file) if file.exists() else []
+    return lines.read(file) if file.exists() else []
   except UserError as error:
     print(f"{error}; choose another --output, or --fresh", file=sys.stderr)
     raise SystemExit(2) from error

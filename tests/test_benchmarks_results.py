@@ -10,6 +10,7 @@ import pytest
 from benchmarks import (
   environment,
   execute,
+  lines,
   markdown,
   report,
   result,
@@ -89,7 +90,7 @@ def test_line_carries_everything_and_is_read_back():
   assert line["mfu"] is None  # a CPU's peak is not known
   assert line["images_per_s"] == 10.0
   assert "--config.seed=0" in line["command"]
-  assert result.parse(line).line() == line
+  assert lines.parse(line).line() == line
 
 
 def test_target_is_separate_from_the_verdict():
@@ -105,22 +106,22 @@ def test_changed_recipe_is_not_comparable(change):
   found = lenet_result(**change)
   assert found.verdict == statistics.NOT_COMPARABLE
   assert found.target_met is None
-  assert result.parse(found.line()).line() == found.line()
+  assert lines.parse(found.line()).line() == found.line()
 
 
 def test_absent_row_has_a_reason_and_no_number():
   found = result.make_absent(lenet(), plan(), "no data")
   assert found.verdict == statistics.NOT_RUN
   assert found.mean is None and not found.values
-  assert result.parse(found.line()).reason == "no data"
+  assert lines.parse(found.line()).reason == "no data"
 
 
 @pytest.mark.parametrize("key", lenet_result().line())
 def test_line_that_lacks_a_field_is_refused(key):
   line = lenet_result().line()
   del line[key]
-  with pytest.raises(result.BadResult, match=key):
-    result.parse(line, "results.jsonl:1")
+  with pytest.raises(lines.BadResult, match=key):
+    lines.parse(line, "results.jsonl:1")
 
 
 NAN, INF = float("nan"), float("inf")
@@ -207,8 +208,8 @@ def test_forged_line_is_refused_by_line_and_field(
 def test_altered_reference_is_refused(key):
   line = lenet_result().line()
   altered = line["reference"] | {key: 0.9 if key == "value" else "primary"}
-  with pytest.raises(result.BadResult, match="reference"):
-    result.parse(line | {"reference": altered})
+  with pytest.raises(lines.BadResult, match="reference"):
+    lines.parse(line | {"reference": altered})
 
 
 @pytest.mark.parametrize("text", ["[]", "3", "null", '"x"', "{}", "{", "NaN"])
@@ -221,9 +222,9 @@ def test_what_is_no_result_is_refused(text, tmp_path, capsys):
 
 def test_missing_or_other_figures_are_refused():
   for also in ({}, {"bound/nll_k1000": NAN}, {"bound/nll": 22.0}):
-    with pytest.raises(result.BadResult, match="also"):
-      result.parse(vae_line() | {"also": also})
-  assert result.parse(vae_line()).also == {"bound/nll_k1000": 22.0}
+    with pytest.raises(lines.BadResult, match="also"):
+      lines.parse(vae_line() | {"also": also})
+  assert lines.parse(vae_line()).also == {"bound/nll_k1000": 22.0}
 
 
 def test_figure_that_a_run_did_not_report_stays_blank():
@@ -256,7 +257,7 @@ def test_report_without_input_says_so(tmp_path, capsys):
 
 def test_readme_block_is_rewritten_and_nothing_else(tmp_path):
   file = tmp_path / "results.jsonl"
-  result.write([lenet_result()], file)
+  lines.write([lenet_result()], file)
   readme = tmp_path / "README.md"
   speeds = "\n".join(report.SPEED)
   tail = f"middle\n{speeds}\ntail\n"
@@ -374,7 +375,7 @@ def test_what_is_below_the_noise_is_not_distinguishable():
 
 
 def test_committed_results_are_valid_and_in_the_readme():
-  results = report.newest(result.read(report.RESULTS))
+  results = report.newest(lines.read(report.RESULTS))
   text = (environment.ROOT / "README.md").read_text(encoding="utf-8")
   assert report.fill(text, report.with_absent(results)) == text
   speeds = speed_table.page(speed_table.read(report.RESULTS))

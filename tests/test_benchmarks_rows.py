@@ -42,6 +42,13 @@ def test_row_takes_a_figure_that_its_config_measures(row):
   if figure == "accuracy":  # others have several figures in a metric
     assert figure in measured.metrics
   assert set(averaged) <= set(measured.weights)
+  # One rule for weights: those that `best` is chosen by; where there is no
+  # best, the averaged ones where they are evaluated.
+  chosen = experiment.best and "/ema/" in experiment.best[0]
+  kind = "averaged" if chosen is None and "ema" in measured.weights else "raw"
+  assert row.weights == ("averaged" if chosen else kind)
+  for name in row.also:
+    assert ("/ema/" in name) == ("/ema/" in row.metric)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)

@@ -7,7 +7,7 @@ import pathlib
 
 import pytest
 
-from benchmarks import environment, execute, result, run, statistics
+from benchmarks import environment, execute, lines, run, statistics
 from benchmarks.row import Row
 from benchmarks.suites.classification import MNIST
 
@@ -88,8 +88,11 @@ def test_figure_that_is_no_number_is_a_failed_run(tmp_path, value):
 
 def test_figure_besides_the_rows_own_has_to_be_there(tmp_path):
   workdir = write_workdir(tmp_path, LINES)
+  row = lenet(also=("test/other", "time/compile_s"))
   with pytest.raises(execute.RunFailed, match="test/other"):
-    execute.measured(lenet(also=("test/other",)), workdir)
+    execute.measured(row, workdir)
+  tiny = execute.measured(row, workdir, variant="tiny")
+  assert tiny["also"] == {"time/compile_s": 3.0}
 
 
 @pytest.mark.parametrize(
@@ -123,7 +126,7 @@ def test_suite_ends_with_a_table_and_files(fake_training, tmp_path, capsys):
   screen = capsys.readouterr().out
   assert "digits_cnn" in screen and "80.00" in screen
   assert "80.00" in (tmp_path / "report.md").read_text()
-  (found,) = result.read(tmp_path / "results.jsonl")
+  (found,) = lines.read(tmp_path / "results.jsonl")
   assert list(found.seeds) == [0, 1, 2] and found.mean == pytest.approx(0.8)
   assert found.target_met is False
 
@@ -188,12 +191,12 @@ def test_another_call_keeps_the_rows_of_the_first(fake_training, tmp_path):
   output = f"--output={tmp_path}"
   for names in ("mnist_vit", "mnist_lenet", "mnist_vit"):
     assert run.main([*tiny, output, f"--rows={names}"]) == 0
-  found = result.read(tmp_path / "results.jsonl")
+  found = lines.read(tmp_path / "results.jsonl")
   assert [x.row.name for x in found] == ["mnist_lenet", "mnist_vit"]
   text = (tmp_path / "report.md").read_text()
   assert "| mnist_lenet |" in text and "| mnist_vit |" in text
   run.main([*tiny, output, "--rows=mnist_cnn", "--fresh"])
-  (only,) = result.read(tmp_path / "results.jsonl")
+  (only,) = lines.read(tmp_path / "results.jsonl")
   assert only.row.name == "mnist_cnn"
 
 
@@ -218,7 +221,7 @@ def test_a_figure_that_is_not_finite_fails_its_row_and_not_the_suite(
   monkeypatch.setattr(execute, "_train", train)
   tiny = ("--suite=mnist", "--variant=tiny", "--seeds=1")
   assert run.main([*tiny, f"--output={tmp_path}"]) == 1
-  found = result.read(tmp_path / "results.jsonl")
+  found = lines.read(tmp_path / "results.jsonl")
   verdicts = {x.row.name: x.verdict for x in found}
   assert verdicts["mnist_lenet"] == statistics.FAILED
   assert verdicts["mnist_cnn"] == statistics.NOT_COMPARABLE
@@ -242,7 +245,7 @@ def test_broken_row_is_reported_and_the_others_run(
   assert code == 1
   assert fake_training == [("mnist_lenet", 0), ("mnist_vit", 0)]
   assert "failed: mnist_cnn" in capsys.readouterr().err
-  found = {x.row.name: x for x in result.read(tmp_path / "results.jsonl")}
+  found = {x.row.name: x for x in lines.read(tmp_path / "results.jsonl")}
   assert found["mnist_cnn"].verdict == "failed"
   assert "exit code 3" in found["mnist_cnn"].reason
   assert found["mnist_vit"].mean == 0.8
@@ -258,7 +261,7 @@ def test_rows_without_data_or_hardware_have_no_number(
   monkeypatch.delenv("VISION_JAX_DATA", raising=False)
   assert run.main([f"--suite={suite}", f"--output={tmp_path}"]) == 0
   assert not fake_training
-  for found in result.read(tmp_path / "results.jsonl"):
+  for found in lines.read(tmp_path / "results.jsonl"):
     assert found.verdict == statistics.NOT_RUN
     assert found.mean is None and reason in found.reason
 

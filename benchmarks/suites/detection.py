@@ -48,9 +48,9 @@ def _bccd(name: str, **more) -> Row:
     reference="bccd_rtdetr_r50",
     protocol="COCO AP50 on the 72 test pictures, from scratch, last step",
     tolerance=0.0,
-    metric="test/ap50",
+    metric="test/ema/ap50",
     data="bccd_voc",
-    also=("test/ap", *(f"test/ap50_class/{k}" for k in BCCD_CLASSES)),
+    also=("test/ema/ap", *(f"test/ema/ap50_class/{k}" for k in BCCD_CLASSES)),
     **more,
   )
 

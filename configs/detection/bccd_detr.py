@@ -16,8 +16,9 @@ paper's form learns nothing from 205 images; what this preset changes:
 `--config.form=paper` is the plain form: learned queries, softmax, six layers of
 256 features, one scale. Two boxes without area are dropped. For a GPU; not run
 there yet. The variant `cpu` is a narrower net on smaller images for 2 cores:
-AP50 0.68 and AP 0.36 on test (one seed); 0.38 is the AP50 of the platelets,
-which are about ten pixels wide there. That run had one more backbone stage,
+AP50 0.68 and AP 0.36 on test (one seed), and 0.38 the AP50 of the platelets,
+which are about ten pixels wide there. Those are of the raw weights, while the
+averaged ones choose the checkpoint; and that run had one more backbone stage,
 which fed no output, and was not repeated without it.
 """
 

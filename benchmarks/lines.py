@@ -1,0 +1,102 @@
+"""Results as lines of JSON.
+
+A line carries what was measured and what follows from it, so that it can be
+read alone. Read back, what follows is computed again, and a line that says
+something else is refused.
+"""
+
+import json
+import math
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from benchmarks import execute, facts
+from benchmarks.result import Result
+from benchmarks.suite import row_named
+from vision_jax.errors import UserError
+
+
+class BadResult(UserError):
+  """A line that a report must not show."""
+
+
+def parse(line: Any, place: str = "result") -> Result:
+  """Returns the result of a line that says nothing but what follows.
+
+  Args:
+    line: as read from JSON.
+    place: names it in errors.
+
+  Raises:
+    BadResult: naming the line and the field that is missing, of another type,
+      or not what the values, the suite and the references give.
+  """
+  try:
+    found = facts.check(line)
+    result = Result(row=row_named(found.pop("row")), **found)
+    _compare(line, json.loads(json.dumps(result.line())))
+  except UserError as error:
+    name = line.get("row") if isinstance(line, dict) else None
+    raise BadResult(
+      f"{place}: row {name!r}: {error}; results are written by "
+      "`python -m benchmarks.run`"
+    ) from error
+  return result
+
+
+def read(path: pathlib.Path) -> list[Result]:
+  """Reads and checks the results of a `.jsonl` file, or of a folder's.
+
+  Raises:
+    FileNotFoundError: there is none.
+    BadResult: a line is not a result, or says what does not follow.
+  """
+  files = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
+  found = []
+  for file in files:
+    for number, text in enumerate(file.read_text("utf-8").splitlines(), 1):
+      place = f"{file.name}:{number}"
+      try:
+        line = json.loads(text)
+      except json.JSONDecodeError as error:
+        raise BadResult(f"{place}: not JSON: {error}") from error
+      if isinstance(line, dict) and line.get("kind") == "speed":
+        continue  # `benchmarks.speed` writes and prints those
+      found.append(parse(line, place))
+  return found
+
+
+def write(results: Sequence[Result], path: pathlib.Path) -> None:
+  """Writes results, one a line, whole or not at all."""
+  lines = [json.dumps(x.line(), allow_nan=False) + "\n" for x in results]
+  execute.write_text(path, "".join(lines))
+
+
+def _compare(line: Mapping, expected: Mapping) -> None:
+  for key in [*expected, *line]:
+    if key not in line:
+      raise UserError(f"{key} is missing")
+    if key not in expected:
+      raise UserError(f"{key} is no field of a result")
+    if not _equal(line[key], expected[key]):
+      raise UserError(
+        f"{key} is {_short(line[key])}, but the values, the suite and the "
+        f"references give {_short(expected[key])}"
+      )
+
+
+def _equal(a: Any, b: Any) -> bool:
+  """Whether two JSON values agree, numbers to the rounding of a sum."""
+  if isinstance(a, float) and isinstance(b, float):
+    return math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-12)
+  if isinstance(a, list) and isinstance(b, list):
+    return len(a) == len(b) and all(map(_equal, a, b))
+  if isinstance(a, dict) and isinstance(b, dict):
+    return a.keys() == b.keys() and all(_equal(a[k], b[k]) for k in a)
+  return type(a) is type(b) and a == b
+
+
+def _short(value: Any) -> str:
+  text = json.dumps(value)
+  return text if len(text) <= 200 else f"{text[:200]} ..."
