@@ -16,6 +16,7 @@ from tests.programs.command import (
   stored,
   train,
 )
+from tests.programs.files import write_folder
 
 # 13 steps of the small config; it logs every 3, evaluates every 5 and saves
 # every 4, and an epoch is 5.6 steps.
@@ -205,3 +206,22 @@ def test_a_process_stopped_by_a_signal(tmp_path, number):
   flags = (f"--config={BLOBS}", f"--workdir={expected}", *LONG, end)
   assert finish(spawn(*flags)).code == 0
   assert_continues(workdir, expected)
+
+
+def test_data_that_changed_between_two_runs_are_told(tmp_path):
+  """As they are in an evaluation on its own."""
+  files = write_folder(tmp_path / "data", each=15)
+  flags = (f"--config.data_dir={tmp_path / 'data'}", "--config.eval_every=0")
+  go_on = lambda number: (
+    train(tmp_path / "run", *flags, f"--config.steps={number}", devices=1).err
+  )
+  evaluate = lambda: (
+    call("--mode=eval", f"--workdir={tmp_path / 'run'}", devices=1).err
+  )
+  go_on(1)
+  assert "have changed" not in go_on(2) + evaluate()
+  files[0].with_name("new.jpg").write_bytes(files[0].read_bytes())
+  told = "have changed since the run from step 1 (fingerprint "
+  assert f"The data 'val' {told}" in evaluate()
+  assert f"The data 'train' {told}" in go_on(3)
+  assert "have changed" not in go_on(4) + evaluate()

@@ -103,6 +103,22 @@ def test_manifest_lists_every_run(tmp_path):
   assert run["cpu"] and run["cores"] >= 1 and run["python"] and run["started"]
 
 
+def test_data_that_are_not_the_last_runs_are_told(tmp_path):
+  data = {"train": "abc", "val": "def"}
+  assert manifest.data_changes(tmp_path, data) == []  # no run yet
+  manifest.append_run(tmp_path, {"step": 0, "data": data})
+  assert manifest.data_changes(tmp_path, data) == []
+  (told,) = manifest.data_changes(tmp_path, data | {"val": "new", "test": "x"})
+  assert told.startswith(
+    "The data 'val' have changed since the run from step 0"
+  )
+  assert "fingerprint def then, new now" in told
+  manifest.append_run(tmp_path, {"step": 3, "data": data | {"val": "new"}})
+  assert manifest.data_changes(tmp_path, data | {"val": "new"}) == []  # told
+  (tmp_path / "manifest.json").write_text('{"runs": [')
+  assert manifest.data_changes(tmp_path, data) == []
+
+
 def test_damaged_manifest_is_set_aside(tmp_path):
   (tmp_path / "manifest.json").write_text('{"runs": [')
   manifest.append_run(tmp_path, {"step": 1})

@@ -23,7 +23,7 @@ from vision_jax.train import initial
 from vision_jax.train.checkpoint import Checkpoints
 from vision_jax.train.logging import open_writer
 from vision_jax.train.loop import Outcome, Training
-from vision_jax.train.manifest import append_run, describe_run
+from vision_jax.train.manifest import append_run, data_changes, describe_run
 from vision_jax.train.progress import Progress
 from vision_jax.train.skipped import skipped_names
 from vision_jax.train.stop import Stop, no_waiting_after_errors
@@ -181,6 +181,8 @@ def _train(
     )
     if main_process:
       data = _fingerprints(experiment)
+      for change in data_changes(workdir, data):
+        progress.say(change)
       saved = recipes.saved_config(workdir)
       if start and saved:
         _tell_steps(recipes.changed_values(recipe, saved), start, progress.say)

@@ -14,6 +14,7 @@ from vision_jax.errors import UserError
 from vision_jax.recipe import Recipe
 from vision_jax.train import initial
 from vision_jax.train.evaluate import Evaluator
+from vision_jax.train.manifest import data_changes
 from vision_jax.train.weights import restore_weights
 from vision_jax.train.workdir import replace_text
 
@@ -70,6 +71,10 @@ def evaluate(trained: Trained) -> None:
 
   Adds them to `evaluations.jsonl` in the workdir too.
   """
+  evals = trained.experiment.evals.items()
+  data = {name: each.data.fingerprint() for name, each in evals}
+  for change in data_changes(trained.workdir, data):
+    trained.say(change)
   evaluator = Evaluator(trained.experiment, trained.execution)
   figures = evaluator(trained.weights, trained.values.weights)
   text = json.dumps({"checkpoint": trained.values.checkpoint} | figures)

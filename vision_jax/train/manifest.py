@@ -83,6 +83,32 @@ def append_run(workdir: epath.PathLike, entry: Mapping[str, Any]):
   replace_text(path, text + "\n")
 
 
+def data_changes(workdir: epath.PathLike, data: Mapping[str, str]) -> list[str]:
+  """Says which data are not those that a workdir's last run had.
+
+  Args:
+    workdir: the run's folder.
+    data: fingerprint of each split, as they are now.
+
+  Returns:
+    A line for each split that has changed.
+  """
+  path = epath.Path(workdir) / NAME
+  try:
+    last = json.loads(path.read_text())["runs"][-1]
+    old, step = dict(last["data"]), last["step"]
+  except (OSError, ValueError, LookupError, TypeError):
+    return []  # there was none, or nothing is known of it
+  return [
+    f"The data {name!r} have changed since the run from step {step} "
+    f"(fingerprint {old[name]} then, {new} now): files or values were added, "
+    "removed or altered, or the split is another. Figures before and after do "
+    "not compare."
+    for name, new in data.items()
+    if old.get(name, new) != new
+  ]
+
+
 def _devices() -> dict[str, Any]:
   import jax
 
