@@ -227,6 +227,11 @@ def _sources(config: Any) -> Mapping[str, Any]:
   decoded = lambda source: InMemory(
     source, [decode(), _target(config), resize_with_target(size)]
   )
+  if config.dataset not in ("camvid", "folder"):
+    raise UserError(
+      f"--config.dataset: got {config.dataset!r}; expected camvid, folder or "
+      "scenes."
+    )
   if config.dataset == "camvid":
     splits = ("train", "val", "test")
     return {split: decoded(_folder(config, split)) for split in splits}

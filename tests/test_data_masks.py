@@ -131,6 +131,12 @@ def test_a_mask_that_does_not_fit_is_named(folder, array, message):
     mask_as(folder, array)
 
 
+def test_a_mask_with_many_other_values_gets_no_advice_to_list_them(folder):
+  with pytest.raises(DataError, match="saved lossily: export") as caught:
+    mask_as(folder, np.arange(80, dtype=np.uint8).reshape(8, 10))
+  assert "mask_values" not in str(caught.value)
+
+
 def test_a_broken_mask_is_a_bad_image_and_may_be_skipped(folder):
   (folder / "masks" / "b.png").write_bytes(b"\x89PNG\r\n")
   transforms = [

@@ -239,7 +239,7 @@ def test_split_train_holds_examples_out(stratify):
     assert np.bincount(val.labels()).tolist() == [3] * 10
 
 
-@pytest.mark.parametrize("holdout", [0, 100, 101])
+@pytest.mark.parametrize("holdout", [0, 1.5, 100, 101])
 def test_split_train_errors(holdout):
   with pytest.raises(DataError, match=f"holdout {holdout}; expected 1 to 99"):
     len(split_train(numbered(100), holdout)[0])

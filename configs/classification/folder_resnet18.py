@@ -1,8 +1,10 @@
 """ResNet-18 on your own images: one folder a class.
 
-`--config.data_dir=FOLDER` has `train/CLASS/*.jpg` and `val/CLASS/*.jpg`, or the
-class folders alone, of which a tenth of the images is then held out. Class
-names are read from the folders and kept with the run.
+`--config.data_dir=FOLDER` has `train/CLASS/*.jpg` and, where there are such,
+`val/CLASS/*.jpg` (or valid, validation) and `test/CLASS/*.jpg`; or the class
+folders alone. Without val a tenth of each class is held out, chosen by name: a
+picture more moves one other at most. Class names are read from the folders and
+kept with the run.
 """
 
 from configs.data import IMAGENET, folder_classes, large_images

@@ -1,12 +1,14 @@
 """U-Net on your own images and masks: folders matched by file name.
 
 `--config.images=A --config.masks=B`; images may have any size and are resized
-to `--config.image_size=256,256`. A tenth is held out as val. Masks have a class
-for each pixel, 0, 1, 2, ...; `--config.mask_values=0,255` says which values
-they have instead, `--config.ignore_values=255` which do not count. For details
-that need the full resolution take a larger image_size and train on windows,
-such as `--config.crop=256,256`: evaluation and prediction then slide such
-windows. No time and no expected result are given: it is your data.
+to `--config.image_size=256,256`; figures are of the masks' own size, to which
+predictions are enlarged. A tenth is held out as val, chosen by name: a picture
+more moves one other at most. Masks are saved losslessly, as PNG for example,
+and have a class for each pixel, 0, 1, 2, ...; `--config.mask_values=0,255` says
+which values they have instead, `--config.ignore_values=255` which do not count.
+For details that need the full resolution take a larger image_size and train on
+windows, such as `--config.crop=256,256`: evaluation and prediction then slide
+such windows. No time and no expected result are given: it is your data.
 """
 
 from configs.segmentation_data import (

@@ -107,7 +107,7 @@ def split_train(
       return split_paths(source.paths(), groups, holdout, seed)
     if 0 < holdout < 1:
       return stratified(labels, max(round(holdout * n), 1), seed)
-    return stratified(labels, int(holdout), seed)
+    return stratified(labels, holdout, seed)
 
   return subset(source, lambda: parts()[0]), subset(source, lambda: parts()[1])
 
@@ -195,14 +195,15 @@ def _shares(
   # Equal remainders are equal though floating point differs in the last digit.
   cut = np.round(share - take, 9)
   order = np.lexsort((rng.rand(len(sizes)), -cut))
-  while (left := holdout - take.sum()) > 0:
+  while (left := int(holdout - take.sum())) > 0:
     able = order[take[order] < most[order]]
     take[able[:left]] += 1
   return take
 
 
 def _check_holdout(holdout: float, n: int, most: int) -> None:
-  if not 0 < holdout <= most:
+  whole = holdout < 1 or holdout == int(holdout)
+  if not whole or not 0 < holdout <= most:
     expected = f"1 to {most}" if most else "two examples of a class at least"
     raise DataError(
       f"split: got holdout {holdout}; expected {expected} of the {n} examples: "

@@ -16,6 +16,7 @@ from vision_jax.data.transforms import Transform
 
 IGNORE = 255
 _VALUES = 2**16  # of a mask's pixels
+_MANY = 20  # values that are no class: more are no mistake of a table
 # What Pillow raises for broken files.
 _UNREADABLE = (
   *(OSError, SyntaxError, ValueError, struct.error, zlib.error, MemoryError),
@@ -165,11 +166,16 @@ def _check_size(image, mask: np.ndarray, name: str) -> None:
 
 
 def _strange(name, bad, values, ignored) -> str:
-  shown = ", ".join(map(str, bad[:12])) + (", ..." if len(bad) > 12 else "")
-  return (
-    f"mask {name}: has the values {shown}; expected "
-    f"{', '.join(map(str, values[:12]))}{', ...' if len(values) > 12 else ''}"
-    f"{f' or, ignored, {tuple(ignored)}' if ignored else ''}. Say which value "
-    "each class has, as in --config.mask_values=0,255, and which do not count, "
-    "as in --config.ignore_values=255."
+  start = (
+    f"mask {name}: has the values {some(bad, 12)}; expected {some(values, 12)}"
+    f"{f' or, ignored, {some(ignored)}' if ignored else ''}. "
+  )
+  if len(bad) > _MANY:
+    return start + (
+      "So many others are those of a picture, or of a mask that was resized "
+      "smoothly or saved lossily: export the mask anew, as PNG."
+    )
+  return start + (
+    "Say which value each class has, as in --config.mask_values=0,255, and "
+    "which do not count, as in --config.ignore_values=255."
   )

@@ -92,6 +92,12 @@ class TfdsSource:
         f"random access ({error}); expected array_record. Prepare it with "
         "file_format='array_record'."
       ) from error
+    except Exception as error:  # of array_record, pyarrow and etils
+      raise DataError(
+        f"tfds set {self.name}: the files of {self.split!r} in {self.folder} "
+        f"cannot be opened ({error}); expected all that dataset_info.json "
+        "names. Copy or prepare the set anew."
+      ) from error
     if len(opened) != expected:  # parts of parquet files are the whole file
       raise DataError(
         f"tfds set {self.name}: split {self.split!r} gives {len(opened)} "

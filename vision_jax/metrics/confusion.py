@@ -7,6 +7,7 @@ from vision_jax.core.types import Array
 from vision_jax.errors import UserError
 
 _CHUNK = 2**17  # pixels at a time: their codes stay in a core's cache
+_SHOWN = 12  # values that a message lists
 _MOST_IN_A_BYTE = 15  # classes whose pairs, and two marks, fit into 256 codes
 
 
@@ -90,8 +91,9 @@ def _count_any(truth, guess, k, ignore):
 def _check(values, k, ignore, what):
   bad = sorted({int(v) for v in np.unique(values)} - {*range(k), ignore})
   if bad:
+    shown = ", ".join(map(str, bad[:_SHOWN])) + ", ..." * (len(bad) > _SHOWN)
     raise UserError(
-      f"confusion matrix: got {what}s {bad}; expected classes 0 to {k - 1}"
+      f"confusion matrix: got {what}s [{shown}]; expected classes 0 to {k - 1}"
       f"{'' if ignore is None else f' or {ignore}, which is ignored'}. Map the "
       "masks' values to classes, or choose `ignore`."
     )
