@@ -158,6 +158,10 @@ def test_runs_of_one_config_are_the_same(file, tmp_path):
   assert "optimizer.nested.deep: 1 in the workdir, 2 now" in message
   assert "sizes: [1, 2] in the workdir, [1, 3] now" in message
   assert "momentum" not in message
+  many = {"sizes": ",".join(map(str, range(3000)))}
+  with pytest.raises(ValueError, match=r"0, 1, 2, .* now") as error:
+    recipe.check_same(recipe.load(str(file), many), saved)
+  assert len(str(error.value)) < 1000
 
 
 def test_another_file_is_another_config(file, tmp_path):

@@ -275,7 +275,7 @@ def check_same(recipe: Recipe, saved: Mapping[str, Any]) -> None:
     UserError: naming the keys that differ and may not.
   """
   differ = [
-    f"{key}: {old!r} in the workdir, {new!r} now"
+    f"{key}: {old!r:.200} in the workdir, {new!r:.200} now"
     for key, (old, new) in changed_values(recipe, saved).items()
     if key not in MAY_CHANGE
   ]

@@ -144,6 +144,6 @@ def _parse(key: str, text: str, old: Any) -> Any:
     return kind(value if isinstance(value, list | tuple) else (value,))
   except (KeyError, ValueError, SyntaxError, TypeError):
     raise UserError(
-      f"--config.{key}: got {text!r}; expected a value of type "
-      f"{kind.__name__}, like {old!r}."
+      f"--config.{key}: got {text!r:.200}; expected a value of type "
+      f"{kind.__name__}, like {old!r:.200}."
     ) from None

@@ -60,6 +60,8 @@ class MaskFolder:
         "expected a file of the same name, such as "
         f"{self.masks / missing[0]}.png. Add it, or remove the image."
       )
+    alone = len(set(masks) - set(images))
+    tell_left_out(self.masks, {"masks without an image": alone})
     return [(images[name], masks[name]) for name in sorted(images)]
 
   def __len__(self) -> int:
