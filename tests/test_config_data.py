@@ -8,7 +8,7 @@ from PIL import Image
 from configs import detection_data, segmentation_data
 from configs.data import IMAGENET, large_images
 from tests.data_fixtures import encode, picture
-from vision_jax.core.execution import Jit
+from vision_jax.core.execution import Jit, Pmap
 from vision_jax.errors import UserError
 from vision_jax.experiment import base_config
 from vision_jax.train.evaluate import Evaluator
@@ -110,10 +110,11 @@ class Perfect:
     return {"target": jax.numpy.where(target == 255, 0, target)}
 
 
-def figures(fields):
+def figures(fields, execution=None):
   values = {"task": Perfect, "evals": fields["evals"]}
   experiment = type("Experiment", (), values)
-  evaluator = Evaluator(experiment, Jit(devices=jax.devices()[:1]))
+  execution = execution or Jit(devices=jax.devices()[:1])
+  evaluator = Evaluator(experiment, execution)
   return evaluator(lambda _: ({}, {}))
 
 
@@ -132,7 +133,7 @@ def test_miou_is_scored_at_the_masks_own_size_as_they_are_written(tmp_path):
     small = source.gather(np.array([i]))["target"][0]
     small[small == 255] = 0
     pixels = np.asarray(Image.open(image))
-    path, _ = write_masks(tmp_path, image.stem, pixels, small)
+    path, _ = write_masks(tmp_path / "out", image.stem, pixels, small)
     truth.append(masks[image.stem].ravel())
     guess.append(np.asarray(Image.open(path)).ravel())
     assert guess[-1].size == truth[-1].size
@@ -146,6 +147,8 @@ def test_miou_is_scored_at_the_masks_own_size_as_they_are_written(tmp_path):
   assert 0.3 < got["val/miou"] < 0.99
   heights = [len(masks[image.stem]) for image in images]
   assert got["val/scored_height"] == np.mean(heights)
+  for execution in (Jit(), Pmap()):  # of eight devices
+    assert figures(fields, execution) == got
 
 
 def test_miou_of_masks_of_the_images_size_is_counted_on_the_device(tmp_path):
