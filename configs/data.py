@@ -15,19 +15,14 @@ from typing import Any
 import numpy as np
 
 from vision_jax.data.arrays import ArraySource
+from vision_jax.data.crops import random_resized_crop, resize_centre_crop
 from vision_jax.data.digits import Digits
 from vision_jax.data.folders import ImageFolder, split_folders
 from vision_jax.data.loader import Loader
 from vision_jax.data.memory import InMemory
 from vision_jax.data.subsets import split_train
 from vision_jax.data.tfds import TfdsSource
-from vision_jax.data.transforms import (
-  centre_crop,
-  decode,
-  normalize,
-  random_resized_crop,
-  resize,
-)
+from vision_jax.data.transforms import decode, normalize, resize
 from vision_jax.errors import UserError
 from vision_jax.experiment import Eval, Predict
 from vision_jax.metrics.classification import Accuracy
@@ -112,7 +107,8 @@ def large_images(
     return small_images(config, colours, DIGIT_NAMES)
   size, to_input = config.image_size, normalize(*colours)
   names = tuple(config.get("class_names", ()))
-  whole = [decode(), resize(size * 256 // 224), centre_crop(size), to_input]
+  middle = resize_centre_crop(size * 256 // 224, size)
+  whole = [decode(), middle, to_input]
   train, evaluated = _on_disk(config, names)
   evals = {
     name: Eval(
@@ -221,6 +217,10 @@ class _DigitsAs(ArraySource):
 
   def load(self) -> Mapping[str, np.ndarray]:
     """Returns `image` (n, size, size, channels) and `label`."""
+    if self._size < 8:
+      raise UserError(
+        f"--config.image_size: got {self._size}; expected 8 or more for digits."
+      )
     arrays = Digits(self._split).arrays
     factor = self._size // 8
     image = arrays["image"].repeat(factor, 1).repeat(factor, 2)

@@ -27,7 +27,7 @@ from vision_jax.data.memory import InMemory
 from vision_jax.data.scenes import DigitScenes
 from vision_jax.data.subsets import subset
 from vision_jax.data.tfds_detection import TfdsDetection
-from vision_jax.data.transforms import decode, normalize, resize
+from vision_jax.data.transforms import apply_all, decode, normalize, resize
 from vision_jax.data.voc import VocSource
 from vision_jax.errors import UserError
 from vision_jax.experiment import Eval, Predict
@@ -259,12 +259,10 @@ class _Transformed:
     return self._source.fingerprint()
 
   def read(self, indices: np.ndarray) -> list[dict[str, Any]]:
-    return [self._example(example) for example in self._source.read(indices)]
-
-  def _example(self, example: dict[str, Any]) -> dict[str, Any]:
-    for step in self._steps:
-      example = step(example, None)
-    return example
+    return [
+      apply_all(self._steps, example, None)
+      for example in self._source.read(indices)
+    ]
 
 
 def _scenes(config: Any) -> dict[str, Any]:

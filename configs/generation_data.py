@@ -86,6 +86,8 @@ def sample_evals(
 def reconstructions(batch: Any, out: Mapping[str, Any]) -> dict[str, Any]:
   """Rows of ten images, each above a row of their reconstructions."""
   pairs = [batch["image"][:SHOWN], np.clip(out["image"][:SHOWN], 0, 1)]
+  rest = ((0, -len(pairs[0]) % COLUMNS), (0, 0), (0, 0), (0, 0))
+  pairs = [np.pad(image, rest, constant_values=1) for image in pairs]
   rows = [
     image[i : i + COLUMNS]
     for i in range(0, len(pairs[0]), COLUMNS)

@@ -41,8 +41,8 @@ ALLOWED = {
   "sample": {"core", "experiment", "train", "viz"},
   "modes": {"core", "experiment", "recipe", "train", "predict", "sample"},
   "command": {
-    *("core", "experiment", "recipe", "train", "modes", "paths", "process"),
-    "trust",
+    *("core", "data", "experiment", "recipe", "train", "modes", "paths"),
+    *("process", "trust"),
   },
   "main": {"command", "paths", "tuning"},
 }

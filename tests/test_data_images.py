@@ -2,6 +2,7 @@
 
 import io
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
@@ -12,9 +13,9 @@ from vision_jax.data.errors import BadImage, DataError
 from vision_jax.data.images import (
   decode_image,
   jpeg_size,
-  orientation,
   resize_image,
 )
+from vision_jax.data.orientation import orientation
 
 
 def by_pillow(data, channels):
@@ -185,6 +186,35 @@ def test_fast_shrinking_is_the_mean_of_the_area(size, channels):
   got = resize_image(image, size, "fast")
   assert got.shape == (*size, channels)
   assert np.abs(got - expected).max() <= 1
+
+
+@pytest.mark.parametrize("phase", range(8))
+@pytest.mark.parametrize("axis", [0, 1])
+def test_fast_skips_no_rows_where_one_axis_grows(axis, phase):
+  """ultralytics#25355: one white row in eight is 31.9 grey, not 0 or 128."""
+  image = np.zeros((400, 100, 3), np.uint8)
+  image[phase::8] = 255
+  image, size = (
+    (image, (50, 224))
+    if axis == 0
+    else (image.swapaxes(0, 1).copy(), (224, 50))
+  )
+  got = resize_image(image, size, "fast")
+  assert got.shape == (*size, 3)
+  assert np.abs(got.astype(float) - 255 / 8).max() < 1
+
+
+@pytest.mark.parametrize("shape", [(90, 30), (30, 90), (90, 50), (64, 48)])
+def test_fast_is_close_to_an_antialiased_resize_on_each_axis(shape):
+  image = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
+  got = resize_image(image, (40, 40), "fast").astype(float)
+  axes = tuple(n if n < 60 else 40 for n in shape)
+  mean = resize_local_mean(
+    image.astype(float), axes, preserve_range=True, channel_axis=-1
+  )
+  mean = np.round(mean).astype(np.uint8)
+  expected = cv2.resize(mean, (40, 40), interpolation=cv2.INTER_LINEAR)
+  assert np.abs(got - expected).max() <= 2
 
 
 def test_fast_growing_is_bilinear():

@@ -9,13 +9,14 @@ import pytest
 
 from tests.data_fixtures import Encoded, encode, numbered, picture
 from vision_jax.data.arrays import ArraySource, NpzSource
+from vision_jax.data.crops import random_resized_crop
 from vision_jax.data.digits import Digits
 from vision_jax.data.errors import BadImage, DataError
 from vision_jax.data.folders import ImageFolder, ImageList
 from vision_jax.data.memory import InMemory
 from vision_jax.data.source import short_hash
 from vision_jax.data.subsets import split_paths, split_train, stratified, subset
-from vision_jax.data.transforms import decode, random_resized_crop
+from vision_jax.data.transforms import decode
 
 IMAGE = np.zeros((4, 2, 2, 1), np.uint8)
 
@@ -337,6 +338,7 @@ import pkgutil, sys, importlib, vision_jax.data as data
 for module in pkgutil.iter_modules(data.__path__):
   importlib.import_module("vision_jax.data." + module.name)
 from vision_jax.data.loader import Loader
+from vision_jax.data.crops import random_resized_crop
 from vision_jax.data.digits import Digits
 Loader(Digits("test"), (), 8).batch(0)
 print([m for m in ("jax", "tensorflow", "flax", "torch") if m in sys.modules])

@@ -1,20 +1,20 @@
 """Host transforms: sizes, crops, normalisation, errors."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from tests.data_fixtures import encode, picture
-from vision_jax.data.errors import BadImage, DataError
-from vision_jax.data.images import decode_image
-from vision_jax.data.transforms import (
+from vision_jax.data.crops import (
   centre_crop,
-  decode,
-  normalize,
   random_part,
   random_resized_crop,
-  resize,
-  to_float,
+  resize_centre_crop,
 )
+from vision_jax.data.errors import BadImage, DataError
+from vision_jax.data.images import decode_image
+from vision_jax.data.transforms import decode, normalize, resize, to_float
 
 WHOLE = {"scale": (1.0, 1.0), "ratio": (1.0, 1.0)}
 
@@ -63,6 +63,43 @@ def test_centre_crop_is_the_middle(shape, size, top, left):
   h, w = (size, size) if isinstance(size, int) else size
   assert got.shape == (h, w, 3)
   assert tuple(got[0, 0]) == (top, left, 0)
+
+
+@pytest.mark.parametrize("method", ["bilinear", "bicubic"])
+@pytest.mark.parametrize(
+  ("shape", "short", "size"),
+  [
+    ((300, 451), 64, 56),
+    ((451, 300), 64, 56),
+    ((64, 90), 64, 64),
+    ((50, 80), 64, 57),
+    ((31, 7), 64, 33),
+    ((3, 40), 90, 80),
+  ],
+)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_middle_of_the_resized_image(shape, short, size, method, channels):
+  image = np.random.default_rng(0).integers(
+    0, 256, (*shape, channels), np.uint8
+  )
+  whole = run(centre_crop(size), run(resize(short, method), image))
+  got = run(resize_centre_crop(short, size, method), image)
+  assert got.shape == (size, size, channels)
+  assert np.abs(got.astype(int) - whole).max() <= 1
+  assert (got != whole).mean() < 0.03, "ties are rounded the other way, alone"
+
+
+@pytest.mark.parametrize("shape", [(1, 20_000), (20_000, 1), (3, 8_000)])
+def test_strips_are_cut_before_they_are_enlarged(shape):
+  image = np.zeros((*shape, 3), np.uint8)
+  middle = tuple(slice(n // 2 - 1, n // 2 + 1) for n in shape)
+  image[middle] = 200
+  tracemalloc.start()
+  got = run(resize_centre_crop(256, 224), image)
+  peak = tracemalloc.get_traced_memory()[1]
+  tracemalloc.stop()
+  assert got.shape == (224, 224, 3) and peak < 2e6
+  assert got.min() > 150 if min(shape) == 1 else got.max() > 150
 
 
 def test_random_part_is_inside_and_as_asked():
@@ -161,6 +198,11 @@ def test_transforms_leave_their_input_alone():
 
 JPEG = encode(picture())
 ERRORS = {
+  "size": (lambda: resize(0), "resize: got size 0; expected 1 pixel or more"),
+  "pair": (lambda: resize((8, -1)), r"resize: got size \(8, -1\)"),
+  "crop": (lambda: centre_crop(0), r"centre_crop: got size \(0, 0\)"),
+  "part": (lambda: random_resized_crop(0), "random_resized_crop: got size"),
+  "middle": (lambda: resize_centre_crop(8, 9), "size 9 of a short side of 8"),
   "method": (lambda: resize(8, "cubic"), "method 'cubic'"),
   "too small": (lambda: run(centre_crop(50), picture()), r"a\.jpg is 40x60"),
   "encoded": (lambda: run(resize(8), JPEG), "still encoded"),

@@ -1,15 +1,23 @@
 """Pictures in, predictions out, also where the training data are gone."""
 
 import json
+import re
 import shutil
+import types
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
+from etils import epath
 from PIL import Image
 
 from tests.programs.blobs import CLASSES, Blobs, Net
 from tests.programs.command import BLOBS, ROOT, call, stored, train
 from tests.programs.files import write_folder
+from vision_jax.core.execution import make_execution
+from vision_jax.data.transforms import decode, to_float
+from vision_jax.experiment import Predict
+from vision_jax.predict import predict_folder
 
 pytestmark = pytest.mark.xdist_group("predict")
 COUNT = 70  # more than two batches
@@ -124,6 +132,44 @@ def test_an_unreadable_image(tmp_path, trained, pictures):
       assert line == {"file": line["file"], "error": "unreadable image"}
     else:
       assert 0 < line["score"] <= 1
+
+
+def test_pictures_above_the_limit_are_refused(tmp_path, trained, pictures):
+  out = tmp_path / "out"
+  lines, failed = predict(trained, pictures[0], out, "--max_pixels=30", code=2)
+  assert lines == []
+  assert re.search(r"000\.png: 8x8 .*are 64 pixels.*limit of 30", failed.err)
+  lines, _ = predict(trained, pictures[0], out, "--max_pixels=64")
+  assert len(lines) == COUNT
+
+
+def test_what_fills_a_batch_is_a_picture(tmp_path, pictures):
+  """A net that sees the whole batch sees no picture of zeros."""
+
+  class Darkest:
+    def predict(self, params, stats, batch, key):
+      b, *_ = batch["image"].shape
+      darkest = jnp.min(jnp.sum(batch["image"], (1, 2, 3)))
+      return {"logits": jnp.full((b, 2), darkest)}
+
+  def write(file, row):
+    return {"darkest": float(row["logits"][0])}
+
+  write.close = lambda: None
+  how = Predict([decode(), to_float()], (), lambda output, names: write)
+  predict_folder(
+    types.SimpleNamespace(task=Darkest(), predict=how),
+    ({}, {}),
+    make_execution("jit", ""),
+    str(pictures[0]),
+    epath.Path(tmp_path),
+    batch_size=128,
+    say=lambda text: None,
+  )
+  lines = (tmp_path / "predictions.jsonl").read_text().splitlines()
+  expected = (pictures[1] / 255).sum((1, 2, 3)).min()
+  got = [json.loads(line)["darkest"] for line in lines]
+  np.testing.assert_allclose(got, [expected] * COUNT, rtol=1e-4)
 
 
 @pytest.mark.parametrize(

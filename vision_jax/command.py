@@ -13,6 +13,7 @@ from etils import epath
 from vision_jax import recipe as recipes
 from vision_jax import trust
 from vision_jax.core.execution import Jit, make_execution
+from vision_jax.data.reading import set_max_pixels
 from vision_jax.errors import RunFailure, UserError, files_of
 from vision_jax.experiment import Experiment
 from vision_jax.modes import Trained, evaluate, predict, sample
@@ -39,6 +40,7 @@ def run(values: flags.FlagValues, overrides: Mapping[str, str]) -> int:
   Raises:
     UserError: for bad input, with what, got, expected and the fix.
   """
+  set_max_pixels(values.max_pixels)
   with no_waiting_after_errors():
     return _run(values, overrides)
 

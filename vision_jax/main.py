@@ -127,6 +127,13 @@ def define_flags() -> flags.FlagValues:
     "Run the workdir's config.py although no training of this user has written "
     "it.",
   )
+  number(
+    "max_pixels",
+    178_956_970,
+    "Larger pictures and masks are refused, as a small file may unpack to all "
+    "of the memory.",
+    lower_bound=1,
+  )
   switch("traceback", False, "Show an error's traceback.")
   switch("help", False, "Show this.", short_name="h")
   return values

@@ -37,7 +37,9 @@ class Mean(NamedTuple):
     """The weighted mean of `values` (b, ...) by `weights` (b,).
 
     A value of weight 0 does not count even where it is not a number, so that
-    padding never spoils a batch.
+    padding never spoils a total. Nor does it spoil a gradient where that is
+    finite: the derivative of what is left out is multiplied by 0, so it has to
+    exist. The loader sees to it: rows of mask 0 are copies of real examples.
     """
     shape = weights.shape + (1,) * (values.ndim - weights.ndim)
     weights = jnp.broadcast_to(weights.reshape(shape), values.shape)

@@ -13,6 +13,7 @@ import numpy as np
 
 from vision_jax.data.errors import BadImage, DataError
 from vision_jax.data.source import Example
+from vision_jax.data.transforms import apply_all
 
 Arrays = dict[str, np.ndarray]
 _LOG = logging.getLogger(__name__)
@@ -37,9 +38,13 @@ class Assembly:
   _lock: Any = dataclasses.field(default_factory=threading.RLock)
 
   def make(self, indices: np.ndarray, positions: np.ndarray) -> Arrays:
-    """Returns the examples at `indices` (k,), padded with zeros to `positions`.
+    """Returns the examples at `indices` (k,), and copies up to `positions`.
 
-    `positions` (b,), b >= k, tell each example's random numbers. Adds `mask`.
+    `positions` (b,), b >= k, tell each example's random numbers. Adds `mask`,
+    0 for rows that do not count: padding, and bad images. They hold a copy of
+    the first example that does, or of the source's first readable one, so that
+    no loss is asked for a gradient at pixels that no picture has (a norm has
+    none at zero, and 0 times infinity is no number).
     """
     batch = self._gathered(indices, len(positions))
     return self._assembled(indices, positions) if batch is None else batch
@@ -66,15 +71,11 @@ class Assembly:
       return None
     for transform in batched:
       batch = transform(batch, None)
-    batch["mask"] = np.ones(count, np.float32)
-    if count == size:
-      return batch
-    padded = {
-      k: np.zeros((size, *x.shape[1:]), x.dtype) for k, x in batch.items()
-    }
-    for key, x in batch.items():
-      padded[key][:count] = x
-    return padded
+    if count < size:
+      rows = np.where(np.arange(size) < count, np.arange(size), 0)
+      batch = {k: np.take(x, rows, axis=0) for k, x in batch.items()}
+    batch["mask"] = (np.arange(size) < count).astype(np.float32)
+    return batch
 
   def _assembled(self, indices: np.ndarray, positions: np.ndarray) -> Arrays:
     """Makes a batch example by example, in threads, in place."""
@@ -94,8 +95,10 @@ class Assembly:
         fill(start)
     else:
       list(self._pool.map(fill, starts))
-    for x in out.values():  # bad images, and padding
-      x[out["mask"] == 0] = 0
+    left = out["mask"] == 0  # bad images, and padding
+    first = int(np.argmin(left))
+    for key, example in shapes.items() if left.any() else ():
+      out[key][left] = example if left[first] else out[key][first]
     return out
 
   def _fill(
@@ -133,12 +136,11 @@ class Assembly:
 
   def _transform(self, example: Example, position: int) -> Example | None:
     """Applies the transforms one by one; None for a bad image."""
+    singles, rng = self._split[0], None
     try:
-      if self._split[0]:
+      if singles:
         rng = np.random.default_rng((self.seed, position))
-      for transform in self._split[0]:
-        example = transform(example, rng)
-      return example
+      return apply_all(singles, example, rng)
     except BadImage as error:
       self._skip(error)
       return None

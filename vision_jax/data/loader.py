@@ -28,8 +28,8 @@ class Loader:
     seed: of the order, and of random transforms.
     shuffle: whether `batch` visits each epoch in an order of its own.
     threads: that read and transform; None or 0 is one for each core.
-    on_bad_image: "error" raises `BadImage`; "skip" leaves zeros with mask 0,
-      counted in `skipped`.
+    on_bad_image: "error" raises `BadImage`; "skip" puts a copy of a real
+      example with mask 0 in its place, counted in `skipped`.
     num_classes: labels have to lie below it; None takes the source's.
     process_index, process_count: whose slice of each batch this is.
 
@@ -134,8 +134,9 @@ class Loader:
   def epoch(self) -> Iterator[Arrays]:
     """Yields every example once, in the source's order, with all processes.
 
-    The last batch is filled up with zeros of mask 0. Every process gets the
-    same number of batches. `index` is the position in the data set.
+    The last batch is filled up with copies of a real example, of mask 0. Every
+    process gets the same number of batches. `index` is the position in the
+    data set.
     """
     for step in range(self.epoch_steps):
       positions = self._slice(step)
@@ -169,9 +170,12 @@ class Loader:
     if label is None or not np.issubdtype(label.dtype, np.integer):
       return
     classes = self.num_classes or getattr(self.source, "num_classes", None)
-    if classes is None or (label.min() >= 0 and label.max() < classes):
+    if classes is None:
       return
     bad = (label < 0) | (label >= classes)
+    bad[batch["mask"] == 0] = False
+    if not bad.any():
+      return
     row = int(np.argwhere(bad)[0][0])
     raise DataError(
       f"label: got {label[bad][0]} in example {indices[row]} of the data; "

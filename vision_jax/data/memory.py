@@ -8,6 +8,7 @@ import numpy as np
 
 from vision_jax.data.errors import DataError
 from vision_jax.data.source import Example
+from vision_jax.data.transforms import apply_all
 
 
 class InMemory:
@@ -67,9 +68,7 @@ class InMemory:
     if not len(indices):
       return
     for i, example in zip(indices, self.source.read(indices), strict=True):
-      for transform in self.transforms:
-        example = transform(example, None)
-      self._store(int(i), example)
+      self._store(int(i), apply_all(self.transforms, example, None))
 
   def _store(self, i: int, example: Example) -> None:
     name = example.pop("name", f"example {i}")

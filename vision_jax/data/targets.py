@@ -1,28 +1,21 @@
 """Masks as targets: decoded, mapped to classes, and resized."""
 
 import io
-import struct
-import zlib
 from collections.abc import Sequence
 
 import cv2
 import numpy as np
 from PIL import Image
 
-from vision_jax.data.errors import BadImage, DataError, some
+from vision_jax.data.errors import DataError, some
 from vision_jax.data.images import check_png, resize_image
+from vision_jax.data.reading import check_pixels, reading
 from vision_jax.data.source import Example
 from vision_jax.data.transforms import Transform
 
 IGNORE = 255
 _VALUES = 2**16  # of a mask's pixels
 _MANY = 20  # values that are no class: more are no mistake of a table
-# What Pillow raises for broken files.
-_UNREADABLE = (
-  *(OSError, SyntaxError, ValueError, struct.error, zlib.error, MemoryError),
-  *(IndexError, KeyError, TypeError, OverflowError),
-  Image.DecompressionBombError,
-)
 # Formats that move values to their neighbours', always or as a rule.
 _LOSSY = ("JPEG", "MPO", "JPEG2000", "AVIF")
 
@@ -112,16 +105,13 @@ def open_mask(data: bytes, name: str) -> np.ndarray:
     BadImage: if it is no whole image.
     DataError: if it is in a lossy format, or has no whole number a pixel.
   """
-  try:
+  with reading(name, data):
     if data.startswith(b"\x89PNG"):
       check_png(data)  # Pillow reads pixels without their checksum
     with Image.open(io.BytesIO(data)) as image:
+      check_pixels(*image.size[::-1])
       _check_lossless(image, data, name)
       mask = np.array(image)
-  except DataError:
-    raise
-  except _UNREADABLE as error:
-    raise BadImage(name, f"no whole mask ({error})") from error
   return _whole(mask, name)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from vision_jax.data.boxes import BoxCheck, to_fractions
-from vision_jax.data.errors import BadImage
+from vision_jax.data.reading import reading
 from vision_jax.data.source import Example
 from vision_jax.data.tfds import TfdsSource
 
@@ -80,8 +80,5 @@ class TfdsDetection:
 
 def _size(data: bytes, name: str) -> tuple[int, int]:
   """Returns (height, width) of an encoded image."""
-  try:
-    with Image.open(io.BytesIO(data)) as image:
-      return image.size[::-1]
-  except OSError as error:
-    raise BadImage(name, f"has no readable size ({error})") from error
+  with reading(name, data), Image.open(io.BytesIO(data)) as image:
+    return image.size[::-1]

@@ -60,18 +60,20 @@ class Evaluator:
   ) -> dict[str, np.ndarray]:
     """Returns `eval/name` -> image of every Eval that shows pictures.
 
-    They are of its first batch, with the last of the weights it measures.
+    They are of this process's part of its first batch, with the last of the
+    weights it measures. What does not count (padding, bad images) is left out.
     """
     images = {}
     for name, data in self._experiment.evals.items():
       if data.pictures is not None:
         batch, out = self._first(name, data, weights(data.weights[-1]))
-        shown = data.pictures(batch, out)
-        images |= {f"{name}/{key}": image for key, image in shown.items()}
+        if len(batch["index"]):
+          shown = data.pictures(batch, out)
+          images |= {f"{name}/{key}": image for key, image in shown.items()}
     return images
 
   def _first(self, name: str, data: Any, weights: Any) -> tuple[Any, Any]:
-    """Returns the first batch of a data set, and its outputs in its order."""
+    """Returns what counts of a data set's first batch, and its outputs."""
     key = f"{name} pictures"
     if key not in self._steps:
       step = make_predict_step(
@@ -81,7 +83,7 @@ class Evaluator:
     batch = next(iter(self._loader(data).epoch()))
     placed = self._execution.put(batch)
     out = self._steps[key](*weights, (), placed, self._key)
-    return batch, jax.device_get(out)
+    return _counting(batch, jax.device_get(out))
 
   def _measure(self, name: str, data: Any, weights: Any) -> dict[str, float]:
     """Runs one data set through its compiled step."""
@@ -125,6 +127,18 @@ class Evaluator:
         )
       figures |= results
     return {key: float(value) for key, value in figures.items()}
+
+
+def _counting(batch: Any, out: Any) -> tuple[Any, Any]:
+  """Returns the examples that count, and the rows of `out` that are theirs.
+
+  Outputs are of all processes, a batch of one: `index` tells which is whose.
+  """
+  real = np.flatnonzero(batch["mask"] > 0)
+  row_of = {int(index): row for row, index in enumerate(out["index"])}
+  rows = np.array([row_of[int(i)] for i in batch["index"][real]], int)
+  take = lambda tree, which: jax.tree.map(lambda x: x[which], tree)
+  return take(batch, real), take(out, rows)
 
 
 class _Total:

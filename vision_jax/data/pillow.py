@@ -1,0 +1,68 @@
+"""Decoding by Pillow: formats besides JPEG and PNG, and rare kinds of JPEG."""
+
+import io
+
+import numpy as np
+from PIL import Image
+
+from vision_jax.data.orientation import noted, upright
+from vision_jax.data.reading import check_pixels
+from vision_jax.errors import UserError
+
+_MODES = {1: "L", 3: "RGB"}
+_BITS, _PHOTOMETRIC = 258, 262  # TIFF's tags
+_WHITE_IS_ZERO = 0
+
+
+def decode_by_pillow(data: bytes, channels: int) -> np.ndarray:
+  """Decodes any format that Pillow knows to (h w channels) uint8, upright.
+
+  Of 16 bits a channel the high byte is taken, as for PNG; floats are taken to
+  be in [0, 1].
+
+  Raises:
+    UserError: for pixels whose black and white cannot be known.
+    Exception: almost any, for broken files.
+  """
+  with Image.open(io.BytesIO(data)) as image:
+    check_pixels(*image.size[::-1])
+    image.load()
+    if image.mode.startswith(("I", "F")):
+      inverted = _tag(image, _PHOTOMETRIC, 1) == _WHITE_IS_ZERO
+      grey = _from_deep(image)
+      pixels = np.repeat((255 - grey if inverted else grey)[..., None], 3, 2)
+    else:
+      pixels = np.array(image.convert(_MODES[channels]))
+    pixels = pixels.reshape(*pixels.shape[:2], -1)[..., :channels]
+    return np.ascontiguousarray(upright(pixels, noted(image)))
+
+
+def _from_deep(image: Image.Image) -> np.ndarray:
+  """Brings pixels of more than 8 bits to (h w) uint8.
+
+  Pillow's own conversion cuts them off at 255.
+  """
+  pixels = np.array(image)
+  if image.mode == "F":
+    return _from_unit(pixels)
+  if image.mode == "I" and image.format != "PPM":  # whose range is 16 bits
+    raise UserError(
+      f"has 32-bit or signed pixels, from {pixels.min()} to {pixels.max()}, of "
+      "unknown range; save it with 8 or 16 bits a channel"
+    )
+  bits = 12 if _tag(image, _BITS, (16,)) == (12,) else 16
+  return (pixels >> (bits - 8)).astype(np.uint8)
+
+
+def _from_unit(pixels: np.ndarray) -> np.ndarray:
+  low, high = pixels.min(), pixels.max()
+  if not (low >= 0 and high <= 1):  # NaN is neither
+    raise UserError(
+      f"has float pixels from {low:g} to {high:g}, of unknown range; expected "
+      "0 to 1. Scale them, or save 8 or 16 bits a channel"
+    )
+  return np.round(pixels * 255).astype(np.uint8)
+
+
+def _tag(image: Image.Image, tag: int, default: object) -> object:
+  return getattr(image, "tag_v2", {}).get(tag, default)
