@@ -8,13 +8,13 @@ import pytest
 
 from tests.data_fixtures import picture
 from vision_jax.data.arrays import ArraySource, NpzSource
+from vision_jax.data.crops import random_resized_crop
 from vision_jax.data.errors import DataError
 from vision_jax.data.loader import Loader
 from vision_jax.data.subsets import split_train
 from vision_jax.data.transforms import (
   decode,
   normalize,
-  random_resized_crop,
   resize,
   to_float,
 )

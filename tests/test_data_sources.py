@@ -338,7 +338,6 @@ import pkgutil, sys, importlib, vision_jax.data as data
 for module in pkgutil.iter_modules(data.__path__):
   importlib.import_module("vision_jax.data." + module.name)
 from vision_jax.data.loader import Loader
-from vision_jax.data.crops import random_resized_crop
 from vision_jax.data.digits import Digits
 Loader(Digits("test"), (), 8).batch(0)
 print([m for m in ("jax", "tensorflow", "flax", "torch") if m in sys.modules])

@@ -19,7 +19,7 @@ class Processes:
   Inputs are this one's; outputs are everyone's, as after a gather.
   """
 
-  axis = None
+  axis, devices = None, 1
 
   def __init__(self, everyone):
     self._everyone = everyone
@@ -46,7 +46,8 @@ def shown(loader, process, count):
   execution = Processes(
     {k: np.concatenate([b[k] for b in everyone]) for k in everyone[0]}
   )
-  data = types.SimpleNamespace(shard=lambda *_: loader.shard(process, count))
+  shard = types.SimpleNamespace(shard=lambda *_: loader.shard(process, count))
+  data = types.SimpleNamespace(rounded=lambda devices: shard)
   draw = lambda batch, out: got.append((batch, out)) or {"x": batch["row"]}
   experiment = types.SimpleNamespace(
     task=types.SimpleNamespace(predict=None),
