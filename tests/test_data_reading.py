@@ -14,10 +14,10 @@ from tests.test_data_images import FILES, by_pillow, saved
 from vision_jax.data.errors import BadImage, DataError
 from vision_jax.data.images import decode_image
 from vision_jax.data.loader import Loader
-from vision_jax.data.masks import decode_target
 from vision_jax.data.memory import InMemory
 from vision_jax.data.orientation import orientation
 from vision_jax.data.reading import MAX_PIXELS, set_max_pixels
+from vision_jax.data.targets import decode_target
 from vision_jax.data.transforms import decode, resize
 
 PNG = b"\x89PNG\r\n\x1a\n"
