@@ -57,7 +57,7 @@ def diffusion_config(*, steps: int, batch_size: int, **values: Any) -> Any:
   )
 
 
-def unet(config: Any, axis: str | None, num_classes: int = 10) -> DDPMUNet:
+def unet(config: Any, num_classes: int = 10) -> DDPMUNet:
   """Returns the denoiser of a config with width, multipliers and attention."""
   return DDPMUNet(
     num_classes=num_classes,
@@ -68,7 +68,6 @@ def unet(config: Any, axis: str | None, num_classes: int = 10) -> DDPMUNet:
     groups=config.groups,
     dropout=config.dropout,
     dtype=config.dtype,
-    axis_name=axis,
   )
 
 

@@ -46,7 +46,7 @@ def classifier(
   """
   config = module.get_config(variant)
   config.update({"seed": seed, **(overrides or {})})
-  experiment = functools.cache(lambda: module.build(config, None))
+  experiment = functools.cache(lambda: module.build(config))
   mean, std = (np.asarray(x, np.float32) for x in colours)
 
   def apply(weights, image):

@@ -34,7 +34,7 @@ class TaskCase:
 
   Attributes:
     name: of the test.
-    make: axis -> task, narrow.
+    make: () -> task, narrow.
     batch: (size, seed) -> batch of numpy arrays, all examples real.
     augment: (batch, key) -> batch, or None.
     ema: net -> decay.
@@ -60,14 +60,12 @@ def labelled_images(size: int, seed: int) -> dict[str, np.ndarray]:
   }
 
 
-def small_resnet(axis: str | None = None) -> ResNet:
+def small_resnet() -> ResNet:
   """A narrow ResNet with BatchNorm."""
-  return ResNet(
-    num_classes=4, stages=(1, 1), width=8, stem="small", axis_name=axis
-  )
+  return ResNet(num_classes=4, stages=(1, 1), width=8, stem="small")
 
 
-def small_vit(axis: str | None = None) -> ViT:
+def small_vit() -> ViT:
   """A narrow ViT with everything random in it."""
   return ViT(
     num_classes=4,
@@ -77,11 +75,10 @@ def small_vit(axis: str | None = None) -> ViT:
     heads=2,
     dropout=0.1,
     drop_path=0.2,
-    axis_name=axis,
   )
 
 
-def small_diffusion(axis: str | None = None) -> Diffusion:
+def small_diffusion() -> Diffusion:
   """A narrow denoiser: noise, times, labels left out, a learned variance."""
   model = DDPMUNet(
     num_classes=4,
@@ -92,7 +89,6 @@ def small_diffusion(axis: str | None = None) -> Diffusion:
     groups=4,
     dropout=0.0,
     learned_variance=True,
-    axis_name=axis,
   )
   return Diffusion(model, diffusion.cosine(50), variance="learned")
 
@@ -115,9 +111,9 @@ def segmented_images(
   }
 
 
-def small_segmentation(axis: str | None = None) -> Segmentation:
+def small_segmentation() -> Segmentation:
   """A narrow U-Net with every kind of loss term."""
-  model = UNet(4, width=4, depth=1, dropout=0.1, axis_name=axis)
+  model = UNet(4, width=4, depth=1, dropout=0.1)
   terms = {"cross_entropy": 1.0, "dice": 0.5}
   return Segmentation(model, terms, class_weights=(0.5, 1.0, 2.0, 1.0))
 
@@ -146,12 +142,12 @@ def boxed_images(size: int, seed: int, padded: bool = False):
   return batch
 
 
-def small_detection(queries: str, axis: str | None = None) -> Detection:
+def small_detection(queries: str) -> Detection:
   """A narrow DETR, in the paper's form or from the encoder's tokens."""
   learned = queries == "learned"
   model = Detr(
     4,
-    ResNet(0, (1, 1), False, 4, "small", zero_init=False, axis_name=axis),
+    ResNet(0, (1, 1), False, 4, "small", zero_init=False),
     levels=("c3",) if learned else ("c2", "c3"),
     num_queries=5,
     queries=queries,
@@ -162,22 +158,20 @@ def small_detection(queries: str, axis: str | None = None) -> Detection:
     encoder_layers=1,
     decoder_layers=2,
     background=learned,
-    axis_name=axis,
   )
   return Detection(model, background=learned)
 
 
-def small_vae(axis: str | None = None) -> VariationalAutoencoding:
+def small_vae() -> VariationalAutoencoding:
   """A narrow conditional VAE that binarises its images."""
-  del axis
   model = conv_vae((8, 8, 3), latent=3, widths=(4, 4), num_classes=4)
   return VariationalAutoencoding(model, pixels="stochastic", beta=2.0)
 
 
-def small_gan(axis: str | None = None) -> GAN:
+def small_gan() -> GAN:
   """A narrow conditional GAN: statistics in both nets, two steps of one."""
   return GAN(
-    DCGANGenerator((8, 8, 3), 5, (4,), 4, axis_name=axis),
+    DCGANGenerator((8, 8, 3), 5, (4,), 4),
     DCGANDiscriminator((4, 4), 4, "spectral"),
     loss="least_squares",
     discriminator_steps=2,
@@ -188,14 +182,14 @@ def small_gan(axis: str | None = None) -> GAN:
 TASKS = (
   TaskCase(
     "classification_resnet",
-    lambda axis: Classification(small_resnet(axis)),
+    lambda: Classification(small_resnet()),
     labelled_images,
     augment.random_crop_flip(pad=2),
     {"model": 0.9},
   ),
   TaskCase(
     "classification_vit_mixup",
-    lambda axis: Classification(small_vit(axis)),
+    lambda: Classification(small_vit()),
     labelled_images,
     augment.mixup(0.2, 4),
   ),
@@ -210,12 +204,12 @@ TASKS = (
   ),
   TaskCase(
     "detection_learned_queries",
-    lambda axis: small_detection("learned", axis),
+    lambda: small_detection("learned"),
     lambda size, seed: boxed_images(size, seed, padded=True),
   ),
   TaskCase(
     "detection_encoder_queries",
-    lambda axis: small_detection("encoder", axis),
+    lambda: small_detection("encoder"),
     boxed_images,
     augment.sequence(random_crop_boxes((0.6, 1.2)), random_flip_boxes()),
     {"model": 0.9},

@@ -25,7 +25,7 @@ def bits(state):
 @pytest.mark.xdist_group(f"execution_{NAME}")
 def test_a_restored_detector_continues_bit_for_bit(tmp_path):
   (case,) = (case for case in TASKS if case.name == NAME)
-  execution, task = Jit(devices=jax.devices()[:1]), case.make(None)
+  execution, task = Jit(devices=jax.devices()[:1]), case.make()
   chain = optax.chain(optax.clip_by_global_norm(1.0), optax.sgd(0.1, 0.9))
   optimizers = {"model": chain}
   make = lambda: create_state(

@@ -33,7 +33,7 @@ def ragged(batch, step):
 
 def train(case, execution, accumulate=1):
   """Three steps of SGD; returns the state and every step's logs."""
-  task = case.make(execution.axis)
+  task = case.make()
   optimizers = {
     o.net: optax.chain(optax.clip_by_global_norm(1.0), optax.sgd(0.1, 0.9))
     for o in task.objectives
@@ -136,7 +136,7 @@ def test_fsdp_splits_large_leaves_and_keeps_small_ones_whole():
 @pytest.mark.parametrize("name", ["jit8", "pmap8"])
 def test_evaluation_adds_over_devices(name):
   case, execution = TASKS[0], EXECUTIONS[name]()
-  task = case.make(execution.axis)
+  task = case.make()
   batch = ragged(case.batch(BATCH, 0), 0)
   params, stats = task.init(jax.random.key(0), batch)
   metrics = {"accuracy": Accuracy()}

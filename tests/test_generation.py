@@ -156,7 +156,7 @@ def test_in_bfloat16_a_stopped_run_ends_as_one_never_stopped(name, tmp_path):
 @each
 def test_bfloat16_is_near_float32(case):
   """The loss terms of every objective."""
-  task, losses = case.make(None), []
+  task, losses = case.make(), []
   state, _ = start(task)
   batch, key = batch_of(task), jax.random.key(1)
   for made in (task, in_bfloat16(task)):
@@ -176,7 +176,7 @@ def test_bfloat16_is_near_float32(case):
 
 def test_fifty_steps_are_one_loop_of_one_program():
   """The U-Net is traced once, in a scan of 50; nothing goes to the host."""
-  task = next(case for case in CASES if case.name == "diffusion").make(None)
+  task = next(case for case in CASES if case.name == "diffusion").make()
   state, _ = start(task)
   jaxpr = jax.make_jaxpr(
     lambda params, stats, batch: task.sample(

@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
+from vision_jax.core.mapped import mapped
 from vision_jax.layers.stochastic import Dropout, StochasticDepth
 
 LAYERS = [Dropout, StochasticDepth]
 
 
 def run(layer, x, key, axis=None, rate=0.4):
-  return layer(rate, axis).apply({}, x, train=True, rngs={"dropout": key})
+  with mapped(axis):
+    return layer(rate).apply({}, x, train=True, rngs={"dropout": key})
 
 
 @pytest.mark.parametrize("layer", LAYERS)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
+from vision_jax.core.mapped import mapped
 from vision_jax.models.resnet import ResNet20
 from vision_jax.models.vit import ViT
 
@@ -39,14 +40,15 @@ def gradient(model, axis, variables, x, mask, key):
     count = jax.lax.psum(count, axis)
 
   def share(params):
-    logits, new = model.apply(
-      {**variables, "params": params},
-      x,
-      train=True,
-      mask=mask,
-      mutable=["batch_stats"],
-      rngs={"dropout": key},
-    )
+    with mapped(axis):
+      logits, new = model.apply(
+        {**variables, "params": params},
+        x,
+        train=True,
+        mask=mask,
+        mutable=["batch_stats"],
+        rngs={"dropout": key},
+      )
     losses = -jnp.sum(labels * jax.nn.log_softmax(logits), axis=-1)
     return jnp.sum(losses * mask) / count, new
 
@@ -68,8 +70,7 @@ def test_eight_devices_equal_one(name, how):
   one = jax.jit(functools.partial(gradient, make(), None))
   expected = one(variables, x, MASK, key)
   if how == "pmap":
-    model = make(axis_name="data")
-    fn = functools.partial(gradient, model, "data")
+    fn = functools.partial(gradient, make(), "data")
     fn = jax.pmap(fn, "data", in_axes=(None, 0, 0, None), out_axes=None)
     x = x.reshape(8, 2, size, size, 3)
     result = fn(variables, x, MASK.reshape(8, 2), key)

@@ -27,8 +27,8 @@ SOURCE = '''
   def resolve(config):
     config.names = ("a", config.name)
 
-  def build(config, axis=None):
-    return config, axis
+  def build(config):
+    return config
 '''
 BATCH = {
   "image": np.zeros((4, 8, 8, 3), np.float32),
@@ -114,7 +114,7 @@ def test_variants(file):
 
 def test_a_config_is_built_for_an_axis(file):
   loaded = recipe.load(str(file))
-  assert loaded.build("batch") == (loaded.config, "batch")
+  assert loaded.build() == loaded.config
 
 
 def test_what_the_data_say_is_filled_in(file):

@@ -94,7 +94,7 @@ def test_accumulation_gives_the_whole_batch_gradient(accumulate):
 
 def test_counting_before_accumulating_costs_no_forward_pass():
   case = TASKS[0]
-  task, batch = case.make(None), case.batch(32, 0)
+  task, batch = case.make(), case.batch(32, 0)
   txs = {"model": optax.sgd(0.1)}
   state = create_state(task, txs, jax.random.key(0), batch)
 

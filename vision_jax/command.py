@@ -152,7 +152,7 @@ def _train(
   config = recipe.config
   execution = make_execution(values.execution, values.mesh)
   _check_accumulate(config, execution)
-  experiment = recipe.build(execution.axis)
+  experiment = recipe.build()
   batch = _first_batch(experiment, execution)
   trace = None
   if values.profile:

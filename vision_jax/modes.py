@@ -43,7 +43,7 @@ class Trained:
     self.execution: Jit = make_execution(
       self.values.execution, self.values.mesh
     )
-    self.experiment = self.recipe.build(self.execution.axis)
+    self.experiment = self.recipe.build()
     make = initial.state_maker(
       self.experiment, self.batch, self.recipe.config.seed
     )

@@ -1,7 +1,7 @@
 """Config files: found, loaded, overridden, kept in a workdir, compared.
 
 A config file has `get_config(variant) -> ConfigDict`, values only, and
-`build(config, axis) -> Experiment`, objects from plain calls. It may have
+`build(config) -> Experiment`, objects from plain calls. It may have
 `resolve(config)`, which fills in what the data say (class names) when a run
 begins, and VARIANTS, names besides "full" and "tiny".
 """
@@ -48,9 +48,9 @@ class Recipe:
     """Hash of the file's text."""
     return sources.sha256(self.source)
 
-  def build(self, axis: str | None = None) -> Experiment:
-    """Builds the experiment; `axis` is the execution's mapped axis."""
-    return self.module.build(self.config, axis)
+  def build(self) -> Experiment:
+    """Builds the experiment."""
+    return self.module.build(self.config)
 
   def files(
     self,

@@ -40,7 +40,7 @@ def get_config(variant="full"):
   )
 
 
-def build(config, axis=None):
+def build(config):
   model = ResNet(
     10,
     stages=(1, 1, 1, 1),
@@ -48,7 +48,6 @@ def build(config, axis=None):
     width=config.width,
     stem="small",
     dtype=config.dtype,
-    axis_name=axis,
   )
   loss = functools.partial(softmax_cross_entropy, smoothing=config.smoothing)
   data = small_images(config, CIFAR10, CIFAR10_NAMES, weights=("raw", "ema"))

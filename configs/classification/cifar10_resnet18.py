@@ -33,13 +33,12 @@ def get_config(variant="full"):
   )
 
 
-def build(config, axis=None):
+def build(config):
   model = ResNet18(
     10,
     width=config.width,
     stem="small",
     dtype=config.dtype,
-    axis_name=axis,
   )
   boundaries = [config.steps // 2, config.steps * 3 // 4]
   schedule = step_decay(config.lr, boundaries)

@@ -34,8 +34,8 @@ def get_config(variant="full"):
   )
 
 
-def build(config, axis=None):
-  model = ResNet20(10, width=config.width, dtype=config.dtype, axis_name=axis)
+def build(config):
+  model = ResNet20(10, width=config.width, dtype=config.dtype)
   boundaries = [config.steps // 2, config.steps * 3 // 4]
   schedule = step_decay(config.lr, boundaries)
   return Experiment(

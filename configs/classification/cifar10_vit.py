@@ -44,7 +44,7 @@ def get_config(variant="full"):
   )
 
 
-def build(config, axis=None):
+def build(config):
   vit = ViT(
     10,
     patch=4,
@@ -55,7 +55,6 @@ def build(config, axis=None):
     drop_path=config.drop_path,
     remat=config.remat,
     dtype=config.dtype,
-    axis_name=axis,
   )
   schedule = warmup_cosine(config.lr, config.steps, warmup=config.warmup)
   return Experiment(

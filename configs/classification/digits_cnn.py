@@ -31,12 +31,10 @@ def get_config(variant="full"):
   )
 
 
-def build(config, axis=None):
+def build(config):
   w = config.width
   return Experiment(
-    task=Classification(
-      CNN(10, stages=((w, w), (2 * w, 2 * w)), axis_name=axis)
-    ),
+    task=Classification(CNN(10, stages=((w, w), (2 * w, 2 * w)))),
     optimizers={
       "model": sgd(
         one_cycle(config.lr, config.steps),

@@ -44,12 +44,11 @@ def resolve(config):
     config.class_names = folder_classes(config.data_dir)
 
 
-def build(config, axis=None):
+def build(config):
   model = ResNet18(
     len(config.class_names),
     width=config.width,
     dtype=config.dtype,
-    axis_name=axis,
   )
   schedule = warmup_cosine(config.lr, config.steps, warmup=config.warmup)
   return Experiment(

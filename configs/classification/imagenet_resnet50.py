@@ -40,12 +40,11 @@ def get_config(variant="full"):
   )
 
 
-def build(config, axis=None):
+def build(config):
   model = ResNet50(
     config.num_classes,
     width=config.width,
     dtype=config.dtype,
-    axis_name=axis,
   )
   schedule = warmup_cosine(config.lr, config.steps, warmup=config.warmup)
   loss = functools.partial(softmax_cross_entropy, smoothing=config.smoothing)

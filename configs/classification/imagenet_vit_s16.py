@@ -43,7 +43,7 @@ def get_config(variant="full"):
   )
 
 
-def build(config, axis=None):
+def build(config):
   vit = ViT(
     config.num_classes,
     **variant(config.model),
@@ -51,7 +51,6 @@ def build(config, axis=None):
     positions="sincos2d",
     remat=config.remat,
     dtype=config.dtype,
-    axis_name=axis,
   )
   schedule = warmup_cosine(config.lr, config.steps, warmup=config.warmup)
   return Experiment(

@@ -30,9 +30,9 @@ def get_config(variant="full"):
   )
 
 
-def build(config, axis=None):
+def build(config):
   return Experiment(
-    task=Classification(LeNet5(10, axis_name=axis)),
+    task=Classification(LeNet5(10)),
     optimizers={
       "model": sgd(
         warmup_cosine(config.lr, config.steps),

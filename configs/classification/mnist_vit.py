@@ -36,7 +36,7 @@ def get_config(variant="full"):
   )
 
 
-def build(config, axis=None):
+def build(config):
   vit = ViT(
     10,
     patch=7,
@@ -45,7 +45,6 @@ def build(config, axis=None):
     heads=config.heads,
     head="gap",
     drop_path=config.drop_path,
-    axis_name=axis,
   )
   schedule = warmup_cosine(config.lr, config.steps, warmup=config.warmup)
   return Experiment(

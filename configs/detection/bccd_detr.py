@@ -86,7 +86,7 @@ def get_config(variant="full"):
 resolve = resolve_classes
 
 
-def build(config, axis=None):
+def build(config):
   if config.form not in ("anchored", "paper"):
     raise UserError(
       f"--config.form: got {config.form!r}; expected anchored or paper."
@@ -102,7 +102,6 @@ def build(config, axis=None):
     width=config.width,
     zero_init=False,
     dtype=config.dtype,
-    axis_name=axis,
   )
   size = {
     "features": config.features,
@@ -120,7 +119,6 @@ def build(config, axis=None):
     queries="learned" if paper else "encoder",
     background=paper,
     dtype=config.dtype,
-    axis_name=axis,
     **({} if paper else size),
   )
   optimizer = adamw(

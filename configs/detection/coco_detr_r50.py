@@ -70,7 +70,7 @@ def get_config(variant="full"):
 resolve = resolve_classes
 
 
-def build(config, axis=None):
+def build(config):
   options = {
     "features": config.features,
     "heads": config.heads,
@@ -80,11 +80,10 @@ def build(config, axis=None):
     "num_queries": config.num_queries,
     "dropout": config.dropout,
     "dtype": config.dtype,
-    "axis_name": axis,
   }
   k = len(config.class_names)
   if config.backbone == "tiny":
-    body = resnet.ResNet(0, (1, 1, 1, 1), False, 8, axis_name=axis)
+    body = resnet.ResNet(0, (1, 1, 1, 1), False, 8)
     model = detr.Detr(k, body, **options)
   else:
     model = detr.variant(

@@ -59,7 +59,7 @@ def get_config(variant="full"):
   )
 
 
-def build(config, axis=None):
+def build(config):
   backbone = ResNet(
     num_classes=0,
     stages=tuple(config.stages),
@@ -67,7 +67,6 @@ def build(config, axis=None):
     width=config.width,
     stem=config.stem,
     zero_init=False,
-    axis_name=axis,
   )
   model = Detr(
     len(config.class_names),
@@ -82,7 +81,6 @@ def build(config, axis=None):
     encoder_layers=config.encoder_layers,
     decoder_layers=config.decoder_layers,
     background=False,
-    axis_name=axis,
   )
   optimizer = muon(
     one_cycle(config.lr, config.steps),

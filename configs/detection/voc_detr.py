@@ -65,7 +65,7 @@ def get_config(variant="full"):
 resolve = resolve_classes
 
 
-def build(config, axis=None):
+def build(config):
   backbone = ResNet(
     num_classes=0,
     stages=tuple(config.stages),
@@ -73,7 +73,6 @@ def build(config, axis=None):
     width=config.width,
     zero_init=False,
     dtype=config.dtype,
-    axis_name=axis,
   )
   model = Detr(
     len(config.class_names),
@@ -88,7 +87,6 @@ def build(config, axis=None):
     dropout=0.0,
     background=False,
     dtype=config.dtype,
-    axis_name=axis,
   )
   optimizer = adamw(
     warmup_cosine(config.lr, config.steps, warmup=config.warmup),

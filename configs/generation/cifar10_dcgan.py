@@ -45,12 +45,12 @@ def get_config(variant="full"):
   )
 
 
-def build(config, axis=None):
+def build(config):
   shape = (config.image_size, config.image_size, config.channels)
   widths = (config.width, 2 * config.width, 4 * config.width)
   task = GAN(
-    DCGANGenerator(shape, config.latent, widths[::-1], axis_name=axis),
-    DCGANDiscriminator(widths, axis_name=axis),
+    DCGANGenerator(shape, config.latent, widths[::-1]),
+    DCGANDiscriminator(widths),
     loss=config.loss,
   )
   return gan_experiment(

@@ -44,10 +44,10 @@ def get_config(variant="full"):
   )
 
 
-def build(config, axis=None):
+def build(config):
   return diffusion_experiment(
     config,
-    unet(config, axis, 10 if config.conditional else 0),
+    unet(config, 10 if config.conditional else 0),
     CIFAR10_NAMES,
     extractors.for_cifar10(config),
     augment=random_flip(),

@@ -40,8 +40,7 @@ def get_config(variant="full"):
   )
 
 
-def build(config, axis=None):
-  del axis
+def build(config):
   shape = (config.image_size, config.image_size, config.channels)
   widths = (config.width, 2 * config.width)
   model = Autoencoder(

@@ -39,10 +39,10 @@ def get_config(variant="full"):
   )
 
 
-def build(config, axis=None):
+def build(config):
   return diffusion_experiment(
     config,
-    unet(config, axis),
+    unet(config),
     DIGIT_NAMES,
     extractors.digits_cnn(config.tiny_extractor),
     recognised=True,

@@ -38,8 +38,7 @@ def get_config(variant="full"):
   )
 
 
-def build(config, axis=None):
-  del axis
+def build(config):
   model = dense_vae(
     (config.image_size, config.image_size, config.channels),
     latent=config.latent,

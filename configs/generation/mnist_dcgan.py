@@ -52,12 +52,12 @@ def get_config(variant="full"):
   )
 
 
-def build(config, axis=None):
+def build(config):
   shape = (config.image_size, config.image_size, config.channels)
   widths = (config.width, 2 * config.width)
   task = GAN(
-    DCGANGenerator(shape, config.latent, widths[::-1], 10, axis_name=axis),
-    DCGANDiscriminator(widths, 10, axis_name=axis),
+    DCGANGenerator(shape, config.latent, widths[::-1], 10),
+    DCGANDiscriminator(widths, 10),
     loss=config.loss,
   )
   return gan_experiment(

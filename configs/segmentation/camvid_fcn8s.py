@@ -47,7 +47,7 @@ def get_config(variant="full"):
 resolve = resolve_classes
 
 
-def build(config, axis=None):
+def build(config):
   w = config.width
   model = FCN8s(
     len(config.class_names),
@@ -56,7 +56,6 @@ def build(config, axis=None):
     dropout=config.dropout,
     norm=True,
     dtype=config.dtype,
-    axis_name=axis,
   )
   schedule = warmup_cosine(config.lr, config.steps, warmup=config.warmup)
   return Experiment(

@@ -44,13 +44,12 @@ def get_config(variant="full"):
 resolve = resolve_classes
 
 
-def build(config, axis=None):
+def build(config):
   model = SegNetBasic(
     len(config.class_names),
     width=config.width,
     depth=config.depth,
     dtype=config.dtype,
-    axis_name=axis,
   )
   schedule = warmup_cosine(config.lr, config.steps, warmup=config.warmup)
   return Experiment(

@@ -53,7 +53,7 @@ def get_config(variant="full"):
 resolve = resolve_classes
 
 
-def build(config, axis=None):
+def build(config):
   model = UNet(
     len(config.class_names),
     width=config.width,
@@ -61,7 +61,6 @@ def build(config, axis=None):
     dropout=config.dropout,
     patch=config.patch,
     dtype=config.dtype,
-    axis_name=axis,
   )
   schedule = warmup_cosine(config.lr, config.steps, warmup=config.warmup)
   return Experiment(

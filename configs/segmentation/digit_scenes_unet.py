@@ -51,13 +51,12 @@ def get_config(variant="full"):
   )
 
 
-def build(config, axis=None):
+def build(config):
   model = UNet(
     len(config.class_names),
     width=config.width,
     depth=config.depth,
     patch=config.patch,
-    axis_name=axis,
   )
   schedule = one_cycle(config.lr, config.steps, rise=config.rise)
   return Experiment(

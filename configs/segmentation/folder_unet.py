@@ -59,14 +59,13 @@ def get_config(variant="full"):
 resolve = resolve_classes
 
 
-def build(config, axis=None):
+def build(config):
   model = UNet(
     len(config.class_names),
     width=config.width,
     depth=config.depth,
     dropout=config.dropout,
     dtype=config.dtype,
-    axis_name=axis,
   )
   tiles = None
   if config.crop:

@@ -31,16 +31,15 @@ TO_INPUT = [normalize((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))]
 class Net(nn.Module):
   width: int
   dropout: float
-  axis_name: str | None = None
 
   @nn.compact
   def __call__(self, x, *, train, mask=None):
     x = Conv(8, name="conv")(x)
-    norm = BatchNorm(axis_name=self.axis_name, name="norm")
+    norm = BatchNorm(name="norm")
     x = jax.nn.relu(norm(x, train=train, mask=mask)).mean((1, 2))
     for name in ("dense1", "dense2"):
       x = jax.nn.relu(nn.Dense(self.width, name=name)(x))
-      x = Dropout(self.dropout, self.axis_name)(x, train=train)
+      x = Dropout(self.dropout)(x, train=train)
     return nn.Dense(len(CLASSES), name="head")(x)
 
 
@@ -80,7 +79,7 @@ def get_config(variant="full"):
   )
 
 
-def build(config, axis=None):
+def build(config):
   to_input = TO_INPUT
   if config.data_dir.endswith(".npz"):
     source = NpzSource(config.data_dir, None, len(CLASSES), CLASSES)
@@ -103,7 +102,7 @@ def build(config, axis=None):
   schedule = warmup_cosine(config.lr, config.horizon, warmup=2)
   make = {"sgd": sgd, "adamw": adamw}[config.optimizer]
   return Experiment(
-    task=Classification(Net(config.width, config.dropout, axis)),
+    task=Classification(Net(config.width, config.dropout)),
     optimizers={"model": make(schedule)},
     augment=random_flip(),
     ema={"model": config.ema} if config.ema else {},

@@ -26,13 +26,11 @@ class Attention(nn.Module):
     heads: number of heads, m; divides the features.
     dropout: of the attention's weights.
     dtype: to compute in; parameters are float32.
-    axis_name: the mapped axis under `pmap`, else None.
   """
 
   heads: int
   dropout: float = 0.0
   dtype: Any = jnp.float32
-  axis_name: str | None = None
 
   @nn.compact
   def __call__(
@@ -75,7 +73,7 @@ class Attention(nn.Module):
     if mask is not None:
       scores = jnp.where(mask, scores, jnp.finfo(scores.dtype).min)
     weights = jax.nn.softmax(scores, -1)
-    weights = Dropout(self.dropout, self.axis_name)(weights, train=True)
+    weights = Dropout(self.dropout)(weights, train=True)
     return jnp.einsum("bmql,blmd->bqmd", weights.astype(self.dtype), value)
 
 
@@ -87,14 +85,12 @@ class EncoderLayer(nn.Module):
     hidden: features inside the perceptron.
     dropout: after both, inside the perceptron and of attention's weights.
     dtype: to compute in; parameters are float32.
-    axis_name: the mapped axis under `pmap`, else None.
   """
 
   heads: int = 8
   hidden: int = 2048
   dropout: float = 0.1
   dtype: Any = jnp.float32
-  axis_name: str | None = None
 
   @nn.compact
   def __call__(
@@ -112,14 +108,13 @@ class DecoderLayer(nn.Module):
   """Self-attention of queries, attention to the image, and a perceptron.
 
   Attributes:
-    heads, hidden, dropout, dtype, axis_name: as for `EncoderLayer`.
+    heads, hidden, dropout, dtype: as for `EncoderLayer`.
   """
 
   heads: int = 8
   hidden: int = 2048
   dropout: float = 0.1
   dtype: Any = jnp.float32
-  axis_name: str | None = None
 
   @nn.compact
   def __call__(
@@ -181,11 +176,9 @@ def layer_norm(name: str, dtype: Any = jnp.float32) -> nn.LayerNorm:
 
 def _parts(layer: Any) -> tuple[Any, Any, Any]:
   """Returns dropout, attention and norm with a layer's settings."""
-  drop = lambda y, train: Dropout(layer.dropout, layer.axis_name)(
-    y, train=train
-  )
+  drop = lambda y, train: Dropout(layer.dropout)(y, train=train)
   attention = lambda name: Attention(
-    layer.heads, layer.dropout, layer.dtype, layer.axis_name, name=name
+    layer.heads, layer.dropout, layer.dtype, name=name
   )
   return drop, attention, lambda name: layer_norm(name, layer.dtype)
 

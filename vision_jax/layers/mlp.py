@@ -21,13 +21,11 @@ class MlpBlock(nn.Module):
     hidden: features in between.
     dropout: probability of zeroing a value.
     dtype: to compute in; parameters are float32.
-    axis_name: the mapped axis under `pmap`, else None.
   """
 
   hidden: int
   dropout: float = 0.0
   dtype: Any = jnp.float32
-  axis_name: str | None = None
 
   @nn.compact
   def __call__(self, x: Array, *, train: bool) -> Array:
@@ -42,7 +40,7 @@ class MlpBlock(nn.Module):
         name=name,
       )
 
-    drop = lambda y: Dropout(self.dropout, self.axis_name)(y, train=train)
+    drop = lambda y: Dropout(self.dropout)(y, train=train)
     y = dense(self.hidden, "dense1")(x)
     y = drop(jax.nn.gelu(y, approximate=False))
     return drop(dense(x.shape[-1], "dense2")(y))

@@ -7,6 +7,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from vision_jax.core.mapped import mapped_axis
 from vision_jax.core.types import Array
 
 
@@ -55,7 +56,8 @@ class BatchNorm(nn.Module):
     bias = self.param("bias", nn.initializers.zeros, shape, jnp.float32)
     x = x.astype(jnp.float32)
     if train:
-      axis = None if self.is_initializing() else self.axis_name
+      axis = self.axis_name or mapped_axis()
+      axis = None if self.is_initializing() else axis
       batch_mean, batch_var, count = moments(x, mask, axis)
       if not self.is_initializing():
         rate = jnp.where(count > 0, 1 - self.momentum, 0)

@@ -9,16 +9,18 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from vision_jax.core.mapped import mapped_axis
 from vision_jax.core.types import Array
 from vision_jax.errors import UserError
 
 
-def example_keys(key: Array, count: int, axis_name: str | None) -> Array:
+def example_keys(key: Array, count: int) -> Array:
   """Returns one key for each of this shard's `count` examples, (count,).
 
   Key i is fold_in(key, position of example i in the global batch).
   """
-  shard = 0 if axis_name is None else jax.lax.axis_index(axis_name)
+  axis = mapped_axis()
+  shard = 0 if axis is None else jax.lax.axis_index(axis)
   positions = shard * count + jnp.arange(count)
   return jax.vmap(jax.random.fold_in, (None, 0))(key, positions)
 
@@ -30,7 +32,6 @@ class Dropout(nn.Module):
   """
 
   rate: float
-  axis_name: str | None = None
 
   @nn.compact
   def __call__(self, x: Array, *, train: bool) -> Array:
@@ -46,7 +47,6 @@ class StochasticDepth(nn.Module):
   """
 
   rate: float
-  axis_name: str | None = None
 
   @nn.compact
   def __call__(self, x: Array, *, train: bool) -> Array:
@@ -63,7 +63,6 @@ def _drop(module: nn.Module, x: Array, shape: tuple[int, ...], train: bool):
     )
   if not train or rate == 0:
     return x
-  axis = None if module.is_initializing() else module.axis_name
-  keys = example_keys(module.make_rng("dropout"), x.shape[0], axis)
+  keys = example_keys(module.make_rng("dropout"), x.shape[0])
   keep = jax.vmap(lambda key: jax.random.bernoulli(key, 1 - rate, shape))(keys)
   return jnp.where(keep, x / (1 - rate), 0).astype(x.dtype)

@@ -30,7 +30,6 @@ class CNN(nn.Module):
     dropout: probability of zeroing a feature before the head.
     momentum: of BatchNorm's running moments.
     dtype: to compute in; parameters are float32.
-    axis_name: the mapped axis under `pmap`, else None.
   """
 
   num_classes: int
@@ -38,7 +37,6 @@ class CNN(nn.Module):
   dropout: float = 0.0
   momentum: float = 0.9
   dtype: Any = jnp.float32
-  axis_name: str | None = None
 
   @nn.compact
   def __call__(
@@ -55,12 +53,11 @@ class CNN(nn.Module):
         name = f"conv{number}"
         x = Conv(features, kernel, stride, dtype=self.dtype, name=name)(x)
         norm = BatchNorm(
-          self.axis_name,
           momentum=self.momentum,
           dtype=self.dtype,
           name=f"bn{number}",
         )
         x = jax.nn.relu(norm(x, train=train, mask=mask))
-    x = Dropout(self.dropout, self.axis_name)(x.reshape(b, -1), train=train)
+    x = Dropout(self.dropout)(x.reshape(b, -1), train=train)
     head = Dense(self.num_classes, dtype=self.dtype, name="head")
     return head(x).astype(jnp.float32)

@@ -33,7 +33,6 @@ class ResBlock(nn.Module):
   groups: int
   dropout: float
   dtype: Any
-  axis_name: str | None
 
   @nn.compact
   def __call__(self, x: Array, time: Array, *, train: bool) -> Array:
@@ -50,7 +49,7 @@ class ResBlock(nn.Module):
     )
     y += dense(jax.nn.silu(time))[:, None, None]
     y = jax.nn.silu(norm(name="norm2")(y))
-    y = Dropout(self.dropout, self.axis_name)(y, train=train)
+    y = Dropout(self.dropout)(y, train=train)
     y = conv(kernel_init=NOTHING, name="conv2")(y)
     if x.shape[-1] != self.features:
       x = conv(kernel=1, kernel_init=GLOROT, name="shortcut")(x)
@@ -99,7 +98,6 @@ class DDPMUNet(nn.Module):
     learned_variance: whether twice the channels come out, the second half for
       the variance (https://arxiv.org/abs/2102.09672).
     dtype: to compute in; parameters are float32.
-    axis_name: the mapped axis under `pmap`, else None.
   """
 
   num_classes: int = 0
@@ -112,7 +110,6 @@ class DDPMUNet(nn.Module):
   groups: int = 32
   learned_variance: bool = False
   dtype: Any = jnp.float32
-  axis_name: str | None = None
 
   @nn.compact
   def __call__(
@@ -209,9 +206,7 @@ class DDPMUNet(nn.Module):
     return x
 
   def _block(self, features: int, name: str) -> ResBlock:
-    return ResBlock(
-      features, self.groups, self.dropout, self.dtype, self.axis_name, name=name
-    )
+    return ResBlock(features, self.groups, self.dropout, self.dtype, name=name)
 
   def _attend(self, name: str) -> AttentionBlock:
     return AttentionBlock(self.groups, self.heads, self.dtype, name=name)

@@ -63,7 +63,6 @@ class Detr(nn.Module):
     background: whether the logits have a last class "no object", for a softmax;
       without it each class is a sigmoid of its own.
     dtype: to compute in; parameters are float32.
-    axis_name: the mapped axis under `pmap`, else None.
   """
 
   num_classes: int
@@ -79,7 +78,6 @@ class Detr(nn.Module):
   decoder_layers: int = 6
   background: bool = True
   dtype: Any = jnp.float32
-  axis_name: str | None = None
 
   def setup(self):
     if self.queries not in ("learned", "encoder"):
@@ -91,7 +89,6 @@ class Detr(nn.Module):
       "hidden": self.hidden,
       "dropout": self.dropout,
       "dtype": self.dtype,
-      "axis_name": self.axis_name,
     }
     self.projections = [
       Conv(
@@ -264,7 +261,6 @@ def variant(
   num_classes: int,
   *,
   frozen_norm: bool = True,
-  axis_name: str | None = None,
   dtype: Any = jnp.float32,
   **options: Any,
 ) -> Detr:
@@ -275,7 +271,6 @@ def variant(
       times as many tokens.
     num_classes: k; the published weights for COCO have 91.
     frozen_norm: whether BatchNorm keeps the pretrained moments.
-    axis_name: the mapped axis under `pmap`, else None.
     dtype: to compute in.
     **options: other fields of `Detr`.
   """
@@ -290,6 +285,5 @@ def variant(
     frozen_norm=frozen_norm,
     dilated=bool(dash),
     dtype=dtype,
-    axis_name=axis_name,
   )
-  return Detr(num_classes, body, dtype=dtype, axis_name=axis_name, **options)
+  return Detr(num_classes, body, dtype=dtype, **options)

@@ -49,7 +49,6 @@ class FCN(nn.Module):
     norm: whether BatchNorm follows VGG's convolutions, to train from scratch;
       they then have no bias, which the normalisation would take off again.
     dtype: to compute in; parameters are float32.
-    axis_name: the mapped axis under `pmap`, else None.
   """
 
   num_classes: int
@@ -66,7 +65,6 @@ class FCN(nn.Module):
   zero_scores: bool = False
   norm: bool = False
   dtype: Any = jnp.float32
-  axis_name: str | None = None
 
   @nn.compact
   def __call__(
@@ -98,9 +96,7 @@ class FCN(nn.Module):
         name = f"conv{stage}_{i}"
         x = self._conv(features, 3, name, use_bias=not self.norm)(x)
         if self.norm:
-          norm = BatchNorm(
-            self.axis_name, dtype=self.dtype, name=f"bn{stage}_{i}"
-          )
+          norm = BatchNorm(dtype=self.dtype, name=f"bn{stage}_{i}")
           x = norm(x, train=train, mask=mask)
         x = jax.nn.relu(x)
       x = max_pool(x)
@@ -110,7 +106,7 @@ class FCN(nn.Module):
   def _head(self, x: Array, train: bool) -> Array:
     for name, kernel in (("fc6", 7), ("fc7", 1)):
       x = jax.nn.relu(self._conv(self.hidden, kernel, name)(x))
-      x = Dropout(self.dropout, self.axis_name)(x, train=train)
+      x = Dropout(self.dropout)(x, train=train)
     return x
 
   def _score(self, x: Array, name: str) -> Array:

@@ -105,7 +105,6 @@ class DCGANGenerator(nn.Module):
     widths: features before each transposed convolution.
     num_classes: k of a conditional generator, else 0.
     dtype: to compute in; parameters are float32.
-    axis_name: the mapped axis under `pmap`, else None.
   """
 
   shape: Sequence[int]
@@ -113,7 +112,6 @@ class DCGANGenerator(nn.Module):
   widths: Sequence[int] = (256, 128, 64)
   num_classes: int = 0
   dtype: Any = jnp.float32
-  axis_name: str | None = None
 
   @nn.compact
   def __call__(
@@ -138,7 +136,7 @@ class DCGANGenerator(nn.Module):
     )(x)
     x = x.reshape(-1, h, w, self.widths[0])
     for i, width in enumerate((*self.widths[1:], c), 1):
-      norm = BatchNorm(self.axis_name, dtype=self.dtype, name=f"bn{i}")
+      norm = BatchNorm(dtype=self.dtype, name=f"bn{i}")
       x = jax.nn.relu(norm(x, train=train, mask=mask))
       x = TransposedConv(
         width,
@@ -164,14 +162,12 @@ class DCGANDiscriminator(nn.Module):
     num_classes: k of a conditional discriminator, else 0.
     norm: "batch", "spectral" or "none".
     dtype: to compute in; parameters are float32.
-    axis_name: the mapped axis under `pmap`, else None.
   """
 
   widths: Sequence[int] = (64, 128, 256)
   num_classes: int = 0
   norm: str = "batch"
   dtype: Any = jnp.float32
-  axis_name: str | None = None
 
   @nn.compact
   def __call__(
@@ -192,7 +188,7 @@ class DCGANDiscriminator(nn.Module):
     for i, width in enumerate(self.widths, 1):
       x = self._conv(x, width, i, train)
       if self.norm == "batch" and i > 1:
-        norm = BatchNorm(self.axis_name, dtype=self.dtype, name=f"bn{i}")
+        norm = BatchNorm(dtype=self.dtype, name=f"bn{i}")
         x = norm(x, train=train, mask=mask)
       x = jax.nn.leaky_relu(x, 0.2)
     x = x.reshape(b, -1)

@@ -27,12 +27,10 @@ class LeNet5(nn.Module):
   Attributes:
     num_classes: k.
     dtype: to compute in; parameters are float32.
-    axis_name: unused; every model has it.
   """
 
   num_classes: int
   dtype: Any = jnp.float32
-  axis_name: str | None = None
 
   @nn.compact
   def __call__(

@@ -24,14 +24,12 @@ class MLP(nn.Module):
     hidden: features of the layers in between.
     dropout: probability of zeroing a hidden value.
     dtype: to compute in; parameters are float32.
-    axis_name: the mapped axis under `pmap`, else None.
   """
 
   num_classes: int
   hidden: Sequence[int] = (800,)
   dropout: float = 0.0
   dtype: Any = jnp.float32
-  axis_name: str | None = None
 
   @nn.compact
   def __call__(
@@ -44,6 +42,6 @@ class MLP(nn.Module):
         features, dtype=self.dtype, kernel_init=_HE, name=f"dense{i}"
       )
       x = jax.nn.relu(dense(x))
-      x = Dropout(self.dropout, self.axis_name)(x, train=train)
+      x = Dropout(self.dropout)(x, train=train)
     head = Dense(self.num_classes, dtype=self.dtype, name="head")
     return head(x).astype(jnp.float32)

@@ -103,7 +103,6 @@ class ResNet(nn.Module):
     dilated: whether the last stage keeps its resolution and dilates its 3x3
       convolutions, after the first block, in place of its stride (DC5).
     dtype: to compute in; parameters are float32.
-    axis_name: the mapped axis under `pmap`, else None.
   """
 
   num_classes: int
@@ -117,7 +116,6 @@ class ResNet(nn.Module):
   frozen_norm: bool = False
   dilated: bool = False
   dtype: Any = jnp.float32
-  axis_name: str | None = None
 
   @nn.compact
   def __call__(
@@ -140,7 +138,6 @@ class ResNet(nn.Module):
 
     def norm(name, scale_init=nn.initializers.ones):
       layer = BatchNorm(
-        self.axis_name,
         momentum=self.momentum,
         dtype=self.dtype,
         scale_init=scale_init,

@@ -35,7 +35,6 @@ class SegNetBasic(nn.Module):
     kernel: side of the convolutions.
     momentum: of BatchNorm's running moments.
     dtype: to compute in; parameters are float32.
-    axis_name: the mapped axis under `pmap`, else None.
   """
 
   num_classes: int
@@ -44,7 +43,6 @@ class SegNetBasic(nn.Module):
   kernel: int = 7
   momentum: float = 0.9
   dtype: Any = jnp.float32
-  axis_name: str | None = None
 
   @nn.compact
   def __call__(
@@ -68,7 +66,6 @@ class SegNetBasic(nn.Module):
   def _layer(self, name: str, x: Array, train: bool, mask: Array | None):
     x = Conv(self.width, self.kernel, dtype=self.dtype, name=name)(x)
     norm = BatchNorm(
-      self.axis_name,
       momentum=self.momentum,
       dtype=self.dtype,
       name=f"{name}_bn",

@@ -47,7 +47,6 @@ class UNet(nn.Module):
     patch: side of the squares of pixels that are folded; 1 with "valid".
     momentum: of BatchNorm's running moments.
     dtype: to compute in; parameters are float32.
-    axis_name: the mapped axis under `pmap`, else None.
   """
 
   num_classes: int
@@ -59,7 +58,6 @@ class UNet(nn.Module):
   patch: int = 1
   momentum: float = 0.9
   dtype: Any = jnp.float32
-  axis_name: str | None = None
 
   @nn.compact
   def __call__(
@@ -78,12 +76,12 @@ class UNet(nn.Module):
     for level in range(self.depth):
       x = self._block(f"down{level}", self.width * 2**level)(x, train, mask)
       if level == self.depth - 1:
-        x = Dropout(self.dropout, self.axis_name)(x, train=train)
+        x = Dropout(self.dropout)(x, train=train)
       across.append(x)
       x = max_pool(x)
     lowest = self._block(f"down{self.depth}", self.width * 2**self.depth)
     x = lowest(x, train, mask)
-    x = Dropout(self.dropout, self.axis_name)(x, train=train)
+    x = Dropout(self.dropout)(x, train=train)
     for level in reversed(range(self.depth)):
       block = self._block(f"up{level}", self.width * 2**level, decoder=True)
       x = block(x, train, mask, across[level])
@@ -100,7 +98,6 @@ class UNet(nn.Module):
       norm=self.norm,
       momentum=self.momentum,
       dtype=self.dtype,
-      axis_name=self.axis_name,
       name=name,
     )
 
@@ -128,7 +125,6 @@ class UNetBlock(nn.Module):
     norm: whether BatchNorm takes the place of biases.
     momentum: of its running moments.
     dtype: to compute in; parameters are float32.
-    axis_name: the mapped axis under `pmap`, else None.
   """
 
   features: int
@@ -137,7 +133,6 @@ class UNetBlock(nn.Module):
   norm: bool
   momentum: float
   dtype: Any
-  axis_name: str | None
 
   @nn.compact
   def __call__(
@@ -157,7 +152,6 @@ class UNetBlock(nn.Module):
       )(x)
       if self.norm:
         x = BatchNorm(
-          self.axis_name,
           momentum=self.momentum,
           dtype=self.dtype,
           name=f"bn{i}",

@@ -52,7 +52,6 @@ class Block(nn.Module):
     dropout: probability of zeroing a value of each branch.
     drop_path: probability of dropping each branch of an example.
     dtype: to compute in.
-    axis_name: the mapped axis under `pmap`, else None.
   """
 
   heads: int
@@ -60,17 +59,15 @@ class Block(nn.Module):
   dropout: float
   drop_path: float
   dtype: Any
-  axis_name: str | None
 
   @nn.compact
   def __call__(self, x: Array, train: bool) -> Array:
     """Maps tokens x (b, l, d) to the same shape."""
-    axis = self.axis_name
     norm = lambda name: nn.LayerNorm(1e-6, self.dtype, name=name)
-    path = lambda y: StochasticDepth(self.drop_path, axis)(y, train=train)
+    path = lambda y: StochasticDepth(self.drop_path)(y, train=train)
     y = Attention(self.heads, self.dtype, name="attention")(norm("norm1")(x))
-    x += path(Dropout(self.dropout, axis)(y, train=train))
-    mlp = MlpBlock(self.hidden, self.dropout, self.dtype, axis, name="mlp")
+    x += path(Dropout(self.dropout)(y, train=train))
+    mlp = MlpBlock(self.hidden, self.dropout, self.dtype, name="mlp")
     return x + path(mlp(norm("norm2")(x), train=train))
 
 
@@ -100,7 +97,6 @@ class ViT(nn.Module):
     drop_path: stochastic depth of the last block; it grows linearly from 0.
     remat: whether blocks recompute their activations in the backward pass.
     dtype: to compute in; parameters are float32.
-    axis_name: the mapped axis under `pmap`, else None.
   """
 
   num_classes: int
@@ -116,7 +112,6 @@ class ViT(nn.Module):
   drop_path: float = 0.0
   remat: bool = False
   dtype: Any = jnp.float32
-  axis_name: str | None = None
 
   @nn.compact
   def __call__(
@@ -125,7 +120,7 @@ class ViT(nn.Module):
     """Maps images x (b, h, w, c) to logits (b, k) float32."""
     self._check(x)
     x = self._add_positions(self._embed(x))
-    x = Dropout(self.dropout, self.axis_name)(x, train=train)
+    x = Dropout(self.dropout)(x, train=train)
     block = nn.remat(Block, static_argnums=(2,)) if self.remat else Block
     for i in range(self.depth):
       x = block(
@@ -134,7 +129,6 @@ class ViT(nn.Module):
         self.dropout,
         self.drop_path * i / max(self.depth - 1, 1),
         self.dtype,
-        self.axis_name,
         name=f"block{i}",
       )(x, train)
     x = self._pool(nn.LayerNorm(1e-6, self.dtype, name="norm")(x))
