@@ -60,7 +60,7 @@ def read(path: str) -> str:
   except (OSError, UnicodeDecodeError) as error:
     raise UserError(
       f"--config: {file} cannot be read ({error}); expected a Python file in "
-      "UTF-8 with get_config(variant) and build(config, axis)."
+      "UTF-8 with get_config(variant) and build(config)."
     ) from error
 
 
@@ -81,7 +81,7 @@ def load(source: str, origin: str) -> Any:
     line = f", line {error.lineno}" if hasattr(error, "lineno") else ""
     raise UserError(
       f"--config: {origin}{line}: {getattr(error, 'msg', error)}; expected "
-      "Python with get_config(variant) and build(config, axis)."
+      "Python with get_config(variant) and build(config)."
     ) from error
   except ImportError as error:
     raise UserError(
@@ -92,7 +92,7 @@ def load(source: str, origin: str) -> Any:
     if not callable(getattr(module, name, None)):
       raise UserError(
         f"--config: {origin} has no function {name}; expected "
-        "get_config(variant) and build(config, axis)."
+        "get_config(variant) and build(config)."
       )
   return module
 
