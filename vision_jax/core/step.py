@@ -6,7 +6,6 @@ axis and the addition is the identity; under `pmap` it is `psum`. So losses and
 metrics hold no collective, and every execution computes the same numbers.
 """
 
-import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -52,7 +51,7 @@ def make_train_step(
   ema = dict(ema or {})
   several = len({objective.net for objective in task.objectives}) > 1
 
-  @_within(axis)
+  @mapped(axis)
   def step(state, batch):
     key = jax.random.fold_in(state.key, state.step)
     if augment is not None:
@@ -101,7 +100,7 @@ def make_eval_step(
   """
   output = output or task.predict
 
-  @_within(axis)
+  @mapped(axis)
   def step(params, stats, metric_states, batch, key):
     sums, rows, means = {}, {}, {}
     out = output(params, stats, batch, key) if metrics else None
@@ -135,27 +134,13 @@ def make_predict_step(
   """
   output = output or task.predict
 
-  @_within(axis)
+  @mapped(axis)
   def step(params, stats, unused, batch, key):
     del unused
     out = dict(output(params, stats, batch, key))
     return _gather(out | {k: batch[k] for k in ("index", "mask")}, axis)
 
   return step
-
-
-def _within(axis: str | None) -> Callable[[Callable], Callable]:
-  """Names the mapped axis while a step is traced, for the layers in it."""
-
-  def wrap(step):
-    @functools.wraps(step)
-    def traced(*args):
-      with mapped(axis):
-        return step(*args)
-
-    return traced
-
-  return wrap
 
 
 def _strided(batch: Batch, parts: int, part: int) -> Batch:
