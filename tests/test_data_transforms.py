@@ -239,3 +239,12 @@ def test_bad_images_are_named_by_every_decoder(data):
   for transform in (decode(), random_resized_crop(8)):
     with pytest.raises(BadImage, match=r"image a\.jpg"):
       run(transform, data, rng())
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.int64, np.uint16, bool])
+def test_normalize_refuses_numbers_without_a_white(kind):
+  image = np.zeros((2, 2, 3), kind)
+  with pytest.raises(
+    DataError, match=f"of the type {np.dtype(kind)}; expected"
+  ):
+    normalize([0.5], [0.5])({"image": image}, None)

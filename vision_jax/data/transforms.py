@@ -128,6 +128,11 @@ def normalize(mean: Sequence[float], std: Sequence[float]) -> Transform:
         f"normalize: {name_of(example)} has {image.shape[-1]} channels; "
         f"expected {len(mean)}, as mean and std. Check decode(channels=...)."
       )
+    if image.dtype != np.uint8 and not np.issubdtype(image.dtype, np.floating):
+      raise DataError(
+        f"normalize: {name_of(example)} is of the type {image.dtype}; expected "
+        "uint8, or floats in [0, 1]: other types do not say what white is."
+      )
     one = np.float32(255 if image.dtype == np.uint8 else 1)
     out = np.multiply(image, 1 / (one * std), dtype=np.float32)
     out -= mean / std
