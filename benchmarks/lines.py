@@ -55,7 +55,7 @@ def read(path: pathlib.Path) -> list[Result]:
   files = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
   found = []
   for file in files:
-    for number, text in enumerate(file.read_text("utf-8").splitlines(), 1):
+    for number, text in enumerate(_text(file).splitlines(), 1):
       place = f"{file.name}:{number}"
       try:
         line = json.loads(text)
@@ -65,6 +65,13 @@ def read(path: pathlib.Path) -> list[Result]:
         continue  # `benchmarks.speed` writes and prints those
       found.append(parse(line, place))
   return found
+
+
+def _text(file: pathlib.Path) -> str:
+  try:
+    return file.read_text("utf-8")
+  except UnicodeDecodeError as error:
+    raise BadResult(f"{file.name}: not UTF-8: {error}") from error
 
 
 def write(results: Sequence[Result], path: pathlib.Path) -> None:

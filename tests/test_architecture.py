@@ -33,7 +33,7 @@ ALLOWED = {
   "experiment": {"core", "train"},
   "paths": set(),
   "values": {"paths"},
-  "sources": {"paths"},
+  "sources": {"experiment", "paths"},
   "trust": {"sources"},
   "process": {"tuning"},
   "predict": {"core", "experiment", "data", "viz"},

@@ -257,7 +257,7 @@ def test_unet_equals_torch():
   y = up(block(pool(y1), p["down2"]), y1, p["up1"])
   y = convolve(torch, up(y, y0, p["up0"]), p["head"])
   got = model.apply({"params": p}, x, train=False)
-  np.testing.assert_allclose(got, nhwc(y), atol=1e-4)
+  np.testing.assert_allclose(got, nhwc(y), rtol=1e-6, atol=1e-4)
 
 
 def test_segnet_equals_torch():
@@ -289,7 +289,7 @@ def test_segnet_equals_torch():
     y = layer(f.max_unpool2d(y, places.pop(), 2), f"decoder{i}")
   y = convolve(torch, y, v["params"]["head"])
   got = model.apply(v, x, train=False)
-  np.testing.assert_allclose(got, nhwc(y), atol=1e-4)
+  np.testing.assert_allclose(got, nhwc(y), rtol=1e-6, atol=1e-4)
 
 
 @pytest.mark.parametrize(

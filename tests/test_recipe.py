@@ -13,22 +13,22 @@ from vision_jax.errors import UserError
 
 SOURCE = '''
   """A config."""
-  import ml_collections
+  from vision_jax.experiment import Experiment, base_config
 
   VARIANTS = ("wide",)
 
   def get_config(variant="full"):
-    return ml_collections.ConfigDict({
-      "steps": 10, "lr": 0.5, "name": "x", "flag": True, "sizes": (1, 2),
-      "nothing": None, "variant": variant, "names": (),
-      "optimizer": {"momentum": 0.9, "nested": {"deep": 1}},
-    })
+    return base_config(
+      steps=10, batch_size=4, lr=0.5, name="x", flag=True, sizes=(1, 2),
+      nothing=None, variant=variant, names=(),
+      optimizer={"momentum": 0.9, "nested": {"deep": 1}},
+    )
 
   def resolve(config):
     config.names = ("a", config.name)
 
   def build(config):
-    return config
+    return Experiment(task=config, optimizers={}, train_data=None, evals={})
 '''
 BATCH = {
   "image": np.zeros((4, 8, 8, 3), np.float32),
@@ -112,9 +112,9 @@ def test_variants(file):
     recipe.load(f"{file}:big")
 
 
-def test_a_config_is_built_for_an_axis(file):
+def test_a_config_is_built(file):
   loaded = recipe.load(str(file))
-  assert loaded.build() == loaded.config
+  assert loaded.build().task == loaded.config
 
 
 def test_what_the_data_say_is_filled_in(file):

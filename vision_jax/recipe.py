@@ -50,7 +50,7 @@ class Recipe:
 
   def build(self) -> Experiment:
     """Builds the experiment."""
-    return self.module.build(self.config)
+    return sources.build(self.module, self.config, self.path)
 
   def files(
     self,
@@ -102,12 +102,7 @@ def load(
     source = sources.read(path)
   path = sources.canonical(path)
   module = sources.load(source, path)
-  if variant not in ("full", "tiny", *getattr(module, "VARIANTS", ())):
-    raise UserError(
-      f"--config: {path} has no variant {variant!r}; expected full, tiny"
-      f"{''.join(', ' + v for v in getattr(module, 'VARIANTS', ()))}."
-    )
-  config = module.get_config(variant)
+  config = sources.values(module, variant, path)
   override(config, overrides or {})
   if hasattr(module, "resolve"):
     module.resolve(config)
@@ -143,7 +138,7 @@ def load_workdir(
     )
   source = kept_source(workdir, saved, say, trusted=trusted)
   module = sources.load(source, str(workdir / "config.py"))
-  config = module.get_config(saved["variant"])
+  config = sources.values(module, saved["variant"], str(workdir))
   _restore(config, saved["values"], workdir)
   batch = _shapes(saved["batch"], workdir)
   return Recipe(saved["path"], saved["variant"], source, config, module), batch
@@ -157,6 +152,9 @@ def _restore(
   try:
     if unknown := sorted(flat(values).keys() - known.keys()):
       raise KeyError(f"no value is called {unknown[0]!r}")
+    for key, value in flat(values).items():
+      if value is None and known[key] is not None:
+        raise TypeError(f"{key} is null")
     config.update(values)
   except (KeyError, TypeError, ValueError, AttributeError) as error:
     _raise_damaged(workdir, error)
@@ -170,9 +168,12 @@ def _shapes(batch: Any, workdir: epath.Path) -> dict[str, jax.ShapeDtypeStruct]:
       name: jax.ShapeDtypeStruct(tuple(map(int, shape)), np.dtype(dtype))
       for name, (shape, dtype) in batch.items()
     }
-    if "mask" not in shapes or any(min(x.shape) < 1 for x in shapes.values()):
+    sizes = {x.shape[0] for x in shapes.values()}
+    sane = all(0 < n < 2**31 for x in shapes.values() for n in x.shape)
+    images = len(shapes["image"].shape) == 4 and "mask" in shapes
+    if not (sane and images and len(sizes) == 1):
       raise ValueError("the shapes of its batch are none")
-  except (AttributeError, TypeError, ValueError) as error:
+  except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
     _raise_damaged(workdir, error)
   return shapes
 

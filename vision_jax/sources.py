@@ -7,7 +7,10 @@ import os
 import pathlib
 from typing import Any
 
+import ml_collections
+
 from vision_jax.errors import UserError
+from vision_jax.experiment import Experiment, base_config
 from vision_jax.paths import absolute
 
 ROOT = pathlib.Path(__file__).parent.parent  # holds `configs`, wherever we are
@@ -95,6 +98,52 @@ def load(source: str, origin: str) -> Any:
         "get_config(variant) and build(config)."
       )
   return module
+
+
+def values(module: Any, variant: str, origin: str) -> ml_collections.ConfigDict:
+  """Returns the values that a config file gives for one of its variants.
+
+  Raises:
+    UserError: if it has no such variant, or gives no config.
+  """
+  known = ("full", "tiny", *getattr(module, "VARIANTS", ()))
+  if variant not in known:
+    raise UserError(
+      f"--config: {origin} has no variant {variant!r}; expected "
+      f"{', '.join(known)}."
+    )
+  config = module.get_config(variant)
+  if not isinstance(config, ml_collections.ConfigDict):
+    _refuse(origin, "get_config", config, "a ConfigDict")
+  lacking = [
+    key for key in base_config(steps=1, batch_size=1) if key not in config
+  ]
+  if lacking:
+    raise UserError(
+      f"--config: get_config of {origin} gives no {', '.join(lacking)}; "
+      "expected what every run has. Make it with "
+      "vision_jax.experiment.base_config(steps=..., batch_size=..., ...)."
+    )
+  return config
+
+
+def build(module: Any, config: Any, origin: str) -> Experiment:
+  """Builds a config file's experiment.
+
+  Raises:
+    UserError: if it gives none.
+  """
+  experiment = module.build(config)
+  if not isinstance(experiment, Experiment):
+    _refuse(origin, "build", experiment, "an Experiment")
+  return experiment
+
+
+def _refuse(origin: str, function: str, given: Any, expected: str) -> None:
+  raise UserError(
+    f"--config: {function} of {origin} returns {type(given).__name__}; "
+    f"expected {expected}. Is a `return` missing?"
+  )
 
 
 def sha256(text: str) -> str:

@@ -47,14 +47,19 @@ def decode_image(
     BadImage: if the bytes are not a whole image, or one that is larger than
       `set_max_pixels` or the memory allows.
   """
-  if channels not in (1, 3):
-    raise DataError(f"decode: got channels {channels}; expected 1 or 3.")
+  check_channels(channels)
   with reading(name, data):
     if data.startswith(_JPEG):
       return _decode_jpeg(data, channels, min_size)
     if data.startswith(_PNG):
       return _decode_png(data, channels)
     return decode_by_pillow(data, channels)
+
+
+def check_channels(channels: int) -> None:
+  """Checks that pictures can be decoded to so many channels."""
+  if channels not in (1, 3):
+    raise DataError(f"decode: got channels {channels}; expected 1 or 3.")
 
 
 def jpeg_size(data: bytes) -> tuple[int, int] | None:

@@ -80,7 +80,7 @@ class TfdsSource:
     try:
       opened = self._builder.as_data_source(self.split, decoders=images)
       expected = self._builder.info.splits[self.split].num_examples
-    except (ValueError, KeyError, AttributeError) as error:
+    except (ValueError, KeyError, AttributeError, OSError) as error:
       raise DataError(
         f"tfds set {self.name}: got split {self.split!r}, which cannot be read "
         f"({error}); expected one of {some(self._builder.info.splits)}, or "

@@ -13,7 +13,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from vision_jax.data.errors import DataError
-from vision_jax.data.images import decode_image, resize_image
+from vision_jax.data.images import (
+  check_channels,
+  decode_image,
+  resize_image,
+)
 from vision_jax.data.orientation import orientation
 from vision_jax.data.reading import check_pixels, reading
 from vision_jax.data.source import Example
@@ -49,8 +53,10 @@ def decode(channels: int = 3) -> Transform:
   its size would not tell that those were drawn on the pixels as stored.
 
   Raises:
+    DataError: for other channels than 1 or 3.
     BadImage: naming the file, if it is no whole image.
   """
+  check_channels(channels)
   first = threading.Lock()
 
   def apply(example: Example, rng: np.random.Generator | None) -> Example:
