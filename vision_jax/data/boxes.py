@@ -1,14 +1,9 @@
-"""Boxes on the host: what sources check, and transforms to one static shape.
+"""Boxes on the host: transforms to one static shape.
 
 Sources give `boxes` (n, 4) float32 cxcywh in [0, 1] of the image, `label` (n,)
 int32, `size` (2,) int32, the image's height and width, and where they know them
 `crowd`, `ignore` and `area` (n,) float32. `pad_boxes` makes n the same for all.
 """
-
-import dataclasses
-import logging
-import threading
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -19,113 +14,18 @@ from vision_jax.data.transforms import Transform
 
 MAX_BOXES = 100
 _PER_BOX = ("boxes", "label", "crowd", "ignore", "area")
-_TOLERANCE = 0.1  # pixels by which rounding may carry a box out of its image
-_POLICIES = ("error", "clip", "drop")
-_LOG = logging.getLogger(__name__)
 
+def to_fractions(
+  boxes: np.ndarray, size: np.ndarray | tuple[int, int]
+) -> np.ndarray:
+  """Turns xyxy pixels (n, 4) into cxcywh in [0, 1], float32.
 
-@dataclasses.dataclass(frozen=True)
-class BoxCheck:
-  """What happens to boxes that cannot be right.
-
-  Attributes:
-    on_bad_box: "error"; "clip" cuts boxes to the image, and boxes without area
-      stay errors; "drop" leaves out every bad box.
-    bad: "file: box i" -> what is wrong, of those that were clipped or dropped.
+  `size` is the height and width of the boxes' image, (2,) or (n, 2).
   """
-
-  on_bad_box: str = "error"
-  bad: dict[str, str] = dataclasses.field(default_factory=dict, compare=False)
-  _lock: threading.Lock = dataclasses.field(
-    default_factory=threading.Lock, repr=False, compare=False
-  )
-
-  def __post_init__(self):
-    if self.on_bad_box not in _POLICIES:
-      raise DataError(
-        f"on_bad_box: got {self.on_bad_box!r}; expected one of {_POLICIES}."
-      )
-
-  def __call__(
-    self,
-    boxes: Sequence[Sequence[float]],
-    size: tuple[int, int],
-    name: str,
-    places: Sequence[str] | None = None,
-  ) -> tuple[np.ndarray, np.ndarray]:
-    """Checks an image's boxes.
-
-    Args:
-      boxes: (n, 4) xyxy in pixels.
-      size: (height, width).
-      name: what errors call the file.
-      places: what they call each box in it; None for "box 0" and on.
-
-    Returns:
-      (n', 4) xyxy float64 that are left, and which they were, (n',) integers.
-    """
-    boxes = np.array(boxes, np.float64).reshape(-1, 4)
-    kept, places = [], places or [f"box {i}" for i in range(len(boxes))]
-    for i, box in enumerate(boxes):
-      problem, where = _problem(box, size), f"{name}: {places[i]}"
-      if problem is None:
-        kept.append(i)
-      elif self.on_bad_box == "clip" and (cut := _cut(box, size)) is not None:
-        boxes[i] = cut
-        kept.append(i)
-        self._count(
-          f"{name}: {places[i]}", f"{problem}; it was cut to the image"
-        )
-      elif self.on_bad_box == "drop":
-        self._count(where, f"{problem}; it was left out")
-      else:
-        raise DataError(_message(where, box, problem, size))
-    return boxes[kept], np.array(kept, np.int64)
-
-  def _count(self, key: str, problem: str) -> None:
-    with self._lock:
-      new = key not in self.bad
-      self.bad[key] = problem
-    if new:
-      _LOG.warning("%s %s", key, problem)
-
-
-def _problem(box: np.ndarray, size: tuple[int, int]) -> str | None:
-  """Says what is wrong with an xyxy box, None if nothing is."""
-  h, w = size
-  if not np.isfinite(box).all():
-    return "has a coordinate that is not a number"
-  if (box[2:] < box[:2]).any():
-    return "has a negative width or height"
-  if (box[2:] <= box[:2]).any():
-    return "has no area"
-  inside = np.array([w, h]) + _TOLERANCE
-  if (box[:2] < -_TOLERANCE).any() or (box[2:] > inside).any():
-    return "leaves the image"
-  return None
-
-
-def _cut(box: np.ndarray, size: tuple[int, int]) -> np.ndarray | None:
-  h, w = size
-  cut = np.clip(box, 0, [w, h, w, h])
-  return cut if (cut[2:] > cut[:2]).all() else None  # NaN is not above
-
-
-def _message(where, box, problem, size) -> str:
-  return (
-    f"{where} {problem}: x {box[0]:g} to {box[2]:g}, y {box[1]:g} to "
-    f"{box[3]:g} in an image of {size[0]}x{size[1]} (height x width); expected "
-    "corners inside it, the second below and right of the first. Correct the "
-    "annotation, or pass --config.on_bad_box=drop (or clip)."
-  )
-
-
-def to_fractions(boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-  """Turns xyxy pixels (n, 4) into cxcywh in [0, 1], float32."""
-  h, w = size
   low, high = boxes[:, :2], boxes[:, 2:]
   both = np.concatenate([(low + high) / 2, high - low], 1)
-  return (both / [w, h, w, h]).astype(np.float32)
+  whole = np.asarray(size, np.float64)[..., ::-1]
+  return (both / np.concatenate([whole, whole], -1)).astype(np.float32)
 
 
 def pad_boxes(max_boxes: int = MAX_BOXES) -> Transform:

@@ -1,28 +1,41 @@
 """Prepared TFDS sets with boxes, read without TensorFlow."""
 
+import functools
 import io
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from vision_jax.data.boxes import BoxCheck, to_fractions
+from vision_jax.data.box_check import BoxCheck
+from vision_jax.data.boxes import to_fractions
+from vision_jax.data.class_names import labels_of, some
+from vision_jax.data.errors import DataError
 from vision_jax.data.reading import reading
 from vision_jax.data.source import Example
 from vision_jax.data.tfds import TfdsSource
+
+_FLAGS = {"crowd": "is_crowd", "ignore": "is_difficult"}
 
 
 class TfdsDetection:
   """A split of a TFDS set whose feature `objects` has `bbox` and `label`.
 
   An example has `image`, encoded, `boxes` (n, 4) cxcywh in [0, 1], `label` (n,)
-  and `size` (2,), and `crowd` (n,) where the objects have `is_crowd`.
+  and `size` (2,), and where the objects have `is_crowd` and `is_difficult`,
+  `crowd` and `ignore` (n,).
 
   Args:
     name, split, data_dir: as for `TfdsSource`.
-    on_bad_box: see `BoxCheck`.
+    class_names: in the order of the labels, all that the set has; () takes the
+      set's own order.
+    on_bad_box, exact: see `BoxCheck`.
+
+  Raises:
+    DataError: on first use, if the set has no such feature, or a class that is
+      none of `class_names`.
   """
 
   def __init__(
@@ -30,17 +43,46 @@ class TfdsDetection:
     name: str,
     split: str,
     data_dir: str | os.PathLike[str] | None = None,
+    class_names: Sequence[str] = (),
     *,
     on_bad_box: str = "error",
+    exact: bool = False,
   ):
     keys = {"image": "image", "objects": "objects"}
     self._source = TfdsSource(name, split, data_dir, keys)
-    self.check = BoxCheck(on_bad_box)
+    self._given = tuple(class_names)
+    self.check = BoxCheck(on_bad_box, exact)
 
   @property
   def class_names(self) -> tuple[str, ...]:
     """Names in the order of the labels."""
-    return tuple(self._source.feature("objects")["label"].names)
+    return self._given or self._theirs
+
+  @functools.cached_property
+  def _theirs(self) -> tuple[str, ...]:
+    """The set's names, in its order."""
+    objects = self._source.feature("objects")
+    try:
+      objects["bbox"]  # has to be there
+      return tuple(objects["label"].names)
+    except (KeyError, TypeError, AttributeError) as error:
+      raise DataError(
+        f"tfds set {self._source.name}: its feature `objects` is {objects}; "
+        "expected a sequence with `bbox` and `label`, a class label. It is no "
+        "set of boxes."
+      ) from error
+
+  @functools.cached_property
+  def _labels(self) -> np.ndarray:
+    """Our label of each of the set's."""
+    labels = labels_of(self.class_names)
+    if unknown := [name for name in self._theirs if name not in labels]:
+      raise DataError(
+        f"tfds set {self._source.name}: its classes {some(unknown)} are none "
+        f"of class_names, {some(labels)}; expected all of "
+        f"{some(self._theirs)}. Correct --config.class_names."
+      )
+    return np.array([labels[name] for name in self._theirs], np.int32)
 
   @property
   def num_classes(self) -> int:
@@ -59,23 +101,30 @@ class TfdsDetection:
     return self._source.fingerprint()
 
   def _example(self, row: Mapping[str, Any]) -> Example:
-    objects = row["objects"].item()
-    size = _size(row["image"], row["name"])
-    yxyx = np.asarray(objects["bbox"], np.float64).reshape(-1, 4)
+    objects, name = row["objects"].item(), row["name"]
+    size = _size(row["image"], name)
     h, w = size
+    yxyx = np.asarray(objects["bbox"], np.float64).reshape(-1, 4)
     pixels = yxyx[:, [1, 0, 3, 2]] * [w, h, w, h]
-    boxes, kept = self.check(pixels, size, row["name"])
-    example = {
-      "name": row["name"],
+    boxes, kept = self.check(pixels, size, name)
+    theirs = np.asarray(objects["label"], np.int64).reshape(-1)[kept]
+    if ((theirs < 0) | (theirs >= len(self._labels))).any():
+      raise DataError(
+        f"{name}: has the labels {some(theirs)}; expected 0 to "
+        f"{len(self._labels) - 1}. Prepare the set again."
+      )
+    flags = {
+      ours: np.asarray(objects[key], np.float32).reshape(-1)[kept]
+      for ours, key in _FLAGS.items()
+      if key in objects
+    }
+    return {
+      "name": name,
       "image": row["image"],
       "boxes": to_fractions(boxes, size),
-      "label": np.asarray(objects["label"], np.int32).reshape(-1)[kept],
+      "label": self._labels[theirs],
       "size": np.array(size, np.int32),
-    }
-    if "is_crowd" in objects:
-      crowd = np.asarray(objects["is_crowd"], np.float32).reshape(-1)
-      example["crowd"] = crowd[kept]
-    return example
+    } | flags
 
 
 def _size(data: bytes, name: str) -> tuple[int, int]:

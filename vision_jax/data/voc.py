@@ -1,24 +1,23 @@
 """Detection data in Pascal VOC's folders."""
 
 import functools
+import itertools
 import os
 import pathlib
-import xml.etree.ElementTree as ElementTree
+import threading
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 
-from vision_jax.data.boxes import BoxCheck, to_fractions
+from vision_jax.data.box_check import BoxCheck
+from vision_jax.data.boxes import to_fractions
+from vision_jax.data.class_names import labels_of, some
 from vision_jax.data.errors import BadImage, DataError
+from vision_jax.data.folders import SUFFIXES
+from vision_jax.data.places import place_inside
 from vision_jax.data.source import Example, short_hash
-
-
-class _Annotation(NamedTuple):
-  size: tuple[int, int]
-  names: tuple[str, ...]
-  boxes: list[list[float]]
-  difficult: list[float]
+from vision_jax.data.voc_file import Annotation, parse, read_list, xml_of
 
 
 class VocSource:
@@ -28,13 +27,15 @@ class VocSource:
   (n,), `ignore` (n,), 1 for difficult objects, and `size` (2,).
 
   Args:
-    root: folder with those three folders.
-    split: name of a list in ImageSets/Main, such as "train".
+    root: folder with those three folders; names in lists must not leave it.
+    split: name of a list in ImageSets/Main, such as "train"; its annotations
+      are checked as a whole on first use.
     class_names: in the order of the labels; () reads the sorted names from all
       of the split's annotations.
-    on_bad_box: see `BoxCheck`.
+    on_bad_box, exact: see `BoxCheck`.
     one_based: whether corners count pixels from 1 and include the last one, as
       the challenge's own files do; most tools write plain coordinates.
+    images: folder of the pictures; None for JPEGImages in the root.
 
   Raises:
     DataError: on first use, if a file is missing or is no annotation, a class
@@ -48,36 +49,37 @@ class VocSource:
     class_names: Sequence[str] = (),
     *,
     on_bad_box: str = "error",
+    exact: bool = False,
     one_based: bool = False,
+    images: str | os.PathLike[str] | None = None,
   ):
     self.root, self.split = pathlib.Path(root), split
-    self.check = BoxCheck(on_bad_box)
+    self.images = pathlib.Path(images or self.root / "JPEGImages")
+    self.check = BoxCheck(on_bad_box, exact)
     self._given, self._one_based = tuple(class_names), one_based
-    self._parsed: dict[str, _Annotation] = {}
+    self._lock = threading.RLock()
 
   @functools.cached_property
   def stems(self) -> list[str]:
     """Names of the split's images, in the list's order."""
-    path = self.root / "ImageSets" / "Main" / f"{self.split}.txt"
-    if not path.is_file():
-      have = sorted(p.stem for p in path.parent.glob("*.txt"))
-      raise DataError(
-        f"VOC folder {self.root}: has no list {path}; it has "
-        f"{', '.join(have) or 'none'}. Check --config.data_dir and the split."
-      )
-    # A class's own list has a second column, -1, 0 or 1.
-    lines = path.read_text().splitlines()
-    stems = [line.split()[0] for line in lines if line.strip()]
-    if not stems:
-      raise DataError(f"VOC list {path}: is empty; expected a name a line.")
-    return stems
+    return read_list(self.root, self.split)
+
+  @functools.cached_property
+  def _files(self) -> list[pathlib.Path]:
+    where = f"VOC list {self.split}"
+    return [xml_of(self.root, stem, where) for stem in self.stems]
+
+  @functools.cached_property
+  def _annotations(self) -> list[Annotation]:
+    return [parse(path) for path in self._files]
 
   @functools.cached_property
   def class_names(self) -> tuple[str, ...]:
     """Names in the order of the labels."""
     if self._given:
       return self._given
-    names = {n for stem in self.stems for n in self._annotation(stem).names}
+    with self._lock:
+      names = {n for a in self._annotations for n in a.names}
     if not names:
       raise DataError(
         f"VOC folder {self.root}: the list {self.split} has no objects; "
@@ -95,87 +97,101 @@ class VocSource:
 
   def read(self, indices: np.ndarray) -> list[Example]:
     """Returns examples with encoded images."""
-    return [self._example(self.stems[i]) for i in indices]
+    return [self._example(int(i)) for i in indices]
 
   def fingerprint(self) -> str:
     """Returns a hash of the images' names, and the annotations' text."""
-    files = [self._xml(stem) for stem in self.stems]
     return short_hash(
       self.class_names,
-      [(p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in files],
+      [(p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in self._files],
     )
 
-  def _xml(self, stem: str) -> pathlib.Path:
-    return self.root / "Annotations" / f"{stem}.xml"
-
-  def _annotation(self, stem: str) -> _Annotation:
-    if stem not in self._parsed:
-      self._parsed[stem] = _parse(self._xml(stem))
-    return self._parsed[stem]
-
-  def _example(self, stem: str) -> Example:
-    path, annotation = self._xml(stem), self._annotation(stem)
-    boxes = np.asarray(annotation.boxes, np.float64).reshape(-1, 4)
+  @functools.cached_property
+  def _checked(self) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """The columns of all boxes, and where each image's start."""
+    annotations, name = self._annotations, f"VOC list {self.split}"
+    count = [len(a.names) for a in annotations]
+    image = np.repeat(np.arange(len(count)), count)
+    first = np.repeat(np.cumsum([0, *count])[:-1], count)
+    where = lambda j: f"{self._files[image[j]]}: box {j - first[j]}"
+    chain = lambda key: [x for a in annotations for x in getattr(a, key)]
+    boxes = np.array(chain("boxes"), np.float64).reshape(-1, 4)
     if self._one_based:
       boxes[:, :2] -= 1
-    boxes, kept = self.check(boxes, annotation.size, str(path))
-    label = [self._label(name, i, path) for i, name in enumerate(annotation[1])]
-    return {
-      "name": str(path),
-      "image": self._image(stem),
-      "boxes": to_fractions(boxes, annotation.size),
-      "label": np.array(label, np.int32)[kept],
-      "ignore": np.array(annotation.difficult, np.float32)[kept],
-      "size": np.array(annotation.size, np.int32),
+    size = np.array([a.size for a in annotations])[image]
+    labels = self._labels()
+    boxes, kept = self.check(boxes, size, name, where)
+    columns = {
+      "boxes": to_fractions(boxes, size[kept]),
+      "label": labels[kept],
+      "ignore": np.array(chain("difficult"), np.float32)[kept],
     }
+    return columns, np.searchsorted(image[kept], np.arange(len(count) + 1))
 
-  def _label(self, name: str, i: int, path: pathlib.Path) -> int:
-    if name not in self.class_names:
+  def _labels(self) -> np.ndarray:
+    """The label of each object of the split."""
+    labels = labels_of(self.class_names)
+    for path, annotation in zip(self._files, self._annotations, strict=True):
+      for i, name in enumerate(annotation.names):
+        if name not in labels:
+          raise DataError(
+            f"{path}: object {i} is of the class {name!r}; expected one of "
+            f"{some(labels)}. Correct the annotation or --config.class_names."
+          )
+    names = itertools.chain(*(a.names for a in self._annotations))
+    return np.array([labels[name] for name in names], np.int32)
+
+  @functools.cached_property
+  def _pictures(self) -> list[pathlib.Path | None]:
+    """Each picture's path, None where there is none."""
+    listed: dict[pathlib.Path, dict[str, list[str]]] = {}
+    pairs = zip(self.stems, self._annotations, strict=True)
+    return [self._picture(stem, a.filename, listed) for stem, a in pairs]
+
+  def _picture(
+    self, stem: str, filename: str, listed: dict[pathlib.Path, Any]
+  ) -> pathlib.Path | None:
+    where = f"VOC list {self.split}"
+    place = place_inside(self.images, self.images, stem, where)
+    if place.parent not in listed:
+      listed[place.parent] = _by_stem(place.parent)
+    names = listed[place.parent].get(place.name, [])
+    told = [n for n in names if n == pathlib.PurePath(filename).name]
+    if len(names) > 1 and not told:
       raise DataError(
-        f"{path}: object {i} is of the class {name!r}; expected one of "
-        f"{', '.join(self.class_names)}. Correct the annotation or "
-        "--config.class_names."
+        f"VOC folder {self.images}: {some(names)} are all called {stem}, and "
+        f"the <filename> of its annotation, {filename!r}, is none of them; "
+        "expected it to say which. Correct it, or remove the others."
       )
-    return self.class_names.index(name)
+    return place.parent / (told or names)[0] if names else None
 
-  def _image(self, stem: str) -> bytes:
-    for suffix in (".jpg", ".jpeg", ".png", ".JPG"):
-      path = self.root / "JPEGImages" / f"{stem}{suffix}"
-      if path.is_file():
-        return path.read_bytes()
-    place = self.root / "JPEGImages" / f"{stem}.jpg"
-    raise BadImage(str(place), "does not exist")
+  def _ready(self) -> Any:
+    with self._lock:  # checked once, and warned of once
+      return (*self._checked, self._pictures)
 
+  def _example(self, i: int) -> Example:
+    columns, start, pictures = self._ready()
+    boxes = {k: x[start[i] : start[i + 1]] for k, x in columns.items()}
+    return {
+      "name": str(self._files[i]),
+      "image": self._image(i, pictures[i]),
+      "size": np.array(self._annotations[i].size, np.int32),
+    } | boxes
 
-def _parse(path: pathlib.Path) -> _Annotation:
-  """Reads one annotation."""
-  try:
-    root = ElementTree.parse(path).getroot()
-  except (OSError, ElementTree.ParseError) as error:
-    raise DataError(
-      f"VOC annotation {path}: cannot be read ({error}); expected a file of "
-      "VOC's XML for each image of the list."
-    ) from error
-  objects = root.findall("object")
-  numbers = lambda element, place, keys: [
-    _number(element, f"{place}/{key}", path) for key in keys
-  ]
-  corners = ("xmin", "ymin", "xmax", "ymax")
-  height, width = numbers(root, "size", ("height", "width"))
-  return _Annotation(
-    (int(height), int(width)),
-    tuple((o.findtext("name") or "").strip() for o in objects),
-    [numbers(o, "bndbox", corners) for o in objects],
-    [float((o.findtext("difficult") or "0").strip() == "1") for o in objects],
-  )
+  def _image(self, i: int, path: pathlib.Path | None) -> bytes:
+    if path is None:
+      raise BadImage(str(self.images / f"{self.stems[i]}.jpg"), "does not exist")
+    try:
+      return path.read_bytes()
+    except OSError as error:
+      raise BadImage(str(path), f"cannot be read ({error.strerror})") from error
 
 
-def _number(element, key: str, path: pathlib.Path) -> float:
-  text = element.findtext(key)
-  try:
-    return float(text)
-  except (TypeError, ValueError):
-    raise DataError(
-      f"VOC annotation {path}: <{element.tag}> has {key} {text!r}; expected a "
-      "number."
-    ) from None
+def _by_stem(folder: pathlib.Path) -> dict[str, list[str]]:
+  """The names of a folder's pictures, by what precedes their suffix."""
+  names: dict[str, list[str]] = {}
+  for name in sorted(os.listdir(folder)) if folder.is_dir() else ():
+    stem, suffix = os.path.splitext(name)
+    if suffix.lower() in SUFFIXES:
+      names.setdefault(stem, []).append(name)
+  return names
