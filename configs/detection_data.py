@@ -4,43 +4,37 @@
 folder with annotations/instances_SPLIT.json and a folder of images for each
 split), "tfds/NAME" (a prepared set with objects) or "scenes", generated digit
 scenes, which need no data and stand in for the others in `tiny` variants.
+Labels follow the classes' names, however a file numbers them.
 """
 
-import os
-import pathlib
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from configs.data import tell_unused
-from vision_jax.data.boxes import (
-  check_size,
-  letterbox,
-  pad_boxes,
-  record_size,
+from configs.detection_sources import (
+  DIGITS,
+  KEYS,
+  fit,
+  open_sources,
+  open_split,
 )
-from vision_jax.data.coco import CocoSource
+from vision_jax.core.checks import check_class_names
+from vision_jax.data.boxes import record_size
 from vision_jax.data.loader import Loader
 from vision_jax.data.masks import keep
-from vision_jax.data.memory import InMemory
-from vision_jax.data.scenes import DigitScenes
 from vision_jax.data.subsets import subset
-from vision_jax.data.tfds_detection import TfdsDetection
-from vision_jax.data.transforms import apply_all, decode, normalize, resize
-from vision_jax.data.voc import VocSource
-from vision_jax.errors import UserError
+from vision_jax.data.transforms import decode, normalize
 from vision_jax.experiment import Eval, Predict
 from vision_jax.metrics.detection import AveragePrecision
 from vision_jax.ops import augment
 from vision_jax.ops.augment.boxes import random_crop_boxes, random_flip_boxes
-from vision_jax.predict import BoxWriter
 from vision_jax.viz.boxes import draw_boxes
 from vision_jax.viz.grid import grid
+from vision_jax.writers.boxes import BoxWriter
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-DIGITS = tuple("0123456789")
-_KEYS = ("image", "image_mask", "boxes", "label", "box_mask", "crowd")
 _TRUTH = ("size", "ignore", "area")  # of the evaluation only
 
 
@@ -51,13 +45,17 @@ def data_values(variant: str, **values: Any) -> dict[str, Any]:
   (h, w) that all images have. letterbox: whether they keep their proportions,
   with padding. in_memory: whether decoded images are kept. scenes: how many to
   generate, for train, val and test. class_names: of the labels; () reads them
-  from the data when a run begins. max_boxes: of an image. on_bad_box: "error",
-  "clip" or "drop". one_based: see `VocSource`. crop: (smallest, largest) side
-  of the random window as a part of the image, () for none. crop_ratio,
-  crop_probability: of that window. flip, flip_vertical: probabilities. jitter:
-  of colours. per_class, voc_ap: whether to evaluate each class too, and VOC's
-  average precision. only: trains on so many images, and evaluates on them too,
-  as `seen`, to see whether it can learn them by heart; 0 trains on all.
+  from train's annotations when a run begins. images: folder of the pictures,
+  where annotations lead out of data_dir; "" for the data set's own.
+  annotations: COCO json whose ids of images and categories predictions take; ""
+  for ids from 1 on. max_boxes: of an image. on_bad_box: "error", "clip" or
+  "drop", see `BoxCheck`; evaluation scores the file's boxes. one_based: see
+  `VocSource`. crop: (smallest, largest) side of the random window as a part of
+  the image, () for none. crop_ratio, crop_probability: of that window. flip,
+  flip_vertical: probabilities. jitter: of colours. per_class, voc_ap: whether
+  to evaluate each class too, and VOC's average precision. only: trains on so
+  many images, and evaluates on them too, as `seen`, to see whether it can learn
+  them by heart; 0 trains on all.
   """
   tiny = {}
   if variant == "tiny":
@@ -77,6 +75,8 @@ def data_values(variant: str, **values: Any) -> dict[str, Any]:
     "scenes": (0, 0, 0),
     "eval_batch_size": 8,
     "class_names": (),
+    "images": "",
+    "annotations": "",
     "max_boxes": 100,
     "on_bad_box": "error",
     "one_based": False,
@@ -102,17 +102,18 @@ def experiment_fields(
     config: with the keys of `data_values`.
     weights: which weights to evaluate: "raw", "ema".
   """
-  sources = _sources(config)
+  names = tuple(config.class_names)
+  check_class_names("--config.class_names", names)
+  sources = open_sources(config)
   if config.only:
     few = subset(sources["train"], np.arange(config.only))
     sources |= {"train": few, "seen": few}
-  names = tuple(config.class_names)
   metric = AveragePrecision(
     names, per_class=config.per_class, voc=config.voc_ap
   )
   evals = {
     name: Eval(
-      _loader(config, source, config.eval_batch_size, _KEYS + _TRUTH),
+      _loader(config, source, config.eval_batch_size, KEYS + _TRUTH),
       {"ap": metric},
       weights=weights,
       pictures=pictures(names),
@@ -120,19 +121,21 @@ def experiment_fields(
     for name, source in sources.items()
     if name != "train"
   }
-  steps = [decode(), record_size(), _resize(config), normalize(*IMAGENET)]
+  steps = [decode(), record_size(), fit(config), normalize(*IMAGENET)]
   return {
-    "train_data": _loader(config, sources["train"], config.batch_size, _KEYS),
+    "train_data": _loader(config, sources["train"], config.batch_size, KEYS),
     "evals": evals,
     "augment": _augment(config),
-    "predict": Predict(steps, names, BoxWriter),
+    "predict": Predict(
+      steps, names, functools.partial(BoxWriter, annotations=config.annotations)
+    ),
   }
 
 
 def resolve_classes(config: Any) -> None:
   """Fills in the classes' names from the annotations, when a run begins."""
-  if not config.class_names:
-    config.class_names = _open(config, config.splits[0]).class_names
+  if not config.class_names and config.dataset != "scenes":
+    config.class_names = open_split(config, config.splits[0]).class_names
 
 
 def pictures(names: Sequence[str], most: int = 8, least: float = 0.3) -> Any:
@@ -189,96 +192,8 @@ def _loader(
     seed=config.seed,
     threads=config.threads or None,
     on_bad_image=config.on_bad_image,
+    num_classes=len(config.class_names),
   )
-
-
-def _resize(config: Any) -> Any:
-  size = tuple(config.image_size)
-  return letterbox(size) if config.letterbox else resize(size)
-
-
-def _sources(config: Any) -> dict[str, Any]:
-  """Returns train and what is evaluated, by name, decoded and padded."""
-  if config.dataset == "scenes":
-    tell_unused(config)
-    return _scenes(config)
-  steps = [decode(), check_size(), _resize(config), pad_boxes(config.max_boxes)]
-  make = InMemory if config.in_memory else _Transformed
-  return {
-    name: make(_open(config, split), steps)
-    for name, split in zip(("train", "val", "test"), config.splits, strict=True)
-    if split
-  }
-
-
-def _open(config: Any, split: str) -> Any:
-  kind, _, name = config.dataset.partition("/")
-  if kind == "tfds":
-    return TfdsDetection(
-      name, split, config.data_dir, on_bad_box=config.on_bad_box
-    )
-  if kind == "coco":
-    root = pathlib.Path(config.data_dir)
-    return CocoSource(
-      root / "annotations" / f"instances_{split}.json",
-      root / split,
-      on_bad_box=config.on_bad_box,
-    )
-  if kind == "voc":
-    return VocSource(
-      _folder(config),
-      split,
-      tuple(config.class_names),
-      on_bad_box=config.on_bad_box,
-      one_based=config.one_based,
-    )
-  raise UserError(
-    f"--config.dataset: got {config.dataset!r}; expected voc, coco, scenes or "
-    "tfds/NAME."
-  )
-
-
-def _folder(config: Any) -> pathlib.Path:
-  """The VOC folder: as given, or BCCD's in the folder of all data."""
-  given = pathlib.Path(config.data_dir or os.environ.get("VISION_JAX_DATA", ""))
-  inside = given / "bccd_voc"
-  alone = config.data_dir and not inside.is_dir()
-  return given if alone else inside
-
-
-class _Transformed:
-  """A source's examples after transforms, made anew each time."""
-
-  def __init__(self, source: Any, steps: Sequence[Any]):
-    self._source, self._steps = source, steps
-
-  def __len__(self) -> int:
-    return len(self._source)
-
-  def fingerprint(self) -> str:
-    return self._source.fingerprint()
-
-  def read(self, indices: np.ndarray) -> list[dict[str, Any]]:
-    return [
-      apply_all(self._steps, example, None)
-      for example in self._source.read(indices)
-    ]
-
-
-def _scenes(config: Any) -> dict[str, Any]:
-  """Train and val draw from the same digits, in other scenes."""
-  size, most = config.image_size[0], config.max_boxes
-  splits = {"train": ("train", 0), "val": ("train", 1), "test": ("test", 0)}
-  return {
-    name: InMemory(
-      DigitScenes(split, length, size=size, max_objects=most, seed=seed),
-      [keep(*_KEYS)],
-    )
-    for (name, (split, seed)), length in zip(
-      splits.items(), config.scenes, strict=True
-    )
-    if length
-  }
 
 
 def _augment(config: Any) -> Any:

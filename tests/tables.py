@@ -159,7 +159,7 @@ def small_detection(queries: str) -> Detection:
     decoder_layers=2,
     background=learned,
   )
-  return Detection(model, background=learned)
+  return Detection(model)
 
 
 def small_vae() -> VariationalAutoencoding:

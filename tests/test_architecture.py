@@ -29,6 +29,7 @@ ALLOWED = {
   "train": {"core"},
   "interop": {"models"},
   "viz": set(),
+  "writers": {"data", "viz"},
   "tuning": set(),
   "experiment": {"core", "train"},
   "paths": set(),

@@ -69,6 +69,39 @@ def test_boxes_stay_around_what_they_show(name, padded):
   assert not np.allclose(new["image"], batch["image"])
 
 
+def test_a_window_around_the_picture_shows_it_smaller_and_no_border():
+  """The mask shows the picture alone, whatever lies in the padding."""
+  content = np.random.default_rng(0).normal(size=(20, 24, 1)) + 3
+  image = np.full((1, H, W, 1), -50.0, np.float32)
+  image[0, :20, :24] = content
+  mask = np.zeros((1, H, W), np.float32)
+  mask[0, :20, :24] = 1
+  box = np.array([[[0.5, 0.25, 0.5, 0.2], [0, 0, 0, 0]]], np.float32)
+  batch = batch_of_squares(1) | {"image": image, "boxes": box}
+  new = random_crop_boxes((4.0, 4.0))(
+    batch | {"image_mask": mask}, jax.random.key(0)
+  )
+  shown = np.asarray(new["image_mask"][0]) > 0
+  expected = np.zeros((H, W), bool)
+  expected[:10, :12] = True
+  np.testing.assert_array_equal(shown, expected)
+  small = jax.image.resize(content, (10, 12, 1), "linear", antialias=True)
+  np.testing.assert_allclose(new["image"][0, :10, :12], small, atol=1e-4)
+  assert not np.asarray(new["image"][0])[~shown].any()
+  np.testing.assert_allclose(new["boxes"], box, atol=1e-6)
+
+
+@pytest.mark.parametrize("scale", [(0.5, 0.5), (0.9, 1.7)])
+def test_padding_has_no_part_in_what_is_shown(scale):
+  batch = batch_of_squares(16, padded=True)
+  mask = batch["image_mask"][..., None] > 0
+  batch["image"] = jnp.where(mask, 7.0, -50.0)
+  new = random_crop_boxes(scale)(batch, jax.random.key(2))
+  shown = np.asarray(new["image_mask"]) > 0
+  np.testing.assert_allclose(new["image"][shown], 7, rtol=1e-5)
+  assert not np.asarray(new["image"])[~shown].any()
+
+
 @pytest.mark.parametrize("padded", [False, True])
 def test_a_flip_is_exact_and_its_own_inverse(padded):
   batch = batch_of_squares(4, padded)

@@ -1,6 +1,6 @@
 """The detection task: its losses against transformers', what it predicts."""
 
-import json
+import dataclasses
 from typing import Any
 
 import flax.linen as nn
@@ -8,15 +8,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from etils import epath
+from PIL import Image
 
+from tests.box_files import write_voc
 from tests.tables import boxed_images, small_detection
+from vision_jax import recipe
 from vision_jax.metrics.detection import AveragePrecision
 from vision_jax.models import resnet
 from vision_jax.models.detr import Detr, anchor_boxes, variant
-from vision_jax.predict import BoxWriter
 from vision_jax.tasks.detection import Detection
-from vision_jax.viz.masks import write_png
 
 K, Q = 4, 6
 
@@ -26,7 +26,7 @@ class Fixed(nn.Module):
 
   layers: int = 3
   size: int = 8
-  logits: int = K + 1
+  background: bool = True
   queries: str = "learned"
 
   @nn.compact
@@ -35,14 +35,14 @@ class Fixed(nn.Module):
     normal, shape = nn.initializers.normal(1.0), (self.layers, self.size, Q)
     boxes = self.param("boxes", normal, (*shape, 4))
     return {
-      "logits": self.param("logits", normal, (*shape, self.logits)),
+      "logits": self.param("logits", normal, (*shape, K + self.background)),
       "boxes": jax.nn.sigmoid(boxes) * 0.5 + 0.2,
     }
 
 
 def fixed_case(background, size=8):
   """A task with fixed outputs, its parameters and a batch."""
-  task = Detection(Fixed(logits=K + background), background=background)
+  task = Detection(Fixed(background=background))
   batch = boxed_images(size, 0)
   params, stats = task.init(jax.random.key(1), batch)
   return task, params, stats, batch
@@ -107,6 +107,66 @@ def test_padding_and_crowds_do_not_count(background):
   again = terms_of(task, params, stats, {**batch, **crowd})
   for name, value in plain.items():
     assert np.isclose(value, same[name]) and np.isclose(value, again[name])
+
+
+@pytest.mark.parametrize("background", [True, False])
+def test_the_model_says_whether_there_is_a_background(background):
+  """A task that thought otherwise trained and predicted a class too many."""
+  task, params, stats, batch = fixed_case(background)
+  assert task.background == background
+  assert "background" not in {f.name for f in dataclasses.fields(Detection)}
+  out = jax.jit(task.predict)(params, stats, batch, None)
+  assert set(np.unique(out["label"])) == set(range(K))
+
+
+class Seen(Exception):
+  """What a model was given."""
+
+
+class Looking:
+  """A model that shows what it is given."""
+
+  background, queries = False, ""
+
+  def apply(self, variables, image, **options):
+    raise Seen(np.asarray(image))
+
+
+@pytest.mark.parametrize("jitter", [0.0, 0.5])
+def test_a_letterboxed_picture_is_the_same_everywhere(tmp_path, jitter):
+  """In training, evaluation and prediction; augmentation spares padding."""
+  pixels = np.random.default_rng(0).integers(0, 255, (40, 60, 3), np.uint8)
+  for split in ("train", "val"):
+    write_voc(tmp_path, [("dog", 6, 4, 30, 20)], name=split, split=split)
+    path = tmp_path / "JPEGImages" / f"{split}.jpg"
+    Image.fromarray(pixels).save(path.with_suffix(".png"))
+    path.unlink()
+  values = {"data_dir": str(tmp_path), "batch_size": "1", "crop": "()"}
+  values |= {"flip": "0.0", "jitter": str(jitter)}
+  experiment = recipe.load("configs/detection/voc_detr.py", values).build()
+  task, empty = Detection(Looking()), {"model": {}}
+  train = experiment.train_data.batch(0)
+  if jitter:
+    train = experiment.augment(train, jax.random.key(0))
+  val = next(experiment.evals["val"].data.epoch())
+  picture = {"image": path.with_suffix(".png").read_bytes(), "name": "val"}
+  for transform in experiment.predict.transforms:
+    picture = transform(picture, None)
+  mine = {k: np.asarray(v)[None] for k, v in picture.items() if k != "name"}
+  images = []
+  (objective,) = task.objectives
+  with pytest.raises(Seen) as seen:
+    objective.loss(empty, empty, train, None, step=0, train=True)
+  images.append(seen.value.args[0][0])
+  for batch in (val, mine):
+    with pytest.raises(Seen) as seen:
+      task.predict(empty, empty, batch, None)
+    images.append(seen.value.args[0][0])
+  mask = val["image_mask"][0] > 0
+  assert all((image[~mask] == 0).all() for image in images) and (~mask).any()
+  np.testing.assert_allclose(images[1], images[2], atol=1e-6)
+  if not jitter:
+    np.testing.assert_allclose(images[0], images[1], atol=1e-6)
 
 
 def test_images_without_boxes_still_teach_background():
@@ -190,25 +250,6 @@ def test_half_precision_computes_and_keeps_float32_results(queries):
   types = {str(x.dtype) for x in jax.tree.leaves((out, variables))}
   assert types == {"float32"}
   assert all(np.isfinite(x).all() for x in out.values())
-
-
-def test_predictions_are_written_as_overlays_and_cocos_json(tmp_path):
-  path = tmp_path / "a.png"
-  write_png(path, np.full((20, 30, 3), 90, np.uint8))
-  writer = BoxWriter(epath.Path(tmp_path / "out"), ("cat", "dog"))
-  row = {
-    "boxes": np.array([[2, 3, 12, 9], [0, 0, 5, 5]], np.float32),
-    "score": np.array([0.9, 0.1], np.float32),
-    "label": np.array([1, 0]),
-  }
-  told = writer(path, row)
-  writer.close()
-  (box,) = told["boxes"]
-  assert box["class"] == "dog" and box["xyxy"] == [2, 3, 12, 9]
-  assert (tmp_path / "out" / "overlays" / "a.png").is_file()
-  results = json.loads((tmp_path / "out" / "results.json").read_text())
-  assert [r["category_id"] for r in results] == [2, 1]
-  assert results[0]["bbox"] == [2, 3, 10, 6]
 
 
 def test_anchors_are_at_the_pixels_of_the_picture():

@@ -47,7 +47,7 @@ def small(queries):
     decoder_layers=2,
     background=queries == "learned",
   )
-  return Detection(model, background=queries == "learned")
+  return Detection(model)
 
 
 def fit(task, batch, steps, rate, parts=1):

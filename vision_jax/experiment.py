@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import ml_collections
 import optax
 
+from vision_jax.core.checks import check_class_names
 from vision_jax.core.state import TrainState, create_state
 from vision_jax.core.types import Metric, Task
 from vision_jax.errors import UserError
@@ -52,6 +53,9 @@ class Predict:
   transforms: Sequence[Callable[..., Any]]
   class_names: Sequence[str] = ()
   writer: Callable[..., Any] | None = None
+
+  def __post_init__(self):
+    check_class_names("class_names", self.class_names)
 
 
 @dataclasses.dataclass(frozen=True)

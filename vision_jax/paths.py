@@ -6,7 +6,7 @@ import pathlib
 from vision_jax.errors import UserError
 
 # Values of a config that name a folder or a file.
-CONFIG_KEYS = ("data_dir", "images", "masks", "inception")
+CONFIG_KEYS = ("annotations", "data_dir", "images", "masks", "inception")
 GLOB = "[]*?"
 
 

@@ -11,13 +11,11 @@ from etils import epath
 
 from vision_jax.core.execution import Jit
 from vision_jax.core.step import make_predict_step
-from vision_jax.data.coco import coco_results, write_coco_results
 from vision_jax.data.folders import ImageList
 from vision_jax.data.images import decode_image
 from vision_jax.data.loader import Loader
 from vision_jax.errors import UserError
 from vision_jax.experiment import Experiment
-from vision_jax.viz.detections import write_boxes
 from vision_jax.viz.masks import write_masks
 
 TOP = 5
@@ -92,49 +90,6 @@ class MaskWriter:
 
   def close(self) -> None:
     """Has nothing to write."""
-
-
-class BoxWriter:
-  """Writes overlays of boxes, and `results.json` in COCO's form.
-
-  The outputs have `boxes` (p, 4) xyxy in pixels, `score` and `label` (p,). What
-  scores below `SHOWN` is in the json only. There an image's id is its file's
-  name, and a category's the label + 1.
-  """
-
-  SHOWN = 0.3
-
-  def __init__(self, output: epath.Path, class_names: Sequence[str]):
-    self._output, self._names = output, tuple(class_names)
-    self._results: list[dict[str, Any]] = []
-
-  def __call__(self, file: pathlib.Path, row: Row) -> dict[str, Any]:
-    """Returns the overlay's file and the boxes that it shows."""
-    boxes, score, label = row["boxes"], row["score"], row["label"]
-    self._results += coco_results(file.name, boxes, score, label)
-    sure = score >= self.SHOWN
-    image = decode_image(file.read_bytes(), 3, str(file))
-    overlay = write_boxes(
-      *(self._output, file.stem, image),
-      *(boxes[sure], label[sure], score[sure]),
-      self._names,
-    )
-    found = zip(boxes[sure], score[sure], label[sure], strict=True)
-    return {
-      "overlay": str(overlay),
-      "boxes": [
-        {
-          "class": self._names[k] if self._names else str(k),
-          "score": round(float(s), 6),
-          "xyxy": np.round(box, 2).tolist(),
-        }
-        for box, s, k in found
-      ],
-    }
-
-  def close(self) -> None:
-    """Writes the json of all images."""
-    write_coco_results(self._output / "results.json", self._results)
 
 
 def predict_folder(

@@ -90,7 +90,7 @@ def build(config):
     clip=config.clip,
   )
   return Experiment(
-    task=Detection(model, background=False, class_weight=2.0),
+    task=Detection(model, class_weight=2.0),
     optimizers={"model": optimizer},
     **experiment_fields(config),
   )

@@ -2,10 +2,12 @@
 
 The folder has JPEGImages, Annotations and ImageSets/Main with the lists train,
 val and, if any, test (`--config.splits=train,val,`); classes are read from the
-annotations. Images may have any size. Boxes that cannot be right are errors
-that name them; `--config.on_bad_box=drop` or `clip` goes on without. VOC's own
-files count pixels from one: `--config.one_based=true`. About an hour on a GPU
-for a thousand images; no expected result, it is your data.
+annotations, all of which are checked before the first step. Images may have any
+size. Boxes that cannot be right are errors that name them;
+`--config.on_bad_box=clip` cuts them to their image, and `drop` also leaves out
+those without area. VOC's own files count pixels from one:
+`--config.one_based=true`. About an hour on a GPU for a thousand images; no
+expected result, it is your data.
 """
 
 from configs.detection_data import (
@@ -95,7 +97,7 @@ def build(config):
     clip=config.clip,
   )
   return Experiment(
-    task=Detection(model, background=False, class_weight=2.0),
+    task=Detection(model, class_weight=2.0),
     optimizers={"model": optimizer},
     ema={"model": config.ema},
     best=("val/ema/ap50", "max"),

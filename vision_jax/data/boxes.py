@@ -15,6 +15,7 @@ from vision_jax.data.transforms import Transform
 MAX_BOXES = 100
 _PER_BOX = ("boxes", "label", "crowd", "ignore", "area")
 
+
 def to_fractions(
   boxes: np.ndarray, size: np.ndarray | tuple[int, int]
 ) -> np.ndarray:

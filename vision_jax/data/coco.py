@@ -13,7 +13,8 @@ from vision_jax.data.box_check import BoxCheck
 from vision_jax.data.boxes import to_fractions
 from vision_jax.data.class_names import labels_of
 from vision_jax.data.coco_file import CocoFile, read_coco
-from vision_jax.data.errors import BadImage, DataError
+from vision_jax.data.errors import DataError
+from vision_jax.data.files import read_image
 from vision_jax.data.places import place_inside
 from vision_jax.data.source import Example, short_hash
 
@@ -134,17 +135,10 @@ class CocoSource:
     boxes = {k: x[start[i] : start[i + 1]] for k, x in columns.items()}
     return {
       "name": str(paths[i]),
-      "image": _read(paths[i]),
+      "image": read_image(paths[i]),
       "size": self._sizes[i],
     } | boxes
 
   @functools.cached_property
   def _sizes(self) -> np.ndarray:
     return self._file.size
-
-
-def _read(path: pathlib.Path) -> bytes:
-  try:
-    return path.read_bytes()
-  except OSError as error:
-    raise BadImage(str(path), f"cannot be read ({error.strerror})") from error

@@ -58,7 +58,9 @@ class CocoFile:
 
     A grouping category beside the classes has none, and is left out.
     """
-    empty = [f"{i} {n!r}" for i, n in self.names.items() if i not in self.counts]
+    empty = [
+      f"{i} {n!r}" for i, n in self.names.items() if i not in self.counts
+    ]
     if len(empty) == len(self.names):
       raise DataError(
         f"COCO file {self.path}: no category has an annotation; expected at "
@@ -70,7 +72,9 @@ class CocoFile:
         "COCO file %s: left out the categories without any annotation: %s.",
         *(self.path, some(empty)),
       )
-    return tuple(n for i, n in self.names.items() if i in self.counts)
+    names = tuple(n for i, n in self.names.items() if i in self.counts)
+    self.ids_of(names)  # no two of them are the same
+    return names
 
   def ids_of(self, class_names: Sequence[str]) -> tuple[Any, ...]:
     """Returns the id of each class, None for those that the file lacks.
@@ -137,8 +141,9 @@ def _read(path: pathlib.Path, stamp: tuple[int, int]) -> CocoFile:
   return CocoFile(
     path,
     tuple(place),
-    tuple(_text(e, "file_name", f"images[{i}]", fail) for i, e in
-          enumerate(images)),
+    tuple(
+      _text(e, "file_name", f"images[{i}]", fail) for i, e in enumerate(images)
+    ),
     np.array(sizes, np.int32).reshape(-1, 2),
     names,
     column(0).astype(np.int64),
@@ -249,7 +254,9 @@ def _annotation(
       "Add the image, or remove the annotation.",
     )
   box = row.get("bbox")
-  if not (isinstance(box, list) and len(box) == 4 and all(map(_is_number, box))):
+  if not (
+    isinstance(box, list) and len(box) == 4 and all(map(_is_number, box))
+  ):
     box = [math.nan] * 4
   crowd, area = row.get("iscrowd", 0), row.get("area", box[2] * box[3])
   if "area" in row and not (_is_number(area)):

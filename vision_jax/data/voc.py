@@ -14,8 +14,7 @@ from vision_jax.data.box_check import BoxCheck
 from vision_jax.data.boxes import to_fractions
 from vision_jax.data.class_names import labels_of, some
 from vision_jax.data.errors import BadImage, DataError
-from vision_jax.data.folders import SUFFIXES
-from vision_jax.data.places import place_inside
+from vision_jax.data.files import find_images, nfc, read_image
 from vision_jax.data.source import Example, short_hash
 from vision_jax.data.voc_file import Annotation, parse, read_list, xml_of
 
@@ -144,26 +143,28 @@ class VocSource:
   @functools.cached_property
   def _pictures(self) -> list[pathlib.Path | None]:
     """Each picture's path, None where there is none."""
-    listed: dict[pathlib.Path, dict[str, list[str]]] = {}
-    pairs = zip(self.stems, self._annotations, strict=True)
-    return [self._picture(stem, a.filename, listed) for stem, a in pairs]
+    found = find_images(self.images)
+    named: dict[str, list[pathlib.Path]] = {}
+    for name, path in zip(found.names(), found.files, strict=True):
+      named.setdefault(os.path.splitext(name)[0], []).append(path)
+    return [
+      self._choose(stem, named.get(nfc(stem), []), annotation.filename)
+      for stem, annotation in zip(self.stems, self._annotations, strict=True)
+    ]
 
-  def _picture(
-    self, stem: str, filename: str, listed: dict[pathlib.Path, Any]
+  def _choose(
+    self, stem: str, paths: list[pathlib.Path], filename: str
   ) -> pathlib.Path | None:
-    where = f"VOC list {self.split}"
-    place = place_inside(self.images, self.images, stem, where)
-    if place.parent not in listed:
-      listed[place.parent] = _by_stem(place.parent)
-    names = listed[place.parent].get(place.name, [])
-    told = [n for n in names if n == pathlib.PurePath(filename).name]
-    if len(names) > 1 and not told:
+    """Returns the one that the annotation names, where several could be it."""
+    told = [p for p in paths if p.name == pathlib.PurePath(filename).name]
+    if len(paths) > 1 and not told:
       raise DataError(
-        f"VOC folder {self.images}: {some(names)} are all called {stem}, and "
-        f"the <filename> of its annotation, {filename!r}, is none of them; "
-        "expected it to say which. Correct it, or remove the others."
+        f"VOC folder {self.images}: {some(p.name for p in paths)} are all "
+        f"called {stem}, and the <filename> of its annotation, {filename!r}, "
+        "is none of them; expected it to say which. Correct it, or remove the "
+        "others."
       )
-    return place.parent / (told or names)[0] if names else None
+    return (told or paths or [None])[0]
 
   def _ready(self) -> Any:
     with self._lock:  # checked once, and warned of once
@@ -180,18 +181,7 @@ class VocSource:
 
   def _image(self, i: int, path: pathlib.Path | None) -> bytes:
     if path is None:
-      raise BadImage(str(self.images / f"{self.stems[i]}.jpg"), "does not exist")
-    try:
-      return path.read_bytes()
-    except OSError as error:
-      raise BadImage(str(path), f"cannot be read ({error.strerror})") from error
-
-
-def _by_stem(folder: pathlib.Path) -> dict[str, list[str]]:
-  """The names of a folder's pictures, by what precedes their suffix."""
-  names: dict[str, list[str]] = {}
-  for name in sorted(os.listdir(folder)) if folder.is_dir() else ():
-    stem, suffix = os.path.splitext(name)
-    if suffix.lower() in SUFFIXES:
-      names.setdefault(stem, []).append(name)
-  return names
+      raise BadImage(
+        str(self.images / f"{self.stems[i]}.jpg"), "does not exist"
+      )
+    return read_image(path)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from vision_jax.data.errors import DataError
-from vision_jax.data.folders import SUFFIXES
+from vision_jax.data.files import SUFFIXES
 from vision_jax.data.places import place_inside
 
 _LARGEST = 2**31 - 1  # of a height or width
@@ -85,8 +85,8 @@ def _number(element: ElementTree.Element, key: str, where: str) -> float:
     return float(text)
   except (TypeError, ValueError):
     raise DataError(
-      f"{where}: <{element.tag}> has {key} {text!r}; expected a number. Correct "
-      "the annotation."
+      f"{where}: <{element.tag}> has {key} {text!r}; expected a number. "
+      "Correct the annotation."
     ) from None
 
 

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from vision_jax.core.checks import check_class_names
 from vision_jax.core.types import Array, Batch
 from vision_jax.errors import UserError
 
@@ -90,6 +91,9 @@ class ConfusionMatrix:
   class_names: Sequence[str] = ()
   matrix: bool = False
   state: ClassVar[Any] = None
+
+  def __post_init__(self):
+    check_class_names("class_names", self.class_names)
 
   def measure(self, state: Any, out: Any, batch: Batch) -> Measured:
     """Sums the matrix (k, k): row label, column prediction."""

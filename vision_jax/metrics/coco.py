@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from vision_jax.core.checks import check_class_names
 from vision_jax.errors import UserError
 
 # Above COCO's largest area: a box of it counts in no range, so that it neither
@@ -70,6 +71,7 @@ def coco_ap(
     class_names: k names.
     per_class: whether to return the classes' figures.
   """
+  check_class_names("class_names", class_names)
   evaluation = _evaluate(truth, detections, images, len(class_names))
   stats = np.asarray(evaluation.stats[: len(FIGURES)], np.float64)
   figures = dict(zip(FIGURES, stats.tolist(), strict=True))

@@ -7,6 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from vision_jax.core.checks import check_class_names
 from vision_jax.core.types import Array, Batch
 from vision_jax.metrics.coco import BoxTable, coco_ap
 from vision_jax.metrics.voc import voc_ap
@@ -37,6 +38,9 @@ class AveragePrecision:
   eleven_points: bool = False
   annotations: Callable[[], BoxTable] | None = None
   state: Any = ()
+
+  def __post_init__(self):
+    check_class_names("class_names", self.class_names)
 
   def measure(
     self, state: Any, out: Mapping[str, Array], batch: Batch

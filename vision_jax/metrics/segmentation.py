@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Protocol
 import jax.numpy as jnp
 import numpy as np
 
+from vision_jax.core.checks import check_class_names
 from vision_jax.core.types import Array, Batch
 from vision_jax.errors import UserError
 from vision_jax.metrics.confusion import device_confusion, host_confusion
@@ -66,6 +67,7 @@ class Segmentation:
   state: ClassVar[Any] = None
 
   def __post_init__(self):
+    check_class_names("class_names", self.class_names)
     if self.absent not in _POLICIES:
       raise UserError(
         f"absent: got {self.absent!r}; expected one of {_POLICIES}."

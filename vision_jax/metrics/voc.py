@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from vision_jax.core.checks import check_class_names
 from vision_jax.metrics.coco import BoxTable
 
 
@@ -32,6 +33,7 @@ def voc_ap(
     eleven_points: VOC 2007's mean of the precision at recalls 0, 0.1, ... 1,
       in place of the area under the curve (VOC 2010 on).
   """
+  check_class_names("class_names", class_names)
   figures = {}
   for k, name in enumerate(class_names):
     right, number = _judge(truth, detections, k, threshold)

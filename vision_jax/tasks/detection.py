@@ -20,7 +20,8 @@ class Detection:
 
   A batch has `image` (b, h, w, c), `boxes` (b, n, 4) cxcywh in [0, 1], `label`
   (b, n) and `box_mask` (b, n), 0 for padding; where images are padded also
-  `image_mask` (b, h, w), and boxes are fractions of what is not padding. Boxes
+  `image_mask` (b, h, w), and boxes are fractions of what is not padding. The
+  model sees zeros there, in training, evaluation and prediction alike. Boxes
   with `crowd` (b, n) are regions of many objects: nothing is learned from them.
 
   Terms: `class`, `l1` and `giou` of the last decoder layer, `aux_...` added
@@ -33,20 +34,24 @@ class Detection:
   counts in a way that depends on each image alone.
 
   Attributes:
-    model: (image, *, train, mask, image_mask) -> outputs, such as `Detr`.
-    background: whether the logits' last class is "no object"; the model's.
+    model: (image, *, train, mask, image_mask) -> outputs, such as `Detr`. Its
+      `background` says whether the logits' last class is "no object".
     no_object_weight: of "no object" in the weighted mean over queries.
     class_weight, l1_weight, giou_weight: of the terms, in matching too.
     detections: kept of an image in `predict`, p, at most.
   """
 
   model: nn.Module
-  background: bool = True
   no_object_weight: float = 0.1
   class_weight: float = 1.0
   l1_weight: float = 5.0
   giou_weight: float = 2.0
   detections: int = 100
+
+  @property
+  def background(self) -> bool:
+    """Whether the logits' last class is "no object"."""
+    return self.model.background
 
   @property
   def objectives(self) -> tuple[Objective, ...]:
@@ -79,7 +84,7 @@ class Detection:
     del key
     out = self.model.apply(
       {"params": params[NET], **stats[NET]},
-      batch["image"],
+      _shown(batch),
       train=False,
       image_mask=batch.get("image_mask"),
     )
@@ -117,7 +122,7 @@ class Detection:
     del step
     out, new = self.model.apply(
       {"params": params[NET], **stats[NET]},
-      batch["image"],
+      _shown(batch),
       train=train,
       mask=batch["mask"],
       image_mask=batch.get("image_mask"),
@@ -186,6 +191,14 @@ class Detection:
     weight = jnp.where(target == k, self.no_object_weight, 1.0)
     count = boxes + self.no_object_weight * (q - boxes)
     return values, weight, jnp.sum(count * batch["mask"])
+
+
+def _shown(batch: Batch) -> Array:
+  """The images, 0 where they are padding, whatever has been done to them."""
+  image = batch["image"]
+  if "image_mask" not in batch:
+    return image
+  return jnp.where(batch["image_mask"][..., None] > 0, image, 0)
 
 
 def _part(mean: Mean, which: slice) -> Mean:

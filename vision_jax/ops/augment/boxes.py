@@ -59,7 +59,9 @@ def random_crop_boxes(
   less than `visible` is left, and those padded, get `box_mask` 0.
 
   Without `image_mask` the window fills the canvas, so that its proportions
-  become the canvas's. With it proportions stay, and the rest is padding.
+  become the canvas's. With it proportions stay, and the rest is padding, that
+  of a window which is larger than the picture too: the picture, made smaller,
+  is then all that the mask shows.
 
   Args:
     scale: (smallest, largest) side of the window as a part of the picture's;
@@ -67,7 +69,7 @@ def random_crop_boxes(
     ratio: (smallest, largest) factor between the parts of width and height.
     probability: of an example to be changed at all.
     visible: part of a box's area that has to stay.
-    fill: the image where the window leaves it.
+    fill: the image where the window leaves it; padding is 0.
   """
   for name, pair in (("scale", scale), ("ratio", ratio)):
     if not 0 < pair[0] <= pair[1]:
@@ -83,11 +85,13 @@ def random_crop_boxes(
     whole = jnp.array([0.0, 0.0, 1.0, 1.0])
     changed = draws[:, 4] < probability
     window = jnp.where(changed[:, None], window, whole)
-    return (
-      batch
-      | _cut_image(batch, window, fill)
-      | _cut_boxes(batch, window, visible)
-    )
+    factor = _factor(batch, window)
+    if "image_mask" not in batch:
+      image = {"image": _resample(batch["image"], window, factor, batch, fill)}
+    else:
+      window = _inside(window)
+      image = _cut_padded(batch, window, factor)
+    return batch | image | _cut_boxes(batch, window, visible)
 
   return augment
 
@@ -104,40 +108,72 @@ def _windows(draws: Array, scale, ratio) -> Array:
   return jnp.concatenate([low, size], -1)
 
 
-def _cut_image(batch: Batch, window: Array, fill: float) -> dict[str, Array]:
-  """Resamples the windows to the canvas."""
-  image = batch["image"]
-  _, h, w, _ = image.shape
-  content = _content(batch)  # height, width in pixels
-  part = content * window[:, 3:1:-1]
+def _factor(batch: Batch, window: Array) -> Array:
+  """Pixels of the canvas for each of the picture's, (b, 2)."""
+  _, h, w, _ = batch["image"].shape
   canvas = jnp.array([h, w], jnp.float32)
-  factor = canvas / part
+  factor = canvas / (_content(batch) * window[:, 3:1:-1])
   if "image_mask" in batch:
     factor = jnp.min(factor, -1, keepdims=True).repeat(2, -1)
-  offset = -content * window[:, 1::-1] * factor
+  return factor
 
-  def resample(x, factor, offset):
-    return jax.image.scale_and_translate(
-      x.astype(jnp.float32) - fill,
-      x.shape,
-      (0, 1),
-      factor,
-      offset,
-      "linear",
-      antialias=True,
+
+def _inside(window: Array) -> Array:
+  """What windows have of the picture."""
+  low = jnp.maximum(window[:, :2], 0)
+  high = jnp.minimum(window[:, :2] + window[:, 2:], 1)
+  return jnp.concatenate([low, high - low], -1)
+
+
+def _resample(
+  image: Array, window: Array, factor: Array, batch: Batch, fill: float = 0.0
+) -> Array:
+  """Resamples the windows of images (b, h, w, c) to the canvas."""
+  offset = -_content(batch) * window[:, 1::-1] * factor
+
+  def one(x, factor, offset):
+    return _linear(x.astype(jnp.float32) - fill, (0, 1), factor, offset)
+
+  shown = jax.vmap(one)(image, factor, offset) + fill
+  return _as(shown, image.dtype)
+
+
+def _linear(x: Array, axes: tuple[int, ...], factor, offset) -> Array:
+  return jax.image.scale_and_translate(
+    x, x.shape, axes, factor, offset, "linear", antialias=True
+  )
+
+
+def _cut_padded(batch: Batch, window: Array, factor: Array) -> dict[str, Array]:
+  """Resamples what windows have of the picture, and what the mask shows.
+
+  Padding has no part in it: the weights of the picture's own pixels add up to
+  one at its edges too.
+  """
+  image, mask = batch["image"], batch["image_mask"]
+  _, h, w, _ = image.shape
+  size = jnp.round(_content(batch) * window[:, 3:1:-1] * factor)
+  rows = jnp.arange(h) < size[:, :1]
+  columns = jnp.arange(w) < size[:, 1:]
+  shown = rows[:, :, None] & columns[:, None, :]
+  offset = -_content(batch) * window[:, 1::-1] * factor
+  line = jax.vmap(lambda x, *place: _linear(x, (0,), *place))
+  weights = [
+    line(
+      mask.max(2 - i).astype(jnp.float32),
+      factor[:, i : i + 1],
+      offset[:, i : i + 1],
     )
-
-  shown = jax.vmap(resample)(image, factor, offset) + fill
-  new = {"image": _as(shown, image.dtype)}
-  if "image_mask" in batch:
-    size = jnp.round(part * factor)
-    rows = jnp.arange(h) < size[:, :1]
-    columns = jnp.arange(w) < size[:, 1:]
-    mask = (rows[:, :, None] & columns[:, None, :]).astype(jnp.float32)
-    new["image_mask"] = mask.astype(batch["image_mask"].dtype)
-    kept = mask[..., None].astype(new["image"].dtype)
-    new["image"] = new["image"] * kept
-  return new
+    for i in range(2)
+  ]
+  weight = weights[0][:, :, None] * weights[1][:, None, :]
+  real = jnp.where(mask[..., None] > 0, image, 0).astype(jnp.float32)
+  mean = _resample(real, window, factor, batch)
+  mean = mean / jnp.maximum(weight, 1e-6)[..., None]
+  return {
+    "image": _as(jnp.where(shown[..., None], mean, 0), image.dtype),
+    "image_mask": shown.astype(mask.dtype),
+  }
 
 
 def _cut_boxes(batch: Batch, window: Array, visible: float) -> dict[str, Array]:

@@ -1,0 +1,29 @@
+"""Checks of what a user gives."""
+
+from collections.abc import Sequence
+
+from vision_jax.errors import UserError
+
+
+def check_class_names(what: str, names: Sequence[str]) -> None:
+  """Checks names by which figures and predictions tell classes apart.
+
+  Args:
+    what: what an error calls them.
+    names: k names; () is none.
+
+  Raises:
+    UserError: if two are the same, or one is empty.
+  """
+  names = list(names)
+  empty = [i for i, name in enumerate(names) if not str(name).strip()]
+  if empty:
+    raise UserError(
+      f"{what}: the name of class {empty[0]} is empty; expected one for each."
+    )
+  if len(set(names)) < len(names):
+    twice = next(name for name in names if names.count(name) > 1)
+    raise UserError(
+      f"{what}: has {twice!r} more than once, and one class's figures would "
+      "replace another's; expected names of their own."
+    )

@@ -1,0 +1,1 @@
+"""Predictions as files, one form each."""
