@@ -29,7 +29,6 @@ SUITES = MappingProxyType(
     "cifar10_generation": generation.CIFAR10,
     "imagenet": classification.IMAGENET,
     "camvid": segmentation.CAMVID,
-    "ade20k": segmentation.ADE20K,
     "ladder": detection.LADDER,
     "bccd": detection.BCCD,
     "coco": detection.COCO,

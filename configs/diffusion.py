@@ -10,22 +10,25 @@ from configs.generation_data import (
   sample_evals,
   signed_images,
 )
+from vision_jax.errors import UserError
 from vision_jax.experiment import Eval, Experiment, base_config
 from vision_jax.metrics.generation_extractor import Extractor
 from vision_jax.metrics.generation_scores import MeanOf
 from vision_jax.models.ddpm_unet import DDPMUNet
 from vision_jax.ops.diffusion import schedule
 from vision_jax.optim.optimizers import adamw
-from vision_jax.optim.schedules import warmup_cosine
+from vision_jax.optim.schedules import Schedule, constant, warmup_cosine
 from vision_jax.tasks.diffusion import Diffusion
 
 
 def diffusion_config(*, steps: int, batch_size: int, **values: Any) -> Any:
   """Returns a config with what every diffusion run has.
 
-  times: T of the schedule. sampler, sampling_steps, guidance: of the samples
-  that are evaluated, one for each of the first `eval_examples` test images, of
-  its class, or with real="train" for each training image. bound_terms: of the
+  times: T of the schedule. decay: of the rate after its warm-up, "cosine" or
+  "none". clip: whether denoised images are clipped to [-1, 1] while sampling.
+  sampler, sampling_steps, spacing, guidance: of the samples that are evaluated,
+  one for each of the first `eval_examples` test images, of its class, or with
+  real="train" for each training image. bound_terms: of the
   variational bound, bits per dimension, that are evaluated for each of these
   test images (a divisor of times); 0 is no bound. ema: decay of the averaged
   weights, which alone are evaluated.
@@ -46,6 +49,9 @@ def diffusion_config(*, steps: int, batch_size: int, **values: Any) -> Any:
       "drop_label": 0.1,
       "sampler": "ddim",
       "sampling_steps": 50,
+      "spacing": "even",
+      "clip": True,
+      "decay": "cosine",
       "guidance": 1.0,
       "bound_terms": 0,
       "real": "test",
@@ -101,8 +107,8 @@ def diffusion_experiment(
     weighting=config.weighting,
     variance=config.variance,
     drop_label=config.drop_label,
+    clip=config.clip,
   )
-  rate = warmup_cosine(config.lr, config.steps, warmup=config.warmup)
   evals = sample_evals(
     config,
     (train, test),
@@ -119,12 +125,22 @@ def diffusion_experiment(
     )
   return Experiment(
     task=task,
-    optimizers={"model": adamw(rate, weight_decay=0.0, clip=1.0)},
+    optimizers={"model": adamw(_rate(config), weight_decay=0.0, clip=1.0)},
     train_data=train,
     evals=evals,
     augment=augment,
     ema={"model": config.ema},
   )
+
+
+def _rate(config: Any) -> Schedule:
+  if config.decay == "none":
+    return constant(config.lr, warmup=config.warmup)
+  if config.decay != "cosine":
+    raise UserError(
+      f"decay: got {config.decay!r}; expected 'cosine' or 'none'."
+    )
+  return warmup_cosine(config.lr, config.steps, warmup=config.warmup)
 
 
 def _sampling(config: Any, task: Diffusion) -> Callable[..., Any]:
@@ -136,6 +152,7 @@ def _sampling(config: Any, task: Diffusion) -> Callable[..., Any]:
       key,
       sampler=config.sampler,
       steps=config.sampling_steps,
+      spacing=config.spacing,
       guidance=config.guidance,
     )
 

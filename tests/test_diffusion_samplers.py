@@ -208,3 +208,37 @@ def test_sampling_is_one_loop_in_one_program():
     )
     assert text.count("scan[") == 1 and "callback" not in text
     assert len(calls) == 1
+
+
+@pytest.mark.parametrize("steps", [1, 10, 100])
+def test_quadratic_times_are_those_of_ddims_cifar10(steps):
+  """The authors' loop, in float64: quadratic times, x0 not clipped."""
+  alphas = SCHEDULE.alpha_bar
+  seq = [int(s) for s in np.linspace(0, np.sqrt(800), steps) ** 2]
+  start = np.random.default_rng(0).normal(size=(2, 4, 4, 1))
+  x = start
+  for i, j in zip(reversed(seq), reversed([-1, *seq[:-1]]), strict=True):
+    now, after = alphas[i], alphas[j] if j >= 0 else 1.0
+    clean = 0.5 * x + 1.5 + i / 1000  # outside [-1, 1]
+    eps = (x - np.sqrt(now) * clean) / np.sqrt(1 - now)
+    x = np.sqrt(after) * clean + np.sqrt(1 - after) * eps
+  assert np.abs(x).max() > 1
+  got = diffusion.sample(
+    lambda x, t: diffusion.Denoised(
+      0.5 * x + 1.5 + t[:, None, None, None] / 1000
+    ),
+    SCHEDULE,
+    jax.random.split(jax.random.key(0), 2),
+    (4, 4, 1),
+    sampler="ddim",
+    steps=steps,
+    spacing="quadratic",
+    start=jnp.asarray(start, jnp.float32),
+  )
+  np.testing.assert_allclose(got, x, rtol=1e-3, atol=1e-3)
+
+
+def test_spacing_is_of_ddim_alone():
+  for sampler, spacing in (("ddpm", "quadratic"), ("ddim", "quadratik")):
+    with pytest.raises(ValueError, match="spacing"):
+      sampler_table(SCHEDULE, sampler, 5, spacing=spacing)

@@ -189,9 +189,11 @@ CIFAR10 = (
     _cifar10(
       f"cifar10_ddim_{steps}",
       f"cifar10_ddim_{steps}",
-      f" of {steps} DDIM steps",
+      f" of {steps} DDIM steps at quadratic times, not clipped on the way",
       sampler="ddim",
       sampling_steps=str(steps),
+      spacing="quadratic",
+      clip="False",
     )
     for steps in (10, 20, 50, 100)
   ),

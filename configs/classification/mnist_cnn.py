@@ -1,7 +1,7 @@
 """A small CNN on MNIST: >= 99.4 % test accuracy, a few minutes on 2 cores.
 
-Random shifts by up to two pixels, a one-cycle rate and averaged weights. 5,000
-training images are held out to choose the best checkpoint; the figure reported
+Random shifts by up to two pixels and a one-cycle rate. 5,000 training images
+are held out to choose the best checkpoint; the figure reported
 is the last step's on test. The net was chosen by a few runs of one seed that
 looked at test, so that figure flatters a little.
 """

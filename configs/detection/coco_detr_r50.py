@@ -4,7 +4,8 @@ Carion et al., 2020, table 1 (500 epochs; 40.6 after 300), val2017. The folder
 `--config.data_dir` has annotations/instances_SPLIT.json, train2017 and val2017.
 `--config.backbone=R101` is 43.5, `R50-DC5` 43.3, `R101-DC5` 44.9. The backbone
 has to start from ImageNet: `--init_from=WORKDIR|FILE`; its BatchNorm, stem and
-first stage stay as they are, and its rate is a tenth.
+first stage stay as they are, and its rate is a tenth. All that trains decays,
+norms and biases too, as in the paper's code.
 
 Differs from the paper: images are fitted into one square canvas, whose side is
 `--config.image_size`, and random windows are cut on the device. Days on eight
@@ -92,6 +93,7 @@ def build(config):
   optimizer = adamw(
     step_decay(config.lr, [config.drop_at]),
     weight_decay=config.weight_decay,
+    no_decay=(),
     rates={"^backbone/": config.backbone_rate},
     frozen=tuple(config.frozen),
     clip=config.clip,

@@ -1,13 +1,15 @@
 """DDPM on CIFAR-10 by the paper's recipe: FID 3.17 (Ho et al., 2020).
 
 35.7M parameters, 800,000 steps of batch 128, rate 2e-4 after 5,000 steps of
-warm-up, clipping at 1, flips, averaged weights of decay 0.9999; unconditional.
-GPUs only: days on one. Not run here. Differs from the paper: samples are by 50
-steps of DDIM and measured through a ResNet-20 trained apart on first use
-(frechet_cifar10_resnet20, on 10,000 test images). --config.inception=FILE,
-pytorch-fid's weights, measures them by `fid`; the published protocol, 50,000
-samples against the training images, takes --config.real=train too, and 3.17 is
-of --config.sampler=ddpm --config.sampling_steps=1000.
+warm-up without decay, clipping at 1, flips, averaged weights of decay 0.9999;
+unconditional. GPUs only: days on one. Not run here. Differs from the paper:
+samples are by 50 steps of DDIM and measured through a ResNet-20 trained apart
+on first use (frechet_cifar10_resnet20, on 10,000 test images).
+--config.inception=FILE, pytorch-fid's weights, measures them by `fid`; the
+published protocol, 50,000 samples against the training images, takes
+--config.real=train too, and 3.17 is of --config.sampler=ddpm
+--config.sampling_steps=1000. DDIM's figures (4.67 of 50 steps, Song et al.,
+2021) are of --config.spacing=quadratic --config.clip=False.
 """
 
 from configs import extractors
@@ -38,6 +40,7 @@ def get_config(variant="full"):
     dropout=0.1,
     lr=2e-4,
     warmup=5 if tiny else 5000,
+    decay="none",
     sampling_steps=2 if tiny else 50,
     inception="",
     tiny_extractor=tiny,

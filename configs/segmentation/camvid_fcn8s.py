@@ -1,9 +1,10 @@
-"""FCN-8s on CamVid, from scratch: mIoU 50.4 at 360 x 480 is what to reach.
+"""FCN-8s on CamVid, from scratch, at 360 x 480.
 
-VGG-16 with BatchNorm, since nothing is pretrained, and fc6 and fc7 of 1,024
-features; `--config.hidden=4096` is the paper's. Data as in camvid_unet.py. For
-a GPU; not run there yet. The variant `cpu`, narrow and at half the resolution,
-is not comparable; not run to its end either.
+Published: mIoU 50.4, of a VGG-16 that starts from ImageNet's weights, so not
+comparable. VGG-16 with BatchNorm, since nothing is pretrained, and fc6 and fc7
+of 1,024 features; `--config.hidden=4096` is the paper's. Data as in
+camvid_unet.py. For a GPU; not run there yet. The variant `cpu`, narrow and at
+half the resolution, is not comparable; not run to its end either.
 """
 
 from configs.segmentation_data import (

@@ -74,10 +74,9 @@ class Block(nn.Module):
 class ViT(nn.Module):
   """Vision transformer; fields of the published sizes come from `variant`.
 
-  Paths: embedding, cls, positions, block0, block1, ..., norm, map, head.
+  Paths: embedding, cls, positions, block0, ..., norm, map, pre_logits, head.
 
-  Differs from the paper: no hidden layer in the head, as when fine-tuned; the
-  head's kernel starts at 0.
+  Differs from the paper: the head's kernel starts at 0.
 
   Attributes:
     num_classes: k.
@@ -89,6 +88,8 @@ class ViT(nn.Module):
     head: what is classified: "cls" (a class token), "gap" (the tokens' mean)
       or "map" (attention pooling).
     positions: "learned", or "sincos2d" (fixed).
+    pre_logits: whether the head has a hidden layer, of d features with tanh, as
+      the paper's has in pre-training.
     grid: (h, w) in patches of the learned positions, which are interpolated to
       the image's; None for the image's own. Give it to use weights at another
       resolution than they were trained at.
@@ -107,6 +108,7 @@ class ViT(nn.Module):
   mlp_ratio: int = 4
   head: str = "cls"
   positions: str = "learned"
+  pre_logits: bool = False
   grid: tuple[int, int] | None = None
   dropout: float = 0.0
   drop_path: float = 0.0
@@ -132,6 +134,8 @@ class ViT(nn.Module):
         name=f"block{i}",
       )(x, train)
     x = self._pool(nn.LayerNorm(1e-6, self.dtype, name="norm")(x))
+    if self.pre_logits:
+      x = jnp.tanh(Dense(self.features, True, self.dtype, name="pre_logits")(x))
     init = nn.initializers.zeros
     head = Dense(self.num_classes, True, self.dtype, init, name="head")
     return head(x).astype(jnp.float32)

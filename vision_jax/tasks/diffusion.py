@@ -112,6 +112,7 @@ class Diffusion:
     steps: int = 50,
     guidance: float = 1.0,
     eta: float = 0.0,
+    spacing: str = "even",
   ) -> dict[str, Array]:
     """Draws `image` (b, h, w, c), one for each `index` of the batch.
 
@@ -125,6 +126,7 @@ class Diffusion:
       steps: of the sampler, at most the schedule's.
       guidance: 1 samples the class as it was learned, more exaggerates it.
       eta: of ddim, 0 (deterministic) to 1.
+      spacing: of ddim's times, "even" or "quadratic".
 
     Raises:
       UserError: for an unknown sampler, too many steps, or guidance of an
@@ -141,6 +143,7 @@ class Diffusion:
       sampler=sampler,
       steps=steps,
       eta=eta,
+      spacing=spacing,
       variance=self.variance,
     )
     return {"image": jnp.clip(image, *SIGNED)}

@@ -28,6 +28,7 @@ def sample(
   steps: int = 50,
   eta: float = 0.0,
   variance: str = "large",
+  spacing: str = "even",
   start: Array | None = None,
 ) -> Array:
   """Draws one image for each key; pure, to be compiled by the caller.
@@ -41,6 +42,7 @@ def sample(
     steps: of the sampler, at most T; heun evaluates twice a step.
     eta: of ddim; of no other sampler.
     variance: of ddpm: "small", "large" or "learned".
+    spacing: of ddim's times: "even" or "quadratic".
     start: (b, *shape) the first noise, in place of one drawn from `keys`.
 
   Returns:
@@ -48,9 +50,11 @@ def sample(
 
   Raises:
     UserError: for an unknown sampler (with the nearest), too many steps, or
-      an eta of another sampler than ddim.
+      an eta or spacing of another sampler than ddim.
   """
-  table = sampler_table(schedule, sampler, steps, eta=eta, variance=variance)
+  table = sampler_table(
+    schedule, sampler, steps, eta=eta, variance=variance, spacing=spacing
+  )
   random = bool(table.noise.any())
   x = normals(keys, 0, shape) if start is None else start
   numbers = jnp.arange(1, len(table.t) + 1)
@@ -81,16 +85,18 @@ def sampler_table(
   *,
   eta: float = 0.0,
   variance: str = "large",
+  spacing: str = "even",
 ) -> tables.Table:
   """Returns the table of a sampler by name; see `sample`."""
   check_name("sampler", sampler, SAMPLERS)
   if sampler == "ddim":
-    return tables.ddim(schedule, steps, eta)
-  if eta:
-    raise UserError(
-      f"eta: got {eta} with {sampler!r}, which has none; expected 0, or the "
-      "sampler 'ddim'."
-    )
+    return tables.ddim(schedule, steps, eta, spacing)
+  for name, value, none in (("eta", eta, 0), ("spacing", spacing, "even")):
+    if value != none:
+      raise UserError(
+        f"{name}: got {value!r} with {sampler!r}, which has none; expected "
+        f"{none!r}, or the sampler 'ddim'."
+      )
   if sampler == "ddpm":
     return tables.ddpm(schedule, steps, variance)
   return {"dpmpp": tables.dpmpp, "heun": tables.heun}[sampler](schedule, steps)
