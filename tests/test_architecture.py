@@ -37,13 +37,15 @@ ALLOWED = {
   "sources": {"experiment", "paths"},
   "trust": {"sources"},
   "process": {"tuning"},
+  "blame": set(),
+  "debug": {"blame", "core", "recipe", "train"},
   "predict": {"core", "experiment", "data", "viz"},
   "recipe": {"experiment", "paths", "sources", "trust", "values"},
   "sample": {"core", "experiment", "train", "viz"},
   "modes": {"core", "experiment", "recipe", "train", "predict", "sample"},
   "command": {
-    *("core", "data", "experiment", "recipe", "train", "modes", "paths"),
-    *("process", "trust"),
+    *("core", "data", "debug", "experiment", "recipe", "train", "modes"),
+    *("paths", "process", "trust"),
   },
   "main": {"command", "paths", "tuning"},
 }

@@ -3,18 +3,19 @@
 import contextlib
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 from absl import flags
 from etils import epath
 
+from vision_jax import debug as debugging
 from vision_jax import recipe as recipes
 from vision_jax import trust
 from vision_jax.core.execution import Jit, make_execution
 from vision_jax.data.reading import set_max_pixels
-from vision_jax.errors import RunFailure, UserError, files_of
+from vision_jax.errors import UserError, files_of
 from vision_jax.experiment import Experiment
 from vision_jax.modes import Trained, evaluate, predict, sample
 from vision_jax.paths import CONFIG_KEYS
@@ -47,18 +48,23 @@ def run(values: flags.FlagValues, overrides: Mapping[str, str]) -> int:
 
 def _run(values: flags.FlagValues, overrides: Mapping[str, str]) -> int:
   workdir = epath.Path(values.workdir)
+  debug = debugging.parse(values.debug)
   if values.mode == "train":
     recipe = _recipe(values, overrides, workdir)
     set_up(values, recipe.config.convolutional, _teller(values))
-    with files_of(*_places(values, recipe)), _device_memory(recipe.config):
-      return _train(values, recipe, workdir)
+    debugging.switch(debug, values.execution)
+    with files_of(*_places(values, recipe)), debugging.failures(recipe.config):
+      if debug.step is None:
+        return _train(values, recipe, workdir)
+      debugging.look_into(debug.step, values, recipe, workdir, _say)
+      return 0
   recipe, batch = recipes.load_workdir(
     workdir, _teller(values), trusted=values.trust_workdir
   )
   _override(recipe, overrides, workdir)
   set_up(values, recipe.config.convolutional, _teller(values))
   mode = {"eval": evaluate, "predict": predict, "sample": sample}[values.mode]
-  with files_of(*_places(values, recipe)), _device_memory(recipe.config):
+  with files_of(*_places(values, recipe)), debugging.failures(recipe.config):
     mode(Trained(values, recipe, workdir, batch, _say))
   return 0
 
@@ -68,26 +74,6 @@ def _places(values: flags.FlagValues, recipe: Recipe) -> list[str]:
   named = [values.workdir, values.output, values.images, values.init_from]
   named += [recipe.config.get(key) for key in CONFIG_KEYS]
   return [place for place in named if place]
-
-
-@contextlib.contextmanager
-def _device_memory(config: Any) -> Iterator[None]:
-  """Says what a run that does not fit its devices can do about it."""
-  try:
-    yield
-  except jax.errors.JaxRuntimeError as error:
-    if not str(error).startswith("RESOURCE_EXHAUSTED"):
-      raise
-    remat = config.get("remat")
-    raise RunFailure(
-      f"Out of device memory, with batch_size {config.batch_size}, accumulate "
-      f"{config.accumulate} and "
-      + ("no remat" if remat is None else f"remat {remat}")
-      + ". Use a smaller --config.batch_size, or split each batch by "
-      f"--config.accumulate={2 * config.accumulate}"
-      + (", or --config.remat=true" if remat is False else "")
-      + f", or more devices. ({str(error).splitlines()[0]:.200})"
-    ) from error
 
 
 def _say(text: str) -> None:

@@ -21,7 +21,15 @@ class UserError(ValueError):
 
 
 class RunFailure(RuntimeError):
-  """A run that cannot go on, though what was given is right."""
+  """A run that cannot go on, though what was given is right.
+
+  Attributes:
+    look: the flag that, added to the same command, shows why; "" for none.
+  """
+
+  def __init__(self, message: str, *, look: str = ""):
+    super().__init__(message)
+    self.look = look
 
 
 @contextlib.contextmanager

@@ -12,6 +12,8 @@ once it needs it, so that --help answers at once and the allocator is set first.
 
 import functools
 import os
+import re
+import shlex
 import sys
 import traceback
 from collections.abc import Sequence
@@ -120,6 +122,14 @@ def define_flags() -> flags.FlagValues:
     CACHE,
     "Folder of compiled programs, or off; JAX_COMPILATION_CACHE_DIR goes "
     "first.",
+  )
+  text(
+    "debug",
+    "",
+    "Train: nojit runs every operation by itself, nans stops at the operation "
+    "that gives NaN, step:N goes back to the last checkpoint, trains up to "
+    "step N and does that one without jit, to find what is not finite; that "
+    "writes nothing. Separated by commas.",
   )
   switch(
     "trust_workdir",
@@ -233,7 +243,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     if "--traceback" in argv:
       traceback.print_exc()
     print(f"error: {error}", file=sys.stderr)
-    return FAILED if isinstance(error, RunFailure) else BAD_INPUT
+    if isinstance(error, UserError):
+      return BAD_INPUT
+    if error.look:
+      print(f"To see where: {_again(argv, error.look)}", file=sys.stderr)
+    return FAILED
+
+
+def _again(argv: Sequence[str], flag: str) -> str:
+  """Returns the same command with one more flag, for one process."""
+  several = re.compile("--?(coordinator|num_processes|process_id)(=|$)")
+  words, skip = [], False
+  for word in argv:
+    drop, skip = skip, False
+    if several.match(word):
+      drop, skip = True, "=" not in word
+    words += [] if drop else [word]
+  return shlex.join(["python", "-m", "vision_jax.main", *words, flag])
 
 
 if __name__ == "__main__":

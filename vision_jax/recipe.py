@@ -100,8 +100,8 @@ def load(
   variant = variant or "full"
   if source is None:
     source = sources.read(path)
+  module = sources.load(source, str(sources.look(path) or path))
   path = sources.canonical(path)
-  module = sources.load(source, path)
   config = sources.values(module, variant, path)
   override(config, overrides or {})
   if hasattr(module, "resolve"):

@@ -136,7 +136,8 @@ def _nan_unless_valid(loss: Array, label: Array, k: int) -> Array:
   # On the loss alone, so that a masked example's gradient stays 0.
   if not _is_class(label):
     return loss
-  return jnp.where((label >= 0) & (label < k), loss, jnp.nan)
+  # 0 / 0 rather than a constant NaN, which jax's own search would stop at.
+  return loss + 0.0 / ((label >= 0) & (label < k))
 
 
 def _indicators(label: Array, k: int) -> Array:

@@ -19,7 +19,7 @@ from vision_jax.train.logging import Writer
 from vision_jax.train.prefetch import Prefetch
 from vision_jax.train.progress import Progress
 from vision_jax.train.skipped import count_skipped
-from vision_jax.train.timing import Clock, Compilation, peak_bytes
+from vision_jax.train.timing import Clock, Compilation, debugging, peak_bytes
 from vision_jax.train.trace import Trace
 
 IN_FLIGHT = 2  # steps that may be dispatched and not finished
@@ -119,7 +119,7 @@ class Training:
       for number in steps:
         if self.trace:
           self.trace.before(number + 1)
-        with jax.transfer_guard("disallow"):
+        with jax.transfer_guard("allow" if debugging() else "disallow"):
           if number > start:
             batch = next(batches)
           state, logs = compiled.step(state, batch)
@@ -209,5 +209,6 @@ class Training:
     raise NotFinite(
       f"Step {bad + 1} gave a loss or gradient that is not finite; the state "
       f"before it was kept and {kept}. Lower the learning rate, clip the "
-      "gradient, or look for bad values in the data."
+      "gradient, or look for bad values in the data.",
+      look=f"--debug=step:{bad + 1}",
     )

@@ -68,6 +68,9 @@ class Clock:
 class Compilation:
   """Compiles a step ahead of its first call and says what that took.
 
+  Under jax's switches for debugging the step stays as it is: only so can it run
+  without jit, and tell which operation gives NaN.
+
   Attributes:
     step: the compiled step.
     figures: `time/compile_s`, `time/compile_cached` (1 where the persistent
@@ -75,6 +78,9 @@ class Compilation:
   """
 
   def __init__(self, step: Any, *args: Any, devices: int):
+    self.step, self.figures = step, {}
+    if debugging():
+      return
     hits = []
 
     def listen(event: str, **_: Any) -> None:
@@ -94,6 +100,14 @@ class Compilation:
     flops = (self.step.cost_analysis() or {}).get("flops", 0)
     if flops > 0:
       self.figures["flops/step"] = float(flops) * devices
+
+
+def debugging() -> bool:
+  """Whether one of jax's switches for debugging is on."""
+  config = jax.config
+  return (
+    config.jax_disable_jit or config.jax_debug_nans or config.jax_debug_infs
+  )
 
 
 def peak_bytes() -> float:
