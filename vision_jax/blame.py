@@ -26,6 +26,8 @@ OURS = __file__.rpartition("/")[0] + "/"  # may lie among the libraries
 NESTED = ("jaxpr", "call_jaxpr")
 WHOLE = ("scan", "while", "cond", "shard_map", "pallas_call")
 
+SPREADING = ("convert_element_type", "broadcast_in_dim")  # of constants
+
 
 @dataclasses.dataclass(frozen=True)
 class Origin:
@@ -105,9 +107,12 @@ class _Value:
 
 
 def _run(
-  jaxpr: Any, consts: Sequence[Any], inputs: Sequence[_Value]
+  jaxpr: Any, consts: Sequence[Any], inputs: Sequence[_Value], outer: str = ""
 ) -> list[_Value]:
-  """Does the operations of a traced function one by one."""
+  """Does the operations of a traced function one by one.
+
+  `outer` is the line that calls it, for operations inside jax's own functions.
+  """
   known = {
     var: _Value(x) for var, x in zip(jaxpr.constvars, consts, strict=True)
   }
@@ -118,7 +123,7 @@ def _run(
     return _Value(var.val) if isinstance(var, jex.Literal) else known[var]
 
   for number, eqn in enumerate(jaxpr.eqns):
-    outputs = _apply(eqn, [value(var) for var in eqn.invars])
+    outputs = _apply(eqn, [value(var) for var in eqn.invars], outer)
     known |= dict(zip(eqn.outvars, outputs, strict=True))
     for var in last.get(number, ()):
       del known[var]
@@ -138,26 +143,31 @@ def _last_uses(jaxpr: Any) -> dict[int, list[Any]]:
   return last
 
 
-def _apply(eqn: Any, inputs: list[_Value]) -> list[_Value]:
+def _apply(eqn: Any, inputs: list[_Value], outer: str) -> list[_Value]:
   """Does one operation, or those inside it."""
   name = eqn.primitive.name
   if name == "cond":
     branch = eqn.params["branches"][int(inputs[0].array)]
-    return _run(branch.jaxpr, branch.consts, inputs[1:])
+    return _run(branch.jaxpr, branch.consts, inputs[1:], _line(eqn) or outer)
   inner = next((eqn.params[key] for key in NESTED if key in eqn.params), None)
   if inner is not None and name not in WHOLE:
-    consts = getattr(inner, "consts", ())
-    return _run(getattr(inner, "jaxpr", inner), consts, inputs)
+    jaxpr, consts = getattr(inner, "jaxpr", inner), getattr(inner, "consts", ())
+    return _run(jaxpr, consts, inputs, _line(eqn) or outer)
   params = eqn.primitive.get_bind_params(eqn.params)
   with eqn.ctx.manager:
     outputs = eqn.primitive.bind(*(v.array for v in inputs), **params)
   outputs = outputs if eqn.primitive.multiple_results else [outputs]
   if name == "scan" and any(_kind(x) for x in outputs):
-    return _unroll(eqn, inputs)
-  return [_Value(x, _origin(eqn, x, inputs)) for x in outputs]
+    return _unroll(eqn, inputs, _line(eqn) or outer)
+  return [_Value(x, _origin(eqn, x, inputs, outer)) for x in outputs]
 
 
-def _unroll(eqn: Any, inputs: list[_Value]) -> list[_Value]:
+def _line(eqn: Any) -> str:
+  frames = getattr(eqn.source_info.traceback, "frames", ())
+  return place((f.file_name, f.line_num, f.function_name) for f in frames)
+
+
+def _unroll(eqn: Any, inputs: list[_Value], outer: str) -> list[_Value]:
   """Does a scan turn by turn: what is stacked has an axis more than inside."""
   body, turns = eqn.params["jaxpr"], range(eqn.params["length"])
   whole = _unstacked(eqn.invars, body.jaxpr.invars)
@@ -166,7 +176,7 @@ def _unroll(eqn: Any, inputs: list[_Value]) -> list[_Value]:
   rows = {}
   for turn in reversed(turns) if eqn.params["reverse"] else turns:
     slices = [_Value(v.array[turn], v.origin) for v in inputs[whole:]]
-    results = _run(body.jaxpr, body.consts, [*consts, *carry, *slices])
+    results = _run(body.jaxpr, body.consts, [*consts, *carry, *slices], outer)
     carry, rows[turn] = results[:kept], results[kept:]
   columns = zip(*(rows[turn] for turn in turns), strict=True)
   return [*carry, *(_stack(column) for column in columns)]
@@ -183,7 +193,9 @@ def _stack(column: Sequence[_Value]) -> _Value:
   return _Value(array, next(origins, None))
 
 
-def _origin(eqn: Any, output: Any, inputs: list[_Value]) -> Origin | None:
+def _origin(
+  eqn: Any, output: Any, inputs: list[_Value], outer: str
+) -> Origin | None:
   """Blames an operation, or what its inputs are to blame for."""
   kind = _kind(output)
   if not kind:
@@ -194,13 +206,11 @@ def _origin(eqn: Any, output: Any, inputs: list[_Value]) -> Origin | None:
     given[found] = given.get(found) or value.origin
   name, cause = f"`{eqn.primitive.name}`", given.get("inf") or given.get("nan")
   if kind in given:
-    if given[kind]:
+    if given[kind] or eqn.primitive.name in SPREADING:
       return given[kind]
     name, cause = f"a constant in {name}", None
-  source = eqn.source_info
-  frames = getattr(source.traceback, "frames", ())
-  where = place((f.file_name, f.line_num, f.function_name) for f in frames)
-  return Origin(kind, name, str(source.name_stack), where, cause)
+  module = str(eqn.source_info.name_stack)
+  return Origin(kind, name, module, _line(eqn) or outer, cause)
 
 
 def _argument(name: str, path: Any, x: Any) -> Origin | None:

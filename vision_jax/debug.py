@@ -128,7 +128,7 @@ def look_into(
       "--num_processes and --process_id."
     )
   execution = make_execution(values.execution, values.mesh)
-  experiment = recipe.build(execution.axis)
+  experiment = recipe.build()
   load = experiment.train_data.shard(0, 1).batch
   state, start = _begin(experiment, execution, load(0), values, recipe, workdir)
   if start >= step:
@@ -145,7 +145,7 @@ def look_into(
   here = jax.local_devices()[0]
   state = jax.device_put(state.replace(bad_step=state.bad_step * 0 - 1), here)
   batch = jax.device_put(dict(load(step - 1)), here)
-  _take_apart(step, _step(recipe.build(None), config, None), state, batch, say)
+  _take_apart(step, _step(experiment, config, None), state, batch, say)
 
 
 def _begin(experiment, execution, batch, values, recipe, workdir):
