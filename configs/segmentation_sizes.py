@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from vision_jax.data.errors import BadImage
+from vision_jax.data.reading import reading
 from vision_jax.viz.overlay import resize_mask
 
 
@@ -52,7 +54,7 @@ class OwnSize:
 
 def _size(path: pathlib.Path) -> tuple[int, int] | None:
   try:
-    with Image.open(path) as image:
+    with reading(str(path)), Image.open(path) as image:
       return image.size[::-1]
-  except (OSError, SyntaxError, ValueError):
+  except BadImage:
     return None  # decoding says what is wrong

@@ -6,7 +6,13 @@ import pytest
 from PIL import Image
 
 from configs import detection_data, segmentation_data
-from configs.data import IMAGENET, large_images
+from configs.data import (
+  DIGIT_NAMES,
+  GREY,
+  IMAGENET,
+  large_images,
+  small_images,
+)
 from tests.data_fixtures import encode, picture
 from vision_jax.core.execution import Jit, Pmap
 from vision_jax.errors import UserError
@@ -199,3 +205,11 @@ def test_a_tiny_variant_says_that_it_leaves_ones_own_pictures_out(
   digits.data_dir = ""
   large_images(digits, IMAGENET)
   assert len(caplog.messages) == before
+
+
+def test_digits_are_not_made_smaller_than_they_are():
+  """Of 7 pixels they would be black."""
+  given = {"dataset": "digits", "channels": 1, "holdout": 0, "image_size": 7}
+  data = small_images(folder_config("", **given), GREY, DIGIT_NAMES)
+  with pytest.raises(UserError, match=r"image_size: got 7; expected 8 or more"):
+    data.train_data.batch(0)

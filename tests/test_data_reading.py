@@ -245,6 +245,15 @@ def test_every_note_of_the_orientation_turns_the_picture(name, value):
   assert np.abs(got - expected).mean() < 4  # what JPEG loses
 
 
+@pytest.mark.parametrize("value", TURNS)
+@pytest.mark.parametrize("name", [n for n in NOTES if n[:3] in ("png", "tif")])
+def test_a_mask_is_turned_as_its_picture_is(name, value):
+  mask = np.arange(24, dtype=np.uint8).reshape(4, 6)
+  data = NOTES[name](Image.fromarray(mask), value)
+  got = decode_target(24)({"target": data}, None)["target"]
+  np.testing.assert_array_equal(got, TURNS[value](mask))
+
+
 def test_where_the_size_cannot_tell_it_is_said_once(caplog):
   """labelImg#376: annotations drawn on the pixels as they are stored."""
   wide, square = (Image.fromarray(picture(24, w)) for w in (36, 24))

@@ -9,6 +9,7 @@ from PIL import Image
 
 from vision_jax.data.errors import DataError, some
 from vision_jax.data.images import check_png, resize_image
+from vision_jax.data.orientation import noted, upright
 from vision_jax.data.reading import check_pixels, reading
 from vision_jax.data.source import Example
 from vision_jax.data.transforms import Transform
@@ -101,6 +102,8 @@ def resize_with_target(size: tuple[int, int]) -> Transform:
 def open_mask(data: bytes, name: str) -> np.ndarray:
   """Decodes a mask to (h w) integers; a palette's are its indices.
 
+  It is turned upright as a picture is, if it has a note of its own.
+
   Raises:
     BadImage: if it is no whole image.
     DataError: if it is in a lossy format, or has no whole number a pixel.
@@ -112,6 +115,7 @@ def open_mask(data: bytes, name: str) -> np.ndarray:
       check_pixels(*image.size[::-1])
       _check_lossless(image, data, name)
       mask = np.array(image)
+      mask = upright(mask, noted(image))
   return _whole(mask, name)
 
 
