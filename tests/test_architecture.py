@@ -39,9 +39,10 @@ ALLOWED = {
   "process": {"tuning"},
   "blame": set(),
   "debug": {"blame", "core", "recipe", "train"},
-  "predict": {"core", "experiment", "data", "viz"},
+  "outputs": set(),
+  "predict": {"core", "experiment", "data", "outputs", "viz"},
   "recipe": {"experiment", "paths", "sources", "trust", "values"},
-  "sample": {"core", "experiment", "train", "viz"},
+  "sample": {"core", "experiment", "outputs", "train", "viz"},
   "modes": {"core", "experiment", "recipe", "train", "predict", "sample"},
   "command": {
     *("core", "data", "debug", "experiment", "recipe", "train", "modes"),

@@ -1,10 +1,12 @@
 """Pictures in, predictions out, also where the training data are gone."""
 
 import json
+import pathlib
 import re
 import shutil
 import types
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -13,11 +15,13 @@ from PIL import Image
 
 from tests.programs.blobs import CLASSES, Blobs, Net
 from tests.programs.command import BLOBS, ROOT, call, stored, train
-from tests.programs.files import write_folder
-from vision_jax.core.execution import make_execution
-from vision_jax.data.transforms import decode, to_float
+from tests.programs.files import content, write_folder
+from vision_jax import outputs
+from vision_jax.core.execution import Jit, make_execution
+from vision_jax.data.transforms import decode, resize, to_float
+from vision_jax.errors import UserError
 from vision_jax.experiment import Predict
-from vision_jax.predict import predict_folder
+from vision_jax.predict import MaskWriter, predict_folder
 
 pytestmark = pytest.mark.xdist_group("predict")
 COUNT = 70  # more than two batches
@@ -152,7 +156,7 @@ def test_what_fills_a_batch_is_a_picture(tmp_path, pictures):
       darkest = jnp.min(jnp.sum(batch["image"], (1, 2, 3)))
       return {"logits": jnp.full((b, 2), darkest)}
 
-  def write(file, row):
+  def write(file, row, name):
     return {"darkest": float(row["logits"][0])}
 
   write.close = lambda: None
@@ -184,6 +188,58 @@ def test_what_is_missing(trained, flags, message):
   result = call("--mode=predict", f"--workdir={trained}", *flags)
   assert result.code == 2
   assert message in result.err
+
+
+def test_outputs_have_names_of_their_own():
+  given = ["cell.jpg", "cell.png", "Cell.bmp", "b.png", "c.png", "c.png.gif"]
+  files = [pathlib.Path("x", name) for name in given]
+  got = outputs.names(files)
+  assert got == ["cell.jpg", "cell.png", "Cell.bmp", "b", "c", "c.png.gif"]
+  assert len({name.casefold() for name in got}) == len(got)
+
+
+class Half:
+  """A task whose mask is the picture's upper left value."""
+
+  def predict(self, params, stats, batch, key):
+    del params, stats, key
+    return {"target": batch["image"][..., 0].astype(int)}
+
+
+def test_pictures_of_one_name_have_masks_and_overlays_of_their_own(tmp_path):
+  pictures = {"cell.jpg": (0, 8, 6), "cell.png": (3, 10, 4), "b.png": (1, 5, 5)}
+  (tmp_path / "in").mkdir()
+  for name, (value, h, w) in pictures.items():
+    image = np.full((h, w, 3), value, np.uint8)
+    Image.fromarray(image).save(tmp_path / "in" / name)
+  experiment = types.SimpleNamespace(
+    task=Half(),
+    predict=Predict([decode(3), resize((8, 8))], (), MaskWriter),
+  )
+  write = lambda: predict_folder(
+    experiment,
+    ((), ()),
+    Jit(devices=jax.devices()[:1]),
+    str(tmp_path / "in"),
+    epath.Path(tmp_path / "out"),
+    batch_size=2,
+  )
+  write()
+  text = (tmp_path / "out" / "predictions.jsonl").read_text()
+  lines = {
+    pathlib.Path(line["file"]).name: line
+    for line in map(json.loads, text.splitlines())
+  }
+  assert lines.keys() == pictures.keys()
+  assert lines["b.png"]["mask"].endswith("masks/b.png")
+  for name, (value, h, w) in pictures.items():
+    mask = np.asarray(Image.open(lines[name]["mask"]))
+    np.testing.assert_array_equal(mask, np.full((h, w), value))
+    assert Image.open(lines[name]["overlay"]).size == (w, h)
+  before = content(tmp_path / "out")
+  with pytest.raises(UserError, match=r"earlier call \(masks, over"):
+    write()
+  assert content(tmp_path / "out") == before
 
 
 def test_a_folder_without_images(tmp_path, trained):

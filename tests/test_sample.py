@@ -8,8 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests.programs.files import content
 from tests.tables import small_diffusion
 from vision_jax.core.execution import Jit, Pmap
+from vision_jax.errors import RunFailure, UserError
 from vision_jax.ops.augment.keys import example_keys
 from vision_jax.sample import sample_folder, to_bytes
 
@@ -112,13 +114,31 @@ class Blind:
     ({"num_samples": 0}, "expected at least 1"),
     ({"steps": 5}, "--steps: Painter samples without it; it takes contrast"),
     ({"task": Blind()}, "--mode=sample: Blind does not generate"),
-    ({"scale": np.nan}, "not finite"),
   ],
 )
 def test_bad_input_is_an_error_and_writes_nothing(tmp_path, options, message):
   with pytest.raises(ValueError, match=message):
     draw(tmp_path / "out", **options)
   assert not (tmp_path / "out").exists()
+
+
+def test_samples_that_are_not_finite_are_a_failure(tmp_path):
+  with pytest.raises(RunFailure, match="not finite"):
+    draw(tmp_path / "out", scale=np.nan)
+  assert not (tmp_path / "out").exists()
+
+
+def test_a_second_call_leaves_the_first_ones_samples_alone(tmp_path):
+  draw(tmp_path, num_samples=3)
+  before = content(tmp_path)
+  with pytest.raises(
+    UserError, match=r"earlier call \(00000.png, .*, \.\.\.\)"
+  ):
+    draw(tmp_path, num_samples=2, seed=1)
+  assert content(tmp_path) == before
+  (tmp_path / "mine").mkdir()
+  (tmp_path / "mine" / "photo.png").touch()  # not of a call
+  draw(tmp_path / "mine", num_samples=2)
 
 
 @pytest.mark.parametrize(

@@ -33,11 +33,11 @@ def test_predictions_are_overlays_and_cocos_json(tmp_path):
   writer = BoxWriter(output, ("cat", "dog"))
   for name in ("a", "b"):
     write_png(tmp_path / f"{name}.png", np.full((20, 30, 3), 90, np.uint8))
-    told = writer(tmp_path / f"{name}.png", ROW)
+    told = writer(tmp_path / f"{name}.png", ROW, f"{name}.x")
   writer.close()
   (box,) = told["boxes"]
   assert box["class"] == "dog" and box["xyxy"] == [2, 3, 12, 9]
-  assert (output / "overlays" / "a.png").is_file()
+  assert (output / "overlays" / "a.x.png").is_file()
   results = read(output / "results.json")
   assert [r["image_id"] for r in results] == [1, 1, 2, 2]
   assert [r["category_id"] for r in results] == [2, 1, 2, 1]

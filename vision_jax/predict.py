@@ -9,6 +9,7 @@ import jax
 import numpy as np
 from etils import epath
 
+from vision_jax import outputs
 from vision_jax.core.execution import Jit
 from vision_jax.core.step import make_predict_step
 from vision_jax.data.folders import ImageList
@@ -19,14 +20,20 @@ from vision_jax.experiment import Experiment
 from vision_jax.viz.masks import write_masks
 
 TOP = 5
+WRITTEN = r"masks|overlays|.*\.jsonl?"  # in the output folder
 Row = Mapping[str, np.ndarray]
 
 
 class Writer(Protocol):
   """Makes of one image's outputs an object, and files beside it."""
 
-  def __call__(self, file: pathlib.Path, row: Row) -> dict[str, Any]:
-    """Returns what `predictions.jsonl` tells of an image."""
+  def __call__(
+    self, file: pathlib.Path, row: Row, name: str = ""
+  ) -> dict[str, Any]:
+    """Returns what `predictions.jsonl` tells of an image.
+
+    Files beside it are called `name`, which no other image of the call has.
+    """
 
   def close(self) -> None:
     """Writes what is of all images together."""
@@ -43,9 +50,11 @@ class ClassWriter:
     del output
     self._names = class_names
 
-  def __call__(self, file: pathlib.Path, row: Row) -> dict[str, Any]:
+  def __call__(
+    self, file: pathlib.Path, row: Row, name: str = ""
+  ) -> dict[str, Any]:
     """Returns the classes of an image."""
-    del file
+    del file, name
     shifted = np.exp(row["logits"] - row["logits"].max())
     scores = shifted / shifted.sum()
     order = np.argsort(-scores)[:TOP]
@@ -72,12 +81,14 @@ class MaskWriter:
   def __init__(self, output: epath.Path, class_names: Sequence[str]):
     self._output, self._names = output, tuple(class_names)
 
-  def __call__(self, file: pathlib.Path, row: Row) -> dict[str, Any]:
+  def __call__(
+    self, file: pathlib.Path, row: Row, name: str = ""
+  ) -> dict[str, Any]:
     """Returns the files and shares of an image."""
     image = decode_image(file.read_bytes(), 3, str(file))
     target = row["target"]
     mask, overlay = write_masks(
-      self._output, file.stem, image, target, self._names
+      self._output, name or file.stem, image, target, self._names
     )
     labels, counts = np.unique(target, return_counts=True)
     names = [self._names[k] if self._names else str(k) for k in labels]
@@ -119,7 +130,8 @@ def predict_folder(
     say: tells the user one line.
 
   Raises:
-    UserError: if the experiment does not predict, or the folder has no images.
+    UserError: if the experiment does not predict, the folder has no images, or
+      the output folder has results of an earlier call.
   """
   if experiment.predict is None:
     raise UserError(
@@ -134,15 +146,19 @@ def predict_folder(
     shuffle=False,
     on_bad_image=on_bad_image,
   )
+  files = [pathlib.Path(file) for file in source.files]
+  names = outputs.names(files)
+  outputs.check_fresh(output, WRITTEN)
   output.mkdir(parents=True, exist_ok=True)
   make_writer = experiment.predict.writer or ClassWriter
   writer = make_writer(output, experiment.predict.class_names)
   main_process, lines = jax.process_index() == 0, []
   for index, row in _outputs(experiment, weights, execution, loader):
     if main_process:
-      file = pathlib.Path(source.files[index])
-      told = {"error": "unreadable image"} if row is None else writer(file, row)
-      lines.append(json.dumps({"file": str(file)} | told) + "\n")
+      told = {"error": "unreadable image"}
+      if row is not None:
+        told = writer(files[index], row, names[index])
+      lines.append(json.dumps({"file": str(files[index])} | told) + "\n")
   if main_process:
     writer.close()
     path = output / "predictions.jsonl"

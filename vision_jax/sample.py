@@ -9,14 +9,16 @@ import jax
 import numpy as np
 from etils import epath
 
+from vision_jax import outputs
 from vision_jax.core.execution import Jit
 from vision_jax.core.step import make_predict_step
-from vision_jax.errors import UserError
+from vision_jax.errors import RunFailure, UserError
 from vision_jax.experiment import Experiment
 from vision_jax.train.progress import Progress
 from vision_jax.viz.grid import grid
 
 BATCH = 64
+WRITTEN = r"\d{5,}\.png|grid\.png|samples\.npz"
 
 
 def sample_folder(
@@ -58,12 +60,14 @@ def sample_folder(
 
   Raises:
     UserError: if the task does not sample, for options that it does not take,
-      labels out of range, and images that are not finite.
+      labels out of range, and a folder with the samples of an earlier call.
+    RunFailure: for images that are not finite.
   """
   task = experiment.task
   options = _check_options(task, options)
   row = options.get("interpolate", 0)
   labels = _labels(task, num_samples, label, max(row, 1))
+  outputs.check_fresh(output, WRITTEN)
   batch_size = min(batch_size, num_samples)
   batch_size = -(-batch_size // execution.devices) * execution.devices
   images = _draw(
@@ -81,10 +85,10 @@ def to_bytes(image: np.ndarray, value_range: tuple[float, float]) -> np.ndarray:
   """Returns images as uint8; what is outside the range is clipped.
 
   Raises:
-    UserError: if values are not finite.
+    RunFailure: if values are not finite.
   """
   if not np.isfinite(image).all():
-    raise UserError(
+    raise RunFailure(
       f"samples: {int((~np.isfinite(image)).sum())} values are not finite; "
       "expected finite images. Choose another checkpoint, or less guidance."
     )

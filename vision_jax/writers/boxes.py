@@ -45,7 +45,7 @@ class BoxWriter:
     self._results: list[dict[str, Any]] = []
 
   def __call__(
-    self, file: pathlib.Path, row: Mapping[str, np.ndarray]
+    self, file: pathlib.Path, row: Mapping[str, np.ndarray], name: str = ""
   ) -> dict[str, Any]:
     """Returns the overlay's file and the boxes that it shows."""
     boxes, score, label = row["boxes"], row["score"], row["label"]
@@ -57,7 +57,7 @@ class BoxWriter:
     self._results += coco_results(entry["id"], boxes, score, label, self._ids)
     sure = score >= self.SHOWN
     overlay = write_boxes(
-      *(self._output, file.stem, image),
+      *(self._output, name or file.stem, image),
       *(boxes[sure], label[sure], score[sure]),
       self._names,
     )

@@ -1,0 +1,50 @@
+"""Files that predictions and samples leave: none overwrites another."""
+
+import collections
+import pathlib
+import re
+from collections.abc import Sequence
+
+from etils import epath
+
+from vision_jax.errors import UserError
+
+SHOWN = 3
+
+
+def names(files: Sequence[pathlib.Path]) -> list[str]:
+  """Returns a name for each picture's outputs, all different.
+
+  The picture's without its suffix; whole where that is another picture's too
+  (cell.jpg and cell.png), in small letters or capitals, as some file systems
+  do not tell them apart.
+  """
+  stems = collections.Counter(file.stem.casefold() for file in files)
+  whole = {file.name.casefold() for file in files}
+  single = lambda s: stems[s.casefold()] == 1 and s.casefold() not in whole
+  return [file.stem if single(file.stem) else file.name for file in files]
+
+
+def check_fresh(folder: epath.PathLike, pattern: str) -> None:
+  """Refuses a folder with the results of an earlier call.
+
+  Args:
+    folder: to be written to.
+    pattern: regular expression of the names that are written there.
+
+  Raises:
+    UserError: naming some of what is there.
+  """
+  folder = epath.Path(folder)
+  if not folder.exists():
+    return
+  if not folder.is_dir():
+    raise UserError(f"--output: {folder} is a file; expected a folder.")
+  there = (path.name for path in folder.iterdir())
+  if old := sorted(name for name in there if re.fullmatch(pattern, name)):
+    shown = ", ".join(old[:SHOWN]) + ", ..." * (len(old) > SHOWN)
+    raise UserError(
+      f"--output: {folder} holds results of an earlier call ({shown}), which "
+      "these would overwrite or lie between. Choose another folder, or remove "
+      "them."
+    )
