@@ -65,6 +65,11 @@ class RunFailed(RuntimeError):
   """A training run broke; the message says how and where its log is."""
 
 
+def planned(row: Row, plan: Plan) -> tuple[str, dict[str, str]]:
+  """Returns the variant and the overrides that a row is run with."""
+  return plan.variant or row.variant, {**row.overrides, **plan.overrides}
+
+
 def arguments(
   row: Row,
   seed: int,
@@ -194,10 +199,8 @@ def _finite(value: Any) -> bool:
 
 def _identity(row: Row, seed: int, plan: Plan) -> dict[str, Any]:
   """What a seed's result depends on."""
-  variant = plan.variant or row.variant
-  overrides = {**row.overrides, **plan.overrides}
   return {
-    "command": command(row, seed, variant, overrides),
+    "command": command(row, seed, *planned(row, plan)),
     "figures": [row.metric, *row.also, *row.curve, row.time_to],
     "git_commit": plan.commit,
     "sources": plan.sources,
@@ -229,13 +232,7 @@ def _claim(folder: pathlib.Path, identity: Mapping[str, Any]) -> None:
 def _train(row: Row, seed: int, plan: Plan, folder: pathlib.Path) -> None:
   log = folder / "log.txt"
   words = [sys.executable, "-m", "vision_jax.main"]
-  words += arguments(
-    row,
-    seed,
-    plan.variant or row.variant,
-    {**row.overrides, **plan.overrides},
-    root=f"{environment.ROOT}/",
-  )
+  words += arguments(row, seed, *planned(row, plan), f"{environment.ROOT}/")
   words += [f"--workdir={folder / 'workdir'}"]
   with log.open("a", encoding="utf-8") as out:
     child = subprocess.Popen(words, stdout=out, stderr=subprocess.STDOUT)

@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from benchmarks import (
   environment,
   execute,
+  figures,
   lines,
   report,
   result,
@@ -88,6 +89,9 @@ def run_row(row: Row, seeds: Sequence[int], plan: Plan) -> Result:
   if reason:
     print(f"{row.name}: not run here: {reason}", flush=True)
     return result.make_absent(row, plan, reason)
+  if reason := wrong_figures(row, seeds, plan):
+    print(f"{row.name}: failed: {reason}", flush=True)
+    return result.make_absent(row, plan, reason, statistics.FAILED)
   outcomes = []
   for seed in seeds:
     print(f"{row.name}, seed {seed} ...", end=" ", flush=True)
@@ -101,6 +105,22 @@ def run_row(row: Row, seeds: Sequence[int], plan: Plan) -> Result:
     print(f"{outcome.value:.4f} ({outcome.seconds:.0f} s)", flush=True)
     outcomes.append(outcome)
   return result.make_result(row, outcomes, plan)
+
+
+def wrong_figures(row: Row, seeds: Sequence[int], plan: Plan) -> str:
+  """Says which figures its runs would not give; empty where none is to be run.
+
+  Asked before a run, because it may be days long.
+  """
+  folder = plan.output / row.name
+  if plan.variant == "tiny":  # a run takes no longer than to find out
+    return ""
+  if all((folder / f"seed{n}" / "outcome.json").exists() for n in seeds):
+    return ""
+  needed = [row.metric, *(() if plan.variant else row.also)]
+  words = execute.arguments(row, seeds[0], *execute.planned(row, plan))
+  absent = ", ".join(figures.lacking(needed, words))
+  return f"a run of {row.config} gives no {absent}" if absent else ""
 
 
 def missing(row: Row, plan: Plan) -> str:

@@ -7,7 +7,7 @@ import pathlib
 
 import pytest
 
-from benchmarks import environment, execute, lines, run, statistics
+from benchmarks import environment, execute, figures, lines, run, statistics
 from benchmarks.row import Row
 from benchmarks.suites.classification import MNIST
 
@@ -117,6 +117,7 @@ def fake_training(monkeypatch):
 
   monkeypatch.setattr(execute, "_train", train)
   monkeypatch.setattr(environment, "probe", lambda: HARDWARE)
+  monkeypatch.setattr(figures, "lacking", lambda names, arguments: [])
   return calls
 
 
@@ -226,6 +227,23 @@ def test_a_figure_that_is_not_finite_fails_its_row_and_not_the_suite(
   assert verdicts["mnist_lenet"] == statistics.FAILED
   assert verdicts["mnist_cnn"] == statistics.NOT_COMPARABLE
   assert "failed: mnist_lenet" in capsys.readouterr().err
+
+
+def test_a_figure_that_a_run_does_not_give_is_found_before_it(
+  fake_training, tmp_path, monkeypatch
+):
+  monkeypatch.undo()
+  train = lambda *_: pytest.fail("trained for a figure that does not come")
+  monkeypatch.setattr(execute, "_train", train)
+  row = lenet(metric="test/acuracy", also=("test/loss", "test/ema/accuracy"))
+  plan = execute.Plan(tmp_path, hardware=HARDWARE)
+  plan = dataclasses.replace(plan, overrides={"dataset": "digits"})
+  monkeypatch.setattr(run, "missing", lambda *_: "")
+  found = run.run_row(row, [0], plan)
+  assert found.verdict == statistics.FAILED
+  assert found.reason.endswith(
+    "mnist_lenet.py gives no test/acuracy, test/ema/accuracy"
+  )
 
 
 def test_broken_row_is_reported_and_the_others_run(

@@ -80,7 +80,8 @@ class Metric(Protocol):
   """A figure over a data set, measured on the device a batch at a time.
 
   `state` is what a metric needs besides the outputs (an extractor's weights):
-  an argument of the compiled function, not a constant in it.
+  an argument of the compiled function, not a constant in it. It may also have
+  `names`, of the figures that its `result` may give.
   """
 
   state: Any

@@ -35,6 +35,11 @@ class Accuracy:
     if not self.top or min(self.top) < 1:
       raise UserError(f"top: got {self.top}; expected numbers >= 1.")
 
+  @property
+  def names(self) -> tuple[str, ...]:
+    """Of the figures that `result` may give."""
+    return tuple(map(_top_name, self.top))
+
   def measure(self, state: Any, out: Any, batch: Batch) -> Measured:
     """Sums the hits of each `top`, and the mask."""
     del state
@@ -48,11 +53,7 @@ class Accuracy:
     """Divides by the number of examples."""
     del rows
     count = _count(sums["count"])
-    return {
-      "accuracy" if n == 1 else f"top{n}_accuracy": float(sums[f"top{n}"])
-      / count
-      for n in self.top
-    }
+    return {_top_name(n): float(sums[f"top{n}"]) / count for n in self.top}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -167,6 +168,10 @@ class CalibrationError:
     gap = np.abs(np.asarray(sums["hit"]) - np.asarray(sums["confidence"]))
     error = gap.sum() / _count(np.sum(sums["count"]))
     return {"calibration_error": float(error)}
+
+
+def _top_name(n: int) -> str:
+  return "accuracy" if n == 1 else f"top{n}_accuracy"
 
 
 def _inputs(out: Any, batch: Batch) -> tuple[Array, Array, Array]:

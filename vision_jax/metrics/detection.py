@@ -9,7 +9,7 @@ import numpy as np
 
 from vision_jax.core.checks import check_class_names
 from vision_jax.core.types import Array, Batch
-from vision_jax.metrics.coco import BoxTable, coco_ap
+from vision_jax.metrics.coco import FIGURES, BoxTable, coco_ap
 from vision_jax.metrics.voc import voc_ap
 from vision_jax.ops.boxes import cxcywh_to_xyxy, pixel_scale, xyxy_to_xywh
 
@@ -41,6 +41,15 @@ class AveragePrecision:
 
   def __post_init__(self):
     check_class_names("class_names", self.class_names)
+
+  @property
+  def names(self) -> tuple[str, ...]:
+    """Of the figures that `result` may give."""
+    voc = ("voc_ap",) if self.voc else ()
+    kinds = ("ap_class", "ap50_class", *(f"{name}_class" for name in voc))
+    names = self.class_names if self.per_class else ()
+    classes = [f"{kind}/{name}" for kind in kinds for name in names]
+    return (*FIGURES, *voc, *classes)
 
   def measure(
     self, state: Any, out: Mapping[str, Array], batch: Batch

@@ -70,6 +70,16 @@ class SampleQuality:
     """The extractor's weights and shift."""
     return self.extractor.state
 
+  @property
+  def names(self) -> tuple[str, ...]:
+    """Of the figures that `result` may give."""
+    name, found = self.extractor.figure, []
+    for figure in self.figures:
+      found += map(name, figure.split("_"))
+      if figure in ("kernel", "score"):
+        found.append(f"{name(figure)}_std")
+    return tuple(found)
+
   def measure(self, state: Any, out: Any, batch: Batch) -> Measured:
     """Sums moments, and collects what needs the features themselves."""
     mask = batch["mask"].astype(jnp.float32)

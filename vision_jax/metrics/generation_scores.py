@@ -34,6 +34,11 @@ class Recognised:
     """The classifier's weights."""
     return self.classifier.state
 
+  @property
+  def names(self) -> tuple[str, ...]:
+    """Of the figures that `result` may give."""
+    return ("recognised", "recognised_real")
+
   def measure(self, state: Any, out: Any, batch: Batch) -> Measured:
     """Sums the hits on both sets, and the mask."""
     mask = batch["mask"].astype(jnp.float32)

@@ -32,6 +32,11 @@ class ImportanceBound:
   value_range: tuple[float, float] = (0.0, 1.0)
   state: ClassVar[Any] = None
 
+  @property
+  def names(self) -> tuple[str, ...]:
+    """Of the figures that `result` may give."""
+    return (f"nll_k{self.samples}", f"bits_per_dim_k{self.samples}")
+
   def measure(self, state: Any, out: Any, batch: Batch) -> Measured:
     """Sums the log-likelihoods and the mask."""
     del state

@@ -84,6 +84,12 @@ class Segmentation:
         "expected other names: each has a figure iou/NAME."
       )
 
+  @property
+  def names(self) -> tuple[str, ...]:
+    """Of the figures that `result` may give."""
+    classes = (f"iou/{name}" for name in self.class_names)
+    return (*FIGURES, *classes, "scored_height", "scored_width")
+
   def measure(
     self, state: Any, out: Any, batch: Batch
   ) -> tuple[dict[str, Array], dict[str, Array]]:
@@ -147,6 +153,9 @@ class Segmentation:
       size += truth.shape
     images = len(rows["index"])
     return {"confusion": matrix, "strange": 0, "size": size, "images": images}
+
+
+FIGURES = ("miou", "class_accuracy", "global_accuracy")
 
 
 def segmentation_figures(

@@ -1,0 +1,68 @@
+"""Metrics name the figures that they give, so that no run has to find out."""
+
+import numpy as np
+import pytest
+
+from vision_jax.metrics.classification import Accuracy
+from vision_jax.metrics.detection import AveragePrecision
+from vision_jax.metrics.generation import FIGURES, SampleQuality
+from vision_jax.metrics.generation_extractor import Extractor
+from vision_jax.metrics.generation_scores import MeanOf, Recognised
+from vision_jax.metrics.likelihood import ImportanceBound
+from vision_jax.metrics.segmentation import Segmentation
+
+RNG = np.random.default_rng(0)
+SEEN = Extractor("net", None, lambda: (None, np.zeros(2)))
+INCEPTION = Extractor(
+  "inception", None, lambda: (None, np.zeros(2)), published=True
+)
+MOMENTS = {
+  "count": 20.0,
+  **{f"total_{x}": np.zeros(2) for x in ("real", "fake")},
+  **{f"outer_{x}": 20 * np.eye(2) for x in ("real", "fake")},
+}
+FEATURES = {
+  "real": RNG.normal(size=(20, 2)),
+  "fake": RNG.normal(size=(20, 2)),
+  "logits": RNG.normal(size=(20, 3)),
+}
+BOXES = {
+  "index": np.arange(1),
+  **{
+    f"{side}_{key}": value
+    for side in ("true", "found")
+    for key, value in (
+      ("boxes", np.array([[[1.0, 1.0, 8.0, 8.0]]])),
+      ("label", np.zeros((1, 1), int)),
+      ("mask", np.ones((1, 1))),
+      ("score", np.ones((1, 1))),
+    )
+  },
+}
+CONFUSION = {
+  "confusion": np.ones((2, 2)),
+  "strange": 0,
+  "size": np.array([8, 8]),
+  "images": 1,
+}
+NATS = {"log_likelihood": -9.0, "count": 1.0, "values": 64.0}
+QUALITY = {"figures": FIGURES, "subsets": 2, "subset_size": 5, "splits": 2}
+
+CASES = {
+  "accuracy": (Accuracy((1, 5)), {"top1": 1, "top5": 1, "count": 2}, {}),
+  "mean": (MeanOf(("bits",)), {"bits": 1.0, "count": 1.0}, {}),
+  "recognised": (Recognised(SEEN), {"fake": 1, "real": 1, "count": 2}, {}),
+  "bound": (ImportanceBound(5), NATS, {}),
+  "miou": (Segmentation(2, class_names=("hen", "ox")), CONFUSION, {}),
+  "ap": (AveragePrecision(("hen", "ox"), voc=True), {}, BOXES),
+  "ap_alone": (AveragePrecision(("hen", "ox"), per_class=False), {}, BOXES),
+  "quality": (SampleQuality(SEEN, **QUALITY), MOMENTS, FEATURES),
+  "frechet": (SampleQuality(SEEN), MOMENTS, {}),
+  "published": (SampleQuality(INCEPTION, **QUALITY), MOMENTS, FEATURES),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_names_are_those_of_the_result(name):
+  metric, sums, rows = CASES[name]
+  assert sorted(metric.names) == sorted(metric.result(sums, rows))
