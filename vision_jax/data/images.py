@@ -23,6 +23,7 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
 # OpenCV's mean costs six times its bilinear and gains little below this.
 _SHRINKS = 1.5
+_HALVES = 2.5
 
 
 def decode_image(
@@ -82,8 +83,8 @@ def resize_image(
     size: (height, width).
     method: "bilinear" or "bicubic" as Pillow has them, whose filters widen
       when they shrink, so that numbers compare with published ones; "fast" is
-      the mean over each new pixel's extent along an axis that shrinks 1.5
-      times or more, and bilinear along the others.
+      the mean over each new pixel's area where both axes shrink 1.5 times or
+      more, and bilinear otherwise, after smoothing the one that does.
   """
   if image.shape[:2] == tuple(size):
     return image
@@ -123,20 +124,27 @@ def resize_part(
 
 
 def _resize_fast(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-  """Shrinks the axes that shrink by their mean, then interpolates the rest.
-
-  Bilinear pixels see two neighbours: an axis that shrinks more would lose rows,
-  whatever the other does.
-  """
   h, w, c = image.shape
-  inner = tuple(
-    new if old >= _SHRINKS * new else old
-    for old, new in zip((h, w), size, strict=True)
-  )
-  for step, method in ((inner, cv2.INTER_AREA), (size, cv2.INTER_LINEAR)):
-    if image.shape[:2] != tuple(step):
-      image = cv2.resize(image, step[::-1], interpolation=method)
-  return image.reshape(*size, c)
+  shrinks = [
+    old >= _SHRINKS * new for old, new in zip((h, w), size, strict=True)
+  ]
+  if any(shrinks) and not all(shrinks):
+    image = _smooth(image, shrinks.index(True), size)
+  method = cv2.INTER_AREA if all(shrinks) else cv2.INTER_LINEAR
+  return cv2.resize(image, size[::-1], interpolation=method).reshape(*size, c)
+
+
+def _smooth(image: np.ndarray, axis: int, size: tuple[int, int]) -> np.ndarray:
+  """Prepares the one axis that shrinks: bilinear pixels see two neighbours.
+
+  Rows that are skipped would be lost. Smoothed by 1 2 1, at half the size
+  they are what Pillow's filter gives, at a tenth of the cost of a mean.
+  """
+  if image.shape[axis] < _HALVES * size[axis]:
+    kernel = (1, 3) if axis == 0 else (3, 1)
+    return cv2.GaussianBlur(image, kernel, 0, borderType=cv2.BORDER_REPLICATE)
+  inner = (size[0], image.shape[1]) if axis == 0 else (image.shape[0], size[1])
+  return cv2.resize(image, inner[::-1], interpolation=cv2.INTER_AREA)
 
 
 def _decode_jpeg(
