@@ -15,6 +15,9 @@ from typing import Any
 
 from benchmarks import environment
 
+# What every run logs beside its evaluations; not looked into.
+ALWAYS = ("train", "time", "memory", "flops")
+
 _CHILD = (sys.executable, "-m", "benchmarks.figures")
 
 
@@ -40,7 +43,9 @@ def gives(experiment: Any, name: str) -> bool:
   A metric without `names` may give any.
   """
   evaluation, *rest = name.split("/")
-  averaged = rest[0] == "ema"
+  if evaluation in ALWAYS:
+    return True
+  averaged = rest[:1] == ["ema"]
   figure = "/".join(rest[averaged:])
   data = experiment.evals.get(evaluation)
   if data is None or ("ema" if averaged else "raw") not in data.weights:

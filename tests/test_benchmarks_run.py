@@ -229,13 +229,16 @@ def test_a_figure_that_is_not_finite_fails_its_row_and_not_the_suite(
   assert "failed: mnist_lenet" in capsys.readouterr().err
 
 
+ALSO = ("test/loss", "test/accuracy", "test/ema/accuracy", "time/compile_s")
+
+
 def test_a_figure_that_a_run_does_not_give_is_found_before_it(
   fake_training, tmp_path, monkeypatch
 ):
   monkeypatch.undo()
   train = lambda *_: pytest.fail("trained for a figure that does not come")
   monkeypatch.setattr(execute, "_train", train)
-  row = lenet(metric="test/acuracy", also=("test/loss", "test/ema/accuracy"))
+  row = lenet(metric="test/acuracy", also=ALSO)
   plan = execute.Plan(tmp_path, hardware=HARDWARE)
   plan = dataclasses.replace(plan, overrides={"dataset": "digits"})
   monkeypatch.setattr(run, "missing", lambda *_: "")
