@@ -124,7 +124,7 @@ class _Bench:
         checkpoints=checkpoints,
         write=write,
         progress=progress,
-        stop=stack.enter_context(Stop(checkpoints.reached_preemption)),
+        stop=Stop(),
       ).run(self.execution.init(self.make), 0)
     first, last = progress.stamps[WARM], progress.stamps[-1]
     return (last - first) / (len(progress.stamps) - 1 - WARM)

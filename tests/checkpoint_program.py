@@ -79,7 +79,6 @@ def two_save(folder, port, process):
     for step, accuracy in ((3, 0.9), (4, 0.1), (5, 0.2)):
       state = spread(make(step), jax.P("fsdp"))
       checkpoints.save(step, state, {"val/accuracy": accuracy})
-    assert not checkpoints.reached_preemption(5)
   print(json.dumps(checkpoints.steps))
 
 

@@ -23,6 +23,7 @@ from vision_jax.process import set_up
 from vision_jax.recipe import Recipe
 from vision_jax.train import initial
 from vision_jax.train.checkpoint import Checkpoints
+from vision_jax.train.evaluate import Evaluator
 from vision_jax.train.logging import open_writer
 from vision_jax.train.loop import Outcome, Training
 from vision_jax.train.manifest import append_run, data_changes, describe_run
@@ -140,6 +141,9 @@ def _train(
   _check_accumulate(config, execution)
   experiment = recipe.build()
   batch = _first_batch(experiment, execution)
+  evaluator = Evaluator(experiment, execution)
+  make = initial.state_maker(experiment, batch, config.seed)
+  evaluator.check(initial.abstract_state(make, execution).weights)
   trace = None
   if values.profile:
     folder = workdir / "profile"
@@ -191,7 +195,6 @@ def _train(
         sinks=[progress],
       )
     )
-    stop = stack.enter_context(Stop(checkpoints.reached_preemption))
     outcome = Training(
       experiment=experiment,
       config=config,
@@ -199,8 +202,9 @@ def _train(
       checkpoints=checkpoints,
       write=writer,
       progress=progress,
-      stop=stop,
+      stop=Stop(),
       trace=trace,
+      evaluator=evaluator,
     ).run(state, start, owed=owed)
   _tell_skipped(experiment)
   return _finish(outcome, values, config.steps)

@@ -10,17 +10,19 @@ the program's, keeps its traceback and ends with 1. Imports what it needs only
 once it needs it, so that --help answers at once and the allocator is set first.
 """
 
+import contextlib
 import functools
 import os
 import re
 import shlex
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
 
 from absl import flags
 
-from vision_jax import paths, tuning
+from vision_jax import paths, signals, tuning
 from vision_jax.errors import RunFailure, UserError
 
 MODES = ("train", "eval", "predict", "sample")
@@ -233,6 +235,33 @@ def _set_cache(folder: str) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
   """Runs the command; returns its exit code."""
   argv = list(sys.argv[1:] if argv is None else argv)
+  leave = lambda number: signals.leave_at_once(_interrupted(argv, number))
+  try:
+    with signals.interrupting(leave):
+      return _main(argv)
+  except signals.Interrupted as error:
+    code = _interrupted(argv, error.number)
+    if error.at_once:
+      signals.leave_at_once(code)
+    return code
+
+
+def _interrupted(argv: Sequence[str], number: int) -> int:
+  """Tells of a signal that training did not note; returns the exit code."""
+  left = "the results are not complete."
+  code = 128 + number  # as of a process that the signal has ended
+  with contextlib.suppress(UserError):
+    values, _ = parse(argv)
+    if values.mode == "train":
+      left = "there was nothing to save, and the same command goes on."
+    if values["preempted_exit_code"].present:
+      code = values.preempted_exit_code
+  name = signal.Signals(number).name
+  print(f"{name}: stopped; {left}", file=sys.stderr)
+  return code
+
+
+def _main(argv: Sequence[str]) -> int:
   try:
     values, overrides = parse(argv)
     if values.help:

@@ -30,6 +30,8 @@ def set_up(
         "convolutions on a CPU is what that file says."
       )
     tuning.tune_convolutions()
+  # Which would take SIGTERM away from us, and swallow it outside of training.
+  jax.config.update("jax_enable_preemption_service", False)
   if values.coordinator is not None:
     jax.distributed.initialize(
       values.coordinator, values.num_processes, values.process_id

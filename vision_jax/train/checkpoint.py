@@ -28,6 +28,7 @@ from vision_jax.train.retention import (
   drop_leftovers,
   finite,
   open_manager,
+  outlived,
   score,
   set_aside,
 )
@@ -78,6 +79,7 @@ class Checkpoints:
     self.folder = epath.Path(folder)
     self.damaged: tuple[int, ...] = ()
     self._best = best
+    self._keep = keep_best, keep_every
     self._read_only = read_only
     quiet_orbax()
     if not read_only:
@@ -164,7 +166,10 @@ class Checkpoints:
       raise self._save_error(step, error) from error
 
   def measure(self, step: int, metrics: Mapping[str, float]):
-    """Replaces a saved step's figures by those measured only later."""
+    """Replaces the newest step's figures by those measured only later.
+
+    A step that was the best until then goes, unless it is kept for more.
+    """
     if self._best is None:
       return
     self.wait()
@@ -173,6 +178,9 @@ class Checkpoints:
       replace_text(self.folder / str(step) / "metrics" / "metrics", text)
     _meet("checkpoint measured")
     self._manager.reload()
+    scores = {step: self._measured(step) for step in self.steps}
+    for old in outlived(scores, self._best[1], *self._keep):
+      self._manager.delete(old)
 
   def wait(self):
     """Waits for the save in progress.
@@ -265,14 +273,6 @@ class Checkpoints:
       set_aside(self.folder, steps)
     _meet("checkpoints set aside")
     self._manager.reload()
-
-  def reached_preemption(self, step: int) -> bool:
-    """Whether the cluster wants this run to save now and stop.
-
-    True at the same step in every process after a SIGTERM to any of them, if
-    it is called at every step; always False without `jax.distributed`.
-    """
-    return self._manager.reached_preemption(step)
 
   def close(self):
     """Waits for the save in progress and frees the threads.

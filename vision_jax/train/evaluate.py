@@ -13,6 +13,10 @@ from vision_jax.errors import UserError
 from vision_jax.train.prefetch import Prefetch
 
 
+class EvaluationStopped(Exception):
+  """An evaluation that a signal has ended."""
+
+
 class Evaluator:
   """Evaluates a state on each of an experiment's data sets.
 
@@ -37,6 +41,7 @@ class Evaluator:
     only: str | None = None,
     *,
     costly: bool = True,
+    stop: Callable[[], bool] = lambda: False,
   ) -> dict[str, float]:
     """Returns `eval/figure` and `eval/ema/figure` for every data set.
 
@@ -44,6 +49,10 @@ class Evaluator:
       weights: "raw" or "ema" -> (params, stats), as TrainState.weights.
       only: measure these instead of what each Eval asks for.
       costly: whether to measure the costly ones too.
+      stop: asked after every batch, by every process, whether to give up.
+
+    Raises:
+      EvaluationStopped: if it says so.
     """
     figures = {}
     for name, data in self._experiment.evals.items():
@@ -51,9 +60,29 @@ class Evaluator:
         continue
       for which in data.weights if only is None else (only,):
         prefix = f"{name}/ema/" if which == "ema" else f"{name}/"
-        results = self._measure(name, data, weights(which))
+        results = self._measure(name, data, weights(which), stop)
         figures |= {prefix + k: v for k, v in results.items()}
     return figures
+
+  def check(self, weights: Callable[[str], tuple[Any, Any]]) -> None:
+    """Reads a batch of each data set and traces its step; compiles nothing.
+
+    Args:
+      weights: as for a call; shapes will do.
+
+    Raises:
+      UserError: if the data, the batch size or the task do not fit.
+    """
+    for name, data in self._experiment.evals.items():
+      batch = next(iter(self._loader(data).epoch()), None)
+      if batch is None:
+        raise UserError(_no_examples(name))
+      placed = self._execution.put(batch)
+      states = {key: metric.state for key, metric in data.metrics.items()}
+      for which in data.weights:
+        jax.eval_shape(
+          self._step(name, data), *weights(which), states, placed, self._key
+        )
 
   def pictures(
     self, weights: Callable[[str], tuple[Any, Any]]
@@ -85,7 +114,9 @@ class Evaluator:
     out = self._steps[key](*weights, (), placed, self._key)
     return _counting(batch, jax.device_get(out))
 
-  def _measure(self, name: str, data: Any, weights: Any) -> dict[str, float]:
+  def _measure(
+    self, name: str, data: Any, weights: Any, stop: Callable[[], bool]
+  ) -> dict[str, float]:
     """Runs one data set through its compiled step."""
     step, states = self._compiled(name, data)
     total = _Total()
@@ -93,8 +124,10 @@ class Evaluator:
     with Prefetch(self._execution.put, examples) as batches:
       for batch in batches:
         total.add(*jax.device_get(step(*weights, states, batch, self._key)))
+        if stop():
+          raise EvaluationStopped(name)
     if total.empty:
-      raise UserError(f"eval {name!r}: its data set has no examples.")
+      raise UserError(_no_examples(name))
     return self._results(data.metrics, total)
 
   def _loader(self, data: Any) -> Any:
@@ -103,6 +136,13 @@ class Evaluator:
     return loader.shard(jax.process_index(), jax.process_count())
 
   def _compiled(self, name: str, data: Any) -> tuple[Any, Any]:
+    if name not in self._states:
+      self._states[name] = self._execution.place(
+        {key: metric.state for key, metric in data.metrics.items()}
+      )
+    return self._step(name, data), self._states[name]
+
+  def _step(self, name: str, data: Any) -> Any:
     if name not in self._steps:
       step = make_eval_step(
         self._experiment.task,
@@ -111,10 +151,7 @@ class Evaluator:
         axis=self._execution.axis,
       )
       self._steps[name] = self._execution.eval_step(step)
-      self._states[name] = self._execution.place(
-        {key: metric.state for key, metric in data.metrics.items()}
-      )
-    return self._steps[name], self._states[name]
+    return self._steps[name]
 
   def _results(self, metrics: Mapping[str, Any], total: Any) -> dict:
     figures = total.losses(self._experiment.task.objectives)
@@ -139,6 +176,10 @@ def _counting(batch: Any, out: Any) -> tuple[Any, Any]:
   rows = np.array([row_of[int(i)] for i in batch["index"][real]], int)
   take = lambda tree, which: jax.tree.map(lambda x: x[which], tree)
   return take(batch, real), take(out, rows)
+
+
+def _no_examples(name: str) -> str:
+  return f"eval {name!r}: its data set has no examples."
 
 
 class _Total:

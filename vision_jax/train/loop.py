@@ -3,8 +3,7 @@
 import collections
 import contextlib
 import dataclasses
-import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jax
@@ -14,11 +13,13 @@ from vision_jax.core.state import TrainState
 from vision_jax.core.step import make_train_step
 from vision_jax.errors import RunFailure
 from vision_jax.train.checkpoint import Checkpoints
-from vision_jax.train.evaluate import Evaluator
+from vision_jax.train.evaluate import EvaluationStopped, Evaluator
 from vision_jax.train.logging import Writer
 from vision_jax.train.prefetch import Prefetch
 from vision_jax.train.progress import Progress
+from vision_jax.train.readback import read_back
 from vision_jax.train.skipped import count_skipped
+from vision_jax.train.stop import Stop
 from vision_jax.train.timing import Clock, Compilation, debugging, peak_bytes
 from vision_jax.train.trace import Trace
 
@@ -49,8 +50,9 @@ class Training:
     checkpoints: where the state is saved, and found again.
     write: called with (step, figures); its `images` with (step, pictures).
     progress: called with each finished step; pauses, and tells lines.
-    stop: step -> whether to save and leave after it; has `reason`.
+    stop: says after each step whether to save, and whether to leave.
     trace: which steps to trace; none where it is None.
+    evaluator: measures; one of its own where it is None.
   """
 
   experiment: Any
@@ -59,8 +61,14 @@ class Training:
   checkpoints: Checkpoints
   write: Writer
   progress: Progress
-  stop: Any
+  stop: Stop
   trace: Trace | None = None
+  evaluator: Evaluator | None = None
+
+  def __post_init__(self):
+    self._evaluator = self.evaluator or Evaluator(
+      self.experiment, self.execution
+    )
 
   def run(
     self, state: TrainState, start: int, *, owed: bool = False
@@ -77,12 +85,10 @@ class Training:
       ValueError: if the data or the devices do not fit.
     """
     figures: dict[str, float] = {}
+    ended = start >= self.config.steps
     if owed:
-      ended = start >= self.config.steps
-      figures = self._evaluator(state.weights, costly=ended)
-      self.write(start, figures)
-      self.checkpoints.measure(start, figures)
-    if start >= self.config.steps:
+      figures = self._evaluate(start, state, {}, costly=ended)
+    if ended:
       self.progress.say(f"Step {start}: nothing is left to train.")
       return Outcome(start, figures or self._evaluator(state.weights))
     with self.trace or contextlib.nullcontext():
@@ -91,10 +97,6 @@ class Training:
   def _loader(self) -> Any:
     loader = self.experiment.train_data
     return loader.shard(jax.process_index(), jax.process_count())
-
-  @functools.cached_property
-  def _evaluator(self) -> Evaluator:
-    return Evaluator(self.experiment, self.execution)
 
   def _step(self) -> Callable[..., Any]:
     return make_train_step(
@@ -116,28 +118,35 @@ class Training:
       batches.waited, clock = 0.0, Clock()
       in_flight = collections.deque()
       figures: dict[str, float] = {}
-      for number in steps:
-        if self.trace:
-          self.trace.before(number + 1)
-        with jax.transfer_guard("allow" if debugging() else "disallow"):
-          if number > start:
-            batch = next(batches)
-          state, logs = compiled.step(state, batch)
-        if self.trace:
-          self.trace.after(number + 1, logs)
-        in_flight.append((number + 1, logs, batches.waited))
-        batches.waited = 0.0
-        self._complete(in_flight, IN_FLIGHT, clock)
-        stopping = self.stop(number + 1)
-        if self._due(number + 1, start) or stopping:
-          self._complete(in_flight, 0, clock)
-          figures = self._report(
-            number + 1, start, state, logs, clock, compiled, stopping
-          )
-        if stopping:
-          break
-    self.checkpoints.wait()
-    return Outcome(number + 1, figures, self.stop.reason if stopping else None)
+      with self.stop:  # from here on there is something to save
+        for number in steps:
+          if self.trace:
+            self.trace.before(number + 1)
+          with jax.transfer_guard("allow" if debugging() else "disallow"):
+            if number > start:
+              batch = next(batches)
+            state, logs = compiled.step(state, batch)
+          if self.trace:
+            self.trace.after(number + 1, logs)
+          in_flight.append((number + 1, logs, batches.waited))
+          batches.waited = 0.0
+          self._complete(in_flight, IN_FLIGHT, clock)
+          leaving = self.stop()
+          due = self._due(number + 1, start) or leaving
+          if due or self.stop.save_due:
+            self._complete(in_flight, 0, clock)
+            bad = int(jax.device_get(state.bad_step))
+            self._check_finite(bad)
+          if due:
+            figures = self._report(
+              number + 1, start, state, logs, clock, compiled, leaving
+            )
+          elif self.stop.save_due:
+            self._save(number + 1, state, {}, clock)
+          if self.stop.reason:
+            break
+        self.checkpoints.wait()
+    return Outcome(number + 1, figures, self.stop.reason)
 
   def _complete(
     self, in_flight: collections.deque, left: int, clock: Clock
@@ -169,34 +178,70 @@ class Training:
     logs: Any,
     clock: Clock,
     compiled: Compilation,
-    stopping: bool,
+    leaving: bool,
   ) -> dict[str, float]:
-    """Logs, evaluates and saves, each where it is due; returns figures."""
+    """Logs, saves and evaluates, each where it is due; returns figures.
+
+    In this order: an error in an evaluation, or a signal, costs no training,
+    and the run that resumes there evaluates.
+    """
     c, last = self.config, done == self.config.steps
-    logs, bad = jax.device_get((logs, state.bad_step))
-    self._check_finite(int(bad))
-    figures = {f"train/{name}": float(x) for name, x in logs.items()}
-    window = None if last or stopping else c.log_every
+    evaluate = last or bool(c.eval_every and done % c.eval_every == 0)
+    figures = {f"train/{k}": float(x) for k, x in jax.device_get(logs).items()}
+    window = None if last or leaving else c.log_every
     figures |= clock.summary(c.batch_size, window)
-    if done == start + 1 or last or stopping:
+    if done == start + 1 or last or leaving:
       figures |= compiled.figures | {"memory/peak_bytes": peak_bytes()}
-    evaluate = last or (c.eval_every and done % c.eval_every == 0)
-    if evaluate and not stopping:
-      with self._off_the_clock(clock):
-        figures |= self._evaluator(state.weights, costly=last)
-    if evaluate or last or stopping:
+    if leaving and not evaluate:
       figures |= count_skipped(self.experiment)
     self.write(done, figures)
-    if evaluate and not stopping:
+    regular = c.save_every and done % c.save_every == 0
+    if evaluate or leaving or regular or self.stop.save_due:
+      self._save(done, state, figures, clock)
+    if evaluate and not leaving:
       with self._off_the_clock(clock):
-        if pictures := self._evaluator.pictures(state.weights):
-          self.write.images(done, pictures)
-    best = evaluate and self.experiment.best
-    if last or stopping or best or (c.save_every and done % c.save_every == 0):
-      extra = {"batch_size": c.batch_size, "seed": c.seed}
-      with self._off_the_clock(clock):
-        self.checkpoints.save(done, state, figures, extra)
+        figures |= self._evaluate(done, state, figures, costly=last)
     return figures
+
+  def _evaluate(
+    self,
+    step: int,
+    state: TrainState,
+    figures: Mapping[str, float],
+    *,
+    costly: bool,
+  ) -> dict[str, float]:
+    """Returns the figures of a saved step; none where a signal comes first.
+
+    The checkpoint has them before the metrics file, by which a run that
+    resumes there sees that nothing is owed.
+    """
+    try:
+      found = self._evaluator(state.weights, costly=costly, stop=self.stop)
+    except EvaluationStopped:
+      return {}
+    found |= count_skipped(self.experiment)
+    self.checkpoints.measure(step, {**figures, **found})
+    self.write(step, found)
+    if pictures := self._evaluator.pictures(state.weights):
+      self.write.images(step, pictures)
+    return found
+
+  def _save(
+    self,
+    step: int,
+    state: TrainState,
+    figures: Mapping[str, float],
+    clock: Clock,
+  ) -> None:
+    """Saves a step; the first one of a run is read back."""
+    extra = {"batch_size": self.config.batch_size, "seed": self.config.seed}
+    first = self.checkpoints.latest is None
+    with self._off_the_clock(clock):
+      self.checkpoints.save(step, state, figures, extra)
+      if first:
+        read_back(self.checkpoints, step, state)
+    self.stop.saved()
 
   def _check_finite(self, bad: int) -> None:
     if bad < 0:

@@ -38,6 +38,27 @@ def check_options(
     )
 
 
+def outlived(
+  scores: Mapping[int, float],
+  order: str,
+  keep_best: int,
+  keep_every: int | None,
+) -> list[int]:
+  """Returns the steps that nothing keeps once the newest one is measured.
+
+  Args:
+    scores: step -> the compared metric, not finite where it was not measured.
+    order: "max" or "min".
+    keep_best: how many of the best to keep, the later of equals.
+    keep_every: steps divisible by this are kept for good.
+  """
+  sign = 1 if order == "max" else -1
+  measured = [(sign * x, s) for s, x in scores.items() if math.isfinite(x)]
+  kept = {step for _, step in sorted(measured)[-keep_best:]}
+  kept |= {s for s in scores if keep_every and s % keep_every == 0}
+  return [s for s in scores if s not in kept and s != max(scores)]
+
+
 def open_manager(
   folder: epath.Path,
   *,

@@ -1,16 +1,21 @@
-"""Stopping: at SIGTERM from a scheduler, at Ctrl-C, and after an error."""
+"""When a run saves out of turn, and when it leaves: at a signal, an error."""
 
 import contextlib
-import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
 
+from vision_jax import signals
+from vision_jax.errors import RunFailure, UserError
+from vision_jax.train.agreement import Agreement
+
+SAVE_SECONDS = 300.0  # between two saves at most
 PATIENCE = 15.0  # seconds that a failed process waits for the others to fail
-FAILED = 2  # exit code
+SAVE = "save"
 
 
 @contextlib.contextmanager
@@ -23,47 +28,84 @@ def no_waiting_after_errors() -> Iterator[None]:
   """
   try:
     yield
-  except BaseException:
-    if jax.process_count() > 1:
-      timer = threading.Timer(PATIENCE, os._exit, (FAILED,))
-      timer.daemon = True
-      timer.start()
+  except signals.Interrupted as error:
+    error.at_once = jax.distributed.is_initialized()
+    raise
+  except BaseException as error:
+    if jax.distributed.is_initialized() and jax.process_count() > 1:
+      _leave_later(_code(error))
     raise
 
 
+def _leave_later(code: int) -> None:
+  timer = threading.Timer(PATIENCE, signals.leave_at_once, (code,))
+  timer.daemon = True
+  timer.start()
+
+
+def _code(error: BaseException) -> int:
+  """The exit code that the command gives an error."""
+  kinds = ((RunFailure, 3), ((UserError, OSError), 2))
+  return next((code for kind, code in kinds if isinstance(error, kind)), 1)
+
+
 class Stop:
-  """Says after each step whether to save and leave.
+  """Says after each step whether to leave there, or to save out of turn.
 
-  In one process SIGTERM and the first Ctrl-C ask for it (the second Ctrl-C
-  interrupts at once). Several processes agree on the step through jax's
-  distributed runtime, which takes SIGTERM itself.
+  While it lasts SIGTERM, SIGHUP and the first Ctrl-C are noted (the second
+  Ctrl-C interrupts at once). Several processes agree on the step.
 
-  Args:
-    reached_preemption: step -> whether all processes are to stop there.
+  Attributes:
+    reason: the signal to leave for, at the step that the last call was for.
+    save_due: whether SAVE_SECONDS have gone by since the last save.
   """
 
-  def __init__(self, reached_preemption: Callable[[int], bool]):
+  def __init__(self, clock: Callable[[], float] = time.monotonic):
     self.reason: str | None = None
-    self._reached = reached_preemption
-    self._old: dict[int, Any] = {}
+    self.save_due = False
+    self._clock, self._last, self._asked = clock, clock(), False
+    self._noted: str | None = None
+    self._agreement: Agreement | None = None
+    self._exit = contextlib.ExitStack()
 
-  def __call__(self, step: int) -> bool:
-    """Whether to stop after `step`; every process asks after every step."""
-    if jax.process_count() > 1 and self._reached(step):
-      self.reason = "SIGTERM"
+  def __call__(self) -> bool:
+    """Whether to leave now.
+
+    Every process asks after every step and every batch of an evaluation.
+    """
+    late = self._clock() - self._last > SAVE_SECONDS
+    if self._agreement is None:
+      self.reason, self.save_due = self._noted, late
+      return self.reason is not None
+    if late and not self._asked and jax.process_index() == 0:
+      self._asked = True
+      self._agreement.ask(SAVE)
+    for what in self._agreement():
+      if what == SAVE:
+        self.save_due = True
+      else:
+        self.reason = what
     return self.reason is not None
 
+  def saved(self) -> None:
+    """Tells that the state of this step is saved."""
+    self._last, self._asked, self.save_due = self._clock(), False, False
+
   def __enter__(self) -> "Stop":
-    if jax.process_count() == 1:
-      for number in (signal.SIGTERM, signal.SIGINT):
-        self._old[number] = signal.signal(number, self._note)
+    self._last = self._clock()
+    if jax.process_count() > 1:
+      self._agreement = Agreement()
+      self._exit.callback(self._agreement.close)
+    self._exit.enter_context(signals.handled(self._note))
     return self
 
   def __exit__(self, *exc: object) -> None:
-    for number, handler in self._old.items():
-      signal.signal(number, handler)
+    self._exit.close()
 
   def _note(self, number: int, frame: Any) -> None:
     del frame
-    self.reason = signal.Signals(number).name
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    self._noted = signal.Signals(number).name
+    if self._agreement is not None:
+      self._agreement.ask(self._noted)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+      signal.signal(signal.SIGINT, signals.interrupt)
