@@ -9,6 +9,7 @@ import pytest
 from safetensors.flax import save_file
 
 from vision_jax.core.state import Average, TrainState
+from vision_jax.experiment import Eval, Experiment
 from vision_jax.train.checkpoint import Checkpoints
 from vision_jax.train.failures import CheckpointError, CheckpointMismatch
 from vision_jax.train.weights import restore_weights
@@ -152,3 +153,19 @@ def test_damage_falls_back(run, tmp_path, caplog):
   assert "falling back to step 1" in caplog.text
   with pytest.raises(CheckpointError, match="tried step 2"):
     restore_weights(tmp_path / "run", nets(0.0), which=2)
+
+
+@pytest.mark.parametrize(
+  ("best", "measured", "expected"),
+  [
+    (("val/accuracy", "max"), ("raw", "ema"), "raw"),
+    (("val/ema/ap50", "max"), ("raw", "ema"), "ema"),
+    (None, ("raw", "ema"), "ema"),
+    (None, ("ema",), "ema"),
+    (None, ("raw",), "raw"),
+  ],
+)
+def test_the_weights_that_stand_for_a_run(best, measured, expected):
+  evals = {"val": Eval(None, {}, weights=measured)}
+  experiment = Experiment(None, {}, None, evals, ema={"model": 0.9}, best=best)
+  assert experiment.weights == expected

@@ -83,8 +83,8 @@ def test_evaluation_of_a_checkpoint(trained, checkpoint):
   result = call("--mode=eval", f"--workdir={trained}", *flags)
   assert result.code == 0, result.err
   got = json.loads(result.out)
-  assert got.pop("checkpoint") == (checkpoint or "latest")
   step = {"best": best_step(trained), "4": 4, "8": 8}.get(checkpoint, 13)
+  assert got.pop("checkpoint") == step
   expected = figures_at(trained, step)
   assert got.keys() == expected.keys()
   for name, x in expected.items():
@@ -106,6 +106,21 @@ def test_evaluation_while_a_run_replaces_its_checkpoint(trained, monkeypatch):
   result = call("--mode=eval", f"--workdir={trained}", "--weights=raw")
   assert result.code == 0, result.err
   assert len(calls) == 2
+
+
+def test_an_evaluation_reads_one_step_once(trained, monkeypatch):
+  """Beside a run that goes on, a line is of one step."""
+  opened = []
+
+  class Spy(weights.StoredState):
+    def __init__(self, folder):
+      opened.append(folder.name)
+      super().__init__(folder)
+
+  monkeypatch.setattr(weights, "StoredState", Spy)
+  got = json.loads(call("--mode=eval", f"--workdir={trained}").out)
+  assert opened == ["13"]
+  assert {"val/accuracy", "val/ema/accuracy"} <= got.keys()
 
 
 @pytest.mark.parametrize("which", ["raw", "ema"])
@@ -223,7 +238,7 @@ def test_wandb_gets_the_figures(tmp_path, monkeypatch):
   assert kept["options"]["config"]["batch_size"] == 16
   assert kept["finished"]
   told = metrics(tmp_path, without=())
-  assert [line["step"] for line in kept["log"]] == [1, 3]
+  assert [line["step"] for line in kept["log"]] == [1, 3, 3]
   for line, logged in zip(told, kept["log"], strict=True):
     del line["time"]
     assert logged == pytest.approx(line)
@@ -265,7 +280,7 @@ def test_a_config_that_is_gone_is_kept(
   assert_same(stored(run), stored(trained))
   result = call("--mode=eval", f"--workdir={run}")
   assert message in result.err
-  assert result.out.startswith('{"checkpoint": "latest", "val/')
+  assert result.out.startswith('{"checkpoint": 13, "val/')
 
 
 def test_a_resumed_command_has_to_repeat_its_values(tmp_path):

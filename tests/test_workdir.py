@@ -10,8 +10,9 @@ import time
 import jax
 import pytest
 
+from vision_jax.files import is_remote, replace_text
 from vision_jax.train import machine, manifest
-from vision_jax.train.workdir import WorkdirBusy, claim, is_remote, replace_text
+from vision_jax.train.workdir import WorkdirBusy, claim
 
 HOLD = (
   "import sys, time; from vision_jax.train.workdir import claim\n"
@@ -71,7 +72,7 @@ def test_remote_paths_have_no_lock(tmp_path, monkeypatch):
 def test_replace_text_survives_a_kill(tmp_path):
   """A reader sees a whole text at any time, and after a SIGKILL."""
   code = (
-    "import sys; from vision_jax.train.workdir import replace_text\n"
+    "import sys; from vision_jax.files import replace_text\n"
     "for i in range(10**9): replace_text(sys.argv[1], str(i % 10) * 100_000)"
   )
   path = tmp_path / "x"

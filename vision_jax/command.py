@@ -1,7 +1,6 @@
 """What the command does once its flags are read: sets up, then one mode."""
 
 import contextlib
-import json
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -17,6 +16,7 @@ from vision_jax.core.execution import Jit, make_execution
 from vision_jax.data.reading import set_max_pixels
 from vision_jax.errors import UserError, files_of
 from vision_jax.experiment import Experiment
+from vision_jax.files import replace_text, to_json
 from vision_jax.modes import Trained, evaluate, predict, sample
 from vision_jax.paths import CONFIG_KEYS
 from vision_jax.process import set_up
@@ -31,7 +31,7 @@ from vision_jax.train.progress import Progress
 from vision_jax.train.skipped import skipped_names
 from vision_jax.train.stop import Stop, no_waiting_after_errors
 from vision_jax.train.trace import Trace, parse_steps
-from vision_jax.train.workdir import claim, replace_text
+from vision_jax.train.workdir import claim
 
 NAMED = 3  # skipped images that are named
 
@@ -238,7 +238,7 @@ def _finish(outcome: Outcome, values: flags.FlagValues, steps: int) -> int:
       for name, value in outcome.figures.items()
       if not name.startswith(("train/", "time/", "flops/", "memory/"))
     }
-    _say(f"Step {outcome.step} of {steps}: {json.dumps(shown)}")
+    _say(f"Step {outcome.step} of {steps}: {to_json(shown)}")
     return 0
   _say(
     f"{outcome.stopped_by}: saved step {outcome.step} of {steps}; the same "

@@ -96,6 +96,18 @@ class Experiment:
         "at its end alone; expected a figure of another."
       )
 
+  @property
+  def weights(self) -> str:
+    """The weights that stand for a run, "raw" or "ema".
+
+    Those that `best` is chosen by. Where there is no best, the averaged ones
+    if an evaluation measures them, else the raw ones.
+    """
+    if self.best:
+      return "ema" if "/ema/" in self.best[0] else "raw"
+    measured = {which for data in self.evals.values() for which in data.weights}
+    return "ema" if "ema" in measured else "raw"
+
   def initial_state(self, key: jax.Array, batch: Any) -> TrainState:
     """Initialises the state; `batch` gives shapes (arrays or structs).
 

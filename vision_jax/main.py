@@ -87,7 +87,8 @@ def define_flags() -> flags.FlagValues:
     None,
     ("raw", "ema"),
     "Not train: which weights; by default eval measures those that the config "
-    "says, predict takes raw, and sample the averaged ones if there are any.",
+    "says, predict and sample take those that `best` is chosen by; without a "
+    "best the averaged ones if they are evaluated, else raw.",
   )
   text(
     "init_from",

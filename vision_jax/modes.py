@@ -1,7 +1,6 @@
 """What a trained workdir is used for: figures, predictions, samples."""
 
 import dataclasses
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -11,12 +10,12 @@ from etils import epath
 
 from vision_jax.core.execution import Jit, make_execution
 from vision_jax.errors import UserError
+from vision_jax.files import add_line, to_json
 from vision_jax.recipe import Recipe
 from vision_jax.train import initial
 from vision_jax.train.evaluate import Evaluator
 from vision_jax.train.manifest import data_changes
-from vision_jax.train.weights import restore_weights
-from vision_jax.train.workdir import replace_text
+from vision_jax.train.weights import read_weights
 
 PREDICT_BATCH = 32
 
@@ -50,39 +49,54 @@ class Trained:
     state = initial.abstract_state(make, self.execution)
     self._target = (state.params, state.stats)
 
-  def weights(self, which: str) -> tuple[Any, Any]:
-    """Reads the parameters and statistics, "raw" or "ema"."""
+  def read(self, *kinds: str) -> tuple[int, dict[str, tuple[Any, Any]]]:
+    """Reads "raw" or "ema" weights, or both, of one step.
+
+    Returns:
+      The step, and the parameters and statistics of each kind.
+    """
     checkpoint = self.values.checkpoint
     if checkpoint not in ("latest", "best") and not checkpoint.isdigit():
       raise UserError(
         f"--checkpoint: got {checkpoint!r}; expected latest, best or a step."
       )
-    return restore_weights(
+    return read_weights(
       self.workdir,
       self._target,
       which=int(checkpoint) if checkpoint.isdigit() else checkpoint,
-      weights=which,
+      kinds=kinds,
       best=self.experiment.best,
     )
+
+  def weights(self) -> tuple[Any, Any]:
+    """Reads the weights to predict with, and says which they are."""
+    kind = self.values.weights or self.experiment.weights
+    step, found = self.read(kind)
+    name = "averaged (ema)" if kind == "ema" else "raw"
+    self.say(f"Weights: {name}, of step {step}.")
+    return found[kind]
 
 
 def evaluate(trained: Trained) -> None:
   """Prints the figures of the config's data sets as one JSON object.
 
-  Adds them to `evaluations.jsonl` in the workdir too.
+  Adds them to `evaluations.jsonl` in the workdir too: a line, or on an object
+  store a file of the folder `evaluations`. `checkpoint` is the step.
   """
   evals = trained.experiment.evals.items()
   data = {name: each.data.fingerprint() for name, each in evals}
   for change in data_changes(trained.workdir, data):
     trained.say(change)
-  evaluator = Evaluator(trained.experiment, trained.execution)
-  figures = evaluator(trained.weights, trained.values.weights)
-  text = json.dumps({"checkpoint": trained.values.checkpoint} | figures)
+  experiment, only = trained.experiment, trained.values.weights
+  asked = {
+    which for data in experiment.evals.values() for which in data.weights
+  }
+  step, weights = trained.read(*([only] if only else sorted(asked)))
+  figures = Evaluator(experiment, trained.execution)(weights.get, only)
+  text = to_json({"checkpoint": step} | figures)
   if jax.process_index() == 0:
     print(text, flush=True)
-    path = trained.workdir / "evaluations.jsonl"
-    before = path.read_text() if path.exists() else ""
-    replace_text(path, f"{before}{text}\n")
+    add_line(trained.workdir / "evaluations.jsonl", text)
 
 
 def predict(trained: Trained) -> None:
@@ -92,7 +106,7 @@ def predict(trained: Trained) -> None:
   values, devices = trained.values, trained.execution.devices
   predict_folder(
     trained.experiment,
-    trained.weights(values.weights or "raw"),
+    trained.weights(),
     trained.execution,
     values.images,
     epath.Path(values.output),
@@ -107,10 +121,9 @@ def sample(trained: Trained) -> None:
   from vision_jax.sample import sample_folder
 
   values = trained.values
-  averaged = "ema" if trained.experiment.ema else "raw"
   sample_folder(
     trained.experiment,
-    trained.weights(values.weights or averaged),
+    trained.weights(),
     trained.execution,
     trained.batch["image"].shape,
     values.output,

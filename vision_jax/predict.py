@@ -1,6 +1,5 @@
 """Pictures in, predictions out: a trained workdir on a folder of images."""
 
-import json
 import pathlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
@@ -17,6 +16,7 @@ from vision_jax.data.images import decode_image
 from vision_jax.data.loader import Loader
 from vision_jax.errors import UserError
 from vision_jax.experiment import Experiment
+from vision_jax.files import replace_text, to_json
 from vision_jax.viz.masks import write_masks
 
 TOP = 5
@@ -158,11 +158,11 @@ def predict_folder(
       told = {"error": "unreadable image"}
       if row is not None:
         told = writer(files[index], row, names[index])
-      lines.append(json.dumps({"file": str(files[index])} | told) + "\n")
+      lines.append(to_json({"file": str(files[index])} | told) + "\n")
   if main_process:
     writer.close()
     path = output / "predictions.jsonl"
-    path.write_text("".join(lines))
+    replace_text(path, "".join(lines))
     say(f"{len(lines)} images: {path}")
   return len(source)
 

@@ -1,6 +1,7 @@
 """Images out of a trained generator: a grid, single files, an npz."""
 
 import inspect
+import io
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from vision_jax.core.execution import Jit
 from vision_jax.core.step import make_predict_step
 from vision_jax.errors import RunFailure, UserError
 from vision_jax.experiment import Experiment
+from vision_jax.files import replace_bytes
 from vision_jax.train.progress import Progress
 from vision_jax.viz.grid import grid
 
@@ -187,10 +189,11 @@ def _write(
   _write_png(folder / "grid.png", grid(images, columns))
   for number, image in enumerate(images):
     _write_png(folder / f"{number:05d}.png", image)
-  with (folder / "samples.npz").open("wb") as file:
-    np.savez(file, **arrays)
+  file = io.BytesIO()
+  np.savez(file, **arrays)
+  replace_bytes(folder / "samples.npz", file.getvalue())
 
 
 def _write_png(path: epath.Path, image: np.ndarray) -> None:
   _, data = cv2.imencode(".png", image[..., ::-1])  # OpenCV wants BGR
-  path.write_bytes(data.tobytes())
+  replace_bytes(path, data.tobytes())

@@ -1,10 +1,11 @@
 """Detections in COCO's form: the list of results, and a whole file."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+
+from vision_jax.files import replace_text, to_json
 
 
 def coco_results(
@@ -60,4 +61,4 @@ def coco_file(
 
 def write_json(path: Any, content: Any) -> None:
   """Writes a value as json."""
-  path.write_text(json.dumps(content))
+  replace_text(path, to_json(content))

@@ -13,6 +13,7 @@ from typing import Any
 import jax
 from etils import epath
 
+from vision_jax.files import replace_text
 from vision_jax.train import leaves
 from vision_jax.train.failures import (
   CheckpointError,
@@ -32,7 +33,6 @@ from vision_jax.train.retention import (
   score,
   set_aside,
 )
-from vision_jax.train.workdir import replace_text
 
 __all__ = ["CheckpointError", "CheckpointMismatch", "Checkpoints", "SaveError"]
 

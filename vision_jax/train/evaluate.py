@@ -79,10 +79,11 @@ class Evaluator:
         raise UserError(_no_examples(name))
       placed = self._execution.put(batch)
       states = {key: metric.state for key, metric in data.metrics.items()}
+      step = self._step(name, data)
+      # jax knows no shapes of what it maps over several processes.
+      trace = step.lower if self._execution.axis else step.eval_shape
       for which in data.weights:
-        jax.eval_shape(
-          self._step(name, data), *weights(which), states, placed, self._key
-        )
+        trace(*weights(which), states, placed, self._key)
 
   def pictures(
     self, weights: Callable[[str], tuple[Any, Any]]

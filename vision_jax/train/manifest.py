@@ -28,8 +28,8 @@ from absl import logging
 from etils import epath
 
 import vision_jax
+from vision_jax.files import replace_text, to_json
 from vision_jax.train import machine
-from vision_jax.train.workdir import replace_text
 
 NAME = "manifest.json"
 ENVIRONMENT = ("XLA_", "JAX_", "LIBTPU_", "MALLOC_", "VISION_JAX_")
@@ -79,7 +79,7 @@ def append_run(workdir: epath.PathLike, entry: Mapping[str, Any]):
       aside = path.parent / (NAME + ".damaged")
       path.replace(aside)
       logging.warning("%s could not be read; it is now %s.", path, aside)
-  text = json.dumps({"runs": [*runs, dict(entry)]}, indent=2)
+  text = to_json({"runs": [*runs, dict(entry)]}, indent=2)
   replace_text(path, text + "\n")
 
 

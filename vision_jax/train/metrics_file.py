@@ -27,7 +27,7 @@ from absl import logging
 from etils import epath
 
 from vision_jax.errors import UserError
-from vision_jax.train.workdir import is_remote, replace_text
+from vision_jax.files import is_remote, open_own, replace_text
 
 NAME = "metrics.jsonl"
 REWRITE_SECONDS = 30.0  # between two uploads of a file that cannot be appended
@@ -95,7 +95,7 @@ class MetricsFile:
     if self._append:
       if self._file is None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = open(self.path, "a", encoding="utf-8")  # noqa: SIM115
+        self._file = open_own(self.path)
       self._file.write(text)
       self._file.flush()
       return
@@ -133,8 +133,7 @@ class MetricsFile:
   def flush(self):
     """Uploads what an object store does not have yet."""
     if self._text is not None:
-      self.path.parent.mkdir(parents=True, exist_ok=True)
-      self.path.write_text(self._text)
+      replace_text(self.path, self._text)
       self._written = time.monotonic()
 
   def close(self):

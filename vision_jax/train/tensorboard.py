@@ -14,7 +14,7 @@ import numpy as np
 from etils import epath
 
 from vision_jax.errors import UserError
-from vision_jax.train.workdir import is_remote
+from vision_jax.files import is_remote, replace_bytes
 
 FLUSH_SECONDS = 10.0
 
@@ -47,9 +47,9 @@ class TensorBoard:
 
   def _open(self):
     records = _tensorboardx().record_writer
-    if not is_remote(self._folder):
-      os.makedirs(self._folder, exist_ok=True)
     name = f"events.out.tfevents.{int(time.time())}.{os.getpid()}"
+    if not is_remote(self._folder):
+      replace_bytes(f"{self._folder}/{name}", b"")  # a file, not a link
     self._file = records.RecordWriter(f"{self._folder}/{name}")
     self._file.write(_event(file_version="brain.Event:2"))
     if self._start:

@@ -6,6 +6,7 @@ from typing import Any
 from etils import epath
 
 from vision_jax.errors import UserError
+from vision_jax.files import replace_text
 
 ID_FILE = "wandb_id"
 
@@ -52,7 +53,7 @@ class WandB:
       resume="allow",
     )
     self._run.define_metric("*", step_metric="step")
-    known.write_text(self._run.id)
+    replace_text(known, self._run.id)
 
   def write(self, step: int, values: Mapping[str, Any]):
     """Logs scalars, `values` by name."""

@@ -1,8 +1,10 @@
 """Starting from other weights: parameters and statistics, nothing else."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
+import numpy as np
 from etils import epath
 
 from vision_jax.errors import UserError
@@ -17,6 +19,7 @@ from vision_jax.train.leaves import Path
 from vision_jax.train.quiet import quiet_orbax
 from vision_jax.train.reading import StoredState, first_readable
 
+TRIED = 16  # steps at most, where several processes go through them
 FIX = (
   "give weights of this very model, or set the config's model to the one that "
   "these weights are of."
@@ -57,24 +60,55 @@ def restore_weights(
   path = epath.Path(path)
   if path.suffix == ".safetensors":
     return _take(path, StoredFile(path), target, weights)
+  _, found = read_weights(
+    path, target, which=which, kinds=(weights,), best=best
+  )
+  return found[weights]
+
+
+def read_weights(
+  path: epath.PathLike,
+  target: tuple[Any, Any],
+  *,
+  which: str | int,
+  kinds: Sequence[str],
+  best: tuple[str, str] | None,
+) -> tuple[int, dict[str, tuple[Any, Any]]]:
+  """Returns a step and its weights of several kinds, all of that step.
+
+  Every process reads the same step.
+
+  Args:
+    path: a workdir, its `checkpoints` folder or one step's folder in it.
+    target: as for `restore_weights`, which says what it raises too.
+    which: "latest", "best" or a step.
+    kinds: "raw", "ema" or both.
+    best: (metric, "max" or "min") that "best" goes by.
+  """
   quiet_orbax()
-  read = lambda: _read_step(path, target, which, weights, best)
+  read = lambda: _read_step(epath.Path(path), target, which, kinds, best)
   try:
     return read()
   except CheckpointMismatch:
     raise
   except CheckpointError:  # a run that goes on may just have replaced it
+    if jax.process_count() > 1:  # the others may have read it
+      raise
     return read()
 
 
-def _read_step(path, target, which, weights, best):
+def _read_step(path, target, which, kinds, best):
   if (path / "state").exists():
     folder, steps = path.parent, [path.name]
   else:
     folder, steps = _find_steps(path, which, best)
-  read = lambda step: _take(
-    folder / str(step), StoredState(folder / str(step)), target, weights
-  )
+
+  def read(step):
+    where = folder / str(step)
+    state = StoredState(where)
+    take = lambda kind: _take(where, state, target, kind)
+    return int(step), {kind: take(kind) for kind in kinds}
+
   return first_readable(folder, steps, read)[0]
 
 
@@ -119,7 +153,20 @@ def _find_steps(path: epath.Path, which, best):
     )
   with Checkpoints(folder, best=best, read_only=True) as checkpoints:
     step = checkpoints.find(which)
-    return folder, checkpoints.steps[::-1] if which == "latest" else [step]
+    found = checkpoints.steps[::-1] if which == "latest" else [step]
+  return folder, _of_first_process(found)
+
+
+def _of_first_process(steps: Sequence[int]) -> list[int]:
+  """The steps that process 0 has found, of a run that may save meanwhile."""
+  if jax.process_count() == 1:
+    return list(steps)
+  from jax.experimental import multihost_utils
+
+  padded = np.full(TRIED, -1, np.int32)
+  padded[: len(steps[:TRIED])] = steps[:TRIED]
+  found = multihost_utils.broadcast_one_to_all(padded)
+  return [int(step) for step in found if step >= 0]
 
 
 class StoredFile:

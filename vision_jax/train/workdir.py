@@ -1,4 +1,4 @@
-"""The folder of a run: whose it is, and how files in it are replaced."""
+"""The folder of a run: whose it is."""
 
 import contextlib
 import json
@@ -14,29 +14,13 @@ from absl import logging
 from etils import epath
 
 from vision_jax.errors import UserError
+from vision_jax.files import is_remote, open_own, to_json
 
 LOCK = ".lock"
 
 
 class WorkdirBusy(UserError):
   """A workdir that another live process is writing."""
-
-
-def is_remote(path: epath.PathLike) -> bool:
-  """Whether `path` is on an object store, as in gs://bucket/run."""
-  return "://" in os.fspath(path)
-
-
-def replace_text(path: epath.PathLike, text: str):
-  """Writes a file whole: a kill leaves the old one or the new one."""
-  path = epath.Path(path)
-  path.parent.mkdir(parents=True, exist_ok=True)
-  if is_remote(path):  # an object appears when it is complete
-    path.write_text(text)
-    return
-  new = path.parent / (path.name + ".new")
-  new.write_text(text)
-  new.replace(path)
 
 
 @contextlib.contextmanager
@@ -58,12 +42,12 @@ def claim(workdir: epath.PathLike) -> Iterator[None]:
     return
   workdir = epath.Path(workdir)
   workdir.mkdir(parents=True, exist_ok=True)
-  with open(workdir / LOCK, "a+", encoding="utf-8") as file:
+  with open_own(workdir / LOCK) as file:
     held = _lock(file, workdir)
     try:
       if held:
         file.truncate(0)
-        file.write(json.dumps(_self()) + "\n")
+        file.write(to_json(_self()) + "\n")
         file.flush()
       yield
     finally:

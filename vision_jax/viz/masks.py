@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from vision_jax.files import replace_bytes
 from vision_jax.viz.overlay import overlay_mask, resize_mask, with_legend
 from vision_jax.viz.pixels import to_rgb
 
@@ -74,10 +75,9 @@ def write_png(path: str | os.PathLike[str], image: np.ndarray) -> None:
     OSError: if the file cannot be written.
   """
   path = pathlib.Path(path)
-  path.parent.mkdir(parents=True, exist_ok=True)
   if image.ndim == 3:
     image = np.ascontiguousarray(image[..., ::-1])
   done, data = cv2.imencode(".png", image)
   if not done:
     raise OSError(f"{path}: the picture {image.shape} cannot be encoded.")
-  path.write_bytes(data.tobytes())
+  replace_bytes(path, data.tobytes())
