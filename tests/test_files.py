@@ -85,7 +85,7 @@ def test_no_writer_follows_a_link(tmp_path, writer):
 
 def test_a_dangling_link_makes_no_file(tmp_path):
   (tmp_path / "evaluations.jsonl").symlink_to(tmp_path / "elsewhere")
-  with pytest.raises(UserError, match="evaluations.jsonl: is a link, to"):
+  with pytest.raises(UserError, match=r"evaluations\.jsonl: is a link, to"):
     add_line(tmp_path / "evaluations.jsonl", "{}")
   assert not (tmp_path / "elsewhere").exists()
 
