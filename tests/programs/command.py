@@ -18,8 +18,8 @@ import numpy as np
 from tests.programs.flags import real_environment
 from vision_jax import main
 from vision_jax.core import execution
-from vision_jax.train.progress import Progress
 from vision_jax.train.reading import StoredState
+from vision_jax.train.stop import Stop
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BLOBS = "tests/programs/blobs.py"
@@ -70,15 +70,15 @@ def terminate():
 
 
 def after_step(number, action):
-  """While it lasts, a run does `action()` once so many steps are done."""
-  before = Progress.__call__
+  """While it lasts, a run does `action()` once so many steps are under way."""
+  before = Stop.__call__
 
-  def after(self, step):
-    before(self, step)
+  def after(self, step=None):
     if step == number:
       action()
+    return before(self, step)
 
-  return mock.patch.object(Progress, "__call__", after)
+  return mock.patch.object(Stop, "__call__", after)
 
 
 def train(workdir, *flags, config=BLOBS, code=0, **options):

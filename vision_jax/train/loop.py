@@ -131,7 +131,7 @@ class Training:
           in_flight.append((number + 1, logs, batches.waited))
           batches.waited = 0.0
           self._complete(in_flight, IN_FLIGHT, clock)
-          leaving = self.stop()
+          leaving = self.stop(number + 1)
           due = self._due(number + 1, start) or leaving
           if due or self.stop.save_due:
             self._complete(in_flight, 0, clock)

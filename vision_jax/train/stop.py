@@ -68,11 +68,12 @@ class Stop:
     self._agreement: Agreement | None = None
     self._exit = contextlib.ExitStack()
 
-  def __call__(self) -> bool:
-    """Whether to leave now.
+  def __call__(self, step: int | None = None) -> bool:
+    """Whether to leave after `step`, or in the evaluation where it is None.
 
     Every process asks after every step and every batch of an evaluation.
     """
+    del step
     late = self._clock() - self._last > SAVE_SECONDS
     if self._agreement is None:
       self.reason, self.save_due = self._noted, late
