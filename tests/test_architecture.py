@@ -38,7 +38,7 @@ ALLOWED = {
   "values": {"paths"},
   "sources": {"experiment", "paths"},
   "trust": {"sources"},
-  "process": {"tuning"},
+  "process": {"train", "tuning"},
   "blame": set(),
   "debug": {"blame", "core", "recipe", "train"},
   "outputs": set(),

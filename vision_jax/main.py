@@ -113,6 +113,12 @@ def define_flags() -> flags.FlagValues:
   )
   number("num_processes", None, "Several hosts: how many.")
   number("process_id", None, "Several hosts: which one this is.")
+  decimal(
+    "connect_timeout",
+    300.0,
+    "Several hosts: seconds to wait for the others to come.",
+    lower_bound=0,
+  )
   choice(
     "cpu_tuning",
     "auto",
@@ -204,7 +210,8 @@ def _check(values: flags.FlagValues) -> None:
       "out."
     )
   several = (values.coordinator, values.num_processes, values.process_id)
-  if any(v is not None for v in several) and None in several:
+  alone = several == (None, 1, None)  # though it looks like one of several
+  if any(v is not None for v in several) and None in several and not alone:
     raise UserError(
       "--coordinator, --num_processes and --process_id go together; got "
       f"{several}."

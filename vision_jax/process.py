@@ -8,6 +8,7 @@ from absl import flags
 
 from vision_jax import tuning
 from vision_jax.errors import UserError
+from vision_jax.train import cluster
 
 
 def set_up(
@@ -21,7 +22,9 @@ def set_up(
     say: tells the user one line.
 
   Raises:
-    UserError: if the environment asks for devices that are not there.
+    UserError: if the environment asks for devices that are not there, or the
+      other processes cannot be found as the flags say.
+    RunFailure: if they do not come.
   """
   if values.cpu_tuning == "auto" and convolutional:
     if (file := tuning.flags_file()) is not None:
@@ -30,23 +33,14 @@ def set_up(
         "convolutions on a CPU is what that file says."
       )
     tuning.tune_convolutions()
-  # Which would take SIGTERM away from us, and swallow it outside of training.
-  jax.config.update("jax_enable_preemption_service", False)
-  if values.coordinator is not None:
-    jax.distributed.initialize(
-      values.coordinator, values.num_processes, values.process_id
-    )
-  elif _in_cluster():
-    jax.distributed.initialize()
+  cluster.connect(
+    values.coordinator,
+    values.num_processes,
+    values.process_id,
+    seconds=values.connect_timeout,
+    say=say,
+  )
   _start_backend()
-
-
-def _in_cluster() -> bool:
-  """Whether the environment is one of several tasks that jax can connect."""
-  tasks = os.environ.get("SLURM_NTASKS") or os.environ.get("SLURM_NPROCS")
-  under_slurm = "SLURM_STEP_NODELIST" in os.environ and int(tasks or 1) > 1
-  hosts = os.environ.get("TPU_WORKER_HOSTNAMES", "").split(",")
-  return under_slurm or len(hosts) > 1 or "MEGASCALE_NUM_SLICES" in os.environ
 
 
 def _start_backend() -> None:

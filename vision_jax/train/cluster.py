@@ -1,4 +1,4 @@
-"""How this process is connected with the others of its run, if there are any."""
+"""How this process finds the others of its run, if there are any."""
 
 import os
 import pathlib
@@ -84,9 +84,9 @@ def check_alone(environ: Mapping[str, str]) -> None:
 
 def _unknown(launcher: str, found: str, size: str, rank: str) -> str:
   return (
-    f"This process is one of several, started by {launcher} ({found}), and does "
-    "not know the others: each would train alone in the same workdir. Give "
-    "--coordinator=HOST:PORT, where HOST is that of process 0 and PORT is free, "
+    f"This process is one of several, started by {launcher} ({found}), and "
+    "does not know the others: each would train alone in the same workdir. "
+    "Give --coordinator=HOST:PORT (HOST is that of process 0, PORT is free), "
     f"--num_processes={size} and --process_id=${rank}; or --num_processes=1 "
     "where each is a run of its own."
   )

@@ -32,8 +32,8 @@ def parse_address(text: str) -> tuple[str, int]:
   numeric = port.isascii() and port.isdigit() and 0 < int(port) < 2**16
   if not host or not numeric or (":" in host and text[:1] != "["):
     raise UserError(
-      f"--coordinator: got {text!r}; expected HOST:PORT of process 0, a name or "
-      "an address and a free port from 1 to 65535, for example 10.0.0.1:1234."
+      f"--coordinator: got {text!r}; expected HOST:PORT of process 0, a name "
+      "or an address and a free port from 1 to 65535, such as 10.0.0.1:1234."
     )
   return host, int(port)
 
@@ -100,8 +100,7 @@ def _receive(port: int, processes: int, patience: _Patience) -> None:
       absent = [i for i in range(1, processes) if i not in here]
       names = ", ".join(map(str, absent[:10])) + ", ..." * (len(absent) > 10)
       patience.wait(
-        f"{len(absent)} of {processes} processes at {patience.address}: "
-        f"{names}"
+        f"{len(absent)} of {processes} processes at {patience.address}: {names}"
       )
       try:
         guest, _ = server.accept()
@@ -203,7 +202,9 @@ def _wait_for_line(home: socket.socket, patience: _Patience) -> str:
     try:
       return _line(home)
     except TimeoutError:
-      patience.wait(f"the other processes, with process 0 at {patience.address}")
+      patience.wait(
+        f"the other processes, with process 0 at {patience.address}"
+      )
 
 
 def _line(peer: socket.socket) -> str:

@@ -1,6 +1,7 @@
 """When a run saves out of turn, and when it leaves: at a signal, an error."""
 
 import contextlib
+import re
 import signal
 import threading
 import time
@@ -16,6 +17,16 @@ from vision_jax.train.agreement import Agreement
 SAVE_SECONDS = 300.0  # between two saves at most
 PATIENCE = 15.0  # seconds that a failed process waits for the others to fail
 SAVE = "save"
+# How gloo, NCCL and jax's runtime say that another process has gone.
+PEER = (
+  r"gloo|nccl|closed by peer|reset by peer|connection refused|broken pipe|"
+  r"heartbeat|coordination service|socket closed|task.*(died|failed|crashed)"
+)
+LOST = (
+  "Another process of this run has ended, and this one with it ({}). What was "
+  "saved stays: look for the reason in that one's messages, then start all of "
+  "them again, and they go on."
+)
 
 
 @contextlib.contextmanager
@@ -33,12 +44,26 @@ def no_waiting_after_errors() -> Iterator[None]:
     raise
   except BaseException as error:
     if jax.distributed.is_initialized() and jax.process_count() > 1:
-      _leave_later(_code(error))
+      lost = _is_lost(error)
+      _leave_later(3 if lost else _code(error), 1.0 if lost else PATIENCE)
+      if lost:
+        raise RunFailure(LOST.format(_first_line(error))) from error
     raise
 
 
-def _leave_later(code: int) -> None:
-  timer = threading.Timer(PATIENCE, signals.leave_at_once, (code,))
+def _is_lost(error: BaseException) -> bool:
+  """Whether an error says that another process is no longer there."""
+  if not isinstance(error, jax.errors.JaxRuntimeError):
+    return False
+  return bool(re.search(PEER, str(error), re.IGNORECASE))
+
+
+def _first_line(error: BaseException) -> str:
+  return str(error).strip().splitlines()[0][:200]
+
+
+def _leave_later(code: int, seconds: float) -> None:
+  timer = threading.Timer(seconds, signals.leave_at_once, (code,))
   timer.daemon = True
   timer.start()
 
