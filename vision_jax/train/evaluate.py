@@ -79,11 +79,22 @@ class Evaluator:
         raise UserError(_no_examples(name))
       placed = self._execution.put(batch)
       states = {key: metric.state for key, metric in data.metrics.items()}
-      step = self._step(name, data)
-      # jax knows no shapes of what it maps over several processes.
-      trace = step.lower if self._execution.axis else step.eval_shape
       for which in data.weights:
-        trace(*weights(which), states, placed, self._key)
+        self._trace(name, data, *weights(which), states, placed)
+
+  def _trace(self, name: str, data: Any, *args: Any) -> None:
+    axis = self._execution.axis
+    if axis is None:
+      self._step(name, data).eval_shape(*args, self._key)
+      return
+    # pmap tells no shapes over several processes: one shard of the step then.
+    *others, batch = args
+    shard = {
+      k: jax.ShapeDtypeStruct(x.shape[1:], x.dtype) for k, x in batch.items()
+    }
+    step = self._make_step(data)
+    trace = jax.make_jaxpr(step, axis_env=[(axis, self._execution.devices)])
+    trace(*others, shard, self._key)
 
   def pictures(
     self, weights: Callable[[str], tuple[Any, Any]]
@@ -145,14 +156,17 @@ class Evaluator:
 
   def _step(self, name: str, data: Any) -> Any:
     if name not in self._steps:
-      step = make_eval_step(
-        self._experiment.task,
-        data.metrics,
-        output=data.output,
-        axis=self._execution.axis,
-      )
+      step = self._make_step(data)
       self._steps[name] = self._execution.eval_step(step)
     return self._steps[name]
+
+  def _make_step(self, data: Any) -> Callable[..., Any]:
+    return make_eval_step(
+      self._experiment.task,
+      data.metrics,
+      output=data.output,
+      axis=self._execution.axis,
+    )
 
   def _results(self, metrics: Mapping[str, Any], total: Any) -> dict:
     figures = total.losses(self._experiment.task.objectives)
