@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.programs.command import ROOT
-from vision_jax.data.coco import write_coco_results
+from vision_jax.data.coco_results import write_json
 from vision_jax.errors import UserError
 from vision_jax.files import add_line, open_own, replace_text, to_json
 from vision_jax.train import manifest
@@ -57,7 +57,7 @@ WRITERS = {
     ("1.png", "1.png.new"),
   ),
   "coco": (
-    lambda folder: write_coco_results(folder / "results.json", []),
+    lambda folder: write_json(folder / "results.json", []),
     ("results.json",),
   ),
   "samples": (write_samples, ("grid.png", "00000.png", "samples.npz")),
@@ -140,7 +140,7 @@ def test_json_has_no_nan(tmp_path):
   }
   with pytest.raises(TypeError):
     to_json({"x": object()})
-  write_coco_results(tmp_path / "r.json", [{"score": math.nan, "bbox": []}])
+  write_json(tmp_path / "r.json", [{"score": math.nan, "bbox": []}])
   assert json.loads((tmp_path / "r.json").read_text())[0]["score"] is None
 
 

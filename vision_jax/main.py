@@ -113,12 +113,7 @@ def define_flags() -> flags.FlagValues:
   )
   number("num_processes", None, "Several hosts: how many.")
   number("process_id", None, "Several hosts: which one this is.")
-  decimal(
-    "connect_timeout",
-    300.0,
-    "Several hosts: seconds to wait for the others to come.",
-    lower_bound=0,
-  )
+  decimal("connect_timeout", 300.0, "Several hosts: seconds to wait for them.")
   choice(
     "cpu_tuning",
     "auto",
