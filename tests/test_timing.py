@@ -12,6 +12,7 @@ import pytest
 
 from vision_jax.experiment import base_config
 from vision_jax.train import loop, prefetch, progress, timing
+from vision_jax.train.stop import Stop
 
 STEPS, BATCH_SIZE = 20, 32
 # In seconds: a step on the device, to dispatch it, to write a log line, an
@@ -101,13 +102,16 @@ def train(monkeypatch):
         axis=None, devices=1, train_step=lambda *_: None
       ),
       checkpoints=types.SimpleNamespace(
-        save=lambda *_: device.evaluate(None), wait=lambda: None
+        save=lambda *_: device.evaluate(None),
+        measure=lambda *_: None,
+        wait=lambda: None,
+        latest=0,
       ),
       write=write,
       progress=shown,
-      stop=Never(),
+      stop=Stop(),
+      evaluator=Evaluator(device),
     )
-    training.__dict__["_evaluator"] = Evaluator(device)
     state = types.SimpleNamespace(bad_step=np.array(-1), weights=None)
     training.run(state, 0)
     return lines, shown.rate, device
@@ -124,19 +128,12 @@ class Evaluator:
   def __init__(self, device):
     self.device = device
 
-  def __call__(self, weights, costly=False):
+  def __call__(self, weights, costly=False, stop=None):
     return self.device.evaluate(weights)
 
   def pictures(self, weights):
     self.device.evaluate(weights)
     return {}
-
-
-class Never:
-  reason = None
-
-  def __call__(self, step):
-    return False
 
 
 @pytest.mark.parametrize("log_every", [1, 2, 5, 10])

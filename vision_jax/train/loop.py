@@ -222,7 +222,8 @@ class Training:
       return {}
     found |= count_skipped(self.experiment)
     self.checkpoints.measure(step, {**figures, **found})
-    self.write(step, found)
+    if found:
+      self.write(step, found)
     if pictures := self._evaluator.pictures(state.weights):
       self.write.images(step, pictures)
     return found
