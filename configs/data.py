@@ -125,6 +125,21 @@ def large_images(
   )
 
 
+def check_scenes(config: Any) -> None:
+  """Checks that there are scenes to train on, and square ones."""
+  numbers, size = tuple(config.scenes), tuple(config.image_size)
+  if len(numbers) != 3 or not numbers[0]:
+    raise UserError(
+      f"--config.scenes: got {numbers}; expected how many for train, val and "
+      "test, and at least one to train on."
+    )
+  if len(size) != 2 or size[0] != size[1]:
+    raise UserError(
+      f"--config.image_size: got {size}; expected the same height and width "
+      "for scenes."
+    )
+
+
 def tell_unused(config: Any) -> None:
   """Tells which folders of one's own are not used, where data are generated."""
   given = [

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from configs.data import tell_unused
+from configs.data import check_scenes, tell_unused
 from vision_jax.data.boxes import check_size, letterbox, pad_boxes
 from vision_jax.data.coco import CocoSource
 from vision_jax.data.masks import keep
@@ -111,6 +111,7 @@ def _scenes(config: Any) -> dict[str, Any]:
       f"--config.class_names: got {tuple(config.class_names)} for scenes of "
       f"digits; expected {DIGITS}."
     )
+  check_scenes(config)
   size, most = config.image_size[0], config.max_boxes
   splits = {"train": ("train", 0), "val": ("train", 1), "test": ("test", 0)}
   return {

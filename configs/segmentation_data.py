@@ -10,7 +10,7 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from configs.data import tell_unused
+from configs.data import check_scenes, tell_unused
 from configs.segmentation_sizes import OwnSize
 from vision_jax.data.errors import some
 from vision_jax.data.loader import Loader
@@ -248,6 +248,7 @@ def _scenes(config: Any, size: tuple[int, int]) -> Mapping[str, Any]:
     DigitScenes(split, length, size=size[0], max_objects=digits, seed=seed),
     [keep("image", "target")],
   )
+  check_scenes(config)
   train, val, test = config.scenes
   found = {
     "train": scenes("train", train, CROWD, 0),

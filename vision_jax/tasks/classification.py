@@ -8,6 +8,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from vision_jax.core.types import Array, Batch, Mean, Nets, Objective
+from vision_jax.losses.class_weights import check_class_weights
 from vision_jax.losses.classification import softmax_cross_entropy
 
 NET = "model"
@@ -62,6 +63,7 @@ class Classification:
   ) -> tuple[dict[str, Mean], Nets]:
     del step
     logits, new = self._apply(params, stats, batch, key, train)
+    check_class_weights(self.class_weights, logits.shape[-1])
     values = self.loss(logits, batch["label"])
     weights = batch["mask"] * self._weights(batch["label"])
     return {"cross_entropy": Mean.of(values, weights)}, new

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from vision_jax.core.types import Array, Batch, Mean, Nets, Objective
 from vision_jax.errors import UserError
 from vision_jax.losses import segmentation as losses
+from vision_jax.losses.class_weights import check_class_weights
 from vision_jax.ops.tiling import Tiles
 
 NET = "model"
@@ -93,6 +94,7 @@ class Segmentation:
       logits, stats = self._apply(params, stats, batch, key)
     else:
       logits = self._whole(params, stats, batch, self.tiles)
+    check_class_weights(self.class_weights, logits.shape[-1])
     target = _middle(batch["target"], logits.shape)
     mask = batch["mask"]
     weights = losses.pixel_weights(
