@@ -32,6 +32,8 @@ MNIST = ((0.1307,), (0.3081,))
 CIFAR10 = ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616))
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _LOG = logging.getLogger(__name__)
+# Of the files of a data set; those of all others are photographs, in colour.
+CHANNELS = {"mnist": (1,), "digits": (1, 3)}  # grey can be given as colour
 DIGIT_NAMES = tuple("0123456789")
 CIFAR10_NAMES = (
   *("airplane", "automobile", "bird", "cat", "deer"),
@@ -69,6 +71,7 @@ def small_images(
     names: of the classes.
     weights: which weights to evaluate: "raw", "ema".
   """
+  check_channels(config)
   train, test = (_in_memory(config, split) for split in ("train", "test"))
   held_out = {}
   if config.holdout:
@@ -105,6 +108,7 @@ def large_images(
   """
   if config.dataset == "digits":
     return small_images(config, colours, DIGIT_NAMES)
+  check_channels(config)
   size, to_input = config.image_size, normalize(*colours)
   names = tuple(config.get("class_names", ()))
   middle = resize_centre_crop(size * 256 // 224, size)
@@ -153,6 +157,21 @@ def tell_unused(config: Any) -> None:
       "take a config that reads folders.",
       " ".join(given),
       {"digits": "scikit-learn's digits"}.get(config.dataset, "digit scenes"),
+    )
+
+
+def check_channels(config: Any) -> None:
+  """Refuses a number of channels that the data set's files do not have.
+
+  Raises:
+    UserError: with those that they have.
+  """
+  have = CHANNELS.get(config.dataset, (3,))
+  if config.channels not in have:
+    expected = " or ".join(map(str, have))
+    raise UserError(
+      f"--config.channels: got {config.channels}; expected {expected}, as the "
+      f"pictures of {config.dataset} have."
     )
 
 

@@ -6,8 +6,9 @@ import sys
 
 import pytest
 
-from tests.programs.command import BLOBS, ROOT, call
-from vision_jax import command, tuning
+from tests.programs.command import BLOBS, ROOT, call, finish, spawn
+from vision_jax import command, main, tuning
+from vision_jax.errors import UserError
 
 OPTION = "--xla_cpu_experimental_ynn_fusion_type"
 SET = f"{OPTION}=individual_dot,reduce"
@@ -194,3 +195,39 @@ def test_the_folder_of_compiled_programs(monkeypatch, tmp_path):
   seen.clear()
   call(*flags, "--compilation_cache=off")
   assert name not in seen
+
+
+def test_a_file_of_flags_is_left_alone(environment, tmp_path, monkeypatch):
+  file = tmp_path / "flags.txt"
+  file.write_text("--xla_dump_to=x")
+  environment(XLA_FLAGS=str(file))
+  assert tuning.flags_file() == str(file)
+  assert not tuning.tune_convolutions()
+  assert os.environ["XLA_FLAGS"] == str(file)
+  env = {"XLA_FLAGS": str(file)}
+  flags = (f"--config={BLOBS}", f"--workdir={tmp_path / 'run'}")
+  result = call(*flags, "--config.steps=1", env=env)
+  assert result.code == 0, result.err
+  assert f"XLA_FLAGS names the file {file}: left alone" in result.err
+
+
+def test_a_platform_that_is_not_there(tmp_path):
+  flags = (f"--config={BLOBS}", f"--workdir={tmp_path / 'run'}")
+  result = finish(spawn(*flags, env={"JAX_PLATFORMS": "abacus"}))
+  assert result.code == 2, result.err
+  assert "Traceback" not in result.err
+  assert "error: JAX_PLATFORMS=abacus: " in result.err
+  assert "such as cpu; unset it" in result.err
+  assert not (tmp_path / "run").exists()
+
+
+def test_without_a_home_folder_nothing_is_kept(monkeypatch, tmp_path):
+  monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR")
+  monkeypatch.setattr(os.path, "expanduser", lambda path: path)
+  monkeypatch.chdir(tmp_path)
+  main._set_cache(main.CACHE)
+  assert "JAX_COMPILATION_CACHE_DIR" not in os.environ
+  with pytest.raises(UserError, match="knows no home folder '~'"):
+    main._set_cache("~/mine")
+  main._set_cache("mine")
+  assert os.environ["JAX_COMPILATION_CACHE_DIR"] == str(tmp_path / "mine")

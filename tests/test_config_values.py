@@ -1,0 +1,95 @@
+"""Keys of the configs: none is decoration, and none means what it cannot."""
+
+import ast
+
+import pytest
+
+from tests.programs.command import ROOT, train
+from vision_jax import recipe
+from vision_jax.core.step import make_train_step
+from vision_jax.errors import UserError
+from vision_jax.train import loop
+
+CONFIGS = [
+  str(path.relative_to(ROOT))
+  for path in sorted((ROOT / "configs").glob("*/*.py"))
+  if path.name != "__init__.py"
+]
+
+
+def keys_read(path):
+  """Returns the attributes of `config` that a file's text asks for."""
+  tree = ast.parse((ROOT / path).read_text())
+  owner = lambda x: getattr(x, "id", None) or getattr(x, "attr", None)
+  read = {
+    node.attr
+    for node in ast.walk(tree)
+    if isinstance(node, ast.Attribute) and owner(node.value) in ("config", "c")
+  }
+  asked = {
+    getattr(node.args[0], "value", None)
+    for node in ast.walk(tree)
+    if isinstance(node, ast.Call)
+    and isinstance(node.func, ast.Attribute)
+    and (owner(node.func.value), node.func.attr) == ("config", "get")
+  }
+  return read | asked
+
+
+def imported(path):
+  """Returns the files of `configs` that one of them imports, with theirs."""
+  found = {path}
+  for node in ast.walk(ast.parse((ROOT / path).read_text())):
+    if isinstance(node, ast.ImportFrom) and node.module.startswith("configs"):
+      parts = [node.module, *(f"{node.module}.{n.name}" for n in node.names)]
+      files = [part.replace(".", "/") + ".py" for part in parts]
+      for file in files:
+        if (ROOT / file).is_file():
+          found |= imported(file)
+  return found
+
+
+COMMAND = [
+  str(path.relative_to(ROOT))
+  for folder in ("vision_jax", "vision_jax/train")
+  for path in (ROOT / folder).glob("*.py")
+  if path.name != "experiment.py"
+]
+
+
+@pytest.mark.parametrize("path", CONFIGS)
+def test_every_key_is_read(path):
+  """By build, by the loop or by the command: none is decoration."""
+  loaded = recipe.load(f"{path}:tiny")
+  full = loaded.module.get_config("full")
+  read = set().union(*map(keys_read, [*imported(path), *COMMAND]))
+  assert {*loaded.config.keys(), *full.keys()} <= read
+
+
+@pytest.mark.parametrize("parts", [1, 4])
+def test_accumulate_is_honoured(tmp_path, monkeypatch, parts):
+  asked = []
+
+  def make(*args, **options):
+    asked.append(options["accumulate"])
+    return make_train_step(*args, **options)
+
+  monkeypatch.setattr(loop, "make_train_step", make)
+  flags = (f"--config.accumulate={parts}", "--config.steps=2")
+  train(tmp_path, *flags, devices=1)
+  assert asked == [parts]
+
+
+@pytest.mark.parametrize(
+  ("path", "channels", "have"),
+  [
+    ("configs/classification/mnist_lenet.py", 3, "1, as .* of mnist"),
+    ("configs/classification/cifar10_resnet20.py", 1, "3, as .* of cifar10"),
+    ("configs/classification/digits_cnn.py", 2, "1 or 3, as .* of digits"),
+    ("configs/generation/mnist_ddpm.py", 3, "1, as .* of mnist"),
+  ],
+)
+def test_channels_that_the_files_do_not_have(path, channels, have):
+  loaded = recipe.load(path, {"channels": str(channels)})
+  with pytest.raises(UserError, match=f"got {channels}; expected {have} have"):
+    loaded.build()
