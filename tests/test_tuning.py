@@ -3,11 +3,12 @@
 import os
 import subprocess
 import sys
+import types
 
 import pytest
 
 from tests.programs.command import BLOBS, ROOT, call, finish, spawn
-from vision_jax import command, main, tuning
+from vision_jax import command, main, process, tuning
 from vision_jax.errors import UserError
 
 OPTION = "--xla_cpu_experimental_ynn_fusion_type"
@@ -197,18 +198,17 @@ def test_the_folder_of_compiled_programs(monkeypatch, tmp_path):
   assert name not in seen
 
 
-def test_a_file_of_flags_is_left_alone(environment, tmp_path, monkeypatch):
-  file = tmp_path / "flags.txt"
-  file.write_text("--xla_dump_to=x")
-  environment(XLA_FLAGS=str(file))
-  assert tuning.flags_file() == str(file)
+def test_a_file_of_flags_is_left_alone(environment):
+  environment(XLA_FLAGS="/some/flags.txt")
+  assert tuning.flags_file() == "/some/flags.txt"
   assert not tuning.tune_convolutions()
-  assert os.environ["XLA_FLAGS"] == str(file)
-  env = {"XLA_FLAGS": str(file)}
-  flags = (f"--config={BLOBS}", f"--workdir={tmp_path / 'run'}")
-  result = call(*flags, "--config.steps=1", env=env)
-  assert result.code == 0, result.err
-  assert f"XLA_FLAGS names the file {file}: left alone" in result.err
+  said = []
+  values = types.SimpleNamespace(cpu_tuning="auto", coordinator=None)
+  process.set_up(values, True, said.append)
+  assert os.environ["XLA_FLAGS"] == "/some/flags.txt"
+  assert "XLA_FLAGS names the file /some/flags.txt: left alone" in said[0]
+  environment(XLA_FLAGS=" --xla_dump_to=x")
+  assert tuning.flags_file() is None
 
 
 def test_a_platform_that_is_not_there(tmp_path):
