@@ -2,6 +2,7 @@
 
 import copy
 import json
+import types
 
 import numpy as np
 import pytest
@@ -265,3 +266,51 @@ def test_the_folder_of_pictures_may_be_another_one_and_a_link(tmp_path):
   pictures.symlink_to(folder)
   wide = CocoSource(folder / "labels.json", pictures, root=tmp_path)
   assert len(wide.read(np.arange(2))) == 2
+
+
+class _Prepared:
+  """Stands for a TFDS set of one image with two objects."""
+
+  name, objects = "pets", {"bbox": None, "label": None}
+
+  def __init__(self, **more):
+    self.more = more
+
+  def feature(self, name):
+    return {"bbox": None, "label": types.SimpleNamespace(names=["cat", "dog"])}
+
+  def read(self, indices):
+    objects = {
+      "bbox": np.array([[0, 0, 0.5, 0.5], [0, 0, 1, 1.2]], np.float32),
+      "label": np.array([1, 0]),
+      **self.more,
+    }
+    row = {"image": jpeg(40, 60), "objects": np.array(objects, object)}
+    return [row | {"name": "pets train [0]"}]
+
+
+def prepared(exact=False, **more):
+  source = TfdsDetection("pets", "train", on_bad_box="drop", exact=exact)
+  source._source = _Prepared(**more)
+  return source
+
+
+def test_tfds_boxes_may_be_difficult_and_leave_the_picture():
+  """VOC's sets have `is_difficult`."""
+  flags = {"is_difficult": np.array([True, False]), "is_crowd": [0, 1]}
+  (example,) = prepared(**flags).read(np.arange(1))
+  assert example["ignore"].tolist() == [1, 0]
+  assert example["crowd"].tolist() == [0, 1]
+  np.testing.assert_allclose(example["boxes"][1], [0.5, 0.5, 1, 1])
+  (example,) = prepared(exact=True).read(np.arange(1))
+  np.testing.assert_allclose(example["boxes"][1], [0.6, 0.5, 1.2, 1])
+  assert "ignore" not in example
+
+
+def test_tfds_sets_that_are_wrong(monkeypatch):
+  with pytest.raises(DataError, match=r"pets train \[0\]: has the labels 7, 0"):
+    prepared(label=np.array([7, 0])).read(np.arange(1))
+  source = prepared()
+  monkeypatch.setattr(_Prepared, "feature", lambda self, name: {"bbox": None})
+  with pytest.raises(DataError, match=r"pets: its feature `objects` is .*bbox"):
+    len(source.class_names)

@@ -20,7 +20,8 @@ SOURCE = '''
   def get_config(variant="full"):
     return base_config(
       steps=10, batch_size=4, lr=0.5, name="x", flag=True, sizes=(1, 2),
-      nothing=None, variant=variant, names=(),
+      nothing=None, variant=variant, names=(), class_names=(),
+      splits=("train", "val", "test"),
       optimizer={"momentum": 0.9, "nested": {"deep": 1}},
     )
 
@@ -75,6 +76,10 @@ def cache(tmp_path_factory, monkeypatch):
     ("sizes", "(3, 4)", (3, 4)),
     ("sizes", "3,4,5", (3, 4, 5)),
     ("sizes", "3", (3,)),
+    ("splits", "train,val,", ("train", "val", "")),
+    ("splits", "('train', 'val', '')", ("train", "val", "")),
+    ("class_names", "cat,guide dog", ("cat", "guide dog")),
+    ("class_names", "()", ()),
     ("nothing", "some", "some"),
     ("optimizer.momentum", "0.5", 0.5),
     ("optimizer.nested.deep", "7", 7),

@@ -130,6 +130,9 @@ def _set(config: ml_collections.ConfigDict, key: str, value: Any) -> None:
   place[last] = value
 
 
+_QUOTED = tuple("(['\"")  # begins what Python reads
+
+
 def _parse(key: str, text: str, old: Any) -> Any:
   """Reads text as the type of the value that it replaces."""
   kind = type(old)
@@ -140,6 +143,8 @@ def _parse(key: str, text: str, old: Any) -> Any:
       return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
     if kind in (int, float):
       return kind(text)
+    if _holds_words(key, old) and text.lstrip()[:1] not in _QUOTED:
+      return kind(word.strip() for word in text.split(",")) if text else kind()
     value = ast.literal_eval(text)
     return kind(value if isinstance(value, list | tuple) else (value,))
   except (KeyError, ValueError, SyntaxError, TypeError):
@@ -147,3 +152,9 @@ def _parse(key: str, text: str, old: Any) -> Any:
       f"--config.{key}: got {text!r:.200}; expected a value of type "
       f"{kind.__name__}, like {old!r:.200}."
     ) from None
+
+
+def _holds_words(key: str, old: Any) -> bool:
+  """Whether a list is of words, which are given as in `cat,dog`."""
+  words = bool(old) and all(isinstance(word, str) for word in old)
+  return words or _last(key) == "class_names"
