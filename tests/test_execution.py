@@ -96,20 +96,42 @@ def _group(case):
 
 
 # The first task runs everywhere; the others where state and batch are split
-# differently from one device.
+# differently from one device, half of the pairs in `pytest -m slow` alone.
 COMBINATIONS = [(TASKS[0], name, 1) for name in EXECUTIONS]
 COMBINATIONS += [(TASKS[0], name, 2) for name in ("jit8", "pmap8")]
 COMBINATIONS += [
   (case, name, 1) for case in TASKS[1:] for name in ("fsdp2x4", "pmap8")
 ]
+SLOW = {
+  ("classification_resnet", "jit4"),
+  ("classification_vit_mixup", "pmap8"),
+  ("diffusion", "fsdp2x4"),
+  ("segmentation", "fsdp2x4"),
+  ("detection_learned_queries", "pmap8"),
+  ("detection_encoder_queries", "fsdp2x4"),
+  ("vae", "pmap8"),
+  ("gan", "fsdp2x4"),
+}
+
+
+def _case(case, name, accumulate):
+  """A case with its marks.
+
+  A task's runs stay in one worker, so that its reference is made once.
+  """
+  marks = [pytest.mark.xdist_group(f"execution_{case.name}")]
+  if (case.name, name) in SLOW:
+    marks.append(pytest.mark.slow)
+  label = f"{case.name}-{name}-{accumulate}"
+  return pytest.param(case, name, accumulate, id=label, marks=marks)
+
+
+def test_what_is_slow_exists():
+  assert {(case.name, name) for case, name, _ in COMBINATIONS} > SLOW
 
 
 @pytest.mark.parametrize(
-  ("case", "name", "accumulate"),
-  [
-    pytest.param(*x, id=f"{x[0].name}-{x[1]}-{x[2]}", marks=_group(x[0]))
-    for x in COMBINATIONS
-  ],
+  ("case", "name", "accumulate"), [_case(*x) for x in COMBINATIONS]
 )
 def test_executions_agree(case, name, accumulate, reference):
   expected, expected_logs = reference(case, accumulate)
