@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import types
 
 import pytest
 
@@ -198,15 +197,21 @@ def test_the_folder_of_compiled_programs(monkeypatch, tmp_path):
   assert name not in seen
 
 
-def test_a_file_of_flags_is_left_alone(environment):
-  environment(XLA_FLAGS="/some/flags.txt")
-  assert tuning.flags_file() == "/some/flags.txt"
+def test_a_file_of_flags_is_left_alone(environment, monkeypatch, tmp_path):
+  file = tmp_path / "flags.txt"
+  environment(XLA_FLAGS=str(file))
+  assert tuning.flags_file() == str(file)
   assert not tuning.tune_convolutions()
   said = []
-  values = types.SimpleNamespace(cpu_tuning="auto", coordinator=None)
+  values, _ = main.parse(["--config=x", "--workdir=y"])
+  monkeypatch.setattr(process.cluster, "connect", lambda *a, **options: None)
+  monkeypatch.setattr(process, "_start_backend", lambda: None)
+  with pytest.raises(UserError, match="there is no such file"):
+    process.set_up(values, True, said.append)
+  file.touch()
   process.set_up(values, True, said.append)
-  assert os.environ["XLA_FLAGS"] == "/some/flags.txt"
-  assert "XLA_FLAGS names the file /some/flags.txt: left alone" in said[0]
+  assert os.environ["XLA_FLAGS"] == str(file)
+  assert f"XLA_FLAGS names the file {file}: left alone" in said[0]
   environment(XLA_FLAGS=" --xla_dump_to=x")
   assert tuning.flags_file() is None
 

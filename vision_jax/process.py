@@ -26,8 +26,14 @@ def set_up(
       other processes cannot be found as the flags say.
     RunFailure: if they do not come.
   """
+  file = tuning.flags_file()
+  if file is not None and not os.path.isfile(file):  # XLA would end in silence
+    raise UserError(
+      f"XLA_FLAGS={file}: expected flags, which begin with --, or the name of "
+      "a file of them; there is no such file."
+    )
   if values.cpu_tuning == "auto" and convolutional:
-    if (file := tuning.flags_file()) is not None:
+    if file is not None:
       say(
         f"XLA_FLAGS names the file {file}: left alone, so XLA's option for "
         "convolutions on a CPU is what that file says."
