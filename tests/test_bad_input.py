@@ -445,6 +445,4 @@ def test_a_pixel_that_is_not_finite(tmp_path):
 
   file = write_npz(tmp_path / "x.npz", n=90, image=spoil)
   flags = ("--config.holdout=20", f"--config.data_dir={file}")
-  bad, _ = first_bad(tmp_path / "run", *flags, "--config.save_every=1")
-  assert bad <= 5  # within the first epoch
-  assert bad - 1 == (steps(tmp_path / "run") or [0])[-1]
+  assert "values from nan to nan" in refuse(tmp_path / "run", *flags)
