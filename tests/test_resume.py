@@ -39,6 +39,8 @@ WHERE = {
 }
 CASES = [("jit8", stop) for stop in STOPS]
 CASES += [(w, stop) for w in ("one", "fsdp8", "pmap8") for stop in (3, 7)]
+SLOW = {("jit8", 1), ("jit8", 3), ("jit8", 6), ("jit8", 12)}
+SLOW |= {("one", 3), ("fsdp8", 7), ("pmap8", 3)}
 
 
 def run(workdir, where, *flags, **options):
@@ -84,7 +86,13 @@ def assert_continues(workdir, expected):
 
 
 @pytest.mark.xdist_group("resume")
-@pytest.mark.parametrize(("where", "stop"), CASES)
+@pytest.mark.parametrize(
+  ("where", "stop"),
+  [
+    pytest.param(*case, marks=pytest.mark.slow if case in SLOW else ())
+    for case in CASES
+  ],
+)
 def test_stopped_by_sigterm_after_any_step(tmp_path, whole, where, stop):
   first = run(tmp_path, where, stop_at=stop)
   assert (
