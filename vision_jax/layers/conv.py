@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from vision_jax.core.forms import form
 from vision_jax.core.types import Array
 from vision_jax.errors import UserError
+from vision_jax.layers.broadcast import add
 
 # He et al. (2015), for rectifiers, by the number of outputs as in ResNets.
 HE_NORMAL = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
@@ -59,7 +60,7 @@ class Conv(nn.Module):
       bias = self.param(
         "bias", nn.initializers.zeros, (self.features,), jnp.float32
       )
-      y += bias.astype(self.dtype)
+      y = add(y, bias)
     return y
 
 

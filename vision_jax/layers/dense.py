@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from vision_jax.core.forms import form
 from vision_jax.core.types import Array
+from vision_jax.layers.broadcast import add
 
 # Rows of the input (tokens of the batch) from which the CPU's form is used.
 LARGE_ROWS = 1024
@@ -38,7 +39,7 @@ class Dense(nn.Module):
     y = linear(x.astype(self.dtype), kernel.astype(self.dtype))
     if self.use_bias:
       bias = self.param("bias", self.bias_init, shape[1:], jnp.float32)
-      y += bias.astype(self.dtype)
+      y = add(y, bias)
     return y
 
 

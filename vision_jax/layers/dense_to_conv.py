@@ -13,6 +13,7 @@ import jax.numpy as jnp
 
 from vision_jax.core.types import Array
 from vision_jax.errors import UserError
+from vision_jax.layers.broadcast import add
 from vision_jax.layers.conv import HE_NORMAL
 
 
@@ -60,7 +61,7 @@ class SlidingDense(nn.Module):
     bias = self.param("bias", nn.initializers.zeros, shape[1:], jnp.float32)
     x, kernel = x.astype(self.dtype), kernel.astype(self.dtype)
     if (h, w) == (1, 1):
-      return x @ kernel + bias.astype(self.dtype)
+      return add(x @ kernel, bias)
     y = jax.lax.conv_general_dilated(
       x,
       dense_to_conv(kernel, self.window),
@@ -68,7 +69,7 @@ class SlidingDense(nn.Module):
       "VALID",
       dimension_numbers=("NHWC", "HWIO", "NHWC"),
     )
-    return y + bias.astype(self.dtype)
+    return add(y, bias)
 
 
 def sliding_average(x: Array, window: tuple[int, int]) -> Array:

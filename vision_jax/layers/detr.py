@@ -14,6 +14,7 @@ from vision_jax.core.types import Array
 from vision_jax.errors import UserError
 from vision_jax.layers.attention import XAVIER, attend
 from vision_jax.layers.dense import Dense
+from vision_jax.layers.norm import LayerNorm
 from vision_jax.layers.stochastic import Dropout
 
 
@@ -171,7 +172,7 @@ class Perceptron(nn.Module):
 
 def layer_norm(name: str, dtype: Any = jnp.float32) -> nn.LayerNorm:
   """Returns a LayerNorm with torch's epsilon."""
-  return nn.LayerNorm(epsilon=1e-5, dtype=dtype, name=name)
+  return LayerNorm(epsilon=1e-5, dtype=dtype, name=name)
 
 
 def _parts(layer: Any) -> tuple[Any, Any, Any]:

@@ -39,16 +39,20 @@ class GroupNorm(nn.Module):
     scale = self.param("scale", nn.initializers.ones, (c,), jnp.float32)
     bias = self.param("bias", nn.initializers.zeros, (c,), jnp.float32)
     x = x.astype(jnp.float32)
+    # Less a group's first value, which changes no result: mean(x²) - mean(x)²
+    # keeps nothing of a variance that is small beside the mean.
+    each = c // self.groups
+    spread = lambda y: jnp.repeat(y, each, axis=-1)  # (b, groups) to (b, c)
+    first = jax.lax.stop_gradient(spread(x[:, 0, 0, ::each]))
+    y = x - first[:, None, None]
     # Rows first, then columns, which is never slower on a CPU, and at times
     # nearly twice as fast.
-    sums = jnp.stack([x.sum(1).sum(1), (x * x).sum(1).sum(1)])
-    each = c // self.groups
+    sums = jnp.stack([y.sum(1).sum(1), (y * y).sum(1).sum(1)])
     sums = sums.reshape(2, b, self.groups, each).sum(-1)
     mean, square = sums / (h * w * each)
     variance = jnp.maximum(square - mean * mean, 0)
     factor = jax.lax.rsqrt(variance + self.epsilon)
-    spread = lambda y: jnp.repeat(y, each, axis=-1)  # (b, groups) to (b, c)
-    factor, mean = spread(factor) * scale, spread(mean)
+    factor, mean = spread(factor) * scale, first + spread(mean)
     offset = bias - mean * factor
     y = x * factor[:, None, None] + offset[:, None, None]
     return y.astype(self.dtype)

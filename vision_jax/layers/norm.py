@@ -1,5 +1,6 @@
 """Batch normalization that knows which examples count, and on which shards."""
 
+import functools
 import math
 from typing import Any
 
@@ -10,6 +11,10 @@ import jax.numpy as jnp
 from vision_jax.core.mapped import mapped_axis
 from vision_jax.core.types import Array
 
+# Flax's default variance, mean(x²) - mean(x)², is off by half where the mean is
+# a thousand deviations.
+LayerNorm = functools.partial(nn.LayerNorm, use_fast_variance=False)
+
 
 class BatchNorm(nn.Module):
   """Batch normalization over all but the last axis (Ioffe & Szegedy, 2015).
@@ -18,7 +23,8 @@ class BatchNorm(nn.Module):
   square sums and the count are added over `axis_name` before dividing, so that
   ragged masks, or a shard that is all padding, give what one device gives, in
   the gradient too. Under `jit` with a batch sharded over a mesh no axis is
-  needed: the sums are over the global batch.
+  needed: the sums are over the global batch. What is summed is less the
+  examples' first values, so that a mean of a thousand deviations costs nothing.
 
   The running variance is the biased one (divided by n), as in flax and the
   paper's training pass; torch keeps the unbiased one. A batch without a single
@@ -71,6 +77,28 @@ class BatchNorm(nn.Module):
     return (x * factor + (bias - batch_mean * factor)).astype(self.dtype)
 
 
+def first_values(
+  x: Array, mask: Array | None = None, axis_name: str | None = None
+) -> Array:
+  """Returns the mean (d,) of the examples' first values, without gradient.
+
+  What x is shifted by before its squares are added up: mean(x²) - mean(x)²
+  keeps nothing of a variance that is small beside the mean. These values are a
+  part of the data, so that they are near its mean where its variance is small;
+  the shift changes no result but by rounding.
+
+  Args:
+    x, mask, axis_name: as for `moments`.
+  """
+  first = jax.lax.stop_gradient(x[(slice(None), *[0] * (x.ndim - 2))])
+  counts = jnp.ones(len(x)) if mask is None else (mask > 0).astype(jnp.float32)
+  total = jnp.sum(jnp.where(counts[:, None] > 0, first, 0), 0)
+  count = jnp.sum(counts)
+  if axis_name is not None:
+    total, count = jax.lax.psum((total, count), axis_name)
+  return total / jnp.maximum(count, 1)
+
+
 def moments(
   x: Array, mask: Array | None = None, axis_name: str | None = None
 ) -> tuple[Array, Array, Array]:
@@ -82,6 +110,8 @@ def moments(
     axis_name: the mapped axis to add over; None for none.
   """
   inner = tuple(range(1, x.ndim - 1))
+  shift = first_values(x, mask, axis_name)
+  x = x - shift
   # Each example's sums first: the mask then costs nothing per pixel.
   sums = jnp.stack([jnp.sum(x, inner), jnp.sum(x * x, inner)])
   if mask is None:
@@ -95,4 +125,4 @@ def moments(
     sums, examples = jax.lax.psum((sums, examples), axis_name)
   count = examples * math.prod(x.shape[1:-1])
   mean, square = sums / jnp.where(count == 0, 1, count)
-  return mean, jnp.maximum(square - mean * mean, 0), count
+  return shift + mean, jnp.maximum(square - mean * mean, 0), count

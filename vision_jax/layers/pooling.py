@@ -7,7 +7,9 @@ import jax.numpy as jnp
 
 from vision_jax.core.types import Array
 from vision_jax.layers.attention import XAVIER, Attention
+from vision_jax.layers.broadcast import spread
 from vision_jax.layers.mlp import MlpBlock
+from vision_jax.layers.norm import LayerNorm
 
 
 class MapHead(nn.Module):
@@ -30,8 +32,8 @@ class MapHead(nn.Module):
     """Maps tokens x (b, l, d) to one vector each, (b, d)."""
     b, _, d = x.shape
     probe = self.param("probe", XAVIER, (1, 1, d), jnp.float32)
-    probe = jnp.tile(probe.astype(self.dtype), (b, 1, 1))
+    probe = spread(probe, (b, 1, d), self.dtype)
     x = Attention(self.heads, self.dtype, name="attention")(probe, x)
-    y = nn.LayerNorm(epsilon=1e-6, dtype=self.dtype, name="norm")(x)
+    y = LayerNorm(epsilon=1e-6, dtype=self.dtype, name="norm")(x)
     mlp = MlpBlock(self.hidden, dtype=self.dtype, name="mlp")
     return (x + mlp(y, train=False))[:, 0]

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from vision_jax.core.types import Array
+from vision_jax.layers.broadcast import add
 from vision_jax.layers.conv import HE_NORMAL, convolve
 from vision_jax.layers.dense import linear
 
@@ -45,7 +46,7 @@ class SpectralConv(nn.Module):
     bias = self.param("bias", nn.initializers.zeros, shape[-1:], jnp.float32)
     kernel = _normalised(self, kernel, train).astype(self.dtype)
     y = convolve(x.astype(self.dtype), kernel, self.stride, self.padding)
-    return y + bias.astype(self.dtype)
+    return add(y, bias)
 
 
 class SpectralDense(nn.Module):
@@ -72,7 +73,7 @@ class SpectralDense(nn.Module):
     y = linear(x.astype(self.dtype), kernel)
     if self.use_bias:
       bias = self.param("bias", nn.initializers.zeros, shape[1:], jnp.float32)
-      y += bias.astype(self.dtype)
+      y = add(y, bias)
     return y
 
 

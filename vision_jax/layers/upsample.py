@@ -10,6 +10,7 @@ import numpy as np
 from vision_jax.core.forms import form
 from vision_jax.core.types import Array
 from vision_jax.errors import UserError
+from vision_jax.layers.broadcast import add
 from vision_jax.layers.conv import HE_NORMAL
 
 
@@ -46,7 +47,7 @@ class TransposedConv(nn.Module):
       bias = self.param(
         "bias", nn.initializers.zeros, (self.features,), jnp.float32
       )
-      y += bias.astype(self.dtype)
+      y = add(y, bias)
     return y
 
 

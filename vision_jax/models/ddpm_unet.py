@@ -12,6 +12,7 @@ from vision_jax.core.shapes import check_shape
 from vision_jax.core.types import Array
 from vision_jax.errors import UserError
 from vision_jax.layers.attention import attend
+from vision_jax.layers.broadcast import add
 from vision_jax.layers.conv import Conv
 from vision_jax.layers.dense import Dense
 from vision_jax.layers.group_norm import GroupNorm
@@ -47,7 +48,7 @@ class ResBlock(nn.Module):
     dense = Dense(
       self.features, dtype=self.dtype, kernel_init=GLOROT, name="time"
     )
-    y += dense(jax.nn.silu(time))[:, None, None]
+    y = add(y, dense(jax.nn.silu(time))[:, None, None])
     y = jax.nn.silu(norm(name="norm2")(y))
     y = Dropout(self.dropout)(y, train=train)
     y = conv(kernel_init=NOTHING, name="conv2")(y)
@@ -168,11 +169,11 @@ class DDPMUNet(nn.Module):
     embed = nn.Embed(
       self.num_classes + 1,
       hidden,
-      dtype=self.dtype,
       embedding_init=nn.initializers.normal(1.0),
       name="label",
     )
-    return time + embed(label)
+    # Cast after: a class's gradient adds up over examples in float32.
+    return time + embed(label).astype(self.dtype)
 
   def _down(self, x: Array, time: Array, train: bool):
     """Returns the smallest image and what is passed across, in order."""

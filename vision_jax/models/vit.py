@@ -10,10 +10,12 @@ from vision_jax.core.shapes import check_shape
 from vision_jax.core.types import Array
 from vision_jax.errors import UserError
 from vision_jax.layers.attention import Attention
+from vision_jax.layers.broadcast import add, spread
 from vision_jax.layers.conv import Conv
 from vision_jax.layers.dense import Dense
 from vision_jax.layers.embeddings import resize_positions, sincos2d
 from vision_jax.layers.mlp import MlpBlock
+from vision_jax.layers.norm import LayerNorm
 from vision_jax.layers.pooling import MapHead
 from vision_jax.layers.stochastic import Dropout, StochasticDepth
 
@@ -63,7 +65,7 @@ class Block(nn.Module):
   @nn.compact
   def __call__(self, x: Array, train: bool) -> Array:
     """Maps tokens x (b, l, d) to the same shape."""
-    norm = lambda name: nn.LayerNorm(1e-6, self.dtype, name=name)
+    norm = lambda name: LayerNorm(1e-6, self.dtype, name=name)
     path = lambda y: StochasticDepth(self.drop_path)(y, train=train)
     y = Attention(self.heads, self.dtype, name="attention")(norm("norm1")(x))
     x += path(Dropout(self.dropout)(y, train=train))
@@ -133,7 +135,7 @@ class ViT(nn.Module):
         self.dtype,
         name=f"block{i}",
       )(x, train)
-    x = self._pool(nn.LayerNorm(1e-6, self.dtype, name="norm")(x))
+    x = self._pool(LayerNorm(1e-6, self.dtype, name="norm")(x))
     if self.pre_logits:
       x = jnp.tanh(Dense(self.features, True, self.dtype, name="pre_logits")(x))
     init = nn.initializers.zeros
@@ -175,7 +177,7 @@ class ViT(nn.Module):
     x, extra = x.reshape(b, h * w, d), int(self.head == "cls")
     if extra:
       cls = self.param("cls", nn.initializers.zeros, (1, 1, d), jnp.float32)
-      cls = jnp.broadcast_to(cls.astype(self.dtype), (b, 1, d))
+      cls = spread(cls, (b, 1, d), self.dtype)
       x = jnp.concatenate([cls, x], axis=1)
     if self.positions == "sincos2d":
       table = jnp.pad(sincos2d((h, w), d), ((extra, 0), (0, 0)))
@@ -185,7 +187,7 @@ class ViT(nn.Module):
       shape = (extra + rows * columns, d)
       table = self.param("positions", init, shape, jnp.float32)
       table = resize_positions(table, (rows, columns), (h, w), extra=extra)
-    return x + table.astype(self.dtype)
+    return add(x, table)
 
   def _pool(self, x: Array) -> Array:
     """Maps tokens (b, l, d) to what is classified (b, d)."""
