@@ -144,6 +144,9 @@ def _rate(config: Any) -> Schedule:
 
 
 def _sampling(config: Any, task: Diffusion) -> Callable[..., Any]:
+  if config.guidance != 1:
+    task.check_guidance(config.guidance)
+
   def output(params, stats, batch, key):
     return task.sample(
       params,

@@ -1,6 +1,7 @@
 """The detection task: its losses against transformers', what it predicts."""
 
 import dataclasses
+import types
 from typing import Any
 
 import flax.linen as nn
@@ -13,10 +14,14 @@ from PIL import Image
 from tests.box_files import write_voc
 from tests.tables import boxed_images, small_detection
 from vision_jax import recipe
+from vision_jax.core.execution import Jit
+from vision_jax.errors import UserError
 from vision_jax.metrics.detection import AveragePrecision
 from vision_jax.models import resnet
 from vision_jax.models.detr import Detr, anchor_boxes, variant
 from vision_jax.tasks.detection import Detection
+from vision_jax.train.fit import fit
+from vision_jax.train.initial import begin, check_trainable
 
 K, Q = 4, 6
 
@@ -308,6 +313,22 @@ def test_frozen_norm_keeps_its_moments():
   )
   assert jax.tree.all(same)
   np.testing.assert_allclose(out, model.apply(variables, image, train=False))
+
+
+def test_frozen_norms_do_not_train_from_a_random_start():
+  """Their scales of zero would take every gradient away."""
+  with pytest.raises(
+    UserError, match=r"ResNet: it has frozen norms.*init_from"
+  ):
+    check_trainable(Detection(variant("R50", 3)))
+  check_trainable(Detection(variant("R50", 3, frozen_norm=False)))
+  # A run that begins, or is fitted, asks.
+  fresh = types.SimpleNamespace(latest=None)
+  frozen = types.SimpleNamespace(task=Detection(variant("R50", 3)))
+  with pytest.raises(UserError, match="frozen norms"):
+    begin(frozen, Jit(), fresh, {}, seed=0)
+  with pytest.raises(UserError, match="frozen norms"):
+    fit(frozen, steps=1)
 
 
 @pytest.mark.parametrize(

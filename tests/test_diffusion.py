@@ -9,6 +9,7 @@ import optax
 import pytest
 
 from tests.tables import labelled_images
+from vision_jax import recipe
 from vision_jax.core.state import create_state
 from vision_jax.core.step import make_train_step
 from vision_jax.layers.group_norm import GroupNorm
@@ -254,6 +255,7 @@ def test_prediction_is_the_image_without_its_noise():
     ({}, {"sampler": "dpm"}, "did you mean 'ddpm'"),
     ({}, {"steps": 21}, "expected 1 to 20"),
     ({"num_classes": 0}, {"guidance": 2.0}, "unconditional model"),
+    ({"drop_label": 0.0}, {"guidance": 2.0}, "trained with drop_label=0"),
     ({"prediction": "noise"}, {}, "did you mean"),
     ({"drop_label": 2.0}, {}, r"expected \[0, 1\]"),
   ],
@@ -293,3 +295,10 @@ def test_it_learns_one_batch():
     state, logs = step(state, batch)
     losses.append(float(logs["denoising"]))
   assert np.mean(losses[-10:]) < 0.5 * np.mean(losses[:10])
+
+
+def test_a_config_that_guides_what_cannot_be_guided_is_an_error():
+  values = {"guidance": "1.5", "drop_label": "0.0"}
+  told = recipe.load("configs/generation/digits_ddpm.py:tiny", values)
+  with pytest.raises(ValueError, match="trained with drop_label=0"):
+    told.build()

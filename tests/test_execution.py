@@ -274,3 +274,24 @@ def test_an_unknown_execution_is_an_error():
     make_execution("tpu")
   with pytest.raises(ValueError, match="--execution=pmap"):
     make_execution("pmap", "data:8")
+
+
+@pytest.mark.parametrize("added", [False, True])
+def test_statistics_that_differ_by_device_are_an_error(added):
+  """A batch's sum that is not added over the devices is each one's own."""
+  execution = Pmap()
+
+  def step(state, batch):
+    total = jax.numpy.sum(batch["mask"])
+    total = jax.lax.psum(total, execution.axis) if added else total
+    return {"seen": {"sum": state["seen"]["sum"] + total}}, {}
+
+  state = execution.place({"seen": {"sum": np.float32(0)}})
+  batch = {"mask": np.arange(8, dtype=np.float32)}
+  new, _ = execution.train_step(step, state)(state, execution.put(batch))
+  if added:
+    execution.check_stats(new)
+    assert float(new["seen"]["sum"]) == 28
+  else:
+    with pytest.raises(ValueError, match="devices disagree on seen/sum"):
+      execution.check_stats(new)

@@ -28,8 +28,8 @@ def test_it_has_inceptions_size():
   moments = [x.size for p, x in leaves if p[-1].key in ("mean", "var")]
   total = sum(x.size for _, x in leaves) - sum(moments)
   # torchvision's 27,161,264 less its auxiliary head's 3,326,696, and 1008
-  # classes for 1000.
-  assert total == 27_161_264 - 3_326_696 + 8 * 2049
+  # classes for 1000, without a bias.
+  assert total == 27_161_264 - 3_326_696 + 8 * 2049 - 1008
   assert len(shapes) == 5 + 11 + 1
 
 
@@ -55,6 +55,7 @@ def state_of(shapes, seed=0):
       name = ".".join([*where, torch_names[last]])
       x = x.transpose(3, 2, 0, 1) if last == "kernel" else x
     state[name] = np.ascontiguousarray(x)
+  state["fc.bias"] = rng.normal(size=x.shape[-1]).astype(np.float32)
   return state
 
 
@@ -169,8 +170,8 @@ def torch_inception(state, x, size):
   x = torch_block_d(part("Mixed_7a"), x)
   x = torch_block_e(part("Mixed_7b"), x, "average")
   features = torch_block_e(part("Mixed_7c"), x, "max").mean((2, 3))
-  weight, bias = (torch.tensor(state[f"fc.{k}"]) for k in ("weight", "bias"))
-  return features, features @ weight.T + bias
+  # Without fc's bias, as in the published score.
+  return features, features @ torch.tensor(state["fc.weight"]).T
 
 
 def test_the_whole_net_is_torchs(monkeypatch):
@@ -214,7 +215,8 @@ def test_a_block_is_torchs(branches, oracle):
   )
 
 
-SHAPES = {"fc": {"kernel": np.zeros((3, 2)), "bias": np.zeros(2)}}
+# The file's fc.bias is not read.
+SHAPES = {"fc": {"kernel": np.zeros((3, 2))}}
 
 
 def save(tmp_path, state):
@@ -241,17 +243,18 @@ def test_a_torch_file_of_the_right_hash_is_published(tmp_path, monkeypatch):
   monkeypatch.setattr(generation_inception, "SHA256", digest[:8])
   got, published = read_inception(str(path), SHAPES)
   assert published
-  np.testing.assert_array_equal(got["fc"]["bias"], state["fc.bias"])
+  np.testing.assert_array_equal(got["fc"]["kernel"], state["fc.weight"].T)
+  assert "bias" not in got["fc"]
 
 
 @pytest.mark.parametrize(
   ("change", "message"),
   [
-    (lambda s: s.pop("fc.bias"), "fc.bias is missing"),
+    (lambda s: s.pop("fc.weight"), "fc.kernel is missing"),
     (lambda s: s.update(extra=np.zeros(1)), "extra is not part of it"),
     (
-      lambda s: s.update({"fc.bias": np.zeros(7)}),
-      r"fc.bias is \(7,\), expected \(2,\)",
+      lambda s: s.update({"fc.weight": np.zeros((2, 7))}),
+      r"fc.kernel is \(7, 2\), expected \(3, 2\)",
     ),
   ],
 )

@@ -1,6 +1,7 @@
 """The step's arithmetic, on a task small enough to check by hand."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +11,7 @@ import pytest
 
 from tests.tables import TASKS
 from vision_jax.core.state import create_state
-from vision_jax.core.step import make_train_step
+from vision_jax.core.step import make_eval_step, make_train_step
 from vision_jax.core.types import Mean, Objective
 
 
@@ -21,10 +22,18 @@ class Line:
   nets: tuple[str, ...] = ("model",)
   repeat: int = 1
 
+  def _term(self, net):
+    return "square" + (f"_{net}" if len(self.nets) > 1 else "")
+
   @property
   def objectives(self):
     return tuple(
-      Objective(net, self._loss, {"square": 0.5}, self.repeat)
+      Objective(
+        net,
+        functools.partial(self._loss, self._term(net)),
+        {self._term(net): 0.5},
+        self.repeat,
+      )
       for net in self.nets
     )
 
@@ -36,12 +45,15 @@ class Line:
     del stats, key
     return {"y": batch["x"] * sum(params[net]["w"] for net in self.nets)}
 
-  def _loss(self, params, stats, batch, key, *, step, train):
+  def _loss(self, term, params, stats, batch, key, *, step, train):
     del step, train
     y = self.predict(params, stats, batch, key)["y"]
     square = (y - batch["y"]) ** 2
     seen = Mean.of(batch["index"].astype(jnp.float32), batch["mask"])
-    return {"square": Mean.of(square, batch["mask"]), "seen": seen}, stats
+    terms = {term: Mean.of(square, batch["mask"])}
+    if len(self.nets) == 1:
+      terms["seen"] = seen
+    return terms, stats
 
 
 def line_batch(n=8):
@@ -190,3 +202,61 @@ def test_a_batch_that_does_not_split_is_an_error():
   state, txs = start(task)
   with pytest.raises(ValueError, match="does not split into 3 parts"):
     make_train_step(task, txs, accumulate=3)(state, line_batch())
+
+
+@dataclasses.dataclass(frozen=True)
+class Two:
+  """Two nets with statistics, whose losses name terms and stats as told."""
+
+  terms: tuple[str, str] = ("one", "two")
+  new: tuple[str, ...] = ("own",)  # whose statistics move: "own", "other"
+
+  @property
+  def objectives(self):
+    return tuple(
+      Objective(net, functools.partial(self._loss, net, term), {term: 1.0})
+      for net, term in zip("ab", self.terms, strict=True)
+    )
+
+  def init(self, key, batch):
+    del key, batch
+    nets = ("a", "b")
+    return (
+      {net: {"w": jnp.array(2.0)} for net in nets},
+      {net: {"n": jnp.array(0.0)} for net in nets},
+    )
+
+  def _loss(self, net, term, params, stats, batch, key, *, step, train):
+    del key, step, train
+    loss = Mean.of((params[net]["w"] * batch["x"]) ** 2, batch["mask"])
+    moved = {"n": stats[net]["n"] + 1}
+    names = {"own": net, "other": "b" if net == "a" else "a"}
+    return {term: loss}, {**stats, **{names[name]: moved for name in self.new}}
+
+
+def run_two(**options):
+  task, batch = Two(**options), line_batch()
+  state, txs = start(task)
+  return jax.eval_shape(make_train_step(task, txs, accumulate=2), state, batch)
+
+
+def test_a_task_may_hand_back_the_statistics_it_was_given():
+  run_two()
+
+
+@pytest.mark.parametrize("new", [("other",), ("own", "other")])
+def test_new_statistics_of_another_net_are_an_error(new):
+  with pytest.raises(ValueError, match="net 'a' returned new ones of 'b'"):
+    run_two(new=new)
+
+
+@pytest.mark.parametrize("terms", [("one", "one"), ("one", "grad_norm")])
+def test_two_terms_of_one_name_are_an_error(terms):
+  with pytest.raises(ValueError, match=f"are called '{terms[1]}'"):
+    run_two(terms=terms)
+  task = Two(terms=terms)
+  params, stats = task.init(None, None)
+  output = lambda *_: {}
+  with pytest.raises(ValueError, match=f"are called '{terms[1]}'"):
+    step = make_eval_step(task, {}, output=output)
+    step(params, stats, {}, line_batch(), None)

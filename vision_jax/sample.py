@@ -12,6 +12,7 @@ from etils import epath
 
 from vision_jax import outputs
 from vision_jax.core.execution import Jit
+from vision_jax.core.seeds import make_key
 from vision_jax.core.step import make_predict_step
 from vision_jax.errors import RunFailure, UserError
 from vision_jax.experiment import Experiment
@@ -154,7 +155,7 @@ def _draw(
   step = execution.eval_step(
     make_predict_step(task, output=output, axis=execution.axis)
   )
-  key = execution.init(lambda: jax.random.key(seed))
+  key = execution.init(lambda: make_key(seed))
   count, drawn = -(-len(labels) // batch_size), []
   quiet = jax.process_index() != 0
   progress = Progress(count, batch_size, quiet=quiet)

@@ -104,6 +104,10 @@ class Jit:
 
     return traced
 
+  def check_stats(self, stats: Any) -> None:
+    """Checks statistics after a step: those of one program are one already."""
+    del stats
+
   def _sharding(self, leaf: Any) -> NamedSharding:
     ways = self.mesh.shape.get("fsdp", 1)
     sizes = [n if n % ways == 0 else 0 for n in leaf.shape]
@@ -138,6 +142,25 @@ class Pmap(Jit):
     return super().put(
       {k: x.reshape(n, x.shape[0] // n, *x.shape[1:]) for k, x in batch.items()}
     )
+
+  def check_stats(self, stats: Any) -> None:
+    """Checks that every device has come to the same statistics.
+
+    Only the first device's are kept, so that others would be lost.
+
+    Raises:
+      ValueError: naming the first that differ.
+    """
+    for path, leaf in jax.tree_util.tree_leaves_with_path(stats):
+      first, *others = (np.asarray(x.data) for x in leaf.addressable_shards)
+      if not all(np.array_equal(first, x, equal_nan=True) for x in others):
+        name = jax.tree_util.keystr(path, simple=True, separator="/")
+        raise ValueError(
+          f"stats: the devices disagree on {name} under --execution=pmap; "
+          "expected the same everywhere. Add it up over the devices by "
+          f"jax.lax.psum(..., {self.axis!r}), as BatchNorm does with its "
+          "`axis_name`, or use --execution=jit."
+        )
 
   def _map(self, step: Step, in_axes: tuple, **options: Any) -> Step:
     return jax.pmap(

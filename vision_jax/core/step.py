@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from vision_jax.core.contract import check_stats, check_terms
 from vision_jax.core.mapped import mapped
 from vision_jax.core.state import Average, TrainState
 from vision_jax.core.types import Array, Batch, Mean, Metric, Objective, Task
@@ -47,6 +48,10 @@ def make_train_step(
       i % accumulate == j; the sum equals the whole batch's gradient, but
       BatchNorm sees a microbatch at a time.
     axis: name of the mapped axis under `pmap`, else None.
+
+  Raises:
+    ValueError: when traced, if terms of two objectives have one name, or an
+      objective returns new statistics of another net than its own.
   """
   ema = dict(ema or {})
   several = len({objective.net for objective in task.objectives}) > 1
@@ -66,6 +71,8 @@ def make_train_step(
           objective, new, part, turn_key, accumulate, axis
         )
         new, norm = _descend(new, objective.net, tx, grads, stats)
+        if not turn:
+          check_terms(terms, logs)
         terms = {name: term.divide() for name, term in terms.items()}
         loss = sum(w * terms[name] for name, w in objective.weights.items())
         finite &= jnp.isfinite(norm) & jnp.isfinite(loss)
@@ -110,6 +117,7 @@ def make_eval_step(
         rows[name] |= {k: batch[k] for k in ("index", "mask")}
     for objective in task.objectives:
       terms, _ = objective.loss(params, stats, batch, key, step=0, train=False)
+      check_terms(terms, means)
       means |= terms
     return _add(sums, axis), _gather(rows, axis), _add(means, axis)
 
@@ -184,7 +192,7 @@ def _gradients(
   """Returns the global gradient of one objective, its stats and its terms."""
 
   def loss(params, stats, part, part_key):
-    return objective.loss(
+    terms, new_stats = objective.loss(
       {**state.params, objective.net: params},
       stats,
       part,
@@ -192,6 +200,8 @@ def _gradients(
       step=state.step,
       train=True,
     )
+    check_stats(objective.net, new_stats, stats)
+    return terms, new_stats
 
   def share(params, counts, stats, part, part_key):
     terms, new_stats = loss(params, stats, part, part_key)

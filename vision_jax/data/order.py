@@ -15,8 +15,8 @@ class Order:
   """
 
   def __init__(self, size: int, seed: int, shuffle: bool):
-    if seed < 0:
-      raise DataError(f"seed: got {seed}; expected 0 or more.")
+    if not 0 <= seed < 2**32:
+      raise DataError(f"seed: got {seed}; expected 0 to {2**32 - 1}.")
     self._size, self._seed, self._shuffle = size, seed, shuffle
     self._lock = threading.Lock()
     self._epochs: dict[int, np.ndarray] = {}

@@ -38,7 +38,7 @@ def sine_of_points(points: Array, features: int) -> Array:
       "sine and the cosine of each axis."
     )
   half = features // 2
-  omega = 10_000.0 ** (-2 * jnp.arange(half // 2) / half)
+  omega = 10_000.0 ** (-2 * jnp.arange(half // 2, dtype=jnp.float32) / half)
   angles = points[..., None] * (2 * jnp.pi) * omega
   # Sine and cosine alternate.
   waves = jnp.stack([jnp.sin(angles), jnp.cos(angles)], -1)

@@ -91,9 +91,9 @@ def first_values(
     x, mask, axis_name: as for `moments`.
   """
   first = jax.lax.stop_gradient(x[(slice(None), *[0] * (x.ndim - 2))])
-  counts = jnp.ones(len(x)) if mask is None else (mask > 0).astype(jnp.float32)
-  total = jnp.sum(jnp.where(counts[:, None] > 0, first, 0), 0)
-  count = jnp.sum(counts)
+  kept = jnp.ones(len(x), bool) if mask is None else mask > 0
+  total = jnp.sum(jnp.where(kept[:, None], first, 0), 0)
+  count = jnp.sum(kept, dtype=jnp.float32)
   if axis_name is not None:
     total, count = jax.lax.psum((total, count), axis_name)
   return total / jnp.maximum(count, 1)

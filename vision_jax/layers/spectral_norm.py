@@ -94,7 +94,9 @@ def power_iteration(matrix: Array, u: Array) -> tuple[Array, Array]:
 
 def _normalised(module: nn.Module, kernel: Array, train: bool) -> Array:
   d = kernel.shape[-1]
-  start = lambda: _unit(jax.random.normal(module.make_rng("params"), (d,)))
+  start = lambda: _unit(
+    jax.random.normal(module.make_rng("params"), (d,), jnp.float32)
+  )
   state = module.variable(COLLECTION, "u", start)
   norm, u = power_iteration(kernel.reshape(-1, d), state.value)
   if train and not module.is_initializing():

@@ -21,7 +21,7 @@ def example_keys(key: Array, count: int) -> Array:
   """
   axis = mapped_axis()
   shard = 0 if axis is None else jax.lax.axis_index(axis)
-  positions = shard * count + jnp.arange(count)
+  positions = shard * count + jnp.arange(count, dtype=jnp.int32)
   return jax.vmap(jax.random.fold_in, (None, 0))(key, positions)
 
 
@@ -64,5 +64,6 @@ def _drop(module: nn.Module, x: Array, shape: tuple[int, ...], train: bool):
   if not train or rate == 0:
     return x
   keys = example_keys(module.make_rng("dropout"), x.shape[0])
-  keep = jax.vmap(lambda key: jax.random.bernoulli(key, 1 - rate, shape))(keys)
+  kept = jnp.float32(1 - rate)
+  keep = jax.vmap(lambda key: jax.random.bernoulli(key, kept, shape))(keys)
   return jnp.where(keep, x / (1 - rate), 0).astype(x.dtype)

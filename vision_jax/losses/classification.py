@@ -142,7 +142,7 @@ def _nan_unless_valid(loss: Array, label: Array, k: int) -> Array:
 
 def _indicators(label: Array, k: int) -> Array:
   if _is_class(label):
-    return jax.nn.one_hot(label, k)
+    return jax.nn.one_hot(label, k, dtype=jnp.float32)
   return label.astype(jnp.float32)
 
 

@@ -82,7 +82,7 @@ def set_focal(logits: Array, target: Array) -> Array:
   Logits (b, q, k); a target (b, q) of k means no class.
   """
   logits = logits.astype(jnp.float32)
-  present = jax.nn.one_hot(target, logits.shape[-1])
+  present = jax.nn.one_hot(target, logits.shape[-1], dtype=jnp.float32)
   rising, falling = _focal(logits)
   return jnp.sum(present * rising + (1 - present) * falling, -1)
 

@@ -157,7 +157,7 @@ def _overlap(logits: Array, target: Array, ignore: int, smooth: float):
   valid, label = _known(logits, target, ignore)
   k = logits.shape[-1]
   p = jax.nn.softmax(logits.astype(jnp.float32)) * valid[..., None]
-  t = jax.nn.one_hot(label, k) * valid[..., None]
+  t = jax.nn.one_hot(label, k, dtype=jnp.float32) * valid[..., None]
   wrong = jnp.any(valid & ((label < 0) | (label >= k)), (1, 2))
   both = jnp.sum(p * t, (1, 2)) + jnp.where(wrong, jnp.nan, 0)[:, None]
   return both, jnp.sum(p, (1, 2)), jnp.sum(t, (1, 2))

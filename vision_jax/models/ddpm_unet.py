@@ -144,7 +144,7 @@ class DDPMUNet(nn.Module):
         f"{len(self.multipliers)} resolutions. Pad the images, or give fewer "
         "multipliers."
       )
-    time = self._embed(jnp.zeros(b) if t is None else t, label)
+    time = self._embed(jnp.zeros(b, jnp.float32) if t is None else t, label)
     x = self._conv(self.width, "conv_in")(x)
     x, passed = self._down(x, time, train)
     x = self._block(x.shape[-1], "middle_block1")(x, time, train=train)

@@ -115,7 +115,9 @@ class Detr(nn.Module):
     normal = nn.initializers.normal(1.0)
     if len(self.levels) > 1:
       shape = (len(self.levels), self.features)
-      self.level_table = self.param("level_positions", normal, shape)
+      self.level_table = self.param(
+        "level_positions", normal, shape, jnp.float32
+      )
     if anchored:
       self.token_dense = Dense(
         self.features, dtype=self.dtype, name="token_dense"
@@ -128,7 +130,9 @@ class Detr(nn.Module):
       )
     else:
       shape = (self.num_queries, self.features)
-      self.query_table = self.param("query_positions", normal, shape)
+      self.query_table = self.param(
+        "query_positions", normal, shape, jnp.float32
+      )
 
   def __call__(
     self,
@@ -155,7 +159,7 @@ class Detr(nn.Module):
     b, h, w, _ = check_shape("image", x, "b h w c")
     maps = self.backbone(x, train=train, mask=mask, features=True)
     if image_mask is None:
-      image_mask, padded = jnp.ones((b, h, w)), False
+      image_mask, padded = jnp.ones((b, h, w), jnp.float32), False
     else:
       check_shape("image_mask", image_mask, f"{b} {h} {w}")
       padded = True

@@ -32,7 +32,9 @@ class ConvNorm(nn.Module):
   def __call__(self, x: Array) -> Array:
     """Maps x (b, h, w, c) to (b, h', w', features)."""
     shape = (*self.kernel, x.shape[-1], self.features)
-    kernel = self.param("kernel", nn.initializers.lecun_normal(), shape)
+    kernel = self.param(
+      "kernel", nn.initializers.lecun_normal(), shape, jnp.float32
+    )
     ones, zeros = nn.initializers.ones, nn.initializers.zeros
     per_feature = lambda name, init: self.param(name, init, shape[-1:])
     scale, bias = per_feature("scale", ones), per_feature("bias", zeros)
@@ -81,7 +83,11 @@ class Block(nn.Module):
 
 
 class FIDInception(nn.Module):
-  """Features (b, 2048) and logits (b, 1008) of images in [-1, 1]."""
+  """Features (b, 2048) and logits (b, 1008) of images in [-1, 1].
+
+  The logits are without fc's bias, as the published inception score has them:
+  with it CIFAR-10's training images score 10.95, and not 11.23.
+  """
 
   @nn.compact
   def __call__(self, x: Array) -> dict[str, Array]:
@@ -100,7 +106,9 @@ class FIDInception(nn.Module):
     for name, branches in BLOCKS.items():
       x = Block(branches, name=name)(x)
     x = jnp.mean(x, axis=(1, 2))
-    return {"features": x, "logits": nn.Dense(1008, name="fc")(x)}
+    # The published inception score multiplies by fc's kernel and adds no bias.
+    logits = nn.Dense(1008, use_bias=False, name="fc")(x)
+    return {"features": x, "logits": logits}
 
 
 def _average(x: Array) -> Array:

@@ -218,4 +218,4 @@ class DCGANDiscriminator(nn.Module):
 
 
 def _one_hot(label: Array | None, classes: int) -> Array | None:
-  return jax.nn.one_hot(label, classes) if classes else None
+  return jax.nn.one_hot(label, classes, dtype=jnp.float32) if classes else None

@@ -98,8 +98,9 @@ class ResNet(nn.Module):
     zero_init: whether each branch's last scale starts at 0.
     momentum: of BatchNorm's running moments.
     frozen_norm: whether BatchNorm uses its running moments in training too and
-      leaves them as they are, for pretrained weights and small batches. Scales
-      and biases are frozen by the optimizer, where they are to be.
+      leaves them as they are, for pretrained weights (training does not
+      begin without) and small batches. Scales and biases are frozen by the
+      optimizer, where they are to be.
     dilated: whether the last stage keeps its resolution and dilates its 3x3
       convolutions, after the first block, in place of its stride (DC5).
     dtype: to compute in; parameters are float32.

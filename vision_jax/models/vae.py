@@ -59,7 +59,7 @@ class VAE(nn.Module):
   def _context(self, label: Array | None) -> Array | None:
     if not self.num_classes:
       return None
-    return jax.nn.one_hot(label, self.num_classes)
+    return jax.nn.one_hot(label, self.num_classes, dtype=jnp.float32)
 
 
 def dense_vae(

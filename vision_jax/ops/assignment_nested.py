@@ -46,8 +46,8 @@ def assign(cost: Array, real: Array) -> tuple[Array, Array]:
   start = _Assignment(
     jnp.full(q, -1, jnp.int32),
     jnp.full(n, -1, jnp.int32),
-    jnp.zeros(n),
-    jnp.zeros(q),
+    jnp.zeros(n, cost.dtype),
+    jnp.zeros(q, cost.dtype),
   )
   # Real rows first, so that padding costs no turns.
   order = jnp.argsort(~real, stable=True).astype(jnp.int32)
@@ -75,8 +75,8 @@ def _search(cost: Array, row: Array, state: _Assignment) -> _Search:
   q = cost.shape[1]
   start = _Search(
     row,
-    jnp.zeros(()),
-    jnp.full(q, jnp.inf),
+    jnp.zeros((), cost.dtype),
+    jnp.full(q, jnp.inf, cost.dtype),
     jnp.full(q, -1, jnp.int32),
     jnp.zeros(q, bool),
     jnp.int32(-1),

@@ -2,7 +2,8 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -26,7 +27,6 @@ def orthogonalized_momentum(
   momentum: float,
   consistent_rms: float | None,
   adam_only: Sequence[str] | None,
-  adam_rate: float,
   b1: float,
   b2: float,
 ) -> optax.GradientTransformation:
@@ -36,12 +36,6 @@ def orthogonalized_momentum(
   last one in, the last one out; for an attention's query, key and value the
   first one in. Each is orthogonalised as one matrix.
   """
-  excluded = EMBEDDINGS_AND_HEADS if adam_only is None else tuple(adam_only)
-
-  def label(path, leaf):
-    matrix = path.split("/")[-1] == "kernel" and jnp.ndim(leaf) >= 2
-    return "muon" if matrix and not paths.matches(excluded, path) else "adam"
-
   return optax.partition(
     {
       "muon": optax.chain(
@@ -51,10 +45,33 @@ def orthogonalized_momentum(
         ),
         _scale_by_shape(consistent_rms),
       ),
-      "adam": optax.chain(optax.scale_by_adam(b1, b2), optax.scale(adam_rate)),
+      "adam": optax.chain(optax.scale_by_adam(b1, b2)),
     },
-    lambda params: paths.map_paths(label, params),
+    lambda params: paths.map_paths(_labels(adam_only), params),
   )
+
+
+def scale_adam(
+  adam_only: Sequence[str] | None, rate: float
+) -> optax.GradientTransformation:
+  """Multiplies what Adam trains, its decay too, where it comes after that."""
+  label = _labels(adam_only)
+
+  def scale(path, update):
+    return update * rate if label(path, update) == "adam" else update
+
+  return optax.stateless(lambda u, _: paths.map_paths(scale, u))
+
+
+def _labels(adam_only: Sequence[str] | None) -> Callable[[str, Any], str]:
+  """Returns (path, leaf) -> "muon" or "adam"."""
+  excluded = EMBEDDINGS_AND_HEADS if adam_only is None else tuple(adam_only)
+
+  def label(path, leaf):
+    matrix = path.split("/")[-1] == "kernel" and jnp.ndim(leaf) >= 2
+    return "muon" if matrix and not paths.matches(excluded, path) else "adam"
+
+  return label
 
 
 def _axes(path: str, leaf: jax.Array) -> optax.contrib.MuonDimensionNumbers:

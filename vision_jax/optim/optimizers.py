@@ -23,7 +23,7 @@ import optax
 
 from vision_jax.errors import UserError
 from vision_jax.optim import paths, transforms
-from vision_jax.optim.muon import orthogonalized_momentum
+from vision_jax.optim.muon import orthogonalized_momentum, scale_adam
 from vision_jax.optim.schedules import Schedule, constant
 
 Transform = optax.GradientTransformation
@@ -125,15 +125,18 @@ def muon(
       sqrt(max(in, out)), so that AdamW's rates fit (arxiv.org/abs/2502.16982).
     adam_only: regexes of kernels that AdamW trains; None is those of
       embeddings, stems and heads.
-    adam_rate: multiplier of the rate for what AdamW trains.
+    adam_rate: multiplier of the rate, and so of the decay, for what AdamW
+      trains.
     b1: AdamW's.
     b2: AdamW's.
     **options: see the module.
   """
   direction = orthogonalized_momentum(
-    momentum, consistent_rms, adam_only, adam_rate, b1, b2
+    momentum, consistent_rms, adam_only, b1, b2
   )
-  tx = _assemble(lambda d: (direction, d), schedule, weight_decay, **options)
+  slower = scale_adam(adam_only, adam_rate)
+  stages = lambda decay: (direction, optax.chain(decay, slower))
+  tx = _assemble(stages, schedule, weight_decay, **options)
   return _checked(tx, {"adam_only": adam_only})
 
 

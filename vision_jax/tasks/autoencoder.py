@@ -81,7 +81,9 @@ class Autoencoding:
     if self.corruption == "gaussian":
       return image + self.level * normals(keys, 0, image.shape[1:])
     kept = jax.vmap(
-      lambda k: jax.random.bernoulli(k, 1 - self.level, image.shape[1:])
+      lambda k: jax.random.bernoulli(
+        k, jnp.float32(1 - self.level), image.shape[1:]
+      )
     )(keys)
     return jnp.where(kept, image, 0)
 

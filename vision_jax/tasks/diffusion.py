@@ -129,8 +129,8 @@ class Diffusion:
       spacing: of ddim's times, "even" or "quadratic".
 
     Raises:
-      UserError: for an unknown sampler, too many steps, or guidance of an
-        unconditional model.
+      UserError: for an unknown sampler, too many steps, or guidance that the
+        model was not trained for.
     """
     denoise = self.denoiser(
       params, stats, self._label(batch), guidance=guidance, clip=self.clip
@@ -179,11 +179,8 @@ class Diffusion:
     clip: bool = False,
   ) -> Callable[[Array, Array], Denoised]:
     """Returns (x, t) -> Denoised, with the model's weights."""
-    if guidance != 1 and not self.num_classes:
-      raise UserError(
-        f"guidance: got {guidance} with an unconditional model; expected 1. "
-        "Train with num_classes to guide."
-      )
+    if guidance != 1:
+      self.check_guidance(guidance)
     variables = {"params": params[NET], **stats[NET]}
     apply = lambda x, t, label: self.model.apply(
       variables, x, t, label, train=False
@@ -200,6 +197,25 @@ class Diffusion:
       return Denoised(jnp.clip(clean, *SIGNED) if clip else clean, between)
 
     return denoise
+
+  def check_guidance(self, guidance: float) -> None:
+    """Checks that the model learned what guidance extrapolates from.
+
+    Raises:
+      UserError: for an unconditional model, and for one that was never trained
+        without classes.
+    """
+    if not self.num_classes:
+      raise UserError(
+        f"guidance: got {guidance} with an unconditional model; expected 1. "
+        "Train with num_classes to guide."
+      )
+    if not self.drop_label:
+      raise UserError(
+        f"guidance: got {guidance} with a model trained with drop_label=0, "
+        "which has never seen an image without its class; expected 1. Train "
+        "with drop_label=0.1 to guide."
+      )
 
   def _read(self, out: Array, x: Array, t: Array) -> Denoised:
     alpha, sigma = self.schedule.levels(t, x.ndim)
@@ -269,7 +285,9 @@ class Diffusion:
     keys = jax.vmap(lambda k: jax.random.fold_in(k, 1))(
       example_keys(batch, key)
     )
-    drop = jax.vmap(lambda k: jax.random.bernoulli(k, self.drop_label))(keys)
+    drop = jax.vmap(
+      lambda k: jax.random.bernoulli(k, jnp.float32(self.drop_label))
+    )(keys)
     return jnp.where(drop, self.num_classes, label)
 
   @property

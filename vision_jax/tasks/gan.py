@@ -105,7 +105,7 @@ class GAN:
     """
     image, label = batch["image"], labels(batch, self.num_classes)
     first, second = jax.random.split(key)
-    z = jnp.zeros((image.shape[0], self.generator.latent))
+    z = jnp.zeros((image.shape[0], self.generator.latent), jnp.float32)
     nets = {
       GENERATOR: dict(self.generator.init(first, z, label, train=False)),
       DISCRIMINATOR: dict(
@@ -172,9 +172,10 @@ class GAN:
     # As it is between updates: no statistic moves.
     critic = lambda x: self._judge(params, stats, batch, x, train=False)[0]
     if self.penalty:
-      share = jax.vmap(lambda k: jax.random.uniform(jax.random.fold_in(k, 1)))(
-        example_keys(batch, key)
+      draw = lambda k: jax.random.uniform(
+        jax.random.fold_in(k, 1), (), jnp.float32
       )
+      share = jax.vmap(draw)(example_keys(batch, key))
       terms["gradient_penalty"] = gradient_penalty(critic, image, fake, share)
     if self.r1:
       terms["r1"] = self._lazy(lambda: square_gradient(critic, image), step)
@@ -199,7 +200,7 @@ class GAN:
   def _lazy(self, penalty: Callable[[], Array], step: Array) -> Array:
     if self.r1_every == 1:
       return penalty()
-    zeros = lambda: jnp.zeros(jax.eval_shape(penalty).shape)
+    zeros = lambda: jnp.zeros_like(jax.eval_shape(penalty))
     due = jnp.asarray(step) % self.r1_every == 0
     return self.r1_every * jax.lax.cond(due, penalty, zeros)
 

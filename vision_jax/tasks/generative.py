@@ -64,5 +64,5 @@ def latents(
   row, place = jnp.divmod(batch["index"], interpolate)
   ends = [example_keys({"index": row + i}, key) for i in (0, 1)]
   first, second = (normals(keys, number, (size,)) for keys in ends)
-  angle = (math.pi / 2 / (interpolate - 1) * place)[:, None]
+  angle = (math.pi / 2 / (interpolate - 1) * place.astype(jnp.float32))[:, None]
   return jnp.cos(angle) * first + jnp.sin(angle) * second

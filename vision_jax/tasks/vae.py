@@ -149,7 +149,7 @@ class VariationalAutoencoding:
     b, _ = self._encode(
       params, second["image"], labels(second, self.num_classes)
     )
-    share = jnp.linspace(0, 1, steps)
+    share = jnp.linspace(0, 1, steps, dtype=jnp.float32)
     image = lambda t: self._image(params, (1 - t) * a + t * b, label)
     return jnp.moveaxis(jax.vmap(image)(share), 0, 1)
 
@@ -172,7 +172,7 @@ class VariationalAutoencoding:
 
     def output(params, stats, batch, key):
       x = self.scored(batch, key)
-      numbers = jnp.arange(samples).reshape(-1, chunk)
+      numbers = jnp.arange(samples, dtype=jnp.int32).reshape(-1, chunk)
       weigh = lambda n: jax.nn.logsumexp(
         self._log_weights(params, batch, x, key, n), 0
       )
@@ -193,7 +193,7 @@ class VariationalAutoencoding:
       return image
     uniform = jax.vmap(
       lambda k: jax.random.uniform(
-        jax.random.fold_in(k, _BINARISE), image.shape[1:]
+        jax.random.fold_in(k, _BINARISE), image.shape[1:], jnp.float32
       )
     )(example_keys(batch, key))
     if self.pixels == "stochastic":
@@ -217,7 +217,7 @@ class VariationalAutoencoding:
       bound = -(terms["reconstruction"] + terms["kl"])
       terms["negative_elbo"] = -bound
     else:
-      numbers = jnp.arange(self.samples)
+      numbers = jnp.arange(self.samples, dtype=jnp.int32)
       weights = self._log_weights(params, batch, x, key, numbers)
       bound = jax.nn.logsumexp(weights, 0) - math.log(self.samples)
       terms = {"negative_bound": -bound}

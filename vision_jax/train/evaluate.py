@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from vision_jax.core.execution import Jit
+from vision_jax.core.seeds import make_key
 from vision_jax.core.step import make_eval_step, make_predict_step
 from vision_jax.errors import UserError
 from vision_jax.train.prefetch import Prefetch
@@ -31,7 +32,7 @@ class Evaluator:
   def __init__(self, experiment: Any, execution: Jit, seed: int = 0):
     self._experiment = experiment
     self._execution = execution
-    self._key = execution.init(lambda: jax.random.key(seed))
+    self._key = execution.init(lambda: make_key(seed))
     self._steps: dict[str, Any] = {}
     self._states: dict[str, Any] = {}
 

@@ -5,8 +5,10 @@ from typing import Any
 import jax
 
 from vision_jax.core.execution import Jit
+from vision_jax.core.seeds import make_key
 from vision_jax.core.step import make_train_step
 from vision_jax.errors import RunFailure
+from vision_jax.train.initial import check_trainable
 
 
 def fit(experiment: Any, *, steps: int, seed: int = 0) -> tuple[Any, Any]:
@@ -23,11 +25,12 @@ def fit(experiment: Any, *, steps: int, seed: int = 0) -> tuple[Any, Any]:
   Raises:
     RunFailure: if a loss or gradient was not finite.
   """
+  check_trainable(experiment.task)
   execution = Jit(devices=jax.local_devices()[:1])
   loader = experiment.train_data
   first = loader.batch(0)
   state = execution.init(
-    lambda: experiment.initial_state(jax.random.key(seed), first)
+    lambda: experiment.initial_state(make_key(seed), first)
   )
   step = execution.train_step(
     make_train_step(

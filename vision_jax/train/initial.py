@@ -1,5 +1,6 @@
 """The state that a run begins with, and the shapes of one to be read."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +9,9 @@ import jax.numpy as jnp
 from etils import epath
 
 from vision_jax.core.execution import Jit
+from vision_jax.core.seeds import make_key
 from vision_jax.core.state import TrainState
+from vision_jax.errors import UserError
 from vision_jax.train.checkpoint import Checkpoints
 from vision_jax.train.metrics_file import MetricsFile
 from vision_jax.train.weights import restore_weights
@@ -24,7 +27,7 @@ def state_maker(
     batch: shapes of a training batch.
     seed: of the run's key.
   """
-  return lambda: experiment.initial_state(jax.random.key(seed), batch)
+  return lambda: experiment.initial_state(make_key(seed), batch)
 
 
 def abstract_state(make: Callable[[], TrainState], execution: Jit) -> Any:
@@ -50,13 +53,47 @@ def begin(
 
   That of the newest readable checkpoint; without one a new state, with the
   weights of `init_from` if it is given.
+
+  Raises:
+    UserError: without either, if the task has frozen norms.
   """
   make = state_maker(experiment, batch, seed)
   if checkpoints.latest is None:
+    if not init_from:
+      check_trainable(experiment.task)
     state = execution.init(make)
     return (with_weights(state, init_from) if init_from else state), 0
   state, _ = checkpoints.restore(abstract_state(make, execution))
   return state, int(state.step)
+
+
+def check_trainable(task: Any) -> None:
+  """Refuses to train a net with frozen norms from a random start.
+
+  Frozen norms keep the scales and moments of weights that were trained, and
+  without these do not normalise: a branch whose scale is 0 has no gradient.
+
+  Raises:
+    UserError: if a module of the task has `frozen_norm` set.
+  """
+  if owner := _find_frozen(task):
+    raise UserError(
+      f"{owner}: it has frozen norms (frozen_norm=True), which keep the scales "
+      "and moments of trained weights, and there are no weights to begin with. "
+      "Give them with --init_from, or train the norms with frozen_norm=False."
+    )
+
+
+def _find_frozen(value: Any) -> str | None:
+  """Returns the class of the first module with frozen norms, or None."""
+  if not dataclasses.is_dataclass(value):
+    return None
+  if getattr(value, "frozen_norm", False):
+    return type(value).__name__
+  # A module knows the one that it is in as its `parent`.
+  names = [f.name for f in dataclasses.fields(value) if f.name != "parent"]
+  inner = (getattr(value, name, None) for name in names)
+  return next(filter(None, map(_find_frozen, inner)), None)
 
 
 def evaluation_owed(

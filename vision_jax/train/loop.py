@@ -126,6 +126,8 @@ class Training:
             if number > start:
               batch = next(batches)
             state, logs = compiled.step(state, batch)
+          if number == start:
+            self.execution.check_stats(state.stats)
           if self.trace:
             self.trace.after(number + 1, logs)
           in_flight.append((number + 1, logs, batches.waited))

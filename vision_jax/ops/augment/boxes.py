@@ -82,7 +82,7 @@ def random_crop_boxes(
     _check(batch, "random_crop_boxes")
     draws = uniforms(batch, key, 5)
     window = _windows(draws, scale, ratio)
-    whole = jnp.array([0.0, 0.0, 1.0, 1.0])
+    whole = jnp.array([0.0, 0.0, 1.0, 1.0], jnp.float32)
     changed = draws[:, 4] < probability
     window = jnp.where(changed[:, None], window, whole)
     factor = _factor(batch, window)

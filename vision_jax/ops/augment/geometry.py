@@ -85,7 +85,7 @@ def _crop(pad: int, mode: str, flip: float) -> Augment:
 def _window(image: Array, offset: Array, pad: int, mode: str) -> Array:
   around = ((pad, pad), (pad, pad), (0, 0))
   padded = jnp.pad(image, around, mode=_PAD_MODES[mode])
-  return jax.lax.dynamic_slice(padded, (*offset, 0), image.shape)
+  return jax.lax.dynamic_slice(padded, (*offset, jnp.int32(0)), image.shape)
 
 
 def _flip(batch: Batch, flip: Array) -> dict[str, Array]:

@@ -33,7 +33,7 @@ def example_keys(batch: Batch, key: Array) -> Array:
 def uniforms(batch: Batch, key: Array, number: int) -> Array:
   """Returns `number` draws from [0, 1) for each example, (b, number)."""
   keys = example_keys(batch, key)
-  return jax.vmap(lambda k: jax.random.uniform(k, (number,)))(keys)
+  return jax.vmap(lambda k: jax.random.uniform(k, (number,), jnp.float32))(keys)
 
 
 def integers(uniform: Array, number: int) -> Array:

@@ -156,7 +156,9 @@ def _distribution(label: Array, k: int) -> Array:
       )
     return label.astype(jnp.float32)
   valid = (label >= 0) & (label < k)
-  return jnp.where(valid[:, None], jax.nn.one_hot(label, k), jnp.nan)
+  return jnp.where(
+    valid[:, None], jax.nn.one_hot(label, k, dtype=jnp.float32), jnp.nan
+  )
 
 
 def _beta(alpha: float) -> np.ndarray:

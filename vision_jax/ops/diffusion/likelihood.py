@@ -123,7 +123,7 @@ def bits_per_dim(
 
   def step(total, number):
     draw = lambda k: jax.random.randint(
-      jax.random.fold_in(k, number), (), 0, length
+      jax.random.fold_in(k, number), (), 0, length, jnp.int32
     )
     t = number * length + jax.vmap(draw)(keys)
     alpha, sigma = schedule.levels(t, x0.ndim)
@@ -135,7 +135,7 @@ def bits_per_dim(
     ), None
 
   zeros = jnp.zeros(x0.shape[:1], jnp.float32)
-  total, _ = jax.lax.scan(step, zeros, jnp.arange(terms))
+  total, _ = jax.lax.scan(step, zeros, jnp.arange(terms, dtype=jnp.int32))
   prior = prior_bits(schedule, x0)
   return {"bits_per_dim": total + prior, "prior_bits": prior}
 

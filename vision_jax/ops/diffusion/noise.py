@@ -11,7 +11,9 @@ _GOLDEN = 0x9E3779B9
 
 def normals(keys: Array, number: int | Array, shape: tuple[int, ...]) -> Array:
   """Standard normal (b, *shape), the `number`-th draw of each key (b,)."""
-  draw = lambda key: jax.random.normal(jax.random.fold_in(key, number), shape)
+  draw = lambda key: jax.random.normal(
+    jax.random.fold_in(key, number), shape, jnp.float32
+  )
   return jax.vmap(draw)(keys)
 
 

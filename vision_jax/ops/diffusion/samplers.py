@@ -57,7 +57,7 @@ def sample(
   )
   random = bool(table.noise.any())
   x = normals(keys, 0, shape) if start is None else start
-  numbers = jnp.arange(1, len(table.t) + 1)
+  numbers = jnp.arange(1, len(table.t) + 1, dtype=jnp.int32)
 
   def step(carry, row):
     x, x_before, clean_before = carry
