@@ -317,9 +317,8 @@ def test_frozen_norm_keeps_its_moments():
 
 def test_frozen_norms_do_not_train_from_a_random_start():
   """Their scales of zero would take every gradient away."""
-  with pytest.raises(
-    UserError, match=r"ResNet: it has frozen norms.*init_from"
-  ):
+  message = r"ResNet: it has frozen norms.*init_from"
+  with pytest.raises(UserError, match=message):
     check_trainable(Detection(variant("R50", 3)))
   check_trainable(Detection(variant("R50", 3, frozen_norm=False)))
   # A run that begins, or is fitted, asks.

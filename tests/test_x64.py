@@ -22,9 +22,9 @@ def wide_values(jaxpr):
   for equation in jaxpr.eqns:
     for x in equation.outvars:
       # Scalars that decide nothing alone, and Python's numbers, are let be.
-      if getattr(x.aval, "dtype", None) == jnp.float64 and x.aval.shape:
-        if not x.aval.weak_type:
-          yield equation
+      wide = getattr(x.aval, "dtype", None) == jnp.float64
+      if wide and x.aval.shape and not x.aval.weak_type:
+        yield equation
     for inner in jax.tree.leaves(
       list(equation.params.values()), is_leaf=lambda x: hasattr(x, "eqns")
     ):
