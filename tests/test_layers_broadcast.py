@@ -130,6 +130,7 @@ def test_of_a_vits_tables_are_those_of_float64(head):
   check_lengths(half, exact, paths)
 
 
+@pytest.mark.slow
 def test_of_a_denoisers_times_and_classes_are_those_of_float64():
   """The time's vector is spread over pixels, a class over its examples."""
   model = DDPMUNet(2, 4, (1,), blocks=1, attention=(), groups=2, dropout=0.0)

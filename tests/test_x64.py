@@ -35,7 +35,7 @@ def wide_values(jaxpr):
 
 @pytest.mark.parametrize("case", TASKS, ids=lambda case: case.name)
 def test_training_and_samples_stay_float32(case):
-  task, rate = case.make(None), schedules.warmup_cosine(1e-3, 9, warmup=3)
+  task, rate = case.make(), schedules.warmup_cosine(1e-3, 9, warmup=3)
   txs = {o.net: optimizers.adamw(rate) for o in task.objectives}
   with jax.enable_x64(True):
     batch = jax.tree.map(jnp.asarray, case.batch(8, 0))
