@@ -80,13 +80,7 @@ def define_flags() -> flags.FlagValues:
     None,
     "Sample: images in a row, from one draw of a VAE's or GAN's z to the next.",
   )
-  number(
-    "seed",
-    0,
-    "Sample: of the noise.",
-    lower_bound=0,
-    upper_bound=2**32 - 1,
-  )
+  number("seed", 0, "Sample: of the noise.")
   text("checkpoint", "latest", "Not train: latest, best or a step.")
   choice(
     "weights",
