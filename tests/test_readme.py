@@ -57,7 +57,8 @@ def test_every_file_named_exists():
 def data(tmp_path_factory):
   """A folder with pictures, also by class, with masks, and with boxes."""
   root = tmp_path_factory.mktemp("data")
-  folders = [f"{split}/{name}" for split in ("train", "val") for name in "ab"]
+  splits = ("train", "val")
+  folders = [f"folder/{split}/{name}" for split in splits for name in "ab"]
   rng = np.random.default_rng(0)
   for folder in ("images", *folders):
     (root / folder).mkdir(parents=True)
@@ -105,7 +106,7 @@ def shortened(command, data):
   names = "\"('hen', 'ox')\""
   voc = f"{data}/voc --config.dataset=voc --config.class_names={names}"
   command = command.replace("VOC", voc)
-  command = command.replace("FOLDER", f"{data} --config.dataset=folder")
+  command = command.replace("FOLDER", f"{data}/folder --config.dataset=folder")
   command = command.replace("HOST:PORT", f"127.0.0.1:{free_port()}")
   command = command.replace("python -m", f"{sys.executable} -m")
   if "--suite=quick" in command:
