@@ -18,6 +18,7 @@ from tests.programs.command import (
   train,
 )
 from tests.programs.files import cut_short, write_folder
+from tests.test_resume import wait_for
 
 pytestmark = pytest.mark.xdist_group("processes")
 SIGNALLED = ("-m", "tests.programs.signalled")
@@ -115,3 +116,19 @@ def test_an_error_in_one_process_ends_both(tmp_path):
   assert 2 in [result.code for result in results]
   assert 0 not in [result.code for result in results]
   assert any("a whole, decodable image" in result.err for result in results)
+
+
+def test_when_one_dies_the_others_end_with_one_line(tmp_path):
+  flags = (f"--config={BLOBS}", f"--workdir={tmp_path}", "--config.steps=90000")
+  flags += ("--config.horizon=90000", "--config.eval_every=0")
+  flags += ("--num_processes=3", "--config.lr=0.001", "--config.batch_size=12")
+  flags += (f"--coordinator=127.0.0.1:{free_port()}",)
+  three = [spawn(*flags, f"--process_id={i}", devices=1) for i in range(3)]
+  wait_for(tmp_path / "checkpoints" / "4", three[0])
+  three[1].kill()
+  for left in (finish(three[0]), finish(three[2])):
+    assert left.code == 3, left.err
+    told = [x for x in left.err.splitlines() if not x.startswith("step ")]
+    assert len(told) == 1, left.err
+    assert told[0].startswith("error: Another process of this run has ended")
+  finish(three[1])

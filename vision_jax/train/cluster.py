@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import jax
 
 from vision_jax.errors import UserError
-from vision_jax.train import rollcall
+from vision_jax.train import rollcall, watch
 
 # What launchers set -> who they are, and where a process finds its number.
 LAUNCHERS = {
@@ -47,7 +47,8 @@ def connect(
   jax.config.update("jax_enable_preemption_service", False)
   limit = {"initialization_timeout": max(1, round(seconds))}
   if coordinator is not None:
-    rollcall.meet(coordinator, processes, process, seconds)
+    others = rollcall.meet(coordinator, processes, process, seconds)
+    watch.begin(others)
     jax.distributed.initialize(coordinator, processes, process, **limit)
   elif processes == 1:
     return

@@ -49,8 +49,10 @@ def check_process(process: int, processes: int) -> None:
 
 def meet(
   address: str, processes: int, process: int, seconds: float = 300.0
-) -> None:
-  """Returns once all processes are there.
+) -> list[socket.socket]:
+  """Returns once all processes are there, with connections to the others.
+
+  Those of process 0 are to each other one, those of another to process 0.
 
   Args:
     address: HOST:PORT of process 0.
@@ -66,9 +68,8 @@ def meet(
   check_process(process, processes)
   patience = _Patience(address, seconds)
   if process:
-    _come(host, port, HELLO.format(process, processes), patience)
-  else:
-    _receive(port, processes, patience)
+    return [_come(host, port, HELLO.format(process, processes), patience)]
+  return _receive(port, processes, patience)
 
 
 class _Patience:
@@ -92,7 +93,9 @@ class _Patience:
       print(f"Waiting for {missing}.", file=sys.stderr, flush=True)
 
 
-def _receive(port: int, processes: int, patience: _Patience) -> None:
+def _receive(
+  port: int, processes: int, patience: _Patience
+) -> list[socket.socket]:
   """Process 0: waits until all others have come and are still there."""
   here: dict[int, socket.socket] = {}
   with _listening(port) as server, contextlib.ExitStack() as stack:
@@ -112,6 +115,8 @@ def _receive(port: int, processes: int, patience: _Patience) -> None:
       here = {i: x for i, x in here.items() if _connected(x)}
     for guest in here.values():
       guest.sendall(f"{GO}\n".encode())
+    stack.pop_all()
+    return list(here.values())
 
 
 def _greeted(guest: socket.socket, processes: int) -> int | None:
@@ -171,19 +176,22 @@ def _listening(port: int) -> Iterator[socket.socket]:
     yield server
 
 
-def _come(host: str, port: int, hello: str, patience: _Patience) -> None:
+def _come(
+  host: str, port: int, hello: str, patience: _Patience
+) -> socket.socket:
   """Any other process: comes to process 0, and waits to be sent off."""
   why = ""
   while True:
     patience.wait(f"process 0 at {patience.address}{why}")
     try:
-      with socket.create_connection((host, port), timeout=5.0) as home:
-        home.sendall(f"{hello}\n".encode())
-        answer = _wait_for_line(home, patience)
+      home = socket.create_connection((host, port), timeout=5.0)
+      home.sendall(f"{hello}\n".encode())
+      answer = _wait_for_line(home, patience)
     except OSError as error:
       answer, why = "", f" ({error.strerror or error})"
     if answer == GO:
-      return
+      home.settimeout(None)
+      return home
     if answer.startswith("--"):
       raise UserError(answer)
     if answer:

@@ -12,6 +12,7 @@ import jax
 
 from vision_jax import signals
 from vision_jax.errors import RunFailure, UserError
+from vision_jax.train import watch
 from vision_jax.train.agreement import Agreement
 
 SAVE_SECONDS = 300.0  # between two saves at most
@@ -39,12 +40,14 @@ def no_waiting_after_errors() -> Iterator[None]:
   """
   try:
     yield
+    watch.farewell()
   except signals.Interrupted as error:
     error.at_once = jax.distributed.is_initialized()
     raise
   except BaseException as error:
     if jax.distributed.is_initialized() and jax.process_count() > 1:
       lost = _is_lost(error)
+      watch.fail(3 if lost else _code(error))
       _leave_later(3 if lost else _code(error), 1.0 if lost else PATIENCE)
       if lost:
         raise RunFailure(LOST.format(_first_line(error))) from error
