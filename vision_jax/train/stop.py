@@ -20,13 +20,8 @@ PATIENCE = 15.0  # seconds that a failed process waits for the others to fail
 SAVE = "save"
 # How gloo, NCCL and jax's runtime say that another process has gone.
 PEER = (
-  r"gloo|nccl|closed by peer|reset by peer|connection refused|broken pipe|"
-  r"heartbeat|coordination service|socket closed|task.*(died|failed|crashed)"
-)
-LOST = (
-  "Another process of this run has ended, and this one with it ({}). What was "
-  "saved stays: look for the reason in that one's messages, then start all of "
-  "them again, and they go on."
+  r"gloo.*(failed|closed)|nccl.*(remote|peer)|closed by peer|reset by peer|"
+  r"heartbeat timeout|coordination service|socket closed"
 )
 
 
@@ -50,19 +45,17 @@ def no_waiting_after_errors() -> Iterator[None]:
       watch.fail(3 if lost else _code(error))
       _leave_later(3 if lost else _code(error), 1.0 if lost else PATIENCE)
       if lost:
-        raise RunFailure(LOST.format(_first_line(error))) from error
+        raise RunFailure(watch.LOST) from error
     raise
 
 
-def _is_lost(error: BaseException) -> bool:
-  """Whether an error says that another process is no longer there."""
-  if not isinstance(error, jax.errors.JaxRuntimeError):
-    return False
-  return bool(re.search(PEER, str(error), re.IGNORECASE))
-
-
-def _first_line(error: BaseException) -> str:
-  return str(error).strip().splitlines()[0][:200]
+def _is_lost(error: BaseException | None) -> bool:
+  """Whether an error, or what it comes from, tells of a process that left."""
+  while error is not None:
+    if not isinstance(error, UserError) and re.search(PEER, str(error), re.I):
+      return True
+    error = error.__cause__
+  return False
 
 
 def _leave_later(code: int, seconds: float) -> None:
@@ -73,7 +66,7 @@ def _leave_later(code: int, seconds: float) -> None:
 
 def _code(error: BaseException) -> int:
   """The exit code that the command gives an error."""
-  kinds = ((RunFailure, 3), ((UserError, OSError), 2))
+  kinds = ((RunFailure, 3), (UserError, 2))
   return next((code for kind, code in kinds if isinstance(error, kind)), 1)
 
 

@@ -17,7 +17,7 @@ from vision_jax import signals
 
 BYE, LEAVE = b"bye", b"out"
 LOST = (
-  "error: Another process of this run has ended, and this one with it. What "
+  "Another process of this run has ended, and this one with it. What "
   "was saved stays: look for the reason in that one's messages, then start all "
   "of them again, and they go on."
 )
@@ -33,10 +33,16 @@ class Watch:
   def __init__(self, peers: Sequence[socket.socket]):
     self._peers = tuple(peers)
     self._code: int | None = None
+    self._leaving = False
     threading.Thread(target=self._look, daemon=True).start()
 
   def fail(self, code: int) -> None:
-    """Tells that this process has failed by itself, with an exit code."""
+    """Tells that this process has failed by itself, with an exit code.
+
+    Does not return where the watch has told of a failure, and leaves for it.
+    """
+    if self._leaving:
+      time.sleep(2 * TOLD)
     self._code = code
 
   def farewell(self) -> None:
@@ -61,14 +67,15 @@ class Watch:
 
   def _leave(self) -> None:
     """Leaves; process 0 last, since jax aborts where it cannot be reached."""
-    if self._code is None:
-      print(LOST, file=sys.stderr, flush=True)
+    self._leaving = self._code is None
+    if self._leaving:
+      print(f"error: {LOST}", file=sys.stderr, flush=True)
     if len(self._peers) > 1:
       self._tell(LEAVE)
       time.sleep(TOLD)
-    elif self._code is not None:
+    elif not self._leaving:
       time.sleep(TOLD)
-    signals.leave_at_once(FAILED if self._code is None else self._code)
+    signals.leave_at_once(FAILED if self._leaving else self._code)
 
 
 def _says_bye(peer: socket.socket) -> bool:
