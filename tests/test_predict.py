@@ -105,6 +105,8 @@ def test_predictions(tmp_path, trained, pictures, execution, which):
   assert f"{COUNT} images: {tmp_path / 'out' / 'predictions.jsonl'}" in (
     result.err
   )
+  kind = {"raw": "raw", "ema": "averaged (ema)"}[which]
+  assert f"Weights: {kind}, of step " in result.err
   names = [line["file"] for line in lines]
   assert names == [str(folder / f"{i:03}.png") for i in range(COUNT)]
   scores = expected_scores(trained, images, which)

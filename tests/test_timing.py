@@ -99,7 +99,10 @@ def train(monkeypatch):
       experiment=FakeExperiment(),
       config=base_config(steps=STEPS, batch_size=BATCH_SIZE, **cadences),
       execution=types.SimpleNamespace(
-        axis=None, devices=1, train_step=lambda *_: None
+        axis=None,
+        devices=1,
+        train_step=lambda *_: None,
+        check_stats=lambda _: None,
       ),
       checkpoints=types.SimpleNamespace(
         save=lambda *_: device.evaluate(None),
@@ -112,7 +115,7 @@ def train(monkeypatch):
       stop=Stop(),
       evaluator=Evaluator(device),
     )
-    state = types.SimpleNamespace(bad_step=np.array(-1), weights=None)
+    state = types.SimpleNamespace(bad_step=np.array(-1), weights=None, stats={})
     training.run(state, 0)
     return lines, shown.rate, device
 
