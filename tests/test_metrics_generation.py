@@ -127,8 +127,18 @@ def test_inception_score_is_torchmetrics():
 
 def test_inception_score_of_the_extremes():
   sure = 1e3 * np.eye(D)[np.arange(10 * D) % D]
-  np.testing.assert_allclose(distances.inception_score(sure, 5), (D, 0))
+  np.testing.assert_allclose(distances.inception_score(sure, 1), (D, 0))
   np.testing.assert_allclose(distances.inception_score(0 * sure, 5), (1, 0))
+
+
+def test_inception_score_does_not_see_the_order_of_the_classes():
+  """Consecutive parts of images sorted by class would score 1, and not 10."""
+  label = np.arange(500) // 50
+  logits = 1e3 * np.eye(10)[label]
+  mean, deviation = distances.inception_score(logits, 10)
+  assert mean > 9 and 0 < deviation < 0.5
+  random = np.random.default_rng(0).permutation(logits)
+  assert abs(distances.inception_score(random, 10)[0] - mean) < 0.3
 
 
 def test_precision_and_recall_are_those_of_nearest_neighbours():

@@ -4,6 +4,22 @@
 both in the extractor's range of values. A figure's name carries the extractor's
 name, because its value means nothing without: `frechet_mnist_lenet`. Only with
 the published Inception weights are they called `fid`, `kid`, `inception_score`.
+
+What differs from the published protocols, also then:
+
+  fid: of as many generated images as real ones, those of the evaluation. The
+    paper and most after it take 50,000 generated ones, and moments of the whole
+    training set; fewer give larger values. Images are resized as pytorch-fid
+    does it, bilinearly without antialiasing.
+  kid: 100 subsets of 1,000 as published, drawn by a fixed seed, out of those
+    images. Published values are often times 1,000.
+  inception_score: published of 50,000 images in 10 consecutive parts in the
+    order of drawing; here of the evaluation's images, and the 10 parts are
+    drawn by a fixed seed, so that the data's order, which the labels of a
+    conditional model follow, does not count. As published, without the bias of
+    the last layer.
+  precision_*, recall_*: published of 50,000 images each through VGG-16; here
+    through the extractor, whose name they always carry.
 """
 
 import dataclasses
