@@ -6,6 +6,10 @@ import numpy as np
 import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
+from vision_jax.core.execution import Jit
+from vision_jax.core.mapped import mapped
+from vision_jax.core.norm_group import norm_group
+from vision_jax.errors import UserError
 from vision_jax.layers.group_norm import GroupNorm
 from vision_jax.layers.norm import BatchNorm, LayerNorm
 
@@ -36,13 +40,14 @@ def run(variables, x, weight, mask=None, *, train=True, axis=None):
   """Returns outputs, new stats, and the gradient of sum(weight * y)."""
 
   def loss(params, x):
-    y, new = BatchNorm(axis).apply(
-      {**variables, "params": params},
-      x,
-      train=train,
-      mask=mask,
-      mutable=["batch_stats"],
-    )
+    with mapped(axis):
+      y, new = BatchNorm().apply(
+        {**variables, "params": params},
+        x,
+        train=train,
+        mask=mask,
+        mutable=["batch_stats"],
+      )
     y = y if mask is None else y * mask[:, None, None, None]
     return jnp.sum(weight * y), (y, new.get("batch_stats", {}))
 
@@ -181,11 +186,15 @@ def test_a_large_mean_costs_no_variance(how):
   x[mask == 0] = np.nan  # what does not count is not looked at
   kept = x[mask > 0].astype(np.float64)
   mean, var = kept.mean((0, 1, 2)), kept.var((0, 1, 2))
-  layer = BatchNorm("data" if how == "pmap" else None, momentum=0.0)
-  variables = BatchNorm().init(jax.random.key(0), x, train=True)
-  apply = lambda x, mask: layer.apply(
-    variables, x, train=True, mask=mask, mutable=["batch_stats"]
-  )
+  layer = BatchNorm(momentum=0.0)
+  variables = layer.init(jax.random.key(0), x, train=True)
+
+  @mapped("data" if how == "pmap" else None)
+  def apply(x, mask):
+    return layer.apply(
+      variables, x, train=True, mask=mask, mutable=["batch_stats"]
+    )
+
   if how == "pmap":
     split = lambda a: a.reshape(8, 2, *a.shape[1:])
     y, new = jax.pmap(apply, "data")(split(x), split(mask))
@@ -210,3 +219,58 @@ def test_other_norms_of_a_large_mean_are_those_of_float64(layer):
   centred = exact - exact.mean(axes, keepdims=True)
   wanted = centred / np.sqrt(exact.var(axes, keepdims=True) + 1e-6)
   np.testing.assert_allclose(y, wanted.reshape(x.shape), atol=1e-3)
+
+
+@pytest.mark.parametrize("how", ["one", "pmap", "jit"])
+def test_statistics_of_a_group(how):
+  """Each group is normalised as if it were the batch, wherever it is."""
+  x, variables = make_input(), make_variables()
+  weight = np.random.default_rng(2).normal(size=x.shape).astype(np.float32)
+  mask = MASKS["a shard of padding"].astype(np.float32)
+  parts = [slice(i, i + 2) for i in range(0, 16, 2)]
+  each = [run(variables, x[p], weight[p], mask[p]) for p in parts]
+
+  def grouped(variables, x, weight, mask, axis=None):
+    with norm_group(2):
+      return run(variables, x, weight, mask, axis=axis)
+
+  if how == "pmap":
+    split = lambda a: a.reshape(8, 2, *a.shape[1:])
+    fn = lambda *args: grouped(*args, axis="data")
+    fn = jax.pmap(fn, "data", in_axes=(None, 0, 0, 0))
+    y, stats, (_, dx) = fn(variables, *map(split, (x, weight, mask)))
+    y, dx = y.reshape(x.shape), dx.reshape(x.shape)
+    stats = jax.tree.map(lambda a: a[0], stats)
+  elif how == "jit":
+    execution = Jit()
+    rows = execution.put({"x": x, "weight": weight, "mask": mask})
+    step = lambda v, s, m, batch, key: grouped(v, **batch)
+    fn = execution.eval_step(step)
+    y, stats, (_, dx) = fn(variables, (), (), rows, ())
+  else:
+    y, stats, (_, dx) = grouped(variables, x, weight, mask)
+  for p, (part_y, _, (_, part_dx)) in zip(parts, each, strict=True):
+    close((y[p], dx[p]), (part_y, part_dx), 1e-4)
+  counts = mask.reshape(8, 2).sum(1)
+  average = lambda *leaves: np.average(leaves, axis=0, weights=counts)
+  # A group of padding leaves its moments where they were, and counts nothing.
+  expected = jax.tree.map(average, *[stats for _, stats, _ in each])
+  close(stats, expected, 1e-4)
+
+
+@pytest.mark.parametrize(
+  ("size", "message"),
+  [(3, "got 3 .* of 16 examples on 1 device"), (-1, "got -1; expected")],
+)
+def test_a_group_that_does_not_fit_is_an_error(size, message):
+  x = make_input()
+  with pytest.raises(UserError, match=message), norm_group(size):
+    run(make_variables(), x, np.ones_like(x))
+
+
+def test_a_group_of_several_devices_is_an_error():
+  x, execution = make_input(), Jit()
+  rows = execution.put({"x": x, "mask": np.ones(16, np.float32)})
+  step = lambda v, s, m, batch, key: run(v, batch["x"], 1.0, batch["mask"])
+  with norm_group(4), pytest.raises(UserError, match="16 examples on 8 device"):
+    execution.eval_step(step)(make_variables(), (), (), rows, ())

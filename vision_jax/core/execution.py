@@ -158,8 +158,8 @@ class Pmap(Jit):
         raise ValueError(
           f"stats: the devices disagree on {name} under --execution=pmap; "
           "expected the same everywhere. Add it up over the devices by "
-          f"jax.lax.psum(..., {self.axis!r}), as BatchNorm does with its "
-          "`axis_name`, or use --execution=jit."
+          "jax.lax.psum(..., mapped_axis()), as BatchNorm does, or use "
+          "--execution=jit."
         )
 
   def _map(self, step: Step, in_axes: tuple, **options: Any) -> Step:

@@ -9,6 +9,7 @@ return, so that it holds exactly while that is traced; the layers ask
 
 import contextlib
 import contextvars
+import math
 from collections.abc import Iterator
 
 import jax
@@ -59,6 +60,12 @@ def manual_axes() -> tuple[str, ...]:
 def automatic_axes() -> tuple[str, ...]:
   """Returns the axes over which jit splits arrays where this is traced."""
   return _axes(AxisType.Auto)
+
+
+def automatic_devices() -> int:
+  """Returns over how many devices jit splits a batch where this is traced."""
+  shape = jax.sharding.get_abstract_mesh().shape
+  return math.prod(shape[axis] for axis in automatic_axes())
 
 
 def _axes(kind: AxisType) -> tuple[str, ...]:

@@ -8,7 +8,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from vision_jax.core.mapped import mapped_axis
+from vision_jax.core.mapped import automatic_devices, mapped_axis
+from vision_jax.core.norm_group import group_size
 from vision_jax.core.types import Array
 
 # Flax's default variance, mean(x²) - mean(x)², is off by half where the mean is
@@ -20,27 +21,27 @@ class BatchNorm(nn.Module):
   """Batch normalization over all but the last axis (Ioffe & Szegedy, 2015).
 
   Moments are those of the examples with mask 1 on *all* shards: masked sums,
-  square sums and the count are added over `axis_name` before dividing, so that
-  ragged masks, or a shard that is all padding, give what one device gives, in
-  the gradient too. Under `jit` with a batch sharded over a mesh no axis is
-  needed: the sums are over the global batch. What is summed is less the
+  square sums and the count are added over the mapped axis before dividing, so
+  that ragged masks, or a shard that is all padding, give what one device gives,
+  in the gradient too. Under `jit` with a batch sharded over a mesh the sums are
+  over the global batch by themselves. Within `core.norm_group` they are those
+  of each group of as many examples, in order. What is summed is less the
   examples' first values, so that a mean of a thousand deviations costs nothing.
 
   The running variance is the biased one (divided by n), as in flax and the
-  paper's training pass; torch keeps the unbiased one. A batch without a single
-  example leaves the running moments as they are.
+  paper's training pass; torch keeps the unbiased one. Of several groups it is
+  the mean of theirs. A batch without a single example leaves the running
+  moments as they are.
 
   Collection "batch_stats": mean (d,), var (d,). Both, and every sum, float32.
 
   Attributes:
-    axis_name: the mapped axis under `pmap` or `shard_map`, else None.
     momentum: of the running moments; 0.9 here is 0.1 in torch.
     epsilon: added to the variance.
     dtype: of the result.
     scale_init: initial scale; zeros make a residual branch start as nothing.
   """
 
-  axis_name: str | None = None
   momentum: float = 0.9
   epsilon: float = 1e-5
   dtype: Any = jnp.float32
@@ -61,24 +62,54 @@ class BatchNorm(nn.Module):
     scale = self.param("scale", self.scale_init, shape, jnp.float32)
     bias = self.param("bias", nn.initializers.zeros, shape, jnp.float32)
     x = x.astype(jnp.float32)
-    if train:
-      axis = self.axis_name or mapped_axis()
-      axis = None if self.is_initializing() else axis
-      batch_mean, batch_var, count = moments(x, mask, axis)
-      if not self.is_initializing():
-        rate = jnp.where(count > 0, 1 - self.momentum, 0)
-        mean.value += rate * (batch_mean - mean.value)
-        var.value += rate * (batch_var - var.value)
+    axis, group = mapped_axis() if train else None, 0
+    if train and not self.is_initializing():
+      group = group_size(len(x), automatic_devices())
+      batch_mean, batch_var, *new = _of_groups(x, mask, group, axis)
+      new_mean, new_var, count = new
+      rate = jnp.where(count > 0, 1 - self.momentum, 0)
+      mean.value += rate * (new_mean - mean.value)
+      var.value += rate * (new_var - var.value)
+    elif train:
+      batch_mean, batch_var, _ = moments(x, mask)
     else:
       batch_mean, batch_var = mean.value, var.value
     # x * a + b rather than (x - mean) * a + bias: the gradient then takes two
     # reductions over the activations and not four.
     factor = scale * jax.lax.rsqrt(batch_var + self.epsilon)
-    return (x * factor + (bias - batch_mean * factor)).astype(self.dtype)
+    offset = bias - batch_mean * factor
+    if group:
+      factor, offset = _to_examples(factor, x), _to_examples(offset, x)
+    return (x * factor + offset).astype(self.dtype)
+
+
+def _of_groups(x: Array, mask: Array | None, group: int, axis: str | None):
+  """Returns the moments to normalize by, and those for the running ones.
+
+  The first two are (d,), or (groups, d); the rest are mean (d,), var (d,) and
+  the number of values, over all shards.
+  """
+  if not group:
+    mean, var, count = moments(x, mask, axis)
+    return mean, var, mean, var, count
+  split = lambda a: a.reshape(-1, group, *a.shape[1:])
+  split_mask = None if mask is None else split(mask)
+  mean, var, count = jax.vmap(moments)(split(x), split_mask)
+  both = jnp.concatenate([mean, var], axis=1)
+  total, number = _add_up(both * count[:, None], count, axis)
+  total = jax.lax.stop_gradient(total / jnp.where(number == 0, 1, number))
+  return mean, var, *jnp.split(total, 2), number
+
+
+def _to_examples(a: Array, x: Array) -> Array:
+  """Repeats the values of each group (g, d) for its examples, as x's axes."""
+  g, d = a.shape
+  a = jnp.broadcast_to(a[:, None], (g, len(x) // g, d))
+  return a.reshape(len(x), *[1] * (x.ndim - 2), d)
 
 
 def first_values(
-  x: Array, mask: Array | None = None, axis_name: str | None = None
+  x: Array, mask: Array | None = None, axis: str | None = None
 ) -> Array:
   """Returns the mean (d,) of the examples' first values, without gradient.
 
@@ -88,41 +119,45 @@ def first_values(
   the shift changes no result but by rounding.
 
   Args:
-    x, mask, axis_name: as for `moments`.
+    x, mask, axis: as for `moments`.
   """
   first = jax.lax.stop_gradient(x[(slice(None), *[0] * (x.ndim - 2))])
   kept = jnp.ones(len(x), bool) if mask is None else mask > 0
-  total = jnp.sum(jnp.where(kept[:, None], first, 0), 0)
-  count = jnp.sum(kept, dtype=jnp.float32)
-  if axis_name is not None:
-    total, count = jax.lax.psum((total, count), axis_name)
+  first = jnp.where(kept[:, None], first, 0)
+  total, count = _add_up(first, kept.astype(jnp.float32), axis)
   return total / jnp.maximum(count, 1)
 
 
 def moments(
-  x: Array, mask: Array | None = None, axis_name: str | None = None
+  x: Array, mask: Array | None = None, axis: str | None = None
 ) -> tuple[Array, Array, Array]:
   """Returns mean (d,), biased variance (d,) and the number of values, float32.
 
   Args:
     x: (b, ..., d), float32.
     mask: (b,), 1 for the examples that count; None for all.
-    axis_name: the mapped axis to add over; None for none.
+    axis: the mapped axis to add over; None for none.
   """
   inner = tuple(range(1, x.ndim - 1))
-  shift = first_values(x, mask, axis_name)
+  shift = first_values(x, mask, axis)
   x = x - shift
   # Each example's sums first: the mask then costs nothing per pixel.
-  sums = jnp.stack([jnp.sum(x, inner), jnp.sum(x * x, inner)])
-  if mask is None:
-    examples = jnp.float32(x.shape[0])
-  else:
-    weight = mask.astype(jnp.float32)[:, None]
-    sums = jnp.where(weight == 0, 0, sums * weight)
-    examples = jnp.sum(weight)
-  sums, examples = jnp.sum(sums, axis=1), jax.lax.stop_gradient(examples)
-  if axis_name is not None:
-    sums, examples = jax.lax.psum((sums, examples), axis_name)
-  count = examples * math.prod(x.shape[1:-1])
-  mean, square = sums / jnp.where(count == 0, 1, count)
+  sums = jnp.concatenate([jnp.sum(x, inner), jnp.sum(x * x, inner)], axis=1)
+  weight = jnp.ones(len(x)) if mask is None else mask.astype(jnp.float32)
+  if mask is not None:
+    sums = jnp.where(weight[:, None] == 0, 0, sums * weight[:, None])
+  sums, examples = _add_up(sums, weight, axis)
+  count = jax.lax.stop_gradient(examples) * math.prod(x.shape[1:-1])
+  mean, square = jnp.split(sums / jnp.where(count == 0, 1, count), 2)
   return shift + mean, jnp.maximum(square - mean * mean, 0), count
+
+
+def _add_up(values: Array, weight: Array, axis: str | None):
+  """Returns the sums of values (b, d) and of weights (b,) over all shards.
+
+  As one array, so that devices wait for each other once and not twice.
+  """
+  both = jnp.concatenate([values, weight[:, None]], axis=1)
+  total = jnp.sum(both, axis=0)
+  total = total if axis is None else jax.lax.psum(total, axis)
+  return total[:-1], total[-1]

@@ -6,14 +6,13 @@ meet.
 """
 
 import functools
-import math
 from collections.abc import Callable
 from typing import Any
 
 import jax
 from jax.sharding import PartitionSpec
 
-from vision_jax.core.mapped import automatic_axes
+from vision_jax.core.mapped import automatic_axes, automatic_devices
 
 
 def per_image(fn: Callable[..., Any]) -> Callable[..., Any]:
@@ -30,14 +29,43 @@ def per_image(fn: Callable[..., Any]) -> Callable[..., Any]:
 
   @functools.wraps(fn)
   def local(*arrays: Any) -> Any:
-    axes = automatic_axes()
-    shape = jax.sharding.get_abstract_mesh().shape
-    ways = math.prod(shape[axis] for axis in axes)
-    size = jax.tree.leaves(arrays)[0].shape[0]
-    if ways == 1 or size % ways:
+    if not _divides(arrays):
       return fn(*arrays)
-    split = PartitionSpec(axes)
+    split = PartitionSpec(automatic_axes())
     mapped = jax.shard_map(fn, in_specs=split, out_specs=split, check_vma=False)
     return mapped(*arrays)
 
   return local
+
+
+def summed(fn: Callable[..., Any]) -> Callable[..., Any]:
+  """Returns `fn`, run by each device on its own part and added up over them.
+
+  Args:
+    fn: (arrays (b, ...), ...) -> arrays that are sums over examples. What is
+      sent between the devices is in the dtype that they have.
+
+  Where `per_image` calls a function as it is, this one does too.
+  """
+
+  @functools.wraps(fn)
+  def local(*arrays: Any) -> Any:
+    if not _divides(arrays):
+      return fn(*arrays)
+    axes = automatic_axes()
+    mapped = jax.shard_map(
+      lambda *parts: jax.lax.psum(fn(*parts), axes),
+      in_specs=PartitionSpec(axes),
+      out_specs=PartitionSpec(),
+      check_vma=False,
+    )
+    return mapped(*arrays)
+
+  return local
+
+
+def _divides(arrays: Any) -> bool:
+  """Whether there are several devices, and they divide the arrays' rows."""
+  devices = automatic_devices()
+  size = jax.tree.leaves(arrays)[0].shape[0]
+  return devices > 1 and size % devices == 0
