@@ -110,17 +110,22 @@ def test_group_norm_is_torchs():
   rng = np.random.default_rng(0)
   x = (rng.normal(size=(2, 5, 4, 12)) * 3 + 1).astype(np.float32)
   scale, bias = rng.normal(size=(2, 12)).astype(np.float32)
-  got = GroupNorm(4).apply({"params": {"scale": scale, "bias": bias}}, x)
+  weight = rng.normal(size=x.shape).astype(np.float32)
+  apply = lambda x, params: GroupNorm(4).apply({"params": params}, x)
+  got, back = jax.vjp(apply, x, {"scale": scale, "bias": bias})
+  dx, grads = back(jnp.asarray(weight))
+  t, ts, tb = (torch.tensor(a, requires_grad=True) for a in (x, scale, bias))
   expected = torch.nn.functional.group_norm(
-    torch.tensor(x).permute(0, 3, 1, 2),
-    4,
-    torch.tensor(scale),
-    torch.tensor(bias),
-    1e-6,
-  )
-  np.testing.assert_allclose(
-    got, expected.permute(0, 2, 3, 1).numpy(), rtol=1e-4, atol=1e-5
-  )
+    t.permute(0, 3, 1, 2), 4, ts, tb, 1e-6
+  ).permute(0, 2, 3, 1)
+  (expected * torch.tensor(weight)).sum().backward()
+  for ours, theirs in (
+    (got, expected.detach()),
+    (dx, t.grad),
+    (grads["scale"], ts.grad),
+    (grads["bias"], tb.grad),
+  ):
+    np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-4, atol=1e-5)
   with pytest.raises(ValueError, match="12 channels and 5 groups"):
     GroupNorm(5).init(jax.random.key(0), x)
 
