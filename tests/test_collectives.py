@@ -3,10 +3,11 @@
 import re
 
 import jax
+import jax.numpy as jnp
 import optax
 import pytest
 
-from tests.tables import labelled_images
+from tests.tables import labelled_images, small_vit
 from vision_jax.core.execution import Jit, Pmap
 from vision_jax.core.state import create_state
 from vision_jax.core.step import make_train_step
@@ -17,16 +18,20 @@ EXECUTIONS = {"jit": Jit, "pmap": Pmap}
 NORMS = 3  # of the net below
 
 
-def compiled(execution, **options):
+def small_resnet(dtype=jnp.float32):
+  return ResNet(4, (1,), False, 8, "small", dtype=dtype)
+
+
+def lowered(execution, model):
   """A training step on eight devices."""
-  task = Classification(ResNet(4, (1,), False, 8, "small"))
-  optimizers, batch = {"model": optax.sgd(0.1)}, labelled_images(32, 0)
+  task, batch = Classification(model), labelled_images(32, 0)
+  optimizers = {"model": optax.sgd(0.1)}
   state = execution.init(
     lambda: create_state(task, optimizers, jax.random.key(0), batch)
   )
-  step = make_train_step(task, optimizers, axis=execution.axis, **options)
+  step = make_train_step(task, optimizers, axis=execution.axis)
   step = execution.train_step(step, state)
-  return step.lower(state, execution.put(batch)).compile().as_text()
+  return step.lower(state, execution.put(batch))
 
 
 def reduced(text):
@@ -37,9 +42,32 @@ def reduced(text):
 
 @pytest.mark.parametrize("name", EXECUTIONS)
 def test_no_norm_adds_up_the_count_by_itself(name):
-  shapes = reduced(compiled(EXECUTIONS[name]()))
+  shapes = reduced(
+    lowered(EXECUTIONS[name](), small_resnet()).compile().as_text()
+  )
   # The count travels with the sums: (first values, 1), (sums, squares, 1), and
   # under pmap what comes back from these.
   assert shapes.count("f32[9]") == NORMS
   assert shapes.count("f32[17]") == NORMS * (2 if name == "pmap" else 1)
   assert shapes.count("f32[]") <= 2  # the loss and its count
+
+
+@pytest.mark.parametrize("name", EXECUTIONS)
+def test_gradients_of_a_bfloat16_net_are_added_up_in_float32(name):
+  text = lowered(EXECUTIONS[name](), small_resnet(jnp.bfloat16)).as_text()
+  # Of each convolution there is one, asked for before anything can round.
+  sums = re.findall(r'"stablehlo.all_reduce".*?-> tensor<(.*?)>', text, re.S)
+  kernels = [shape for shape in sums if shape.startswith("3x3x")]
+  assert len(kernels) == NORMS
+  assert {shape.split("x")[-1] for shape in sums} == {"f32"}
+
+
+def test_accumulated_gradients_are_added_up_once_under_pmap():
+  task, batch = Classification(small_vit()), labelled_images(4, 0)
+  optimizers = {"model": optax.sgd(0.1)}
+  state = create_state(task, optimizers, jax.random.key(0), batch)
+  step = make_train_step(task, optimizers, accumulate=2, axis="batch")
+  trace = jax.make_jaxpr(step, axis_env=[("batch", 8)])(state, batch)
+  scans = [e for e in trace.eqns if e.primitive.name == "scan"]
+  assert len(scans) == 1 and "psum" not in str(scans[0])
+  assert "psum" in str(trace)

@@ -30,7 +30,7 @@ FORMS = {
   "transposed": ("dilated", "subpixel"),
   "pool_blocks": ("window", "shifts"),  # windows that do not overlap
   "pool_shifts": ("window", "shifts"),  # windows that do
-  "dense_gradient": ("plain", "transposed"),
+  "dense_gradient": ("plain", "transposed", "float32"),
   "matching": ("nested", "turns"),
   "histogram": ("scatter", "compare"),
   "levels": ("float32", "uint8"),  # of RandAugment; uint8 rounds, as Pillow
@@ -44,6 +44,7 @@ _CPU = {name: forms[1] for name, forms in FORMS.items()} | {
 _ACCELERATOR = _FIRST | {
   "patches": "product",
   "transposed": "subpixel",
+  "dense_gradient": "float32",
   "pool_blocks": "shifts",
   "matching": "turns",
   "histogram": "compare",

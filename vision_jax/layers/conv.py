@@ -1,5 +1,6 @@
 """Convolution and pooling, NHWC, in XLA's form or an equal, faster one."""
 
+import functools
 from typing import Any
 
 import flax.linen as nn
@@ -10,6 +11,7 @@ from vision_jax.core.forms import form
 from vision_jax.core.types import Array
 from vision_jax.errors import UserError
 from vision_jax.layers.broadcast import add
+from vision_jax.layers.weights import weighted
 
 # He et al. (2015), for rectifiers, by the number of outputs as in ResNets.
 HE_NORMAL = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
@@ -49,13 +51,8 @@ class Conv(nn.Module):
     padding = self.padding
     if padding is None:
       padding = self.dilation * (size - 1) // 2
-    y = convolve(
-      x.astype(self.dtype),
-      kernel.astype(self.dtype),
-      self.stride,
-      padding,
-      self.dilation,
-    )
+    x = x.astype(self.dtype)
+    y = convolve(x, kernel, self.stride, padding, self.dilation)
     if self.use_bias:
       bias = self.param(
         "bias", nn.initializers.zeros, (self.features,), jnp.float32
@@ -69,9 +66,20 @@ def convolve(
 ) -> Array:
   """Convolves x (b, h, w, c) with kernel (k, k, c, d), zero padded.
 
+  In x's dtype; the gradient of a float32 kernel is as `weighted` says.
+
   Where the form says so, a 1x1 kernel is a matrix product of the strided image,
   and a kernel as large as its stride one of the patches (a ViT's embedding).
   """
+  product = functools.partial(
+    _convolve, stride=stride, padding=padding, dilation=dilation
+  )
+  return weighted(product, x, kernel)
+
+
+def _convolve(
+  x: Array, kernel: Array, *, stride: int, padding: int, dilation: int
+) -> Array:
   size = kernel.shape[0]
   if padding == 0 and size == 1 and form("conv_1x1") == "product":
     return x[:, ::stride, ::stride] @ kernel[0, 0]

@@ -15,6 +15,8 @@ from vision_jax.core.types import Array
 from vision_jax.errors import UserError
 from vision_jax.layers.broadcast import add
 from vision_jax.layers.conv import HE_NORMAL
+from vision_jax.layers.dense import linear
+from vision_jax.layers.weights import weighted
 
 
 def dense_to_conv(kernel: Array, window: tuple[int, int]) -> Array:
@@ -59,17 +61,20 @@ class SlidingDense(nn.Module):
     shape = (h * w * x.shape[-1], self.features)
     kernel = self.param("kernel", self.kernel_init, shape, jnp.float32)
     bias = self.param("bias", nn.initializers.zeros, shape[1:], jnp.float32)
-    x, kernel = x.astype(self.dtype), kernel.astype(self.dtype)
+    x = x.astype(self.dtype)
     if (h, w) == (1, 1):
-      return add(x @ kernel, bias)
-    y = jax.lax.conv_general_dilated(
-      x,
-      dense_to_conv(kernel, self.window),
-      (1, 1),
-      "VALID",
-      dimension_numbers=("NHWC", "HWIO", "NHWC"),
-    )
-    return add(y, bias)
+      return add(linear(x, kernel), bias)
+    return add(weighted(_slide, x, dense_to_conv(kernel, self.window)), bias)
+
+
+def _slide(x: Array, kernel: Array) -> Array:
+  return jax.lax.conv_general_dilated(
+    x,
+    kernel,
+    (1, 1),
+    "VALID",
+    dimension_numbers=("NHWC", "HWIO", "NHWC"),
+  )
 
 
 def sliding_average(x: Array, window: tuple[int, int]) -> Array:

@@ -44,7 +44,7 @@ class SpectralConv(nn.Module):
     shape = (self.kernel, self.kernel, x.shape[-1], self.features)
     kernel = self.param("kernel", self.kernel_init, shape, jnp.float32)
     bias = self.param("bias", nn.initializers.zeros, shape[-1:], jnp.float32)
-    kernel = _normalised(self, kernel, train).astype(self.dtype)
+    kernel = _normalised(self, kernel, train)
     y = convolve(x.astype(self.dtype), kernel, self.stride, self.padding)
     return add(y, bias)
 
@@ -69,7 +69,7 @@ class SpectralDense(nn.Module):
     """Maps x (..., c) to (..., d)."""
     shape = (x.shape[-1], self.features)
     kernel = self.param("kernel", self.kernel_init, shape, jnp.float32)
-    kernel = _normalised(self, kernel, train).astype(self.dtype)
+    kernel = _normalised(self, kernel, train)
     y = linear(x.astype(self.dtype), kernel)
     if self.use_bias:
       bias = self.param("bias", nn.initializers.zeros, shape[1:], jnp.float32)

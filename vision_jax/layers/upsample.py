@@ -1,5 +1,6 @@
 """Larger maps from smaller ones: transposed convolution and unpooling."""
 
+import functools
 from typing import Any
 
 import flax.linen as nn
@@ -12,6 +13,7 @@ from vision_jax.core.types import Array
 from vision_jax.errors import UserError
 from vision_jax.layers.broadcast import add
 from vision_jax.layers.conv import HE_NORMAL
+from vision_jax.layers.weights import weighted
 
 
 class TransposedConv(nn.Module):
@@ -42,7 +44,7 @@ class TransposedConv(nn.Module):
     size = self.kernel
     shape = (size, size, x.shape[-1], self.features)
     kernel = self.param("kernel", self.kernel_init, shape, jnp.float32)
-    y = transposed(x.astype(self.dtype), kernel.astype(self.dtype), self.stride)
+    y = transposed(x.astype(self.dtype), kernel, self.stride)
     if self.use_bias:
       bias = self.param(
         "bias", nn.initializers.zeros, (self.features,), jnp.float32
@@ -53,6 +55,8 @@ class TransposedConv(nn.Module):
 
 def transposed(x: Array, kernel: Array, stride: int) -> Array:
   """Transposed convolution of x (b, h, w, c) with kernel (k, k, c, d).
+
+  In x's dtype; the gradient of a float32 kernel is as `weighted` says.
 
   In its sub-pixel form it is an ordinary convolution to stride² values for each
   place (a matrix product where the kernel is as large as the stride), which are
@@ -68,8 +72,13 @@ def transposed(x: Array, kernel: Array, stride: int) -> Array:
       f"transposed: got a kernel of {size} x {kernel.shape[1]} at stride "
       f"{stride}; expected a square whose side is a multiple of the stride."
     )
-  if form("transposed") == "subpixel":
-    return _subpixel(x, kernel, stride)
+  subpixel = form("transposed") == "subpixel"
+  product = _subpixel if subpixel else _dilated
+  return weighted(functools.partial(product, stride=stride), x, kernel)
+
+
+def _dilated(x: Array, kernel: Array, stride: int) -> Array:
+  size = kernel.shape[0]
   return jax.lax.conv_general_dilated(
     x,
     kernel[::-1, ::-1],
