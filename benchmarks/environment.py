@@ -12,7 +12,7 @@ import platform
 import subprocess
 import sys
 
-from vision_jax.train import machine
+from vision_jax.train.log import machine
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 

@@ -71,7 +71,7 @@ def _terms(experiment: Any, data: Any) -> set[str]:
 
 def main() -> None:
   """Prints the figures that a config's run will not give."""
-  from vision_jax import recipe
+  from vision_jax.recipe import recipe
 
   parser = argparse.ArgumentParser(description=__doc__)
   parser.add_argument("--config", required=True)

@@ -16,7 +16,7 @@ import time
 from typing import Any
 
 from vision_jax import tuning
-from vision_jax.train.progress import Progress
+from vision_jax.train.log.progress import Progress
 
 IMAGES = 1024  # in memory, CIFAR-10's shape
 WARM = 3  # steps before the first that counts
@@ -105,8 +105,8 @@ class _Bench:
 
   def loop(self) -> float:
     """Returns the seconds a step of the whole loop."""
-    from vision_jax.train.checkpoint import Checkpoints
-    from vision_jax.train.logging import open_writer
+    from vision_jax.train.checkpoint.checkpoints import Checkpoints
+    from vision_jax.train.log.writer import open_writer
     from vision_jax.train.loop import Training
     from vision_jax.train.stop import Stop
 

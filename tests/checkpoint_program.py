@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vision_jax.train.checkpoint import Checkpoints, SaveError
+from vision_jax.train.checkpoint.checkpoints import Checkpoints, SaveError
 
 
 def make(step):

@@ -10,7 +10,7 @@ from scipy import stats
 
 from benchmarks import environment, figures, peaks, references, statistics
 from benchmarks.suite import SUITES
-from vision_jax import recipe
+from vision_jax.recipe import recipe
 
 ROWS = [row for rows in SUITES.values() for row in rows]
 

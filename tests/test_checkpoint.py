@@ -10,7 +10,7 @@ import optax
 import pytest
 
 from vision_jax.core.state import Average, TrainState
-from vision_jax.train.checkpoint import (
+from vision_jax.train.checkpoint.checkpoints import (
   CheckpointError,
   CheckpointMismatch,
   Checkpoints,

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from vision_jax.train.checkpoint import Checkpoints
+from vision_jax.train.checkpoint.checkpoints import Checkpoints
 
 PROGRAM = pathlib.Path(__file__).with_name("checkpoint_program.py")
 

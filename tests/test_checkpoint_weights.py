@@ -10,9 +10,12 @@ from safetensors.flax import save_file
 
 from vision_jax.core.state import Average, TrainState
 from vision_jax.experiment import Eval, Experiment
-from vision_jax.train.checkpoint import Checkpoints
-from vision_jax.train.failures import CheckpointError, CheckpointMismatch
-from vision_jax.train.weights import restore_weights
+from vision_jax.train.checkpoint.checkpoints import Checkpoints
+from vision_jax.train.checkpoint.errors import (
+  CheckpointError,
+  CheckpointMismatch,
+)
+from vision_jax.train.checkpoint.weights import restore_weights
 
 
 def nets(scale, width=4):

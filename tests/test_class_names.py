@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from vision_jax import recipe
 from vision_jax.data.errors import DataError
 from vision_jax.errors import UserError
 from vision_jax.experiment import Predict
@@ -12,6 +11,7 @@ from vision_jax.metrics.coco import BoxTable, coco_ap
 from vision_jax.metrics.detection import AveragePrecision
 from vision_jax.metrics.segmentation import Segmentation
 from vision_jax.metrics.voc import voc_ap
+from vision_jax.recipe import recipe
 
 NONE = BoxTable(np.zeros(0, int), np.zeros(0, int), np.zeros((0, 4)))
 

@@ -9,8 +9,9 @@ import time
 import pytest
 
 from tests.programs.command import call, free_port
+from vision_jax.cluster import connect as cluster
+from vision_jax.cluster import rollcall
 from vision_jax.errors import RunFailure, UserError
-from vision_jax.train import cluster, rollcall
 
 
 @pytest.mark.parametrize(

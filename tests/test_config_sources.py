@@ -10,8 +10,8 @@ import optax
 import pytest
 
 from benchmarks.suites import generation
-from vision_jax import recipe
 from vision_jax.models.vit import ViT
+from vision_jax.recipe import recipe
 
 CONFIGS = "configs"
 

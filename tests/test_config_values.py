@@ -5,9 +5,9 @@ import ast
 import pytest
 
 from tests.programs.command import ROOT, train
-from vision_jax import recipe
 from vision_jax.core.step import make_train_step
 from vision_jax.errors import UserError
+from vision_jax.recipe import recipe
 from vision_jax.train import loop
 
 CONFIGS = [
@@ -51,8 +51,8 @@ def imported(path):
 
 COMMAND = [
   str(path.relative_to(ROOT))
-  for folder in ("vision_jax", "vision_jax/train")
-  for path in (ROOT / folder).glob("*.py")
+  for folder in ("command", "recipe", "train")
+  for path in (ROOT / "vision_jax" / folder).rglob("*.py")
   if path.name != "experiment.py"
 ]
 

@@ -13,12 +13,12 @@ from PIL import Image
 
 from tests.box_files import write_voc
 from tests.tables import boxed_images, small_detection
-from vision_jax import recipe
 from vision_jax.core.execution import Jit
 from vision_jax.errors import UserError
 from vision_jax.metrics.detection import AveragePrecision
 from vision_jax.models import resnet
 from vision_jax.models.detr import Detr, anchor_boxes, variant
+from vision_jax.recipe import recipe
 from vision_jax.tasks.detection import Detection
 from vision_jax.train.fit import fit
 from vision_jax.train.initial import begin, check_trainable

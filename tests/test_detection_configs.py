@@ -3,7 +3,7 @@
 import jax
 import pytest
 
-from vision_jax import recipe
+from vision_jax.recipe import recipe
 
 
 def test_a_config_can_be_told_to_learn_a_few_images_by_heart():

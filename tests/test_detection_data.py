@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from tests.box_files import changed, coco_content, write_coco, write_voc
-from vision_jax import recipe
 from vision_jax.data.box_check import BoxCheck
 from vision_jax.data.boxes import (
   check_size,
@@ -21,6 +20,7 @@ from vision_jax.data.loader import Loader
 from vision_jax.data.tfds_detection import TfdsDetection
 from vision_jax.data.transforms import decode, resize
 from vision_jax.data.voc import VocSource
+from vision_jax.recipe import recipe
 
 ALL = np.arange(2)
 

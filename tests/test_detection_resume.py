@@ -9,7 +9,7 @@ from tests.tables import TASKS
 from vision_jax.core.execution import Jit
 from vision_jax.core.state import create_state
 from vision_jax.core.step import make_train_step
-from vision_jax.train.checkpoint import Checkpoints
+from vision_jax.train.checkpoint.checkpoints import Checkpoints
 
 NAME = "detection_encoder_queries"
 STEPS, STOP, BATCH = 4, 2, 32

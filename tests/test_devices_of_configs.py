@@ -3,7 +3,7 @@
 import pytest
 
 from tests.test_configs import CONFIGS
-from vision_jax import recipe
+from vision_jax.recipe import recipe
 
 DEVICES = (1, 2, 4, 8, 16, 32)
 

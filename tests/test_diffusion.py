@@ -9,7 +9,6 @@ import optax
 import pytest
 
 from tests.tables import labelled_images
-from vision_jax import recipe
 from vision_jax.core.state import create_state
 from vision_jax.core.step import make_train_step
 from vision_jax.layers.group_norm import GroupNorm
@@ -17,6 +16,7 @@ from vision_jax.layers.time_embedding import sinusoids
 from vision_jax.models.count import parameters
 from vision_jax.models.ddpm_unet import DDPM_CIFAR10, DDPMUNet, double
 from vision_jax.ops import diffusion
+from vision_jax.recipe import recipe
 from vision_jax.tasks.diffusion import Diffusion
 
 NO_ORACLE = "the oracle extra is not installed: pip install -e '.[oracle]'"

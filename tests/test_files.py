@@ -13,9 +13,9 @@ from tests.programs.command import ROOT
 from vision_jax.data.coco_results import write_json
 from vision_jax.errors import UserError
 from vision_jax.files import add_line, open_own, replace_text, to_json
-from vision_jax.train import manifest
-from vision_jax.train.metrics_file import MetricsFile
-from vision_jax.train.tensorboard import TensorBoard
+from vision_jax.train.log import manifest
+from vision_jax.train.log.metrics_file import MetricsFile
+from vision_jax.train.log.tensorboard import TensorBoard
 from vision_jax.train.workdir import claim
 from vision_jax.viz.masks import write_png
 

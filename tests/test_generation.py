@@ -25,7 +25,7 @@ from vision_jax.tasks.diffusion import Diffusion
 from vision_jax.tasks.gan import GAN
 from vision_jax.tasks.generative import latents, outside
 from vision_jax.tasks.vae import VariationalAutoencoding
-from vision_jax.train.checkpoint import Checkpoints
+from vision_jax.train.checkpoint.checkpoints import Checkpoints
 
 CASES = [case for case in TASKS if case.name in ("vae", "gan", "diffusion")]
 each = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

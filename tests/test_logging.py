@@ -9,11 +9,11 @@ import types
 import numpy as np
 import pytest
 
-from vision_jax.train.logging import Writer, open_writer
-from vision_jax.train.metrics_file import MetricsFile
-from vision_jax.train.progress import Progress
-from vision_jax.train.tensorboard import TensorBoard
-from vision_jax.train.wandb_hook import WandB
+from vision_jax.train.log.metrics_file import MetricsFile
+from vision_jax.train.log.progress import Progress
+from vision_jax.train.log.tensorboard import TensorBoard
+from vision_jax.train.log.wandb import WandB
+from vision_jax.train.log.writer import Writer, open_writer
 
 
 def events(folder):
@@ -78,7 +78,7 @@ def test_tensorboard_hides_what_a_resumed_run_repeats(tmp_path):
 
 def test_tensorboard_comes_without_torch(tmp_path):
   code = (
-    "import sys; from vision_jax.train.logging import open_writer\n"
+    "import sys; from vision_jax.train.log.writer import open_writer\n"
     "assert 'tensorboardX' not in sys.modules and 'jax' not in sys.modules\n"
     "assert 'orbax' not in sys.modules and 'tqdm' not in sys.modules\n"
     f"open_writer({str(tmp_path)!r})(1, {{'x': 1.0}})\n"
@@ -230,7 +230,7 @@ def test_progress_quiet(stream):
 
 def test_a_failed_run_ends_quietly(tmp_path):
   code = (
-    "from vision_jax.train.logging import open_writer\n"
+    "from vision_jax.train.log.writer import open_writer\n"
     f"open_writer({str(tmp_path)!r})(1, {{'x': 1.0}})\n"
     "raise ValueError('told once')"
   )

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from vision_jax.train.metrics_file import MetricsFile
+from vision_jax.train.log.metrics_file import MetricsFile
 
 
 def lines(folder):
@@ -80,7 +80,8 @@ def test_nothing_to_cut(file, tmp_path):
 
 def test_a_killed_process_loses_no_line(tmp_path):
   code = (
-    "import os, sys; from vision_jax.train.metrics_file import MetricsFile\n"
+    "import os, sys\n"
+    "from vision_jax.train.log.metrics_file import MetricsFile\n"
     "file = MetricsFile(sys.argv[1])\n"
     "for step in range(50): file.write(step, {'x': step})\n"
     "os.kill(os.getpid(), 9)"

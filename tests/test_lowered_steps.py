@@ -7,9 +7,9 @@ import pytest
 
 from tests.programs.lowering import lowered
 from tests.test_configs import CONFIGS
-from vision_jax import recipe
 from vision_jax.core.forms import use_forms
 from vision_jax.core.step import make_train_step
+from vision_jax.recipe import recipe
 
 QUICK = ("digit_scenes_unet", "digits_gan")
 # Of a weight's gradient, the result has the kernel's layout; and holes in the

@@ -24,9 +24,9 @@ from tests.programs.command import (
 )
 from vision_jax.core.execution import Jit
 from vision_jax.main import MODES
-from vision_jax.train import weights
-from vision_jax.train.failures import CheckpointError
-from vision_jax.train.reading import first_readable
+from vision_jax.train.checkpoint import weights
+from vision_jax.train.checkpoint.errors import CheckpointError
+from vision_jax.train.checkpoint.reading import first_readable
 
 pytestmark = pytest.mark.xdist_group("main")
 HELP_SECONDS = 2.0

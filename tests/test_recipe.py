@@ -8,8 +8,8 @@ import pytest
 from etils import epath
 
 from tests.programs.command import BLOBS, ROOT, call
-from vision_jax import recipe, trust
 from vision_jax.errors import UserError
+from vision_jax.recipe import recipe, trust
 
 SOURCE = '''
   """A config."""

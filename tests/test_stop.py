@@ -209,7 +209,7 @@ def test_processes_agree_on_a_step(monkeypatch, seed):
   """However far apart they are, all act at one step that is new to all."""
   import random
 
-  from vision_jax.train import agreement
+  from vision_jax.cluster import agreement
 
   monkeypatch.setattr(agreement, "POLL", 0.01)
   store, acted = Store(), [{} for _ in range(3)]
@@ -261,7 +261,7 @@ def test_evaluations_are_tried_before_anything_is_written(tmp_path, execution):
 
 
 def test_a_checkpoint_that_cannot_be_read_ends_the_run(tmp_path, monkeypatch):
-  from vision_jax.train.reading import StoredState
+  from vision_jax.train.checkpoint.reading import StoredState
 
   def read(self, wanted):
     got = before(self, wanted)
@@ -278,8 +278,8 @@ def test_a_checkpoint_that_cannot_be_read_ends_the_run(tmp_path, monkeypatch):
 
 
 def test_a_first_checkpoint_is_compared_bit_for_bit(tmp_path):
-  from vision_jax.train.checkpoint import Checkpoints, SaveError
-  from vision_jax.train.readback import read_back
+  from vision_jax.train.checkpoint.checkpoints import Checkpoints, SaveError
+  from vision_jax.train.checkpoint.readback import read_back
 
   state = {"x": jax.numpy.array([0.0, jax.numpy.nan]), "k": jax.random.key(1)}
   with Checkpoints(tmp_path, best=None) as checkpoints:

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from vision_jax.experiment import base_config
-from vision_jax.train import loop, prefetch, progress, timing
+from vision_jax.train import loop, prefetch, timing
+from vision_jax.train.log import progress
 from vision_jax.train.stop import Stop
 
 STEPS, BATCH_SIZE = 20, 32

@@ -11,7 +11,7 @@ import jax
 import pytest
 
 from vision_jax.files import is_remote, replace_text
-from vision_jax.train import machine, manifest
+from vision_jax.train.log import machine, manifest
 from vision_jax.train.workdir import WorkdirBusy, claim
 
 HOLD = (

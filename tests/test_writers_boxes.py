@@ -11,9 +11,9 @@ from PIL import Image
 
 from tests.box_files import coco_content, write_coco
 from tests.test_data_coco import score
-from vision_jax import recipe
 from vision_jax.data.errors import DataError
 from vision_jax.metrics.coco import FIGURES
+from vision_jax.recipe import recipe
 from vision_jax.viz.masks import write_png
 from vision_jax.writers.boxes import BoxWriter
 

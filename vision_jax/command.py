@@ -10,8 +10,6 @@ from absl import flags
 from etils import epath
 
 from vision_jax import debug as debugging
-from vision_jax import recipe as recipes
-from vision_jax import trust
 from vision_jax.core.execution import Jit, make_execution
 from vision_jax.data.reading import set_max_pixels
 from vision_jax.errors import UserError, files_of
@@ -20,14 +18,16 @@ from vision_jax.files import replace_text, to_json
 from vision_jax.modes import Trained, evaluate, predict, sample
 from vision_jax.paths import CONFIG_KEYS
 from vision_jax.process import set_up
-from vision_jax.recipe import Recipe
+from vision_jax.recipe import recipe as recipes
+from vision_jax.recipe import trust
+from vision_jax.recipe.recipe import Recipe
 from vision_jax.train import initial
-from vision_jax.train.checkpoint import Checkpoints
+from vision_jax.train.checkpoint.checkpoints import Checkpoints
 from vision_jax.train.evaluate import Evaluator
-from vision_jax.train.logging import open_writer
+from vision_jax.train.log.manifest import append_run, data_changes, describe_run
+from vision_jax.train.log.progress import Progress
+from vision_jax.train.log.writer import open_writer
 from vision_jax.train.loop import Outcome, Training
-from vision_jax.train.manifest import append_run, data_changes, describe_run
-from vision_jax.train.progress import Progress
 from vision_jax.train.skipped import skipped_names
 from vision_jax.train.stop import Stop, no_waiting_after_errors
 from vision_jax.train.trace import Trace, parse_steps

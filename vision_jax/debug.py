@@ -11,13 +11,12 @@ import jax
 from absl import flags
 from etils import epath
 
-from vision_jax import blame
 from vision_jax.core.execution import make_execution
 from vision_jax.core.step import make_train_step
 from vision_jax.errors import RunFailure, UserError
-from vision_jax.recipe import Recipe
-from vision_jax.train import initial
-from vision_jax.train.checkpoint import Checkpoints
+from vision_jax.recipe.recipe import Recipe
+from vision_jax.train import blame, initial
+from vision_jax.train.checkpoint.checkpoints import Checkpoints
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,11 +11,11 @@ from etils import epath
 from vision_jax.core.execution import Jit, make_execution
 from vision_jax.errors import UserError
 from vision_jax.files import add_line, to_json
-from vision_jax.recipe import Recipe
+from vision_jax.recipe.recipe import Recipe
 from vision_jax.train import initial
+from vision_jax.train.checkpoint.weights import read_weights
 from vision_jax.train.evaluate import Evaluator
-from vision_jax.train.manifest import data_changes
-from vision_jax.train.weights import read_weights
+from vision_jax.train.log.manifest import data_changes
 
 PREDICT_BATCH = 32
 

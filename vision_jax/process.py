@@ -7,8 +7,8 @@ import jax
 from absl import flags
 
 from vision_jax import tuning
+from vision_jax.cluster import connect as cluster
 from vision_jax.errors import UserError
-from vision_jax.train import cluster
 
 
 def set_up(

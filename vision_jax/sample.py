@@ -17,7 +17,7 @@ from vision_jax.core.step import make_predict_step
 from vision_jax.errors import RunFailure, UserError
 from vision_jax.experiment import Experiment
 from vision_jax.files import replace_bytes
-from vision_jax.train.progress import Progress
+from vision_jax.train.log.progress import Progress
 from vision_jax.viz.grid import grid
 
 BATCH = 64

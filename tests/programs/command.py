@@ -18,7 +18,7 @@ import numpy as np
 from tests.programs.flags import real_environment
 from vision_jax import main
 from vision_jax.core import execution
-from vision_jax.train.reading import StoredState
+from vision_jax.train.checkpoint.reading import StoredState
 from vision_jax.train.stop import Stop
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent

@@ -12,9 +12,9 @@ from vision_jax.core.execution import Jit
 from vision_jax.core.seeds import make_key
 from vision_jax.core.state import TrainState
 from vision_jax.errors import UserError
-from vision_jax.train.checkpoint import Checkpoints
-from vision_jax.train.metrics_file import MetricsFile
-from vision_jax.train.weights import restore_weights
+from vision_jax.train.checkpoint.checkpoints import Checkpoints
+from vision_jax.train.checkpoint.weights import restore_weights
+from vision_jax.train.log.metrics_file import MetricsFile
 
 
 def state_maker(

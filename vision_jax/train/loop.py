@@ -12,12 +12,12 @@ from vision_jax.core.execution import Jit
 from vision_jax.core.state import TrainState
 from vision_jax.core.step import make_train_step
 from vision_jax.errors import RunFailure
-from vision_jax.train.checkpoint import Checkpoints
+from vision_jax.train.checkpoint.checkpoints import Checkpoints
+from vision_jax.train.checkpoint.readback import read_back
 from vision_jax.train.evaluate import EvaluationStopped, Evaluator
-from vision_jax.train.logging import Writer
+from vision_jax.train.log.progress import Progress
+from vision_jax.train.log.writer import Writer
 from vision_jax.train.prefetch import Prefetch
-from vision_jax.train.progress import Progress
-from vision_jax.train.readback import read_back
 from vision_jax.train.skipped import count_skipped
 from vision_jax.train.stop import Stop
 from vision_jax.train.timing import Clock, Compilation, debugging, peak_bytes

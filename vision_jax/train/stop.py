@@ -11,9 +11,9 @@ from typing import Any
 import jax
 
 from vision_jax import signals
+from vision_jax.cluster import watch
+from vision_jax.cluster.agreement import Agreement
 from vision_jax.errors import RunFailure, UserError
-from vision_jax.train import watch
-from vision_jax.train.agreement import Agreement
 
 SAVE_SECONDS = 300.0  # between two saves at most
 PATIENCE = 15.0  # seconds that a failed process waits for the others to fail

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import os
 import platform
 import shlex
@@ -10,11 +11,12 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from absl import logging
 from etils import epath
 
 from vision_jax.errors import UserError
 from vision_jax.files import is_remote, open_own, to_json
+
+_LOG = logging.getLogger(__name__)
 
 LOCK = ".lock"
 
@@ -67,7 +69,7 @@ def _lock(file: Any, workdir: epath.Path) -> bool:
       "it, stop it (SIGTERM saves a checkpoint), or choose another --workdir."
     ) from None
   except OSError as error:
-    logging.warning(
+    _LOG.warning(
       "No lock on %s (%s): nothing keeps a second run out of it.",
       workdir, error.strerror,
     )  # fmt: skip

@@ -8,6 +8,7 @@ infinity that means "masked" and ends in a finite result is not blamed.
 import dataclasses
 import itertools
 import linecache
+import pathlib
 import sysconfig
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -21,7 +22,9 @@ LIBRARIES = tuple(
   f"{sysconfig.get_path(kind)}/"
   for kind in ("purelib", "platlib", "stdlib", "platstdlib")
 )
-OURS = __file__.rpartition("/")[0] + "/"  # may lie among the libraries
+OURS = (
+  str(pathlib.Path(__file__).parents[1]) + "/"
+)  # may lie among the libraries
 # Operations that hold others, under the name of the parameter that has them.
 NESTED = ("jaxpr", "call_jaxpr")
 WHOLE = ("scan", "while", "cond", "shard_map", "pallas_call")

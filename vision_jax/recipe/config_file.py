@@ -13,7 +13,7 @@ from vision_jax.errors import UserError
 from vision_jax.experiment import Experiment, base_config
 from vision_jax.paths import absolute
 
-ROOT = pathlib.Path(__file__).parent.parent  # holds `configs`, wherever we are
+ROOT = pathlib.Path(__file__).parents[2]  # holds `configs`, wherever we are
 
 
 def look(path: str) -> pathlib.Path | None:

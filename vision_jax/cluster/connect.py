@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 
 import jax
 
+from vision_jax.cluster import rollcall, watch
 from vision_jax.errors import UserError
-from vision_jax.train import rollcall, watch
 
 # What launchers set -> who they are, and where a process finds its number.
 LAUNCHERS = {

@@ -6,11 +6,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from vision_jax.train import leaves
-from vision_jax.train.checkpoint import Checkpoints
-from vision_jax.train.failures import SaveError, reason
-from vision_jax.train.leaves import Path
-from vision_jax.train.reading import StoredState
+from vision_jax.train.checkpoint import tree
+from vision_jax.train.checkpoint.checkpoints import Checkpoints
+from vision_jax.train.checkpoint.errors import SaveError, reason
+from vision_jax.train.checkpoint.reading import StoredState
+from vision_jax.train.checkpoint.tree import Path
 
 GROUP = 2**28  # bytes that are on the devices a second time
 
@@ -31,7 +31,7 @@ def read_back(checkpoints: Checkpoints, step: int, state: Any) -> None:
   checkpoints.wait()
   where = checkpoints.folder / str(step)
   try:
-    wrong = _differing(StoredState(where), leaves.named(state))
+    wrong = _differing(StoredState(where), tree.named(state))
   except Exception as error:
     raise SaveError(
       f"{where} was written and cannot be read back: {reason(error)}. Nothing "
@@ -48,7 +48,7 @@ def read_back(checkpoints: Checkpoints, step: int, state: Any) -> None:
 
 def _differing(stored: StoredState, state: Mapping[Path, Any]) -> list[Path]:
   arrays = {
-    path: jax.random.key_data(x) if leaves.is_key(x) else x
+    path: jax.random.key_data(x) if tree.is_key(x) else x
     for path, x in state.items()
   }
   return [

@@ -5,9 +5,9 @@ from typing import Any, Protocol
 
 from etils import epath
 
-from vision_jax.train.metrics_file import MetricsFile
-from vision_jax.train.tensorboard import TensorBoard
-from vision_jax.train.wandb_hook import WandB
+from vision_jax.train.log.metrics_file import MetricsFile
+from vision_jax.train.log.tensorboard import TensorBoard
+from vision_jax.train.log.wandb import WandB
 
 
 class Sink(Protocol):

@@ -18,16 +18,18 @@ the file back to the checkpoint's step, so that no step is told twice.
 """
 
 import json
+import logging
 import math
 import time
 from collections.abc import Mapping
 from typing import Any
 
-from absl import logging
 from etils import epath
 
 from vision_jax.errors import UserError
 from vision_jax.files import is_remote, open_own, replace_text
+
+_LOG = logging.getLogger(__name__)
 
 NAME = "metrics.jsonl"
 REWRITE_SECONDS = 30.0  # between two uploads of a file that cannot be appended
@@ -127,7 +129,7 @@ class MetricsFile:
     text = "".join(raw + "\n" for raw in kept)
     replace_text(self.path, text)
     self._text = None if self._append else text
-    logging.info("Cut %s back to step %d: %d lines.", self.path, step, dropped)
+    _LOG.info("Cut %s back to step %d: %d lines.", self.path, step, dropped)
     return dropped
 
   def flush(self):

@@ -8,16 +8,16 @@ import numpy as np
 from etils import epath
 
 from vision_jax.errors import UserError
-from vision_jax.train import leaves
-from vision_jax.train.checkpoint import Checkpoints
-from vision_jax.train.failures import (
+from vision_jax.train.checkpoint import tree
+from vision_jax.train.checkpoint.checkpoints import Checkpoints
+from vision_jax.train.checkpoint.errors import (
   CheckpointError,
   CheckpointMismatch,
   reason,
 )
-from vision_jax.train.leaves import Path
-from vision_jax.train.quiet import quiet_orbax
-from vision_jax.train.reading import StoredState, first_readable
+from vision_jax.train.checkpoint.quiet import quiet_orbax
+from vision_jax.train.checkpoint.reading import StoredState, first_readable
+from vision_jax.train.checkpoint.tree import Path
 
 TRIED = 16  # steps at most, where several processes go through them
 FIX = (
@@ -125,13 +125,13 @@ def _take(
       f"{where} has no averaged weights; got weights='ema'. Fix: use 'raw'."
     )
   both = {"params": target[0], "stats": target[1]}
-  wanted = leaves.named(both)
+  wanted = tree.named(both)
   names = {p: (p if weights == "raw" else _average(p, have)) for p in wanted}
   found = {p: x for p, x in have.items() if p[0] in ("params", "stats")}
   found |= {p: have[name] for p, name in names.items() if name in have}
-  leaves.check_same(found, wanted, where=where, fix=FIX, dtypes=False)
+  tree.check_same(found, wanted, where=where, fix=FIX, dtypes=False)
   got = source.read({names[p]: x for p, x in wanted.items()})
-  both = leaves.from_stored(both, {p: got[names[p]] for p in wanted})
+  both = tree.from_stored(both, {p: got[names[p]] for p in wanted})
   return both["params"], both["stats"]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import jax
 
-from vision_jax.train.failures import CheckpointMismatch
+from vision_jax.train.checkpoint.errors import CheckpointMismatch
 
 Path = tuple[str, ...]
 SHOWN = 10  # differences that a message lists before it only counts them

@@ -2,15 +2,17 @@
 
 import contextlib
 import json
+import logging
 import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import jax
-from absl import logging
 from etils import epath
 
 from vision_jax.errors import UserError
+
+_LOG = logging.getLogger(__name__)
 
 
 def score(metrics: Mapping[str, float] | None, best: tuple[str, str]) -> float:
@@ -122,7 +124,7 @@ def drop_damaged_metrics(folder: epath.Path):
       json.loads(file.read_text())
     except ValueError:
       file.rename(file.parent / "damaged")
-      logging.warning("%s cannot be read: that step cannot be best.", file)
+      _LOG.warning("%s cannot be read: that step cannot be best.", file)
 
 
 def drop_leftovers(folder: epath.Path, step: int):
@@ -141,4 +143,4 @@ def set_aside(folder: epath.Path, steps: Iterable[int]):
     aside = folder / f"damaged-{step}"
     aside.rmtree(missing_ok=True)
     (folder / str(step)).rename(aside)
-    logging.warning("Set the unreadable checkpoint aside as %s.", aside)
+    _LOG.warning("Set the unreadable checkpoint aside as %s.", aside)

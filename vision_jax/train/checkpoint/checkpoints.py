@@ -14,16 +14,16 @@ import jax
 from etils import epath
 
 from vision_jax.files import replace_text
-from vision_jax.train import leaves
-from vision_jax.train.failures import (
+from vision_jax.train.checkpoint import tree
+from vision_jax.train.checkpoint.errors import (
   CheckpointError,
   CheckpointMismatch,
   SaveError,
   reason,
 )
-from vision_jax.train.quiet import quiet_orbax
-from vision_jax.train.reading import StoredState, first_readable
-from vision_jax.train.retention import (
+from vision_jax.train.checkpoint.quiet import quiet_orbax
+from vision_jax.train.checkpoint.reading import StoredState, first_readable
+from vision_jax.train.checkpoint.retention import (
   check_options,
   drop_damaged_metrics,
   drop_leftovers,
@@ -156,7 +156,7 @@ class Checkpoints:
         "checkpoint, or use a new --workdir."
       )
     args = ocp.args.Composite(
-      state=ocp.args.PyTreeSave(leaves.to_stored(state)),
+      state=ocp.args.PyTreeSave(tree.to_stored(state)),
       extra=ocp.args.JsonSave(dict(extra or {})),
     )
     tracked = None if self._best is None else finite(metrics or {})
@@ -258,12 +258,12 @@ class Checkpoints:
 
     where = self.folder / str(step)
     state = StoredState(where)
-    wanted = leaves.named(target)
-    leaves.check_same(state.leaves, wanted, where=where, fix=RESUME_FIX)
+    wanted = tree.named(target)
+    tree.check_same(state.leaves, wanted, where=where, fix=RESUME_FIX)
     extra = self._manager.restore(
       step, args=ocp.args.Composite(extra=ocp.args.JsonRestore())
     )["extra"]
-    return leaves.from_stored(target, state.read(wanted)), dict(extra)
+    return tree.from_stored(target, state.read(wanted)), dict(extra)
 
   def _set_aside(self, steps):
     """Renames damaged steps, out of the way of the run that saves them anew."""

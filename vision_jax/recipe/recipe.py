@@ -16,11 +16,11 @@ import ml_collections
 import numpy as np
 from etils import epath
 
-from vision_jax import sources, trust
 from vision_jax.errors import UserError
 from vision_jax.experiment import Experiment
 from vision_jax.paths import CONFIG_KEYS
-from vision_jax.values import check, flat, override
+from vision_jax.recipe import config_file, trust
+from vision_jax.recipe.values import check, flat, override
 
 __all__ = ["Recipe", "check_same", "load", "load_workdir", "override"]
 
@@ -46,11 +46,11 @@ class Recipe:
   @property
   def sha256(self) -> str:
     """Hash of the file's text."""
-    return sources.sha256(self.source)
+    return config_file.sha256(self.source)
 
   def build(self) -> Experiment:
     """Builds the experiment."""
-    return sources.build(self.module, self.config, self.path)
+    return config_file.build(self.module, self.config, self.path)
 
   def files(
     self,
@@ -99,10 +99,10 @@ def load(
   path, _, variant = name.partition(":")
   variant = variant or "full"
   if source is None:
-    source = sources.read(path)
-  module = sources.load(source, str(sources.look(path) or path))
-  path = sources.canonical(path)
-  config = sources.values(module, variant, path)
+    source = config_file.read(path)
+  module = config_file.load(source, str(config_file.look(path) or path))
+  path = config_file.canonical(path)
+  config = config_file.values(module, variant, path)
   override(config, overrides or {})
   if hasattr(module, "resolve"):
     module.resolve(config)
@@ -137,8 +137,8 @@ def load_workdir(
       "training run has written. Train first, or check the path."
     )
   source = kept_source(workdir, saved, say, trusted=trusted)
-  module = sources.load(source, str(workdir / "config.py"))
-  config = sources.values(module, saved["variant"], str(workdir))
+  module = config_file.load(source, str(workdir / "config.py"))
+  config = config_file.values(module, saved["variant"], str(workdir))
   _restore(config, saved["values"], workdir)
   batch = _shapes(saved["batch"], workdir)
   return Recipe(saved["path"], saved["variant"], source, config, module), batch
@@ -235,13 +235,13 @@ def kept_source(
 def same_file(name: str, saved: Mapping[str, Any]) -> bool:
   """Whether "PATH:VARIANT" names the config file that a workdir has saved."""
   path, _, variant = name.partition(":")
-  same = sources.same(path, saved["path"])
+  same = config_file.same(path, saved["path"])
   return same and (variant or "full") == saved["variant"]
 
 
 def is_copy(name: str, workdir: epath.Path) -> bool:
   """Whether a workdir's copy has the text of the file in "PATH:VARIANT"."""
-  path = sources.look(name.partition(":")[0])
+  path = config_file.look(name.partition(":")[0])
   copy = workdir / "config.py"
   there = path is not None and copy.exists()
   return there and path.read_bytes() == copy.read_bytes()
@@ -249,7 +249,7 @@ def is_copy(name: str, workdir: epath.Path) -> bool:
 
 def _changed(saved: Mapping[str, Any], copy: str) -> str | None:
   """Says what has become of a saved config's file; None if it is the same."""
-  path = sources.look(saved["path"])
+  path = config_file.look(saved["path"])
   if path is None:
     return "is missing"
   changed = path.read_bytes() != copy.encode()

@@ -1,18 +1,20 @@
 """Reads the arrays of one checkpoint, all of them or some."""
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
-from absl import logging
 from etils import epath
 
-from vision_jax.train import leaves
-from vision_jax.train.failures import (
+from vision_jax.train.checkpoint import tree
+from vision_jax.train.checkpoint.errors import (
   CheckpointError,
   CheckpointMismatch,
   reason,
 )
-from vision_jax.train.leaves import Path
+from vision_jax.train.checkpoint.tree import Path
+
+_LOG = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -38,7 +40,7 @@ class StoredState:
     metadata = self._reader.metadata(self._folder).item_metadata
     if metadata is None:
       raise CheckpointError(f"{self._folder} holds no state")
-    self.leaves: dict[Path, Any] = leaves.named(metadata.tree)
+    self.leaves: dict[Path, Any] = tree.named(metadata.tree)
 
   def read(self, wanted: Mapping[Path, Any]) -> dict[Path, Any]:
     """Returns the wanted leaves by path, typed keys as their numbers.
@@ -48,13 +50,13 @@ class StoredState:
     """
     import orbax.checkpoint as ocp
 
-    item = leaves.nest({p: leaves.stored(x) for p, x in wanted.items()})
+    item = tree.nest({p: tree.stored(x) for p, x in wanted.items()})
     args = ocp.args.PyTreeRestore(
       item,
       restore_args=ocp.checkpoint_utils.construct_restore_args(item),
       partial_restore=True,
     )
-    return leaves.named(self._reader.restore(self._folder, args))
+    return tree.named(self._reader.restore(self._folder, args))
 
 
 def first_readable(
@@ -85,7 +87,7 @@ def first_readable(
       first = first or error
     else:
       for bad in damaged:
-        logging.warning(
+        _LOG.warning(
           "The checkpoint of step %d in %s cannot be read (%s); falling back "
           "to step %d.", bad, folder, reason(first), step,
         )  # fmt: skip

@@ -16,6 +16,7 @@
 
 import datetime
 import json
+import logging
 import os
 import pathlib
 import platform
@@ -24,12 +25,13 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from absl import logging
 from etils import epath
 
 import vision_jax
 from vision_jax.files import replace_text, to_json
-from vision_jax.train import machine
+from vision_jax.train.log import machine
+
+_LOG = logging.getLogger(__name__)
 
 NAME = "manifest.json"
 ENVIRONMENT = ("XLA_", "JAX_", "LIBTPU_", "MALLOC_", "VISION_JAX_")
@@ -78,7 +80,7 @@ def append_run(workdir: epath.PathLike, entry: Mapping[str, Any]):
     except (ValueError, KeyError, TypeError):
       aside = path.parent / (NAME + ".damaged")
       path.replace(aside)
-      logging.warning("%s could not be read; it is now %s.", path, aside)
+      _LOG.warning("%s could not be read; it is now %s.", path, aside)
   text = to_json({"runs": [*runs, dict(entry)]}, indent=2)
   replace_text(path, text + "\n")
 

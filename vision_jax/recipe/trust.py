@@ -10,8 +10,8 @@ import difflib
 import os
 import pathlib
 
-from vision_jax import sources
 from vision_jax.errors import UserError
+from vision_jax.recipe import config_file
 
 SHOWN = 3  # lines of a difference
 
@@ -35,7 +35,7 @@ def remember(source: str) -> None:
   try:
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with file.open("a", encoding="ascii") as lines:
-      lines.write(sources.sha256(source) + "\n")
+      lines.write(config_file.sha256(source) + "\n")
   except OSError:
     pass
 
@@ -46,7 +46,7 @@ def is_listed(source: str) -> bool:
   try:
     return (
       file is not None
-      and sources.sha256(source) in file.read_text(encoding="ascii").split()
+      and config_file.sha256(source) in file.read_text(encoding="ascii").split()
     )
   except (OSError, UnicodeDecodeError):
     return False
@@ -63,7 +63,7 @@ def check(workdir: os.PathLike[str], path: str, copy: str) -> None:
   Raises:
     UserError: saying that a workdir is code, and what differs.
   """
-  ours = sources.installed(path)
+  ours = config_file.installed(path)
   if is_listed(copy) or (ours and ours.read_text(encoding="utf-8") == copy):
     return
   raise UserError(

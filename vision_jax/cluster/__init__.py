@@ -1,0 +1,1 @@
+"""The processes of one run: found, counted, watched, of one mind."""

@@ -1,0 +1,1 @@
+"""Config files and the values in them, as a run and its workdir know them."""

@@ -1,0 +1,1 @@
+"""Checkpoints of a run: written whole, read exactly, kept as asked."""

@@ -1,0 +1,1 @@
+"""What a run tells: figures to files and the screen, and its manifest."""
