@@ -51,8 +51,8 @@ def imported(path):
 
 COMMAND = [
   str(path.relative_to(ROOT))
-  for folder in ("command", "recipe", "train")
-  for path in (ROOT / "vision_jax" / folder).rglob("*.py")
+  for pattern in ("*.py", "command/*.py", "recipe/*.py", "train/**/*.py")
+  for path in (ROOT / "vision_jax").glob(pattern)
   if path.name != "experiment.py"
 ]
 
