@@ -63,6 +63,7 @@ def _terms(experiment: Any, data: Any) -> set[str]:
   from vision_jax.core.step import make_eval_step
 
   key, batch = jax.random.key(0), next(iter(data.data.epoch()))
+  batch = jax.eval_shape(experiment.inputs, batch)
   params, stats = jax.eval_shape(experiment.task.init, key, batch)
   step = make_eval_step(experiment.task, {}, output=lambda *_: {})
   means = jax.eval_shape(step, params, stats, {}, batch, key)[2]

@@ -57,6 +57,7 @@ def loop_rows(
       "row": "input/in_memory",
       "share": load / step,
       "batch_ms": 1e3 * load,
+      "examples_per_s": batch_size / load,
       "step_ms": 1e3 * step,
       **conditions,
     },
@@ -84,6 +85,7 @@ class _Bench:
     step = make_train_step(
       self.experiment.task,
       self.experiment.optimizers,
+      inputs=self.experiment.inputs,
       augment=self.experiment.augment,
     )
     state = self.execution.init(self.make)
@@ -145,10 +147,10 @@ def _experiment(model: str, batch_size: int) -> Any:
 
   from vision_jax.data.arrays import ArraySource
   from vision_jax.data.loader import Loader
-  from vision_jax.data.transforms import normalize
   from vision_jax.experiment import Experiment
   from vision_jax.models import listing
   from vision_jax.ops.augment import random_crop_flip
+  from vision_jax.ops.inputs import normalize
   from vision_jax.optim.optimizers import sgd
   from vision_jax.tasks.classification import Classification
 
@@ -156,15 +158,13 @@ def _experiment(model: str, batch_size: int) -> Any:
   rng = np.random.default_rng(0)
   image = rng.integers(0, 256, entry.shape(IMAGES)).astype(np.uint8)
   label = rng.integers(0, 10, IMAGES).astype(np.int32)
-  channels = entry.image[-1]
   return Experiment(
     task=Classification(entry.make()),
     optimizers={"model": sgd(1e-3)},
+    inputs=normalize([0.5], [0.25]),
     augment=random_crop_flip(pad=4),
     train_data=Loader(
-      ArraySource({"image": image, "label": label}),
-      [normalize([0.5] * channels, [0.25] * channels)],
-      batch_size,
+      ArraySource({"image": image, "label": label}), (), batch_size
     ),
     evals={},
   )

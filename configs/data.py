@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from vision_jax.core.types import Inputs
 from vision_jax.data.arrays import ArraySource
 from vision_jax.data.crops import random_resized_crop, resize_centre_crop
 from vision_jax.data.digits import Digits
@@ -22,10 +23,11 @@ from vision_jax.data.loader import Loader
 from vision_jax.data.memory import InMemory
 from vision_jax.data.subsets import split_train
 from vision_jax.data.tfds import TfdsSource
-from vision_jax.data.transforms import decode, normalize, resize
+from vision_jax.data.transforms import decode, resize
 from vision_jax.errors import UserError
 from vision_jax.experiment import Eval, Predict
 from vision_jax.metrics.classification import Accuracy
+from vision_jax.ops.inputs import normalize
 
 GREY = ((0.5,), (0.5,))
 MNIST = ((0.1307,), (0.3081,))
@@ -46,6 +48,7 @@ class ImageData:
   """What an experiment takes from here, by the names of its fields."""
 
   train_data: Loader
+  inputs: Inputs
   evals: Mapping[str, Eval]
   predict: Predict
 
@@ -77,10 +80,9 @@ def small_images(
   if config.holdout:
     train, val = split_train(train, config.holdout, seed=0)
     held_out["val"] = val
-  to_input = [normalize(*colours)]
   evals = {
     name: Eval(
-      _loader(config, source, to_input, config.eval_batch_size, shuffle=False),
+      _loader(config, source, (), config.eval_batch_size, shuffle=False),
       {"accuracy": Accuracy()},
       weights=weights,
     )
@@ -88,9 +90,10 @@ def small_images(
   }
   size = (config.image_size, config.image_size)
   return ImageData(
-    _loader(config, train, to_input, config.batch_size),
+    _loader(config, train, (), config.batch_size),
+    normalize(*colours),
     evals,
-    Predict([decode(config.channels), resize(size), *to_input], names),
+    Predict([decode(config.channels), resize(size)], names),
   )
 
 
@@ -109,10 +112,10 @@ def large_images(
   if config.dataset == "digits":
     return small_images(config, colours, DIGIT_NAMES)
   check_channels(config)
-  size, to_input = config.image_size, normalize(*colours)
+  size = config.image_size
   names = tuple(config.get("class_names", ()))
   middle = resize_centre_crop(size * 256 // 224, size)
-  whole = [decode(), middle, to_input]
+  whole = [decode(), middle]
   train, evaluated = _on_disk(config, names)
   evals = {
     name: Eval(
@@ -121,9 +124,10 @@ def large_images(
     )
     for name, source in evaluated.items()
   }
-  part = [random_resized_crop(size), to_input]
+  part = [random_resized_crop(size)]
   return ImageData(
     _loader(config, train, part, config.batch_size),
+    normalize(*colours),
     evals,
     Predict(whole, names),
   )
@@ -239,7 +243,7 @@ def _in_memory(config: Any, split: str) -> Any:
       tell_unused(config)
     return _DigitsAs(split, config.image_size, config.channels)
   source = TfdsSource(config.dataset, split, data_dir=config.data_dir)
-  return InMemory(source, [decode(config.channels)])
+  return InMemory(source, [decode(config.channels)], config.threads)
 
 
 class _DigitsAs(ArraySource):

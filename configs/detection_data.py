@@ -25,11 +25,12 @@ from vision_jax.data.boxes import record_size
 from vision_jax.data.loader import Loader
 from vision_jax.data.masks import keep
 from vision_jax.data.subsets import subset
-from vision_jax.data.transforms import decode, normalize
+from vision_jax.data.transforms import decode
 from vision_jax.experiment import Eval, Predict
 from vision_jax.metrics.detection import AveragePrecision
 from vision_jax.ops import augment
 from vision_jax.ops.augment.boxes import random_crop_boxes, random_flip_boxes
+from vision_jax.ops.inputs import normalize
 from vision_jax.viz.boxes import draw_boxes
 from vision_jax.viz.grid import grid
 from vision_jax.writers.boxes import BoxWriter
@@ -96,7 +97,7 @@ def data_values(variant: str, **values: Any) -> dict[str, Any]:
 def experiment_fields(
   config: Any, weights: Sequence[str] = ("raw",)
 ) -> dict[str, Any]:
-  """Returns an Experiment's train_data, evals, augment and predict.
+  """Returns an Experiment's train_data, inputs, evals, augment and predict.
 
   Args:
     config: with the keys of `data_values`.
@@ -121,9 +122,10 @@ def experiment_fields(
     for name, source in sources.items()
     if name != "train"
   }
-  steps = [decode(), record_size(), fit(config), normalize(*IMAGENET)]
+  steps = [decode(), record_size(), fit(config)]
   return {
     "train_data": _loader(config, sources["train"], config.batch_size, KEYS),
+    "inputs": normalize(*IMAGENET),
     "evals": evals,
     "augment": _augment(config),
     "predict": Predict(
@@ -165,9 +167,8 @@ def pictures(names: Sequence[str], most: int = 8, least: float = 0.3) -> Any:
 
 
 def _visible(batch: Mapping[str, Any], i: int) -> np.ndarray:
-  """The image as it was before it was normalised, without padding."""
-  mean, std = (np.asarray(x, np.float32) for x in IMAGENET)
-  image = np.clip(np.asarray(batch["image"][i]) * std + mean, 0, 1)
+  """The image without padding."""
+  image = np.asarray(batch["image"][i])
   if "image_mask" in batch:
     mask = np.asarray(batch["image_mask"][i]) > 0
     image = image[: max(mask.any(1).sum(), 1), : max(mask.any(0).sum(), 1)]
@@ -187,7 +188,7 @@ def _loader(
 ) -> Loader:
   return Loader(
     source,
-    [keep(*keys), normalize(*IMAGENET)],
+    [keep(*keys)],
     batch_size=batch_size,
     seed=config.seed,
     threads=config.threads or None,

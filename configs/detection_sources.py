@@ -3,6 +3,7 @@
 `config` has the keys of `configs.detection_data.data_values`.
 """
 
+import functools
 import os
 import pathlib
 from collections.abc import Sequence
@@ -37,7 +38,8 @@ def open_sources(config: Any) -> dict[str, Any]:
     tell_unused(config)
     return _scenes(config)
   steps = [decode(), check_size(), fit(config), pad_boxes(config.max_boxes)]
-  make = InMemory if config.in_memory else _Transformed
+  memory = functools.partial(InMemory, threads=config.threads)
+  make = memory if config.in_memory else _Transformed
   return {
     name: make(open_split(config, split, exact=name != "train"), steps)
     for name, split in zip(("train", "val", "test"), config.splits, strict=True)
@@ -118,6 +120,7 @@ def _scenes(config: Any) -> dict[str, Any]:
     name: InMemory(
       DigitScenes(split, length, size=size, max_objects=most, seed=seed),
       [keep(*KEYS)],
+      config.threads,
     )
     for (name, (split, seed)), length in zip(
       splits.items(), config.scenes, strict=True

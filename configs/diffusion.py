@@ -99,7 +99,7 @@ def diffusion_experiment(
     augment: inside the step.
     recognised: whether to tell it; of a class-conditional model.
   """
-  train, test = signed_images(config, names)
+  images = signed_images(config, names)
   task = Diffusion(
     model,
     schedule(config.schedule, config.times),
@@ -111,14 +111,14 @@ def diffusion_experiment(
   )
   evals = sample_evals(
     config,
-    (train, test),
+    images,
     _sampling(config, task),
     extractor,
     recognised=recognised,
   )
   if config.bound_terms:
     evals["bound"] = Eval(
-      first_examples(test, config.eval_examples),
+      first_examples(images.test, config.eval_examples),
       {"bits": MeanOf(("bits_per_dim", "prior_bits"), task.value_range)},
       output=task.bits_per_dim(config.bound_terms),
       weights=("ema",),
@@ -126,7 +126,8 @@ def diffusion_experiment(
   return Experiment(
     task=task,
     optimizers={"model": adamw(_rate(config), weight_decay=0.0, clip=1.0)},
-    train_data=train,
+    train_data=images.train,
+    inputs=images.inputs,
     evals=evals,
     augment=augment,
     ema={"model": config.ema},

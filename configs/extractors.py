@@ -7,7 +7,7 @@ training split: in memory on first use, or read from a workdir of that config.
 import functools
 import os
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -18,6 +18,7 @@ from vision_jax.layers.capture import apply_with_input
 from vision_jax.metrics.generation_extractor import Extractor
 from vision_jax.metrics.generation_inception import read_inception
 from vision_jax.models.fid_inception import FIDInception
+from vision_jax.ops.inputs import normalize
 from vision_jax.train.fit import fit
 
 
@@ -25,7 +26,6 @@ def classifier(
   name: str,
   module: Any,
   *,
-  colours: tuple[Sequence[float], Sequence[float]],
   layer: str,
   variant: str = "full",
   overrides: Mapping[str, Any] | None = None,
@@ -38,7 +38,6 @@ def classifier(
   Args:
     name: what figures are called by.
     module: its config file, imported.
-    colours: mean and standard deviation that the config normalizes with.
     layer: name of the last layer.
     variant: of the config.
     overrides: values of the config to change.
@@ -47,14 +46,14 @@ def classifier(
   config = module.get_config(variant)
   config.update({"seed": seed, **(overrides or {})})
   experiment = functools.cache(lambda: module.build(config))
-  mean, std = (np.asarray(x, np.float32) for x in colours)
+  inputs = lambda pixels: experiment().inputs({"image": pixels})["image"]
 
   def apply(weights, image):
     params, stats = weights
     logits, features = apply_with_input(
       experiment().task.model,
       {"params": params["model"], **stats["model"]},
-      ((image + 1) / 2 - mean) / std,
+      inputs((image + 1) / 2),
       layer=layer,
       train=False,
     )
@@ -62,8 +61,8 @@ def classifier(
 
   def load():
     weights = fit(experiment(), steps=config.steps, seed=seed)
-    batch = experiment().train_data.batch(0)["image"]
-    seen = jax.jit(apply)(weights, (batch * std + mean) * 2 - 1)
+    batch = experiment().train_data.batch(0)
+    seen = jax.jit(apply)(weights, normalize([0.5], [0.5])(batch)["image"])
     return weights, np.asarray(seen["features"]).mean(0)
 
   return Extractor(name, apply, load)
@@ -72,12 +71,10 @@ def classifier(
 def digits_cnn(tiny: bool = False) -> Extractor:
   """configs/classification/digits_cnn.py, of another seed than its row's."""
   from configs.classification import digits_cnn as module
-  from configs.data import GREY
 
   return classifier(
     "digits_cnn",
     module,
-    colours=GREY,
     layer="head",
     variant="tiny" if tiny else "full",
     seed=1000,
@@ -87,12 +84,10 @@ def digits_cnn(tiny: bool = False) -> Extractor:
 def mnist_lenet(data_dir: str = "", tiny: bool = False) -> Extractor:
   """configs/classification/mnist_lenet.py, 84 features."""
   from configs.classification import mnist_lenet as module
-  from configs.data import MNIST
 
   return classifier(
     "mnist_lenet",
     module,
-    colours=MNIST,
     layer="output",
     variant="tiny" if tiny else "full",
     overrides={"data_dir": data_dir},
@@ -103,12 +98,10 @@ def mnist_lenet(data_dir: str = "", tiny: bool = False) -> Extractor:
 def cifar10_resnet20(data_dir: str = "", tiny: bool = False) -> Extractor:
   """configs/classification/cifar10_resnet20.py, 64 features."""
   from configs.classification import cifar10_resnet20 as module
-  from configs.data import CIFAR10
 
   return classifier(
     "cifar10_resnet20",
     module,
-    colours=CIFAR10,
     layer="fc",
     variant="tiny" if tiny else "full",
     overrides={"data_dir": data_dir},

@@ -31,7 +31,7 @@ def gan_experiment(
     extractor: what samples are looked at through.
     augment: inside the step.
   """
-  train, test = signed_images(config, names)
+  images = signed_images(config, names)
   adam = lambda rate: adamw(rate, b1=config.b1, b2=config.b2, weight_decay=0.0)
   # An optimizer counts its own updates.
   updates = config.steps * task.discriminator_steps
@@ -41,10 +41,11 @@ def gan_experiment(
       "generator": adam(linear(config.generator_lr, config.steps)),
       "discriminator": adam(linear(config.discriminator_lr, updates)),
     },
-    train_data=train,
+    train_data=images.train,
+    inputs=images.inputs,
     evals=sample_evals(
       config,
-      (train, test),
+      images,
       task.sample,
       extractor,
       recognised=bool(task.num_classes),

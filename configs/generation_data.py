@@ -1,12 +1,12 @@
 """What the configs of generators share: data, what samples meet, pictures."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from configs.data import small_images
-from vision_jax.core.types import Metric
+from configs.data import GREY, small_images
+from vision_jax.core.types import Inputs, Metric
 from vision_jax.data.loader import Loader
 from vision_jax.data.subsets import subset
 from vision_jax.errors import UserError
@@ -15,21 +15,32 @@ from vision_jax.metrics.generation import SampleQuality
 from vision_jax.metrics.generation_extractor import Extractor
 from vision_jax.metrics.generation_scores import Recognised
 from vision_jax.viz.grid import grid
+from vision_jax.viz.pixels import to_unit
 
 SHOWN, COLUMNS = 40, 10
 
 
-def unit_images(config: Any, names: Sequence[str]) -> tuple[Loader, Loader]:
-  """Returns loaders of train and test, pixels in [0, 1]."""
-  data = small_images(config, ((0.0,), (1.0,)), names)
-  return data.train_data, data.evals["test"].data
+class Images(NamedTuple):
+  """Loaders of train and test, and what brings pixels into their range."""
+
+  train: Loader
+  test: Loader
+  inputs: Inputs
 
 
-def signed_images(config: Any, names: Sequence[str]) -> tuple[Loader, Loader]:
-  """Returns loaders of train and test, pixels in [-1, 1]."""
-  half = (0.5,) * config.channels
-  data = small_images(config, (half, half), names)
-  return data.train_data, data.evals["test"].data
+def unit_images(config: Any, names: Sequence[str]) -> Images:
+  """Returns images whose pixels are in [0, 1] after `inputs`."""
+  return _images(config, ((0.0,), (1.0,)), names)
+
+
+def signed_images(config: Any, names: Sequence[str]) -> Images:
+  """Returns images whose pixels are in [-1, 1] after `inputs`."""
+  return _images(config, GREY, names)
+
+
+def _images(config: Any, colours: Any, names: Sequence[str]) -> Images:
+  data = small_images(config, colours, names)
+  return Images(data.train_data, data.evals["test"].data, data.inputs)
 
 
 def first_examples(loader: Loader, number: int) -> Loader:
@@ -42,7 +53,7 @@ def first_examples(loader: Loader, number: int) -> Loader:
 
 def sample_evals(
   config: Any,
-  loaders: tuple[Loader, Loader],
+  images: Images,
   output: Callable[..., Any],
   extractor: Extractor,
   *,
@@ -57,12 +68,12 @@ def sample_evals(
 
   Args:
     config: with real, eval_batch_size and eval_examples.
-    loaders: of train and test.
+    images: of train and test.
     output: (params, stats, batch, key) -> dict with `image`.
     extractor: what samples are looked at through.
     recognised: whether to tell it; of class-conditional generators.
   """
-  train, test = loaders
+  train, test, _ = images
   metrics: dict[str, Metric] = {"quality": SampleQuality(extractor)}
   if recognised:
     metrics["recognised"] = Recognised(extractor)
@@ -85,7 +96,7 @@ def sample_evals(
 
 def reconstructions(batch: Any, out: Mapping[str, Any]) -> dict[str, Any]:
   """Rows of ten images, each above a row of their reconstructions."""
-  pairs = [batch["image"][:SHOWN], np.clip(out["image"][:SHOWN], 0, 1)]
+  pairs = [to_unit(batch["image"][:SHOWN]), to_unit(out["image"][:SHOWN])]
   rest = ((0, -len(pairs[0]) % COLUMNS), (0, 0), (0, 0), (0, 0))
   pairs = [np.pad(image, rest, constant_values=1) for image in pairs]
   rows = [

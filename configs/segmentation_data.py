@@ -25,13 +25,14 @@ from vision_jax.data.memory import InMemory
 from vision_jax.data.scenes import DigitScenes
 from vision_jax.data.subsets import split_train
 from vision_jax.data.targets import decode_target, resize_with_target
-from vision_jax.data.transforms import decode, normalize, resize
+from vision_jax.data.transforms import decode, resize
 from vision_jax.errors import UserError
 from vision_jax.experiment import Eval, Predict
 from vision_jax.losses.segmentation import median_frequency_weights
 from vision_jax.metrics.segmentation import Segmentation
 from vision_jax.ops import augment
 from vision_jax.ops.augment.dense import random_scale_rotate, random_window
+from vision_jax.ops.inputs import normalize
 from vision_jax.predict import MaskWriter
 from vision_jax.viz.panels import segmentation_panel
 
@@ -99,7 +100,7 @@ def camvid_values(variant: str, **values: Any) -> dict[str, Any]:
 def experiment_fields(
   config: Any, weights: Sequence[str] = ("raw",), output: Any = None
 ) -> dict[str, Any]:
-  """Returns an Experiment's train_data, evals, augment and predict.
+  """Returns an Experiment's train_data, inputs, evals, augment and predict.
 
   Args:
     config: with the keys of `data_values`.
@@ -107,11 +108,10 @@ def experiment_fields(
     output: of each Eval; None for the task's prediction.
   """
   sources = _sources(config)
-  to_input = normalize(*IMAGENET)
   names = tuple(config.class_names)
   loader = lambda source, size, **options: Loader(
     source,
-    [keep("image", "target"), to_input],
+    [keep("image", "target")],
     batch_size=size,
     seed=config.seed,
     threads=config.threads or None,
@@ -124,7 +124,9 @@ def experiment_fields(
       {"segmentation": _metric(config, source)},
       output=output,
       weights=weights,
-      pictures=lambda batch, out: {"predictions": _panel(batch, out, names)},
+      pictures=lambda batch, out: {
+        "predictions": segmentation_panel(batch, out["target"], names)
+      },
     )
     for name, source in sources.items()
     if name != "train"
@@ -132,9 +134,10 @@ def experiment_fields(
   size = tuple(config.image_size)
   return {
     "train_data": loader(sources["train"], config.batch_size),
+    "inputs": normalize(*IMAGENET),
     "evals": evals,
     "augment": _augment(config),
-    "predict": Predict([decode(), resize(size), to_input], names, MaskWriter),
+    "predict": Predict([decode(), resize(size)], names, MaskWriter),
   }
 
 
@@ -166,11 +169,6 @@ def _metric(config: Any, source: Any) -> Segmentation:
   if config.dataset != "scenes":
     own_size = OwnSize(masks, _target(config))
   return Segmentation(len(names), class_names=names, own_size=own_size)
-
-
-def _panel(batch: Any, out: Any, names: Sequence[str]) -> Any:
-  mean, std = IMAGENET
-  return segmentation_panel(batch, out["target"], names, mean=mean, std=std)
 
 
 def _count_classes(config: Any) -> int:
@@ -225,7 +223,9 @@ def _sources(config: Any) -> Mapping[str, Any]:
     tell_unused(config)
     return _scenes(config, size)
   decoded = lambda source: InMemory(
-    source, [decode(), _target(config), resize_with_target(size)]
+    source,
+    [decode(), _target(config), resize_with_target(size)],
+    config.threads,
   )
   if config.dataset not in ("camvid", "folder"):
     raise UserError(
@@ -247,6 +247,7 @@ def _scenes(config: Any, size: tuple[int, int]) -> Mapping[str, Any]:
   scenes = lambda split, length, digits, seed: InMemory(
     DigitScenes(split, length, size=size[0], max_objects=digits, seed=seed),
     [keep("image", "target")],
+    config.threads,
   )
   check_scenes(config)
   train, val, test = config.scenes

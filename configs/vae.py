@@ -44,11 +44,12 @@ def vae_experiment(
   task = VariationalAutoencoding(
     model, likelihood, config.pixels, config.beta, config.samples
   )
-  train, test = unit_images(config, names)
+  train, test, inputs = unit_images(config, names)
   return Experiment(
     task=task,
     optimizers={"model": adamw(rate, weight_decay=0.0, eps=eps)},
     train_data=train,
+    inputs=inputs,
     evals={
       "test": Eval(
         test, {"latent": LatentNeighbours()}, pictures=reconstructions

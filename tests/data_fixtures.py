@@ -7,6 +7,7 @@ from PIL import Image
 
 from vision_jax.data.arrays import ArraySource
 from vision_jax.data.source import Example
+from vision_jax.data.transforms import Transform
 
 
 def picture(h: int = 40, w: int = 60, c: int = 3, seed: int = 0) -> np.ndarray:
@@ -23,6 +24,17 @@ def encode(image: np.ndarray, kind: str = "JPEG", **options: object) -> bytes:
   pixels = image[..., 0] if image.shape[-1] == 1 else image
   Image.fromarray(pixels).save(file, kind, **options)
   return file.getvalue()
+
+
+def to_float() -> Transform:
+  """Makes `image` float32 in [0, 1]: a batched transform that changes types."""
+
+  def apply(example: Example, rng: np.random.Generator | None) -> Example:
+    del rng
+    return example | {"image": example["image"] / np.float32(255)}
+
+  apply.batched = True
+  return apply
 
 
 def numbered(n: int, num_classes: int = 10) -> ArraySource:

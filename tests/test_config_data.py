@@ -118,6 +118,7 @@ class Perfect:
 
 def figures(fields, execution=None):
   values = {"task": Perfect, "evals": fields["evals"]}
+  values["inputs"] = staticmethod(fields["inputs"])
   experiment = type("Experiment", (), values)
   execution = execution or Jit(devices=jax.devices()[:1])
   evaluator = Evaluator(experiment, execution)

@@ -59,7 +59,7 @@ def test_ddims_rows_sample_as_its_authors_did():
     "generation/cifar10_ddpm", spacing="quadratik", clip="False"
   )
   assert experiment.task.clip is False
-  batch = experiment.train_data.batch(0)
+  batch = jax.eval_shape(experiment.inputs, experiment.train_data.batch(0))
   key = jax.random.key(0)
   params, stats = jax.eval_shape(experiment.task.init, key, batch)
   sample = experiment.evals["test"].output

@@ -76,6 +76,7 @@ def test_tiny_variant_takes_its_first_step(path):
   step = make_train_step(
     experiment.task,
     experiment.optimizers,
+    inputs=experiment.inputs,
     augment=experiment.augment,
     ema=experiment.ema,
     accumulate=loaded.config.accumulate,
@@ -84,7 +85,12 @@ def test_tiny_variant_takes_its_first_step(path):
   assert shapes(after) == shapes(state)
   assert jax.tree.leaves(told)
   for data in experiment.evals.values():
-    measure = make_eval_step(experiment.task, data.metrics, output=data.output)
+    measure = make_eval_step(
+      experiment.task,
+      data.metrics,
+      inputs=experiment.inputs,
+      output=data.output,
+    )
     states = {name: metric.state for name, metric in data.metrics.items()}
     weights = state.weights(data.weights[-1])
     assert jax.eval_shape(measure, *weights, states, data.data.batch(0), KEY)
@@ -173,7 +179,7 @@ def batch_of(experiment, config):
       raise
     b, size = config.batch_size, config.image_size
     return {
-      "image": np.zeros((b, size, size, config.channels), np.float32),
+      "image": np.zeros((b, size, size, config.channels), np.uint8),
       "label": np.zeros(b, np.int32),
       "mask": np.ones(b, np.float32),
       "index": np.arange(b, dtype=np.int32),

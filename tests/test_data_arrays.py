@@ -12,12 +12,8 @@ from vision_jax.data.crops import random_resized_crop
 from vision_jax.data.errors import DataError
 from vision_jax.data.loader import Loader
 from vision_jax.data.subsets import split_train
-from vision_jax.data.transforms import (
-  decode,
-  normalize,
-  resize,
-  to_float,
-)
+from vision_jax.data.transforms import decode, resize
+from vision_jax.ops.inputs import normalize
 
 BYTES = np.stack([picture(12, 10, seed=i) for i in range(4)])
 LABEL = np.array([0, 1, 2, 1])
@@ -43,9 +39,10 @@ def first(image, *transforms):
 
 @pytest.mark.parametrize("kind", PIXELS)
 def test_pixels_of_every_type_mean_the_same(kind):
-  signed = normalize((0.5,), (0.5,))
+  inputs = normalize((0.5,), (0.5,))
+  signed = lambda *args: inputs({"image": first(*args)})["image"]
   expected = BYTES / 127.5 - 1
-  got = first(PIXELS[kind], signed)
+  got = signed(PIXELS[kind])
   assert got.dtype == np.float32
   np.testing.assert_allclose(got, expected, atol=2e-3)
   for transform in (
@@ -53,14 +50,14 @@ def test_pixels_of_every_type_mean_the_same(kind):
     resize((15, 20), "bicubic"),
     random_resized_crop(8),
   ):
-    steps = (decode(3), transform, signed)
-    size = first(BYTES, *steps)
-    np.testing.assert_allclose(first(PIXELS[kind], *steps), size, atol=0.03)
+    steps = (decode(3), transform)
+    size = signed(BYTES, *steps)
+    np.testing.assert_allclose(signed(PIXELS[kind], *steps), size, atol=0.03)
 
 
 def test_booleans_are_black_and_white():
   image = BYTES > 100
-  np.testing.assert_array_equal(first(image, to_float()), image)
+  np.testing.assert_array_equal(first(image), 255 * image)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +73,7 @@ def test_booleans_are_black_and_white():
 )
 def test_pixels_that_say_no_brightness_are_an_error(image, message):
   with pytest.raises(DataError, match=message):
-    first(image, to_float())
+    first(image)
 
 
 SEVERAL = np.array([[1, 0, 0], [0, 1, 1], [0, 0, 0], [1, 0, 1]])
@@ -90,10 +87,10 @@ def test_labels_of_several_classes_reach_loss_and_figure(kind):
   arrays = {"image": BYTES, "label": SEVERAL.astype(kind)}
   source = ArraySource(arrays, num_classes=3)
   for data in (source, split_train(source, 1)[0]):
-    batch = Loader(data, [to_float()], 3, shuffle=False).batch(0)
+    batch = Loader(data, (), 3, shuffle=False).batch(0)
     assert batch["label"].dtype == np.float32
     assert batch["label"].shape == (3, 3)
-  batch = Loader(source, [to_float()], 4, shuffle=False).batch(0)
+  batch = Loader(source, (), 4, shuffle=False).batch(0)
   np.testing.assert_array_equal(batch["label"], SEVERAL)
   logits = 20.0 * SEVERAL - 10
   assert sigmoid_cross_entropy(logits, batch["label"]).max() < 1e-3

@@ -5,13 +5,13 @@ import threading
 import numpy as np
 import pytest
 
-from tests.data_fixtures import Encoded, numbered
+from tests.data_fixtures import Encoded, numbered, to_float
 from vision_jax.data.arrays import ArraySource
 from vision_jax.data.crops import random_resized_crop
 from vision_jax.data.errors import BadImage, DataError
 from vision_jax.data.loader import Loader
 from vision_jax.data.memory import InMemory
-from vision_jax.data.transforms import decode, normalize, to_float
+from vision_jax.data.transforms import decode
 
 
 def jitter(example, rng):
@@ -26,7 +26,7 @@ SOURCES = {
   "read": (lambda: Encoded(23), [random_resized_crop(16), jitter]),
   "read_batched": (
     lambda: Encoded(23),
-    [random_resized_crop(16), normalize([0.5] * 3, [0.2] * 3)],
+    [random_resized_crop(16), to_float()],
   ),
 }
 

@@ -20,7 +20,7 @@ from vision_jax.data.targets import (
   open_mask,
   resize_with_target,
 )
-from vision_jax.data.transforms import decode, normalize
+from vision_jax.data.transforms import decode
 
 RNG = np.random.default_rng(0)
 REGIONS = np.kron(RNG.integers(0, 3, (8, 8)), np.ones((3, 3))).astype(np.uint8)
@@ -63,7 +63,6 @@ def test_images_and_masks_are_matched_mapped_and_made_one_size(folder):
     decode(),
     decode_target(2, mask_values=(7, 0), ignore_values=(255,)),
     resize_with_target((16, 20)),
-    normalize([0.5], [0.5]),
   ]
   batch = next(Loader(data, transforms, batch_size=4).epoch())
   assert batch["image"].shape == (4, 16, 20, 3)

@@ -5,13 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tests.data_fixtures import Encoded
+from tests.data_fixtures import Encoded, to_float
 from tests.test_data_loader import SOURCES, counting, joined, make
 from vision_jax.core.types import Mean
 from vision_jax.data.arrays import ArraySource
 from vision_jax.data.loader import Loader
 from vision_jax.data.memory import InMemory
-from vision_jax.data.transforms import decode, to_float
+from vision_jax.data.transforms import decode
 
 LEFT_OUT = ("mask", "index")
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -186,6 +187,29 @@ def test_memory_reads_what_is_needed_once():
   np.testing.assert_array_equal(first["image"][0], expected)
   first["image"][:] = 0  # a batch is the caller's own
   np.testing.assert_array_equal(memory.gather([4])["image"][0], expected)
+
+
+def test_memory_reads_with_all_threads():
+  """Two are in the transforms at once, or the barrier breaks."""
+  both = threading.Barrier(2)
+
+  def meet(example, rng):
+    if example["row"] > 0:  # the first one tells the shapes, alone
+      both.wait(timeout=60)
+    return example
+
+  got = InMemory(Encoded(5), [decode(), meet], threads=2).gather(np.arange(5))
+  alone = InMemory(Encoded(5), [decode()], threads=1).gather(np.arange(5))
+  for key, x in alone.items():
+    np.testing.assert_array_equal(got[key], x)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_memory_names_the_first_bad_image(threads):
+  memory = InMemory(Encoded(9, bad=(3, 7)), [decode()], threads)
+  with pytest.raises(BadImage, match=r"3\.jpg"):
+    memory.gather(np.arange(9))
+  assert memory.gather(np.array([0, 8]))["row"].tolist() == [0, 8]
 
 
 def test_memory_passes_the_source_on():

@@ -14,7 +14,7 @@ from vision_jax.data.crops import (
 )
 from vision_jax.data.errors import BadImage, DataError
 from vision_jax.data.images import decode_image
-from vision_jax.data.transforms import decode, normalize, resize, to_float
+from vision_jax.data.transforms import decode, resize
 
 WHOLE = {"scale": (1.0, 1.0), "ratio": (1.0, 1.0)}
 
@@ -169,28 +169,9 @@ def test_grey_crops():
   assert run(random_resized_crop(8, channels=1), data, rng()).shape == (8, 8, 1)
 
 
-def test_normalize_is_per_channel_and_batched():
-  image = picture()
-  transform = normalize([0.1, 0.2, 0.3], [0.5, 0.6, 0.7])
-  expected = (image / 255 - [0.1, 0.2, 0.3]) / [0.5, 0.6, 0.7]
-  got = run(transform, image)
-  assert got.dtype == np.float32 and transform.batched
-  np.testing.assert_allclose(got, expected, atol=1e-6)
-  batch = run(transform, np.stack([image, image]))
-  np.testing.assert_array_equal(batch[1], got)
-  floats = run(transform, (image / 255).astype(np.float32))
-  np.testing.assert_allclose(floats, expected, atol=1e-6)
-
-
-def test_to_float_is_in_0_to_1():
-  got = run(to_float(), np.array([[[0], [255]]], np.uint8))
-  np.testing.assert_array_equal(got, [[[0], [1]]])
-  assert got.dtype == np.float32
-
-
 def test_transforms_leave_their_input_alone():
   example = {"image": ramp(40, 40), "label": 3}
-  for apply in (resize(8), centre_crop(8), random_resized_crop(8), to_float()):
+  for apply in (resize(8), centre_crop(8), random_resized_crop(8)):
     out = apply(example, rng())
     assert out["label"] == 3
     np.testing.assert_array_equal(example["image"], ramp(40, 40))
@@ -211,11 +192,6 @@ ERRORS = {
     "belongs in the Loader",
   ),
   "channels": (lambda: run(decode(1), picture()), r"expected \(h, w, 1\)"),
-  "normalize channels": (
-    lambda: run(normalize([0, 0], [1, 1]), picture()),
-    "3 channels; expected 2",
-  ),
-  "std": (lambda: normalize([0], [0]), "positive std"),
   "boxes": (
     lambda: run(centre_crop(8), picture(), boxes=np.zeros((1, 4))),
     "also has boxes",
@@ -239,12 +215,3 @@ def test_bad_images_are_named_by_every_decoder(data):
   for transform in (decode(), random_resized_crop(8)):
     with pytest.raises(BadImage, match=r"image a\.jpg"):
       run(transform, data, rng())
-
-
-@pytest.mark.parametrize("kind", [np.int32, np.int64, np.uint16, bool])
-def test_normalize_refuses_numbers_without_a_white(kind):
-  image = np.zeros((2, 2, 3), kind)
-  with pytest.raises(
-    DataError, match=f"of the type {np.dtype(kind)}; expected"
-  ):
-    normalize([0.5], [0.5])({"image": image}, None)

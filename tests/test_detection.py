@@ -150,14 +150,15 @@ def test_a_letterboxed_picture_is_the_same_everywhere(tmp_path, jitter):
   values |= {"flip": "0.0", "jitter": str(jitter)}
   experiment = recipe.load("configs/detection/voc_detr.py", values).build()
   task, empty = Detection(Looking()), {"model": {}}
-  train = experiment.train_data.batch(0)
+  train = experiment.inputs(experiment.train_data.batch(0))
   if jitter:
     train = experiment.augment(train, jax.random.key(0))
-  val = next(experiment.evals["val"].data.epoch())
+  val = experiment.inputs(next(experiment.evals["val"].data.epoch()))
   picture = {"image": path.with_suffix(".png").read_bytes(), "name": "val"}
   for transform in experiment.predict.transforms:
     picture = transform(picture, None)
   mine = {k: np.asarray(v)[None] for k, v in picture.items() if k != "name"}
+  mine = experiment.inputs(mine)
   images = []
   (objective,) = task.objectives
   with pytest.raises(Seen) as seen:

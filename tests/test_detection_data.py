@@ -246,7 +246,8 @@ def test_the_coco_config_reads_a_folder(tmp_path):
 def check_batches(experiment):
   """Training takes what the augmentation gives; evaluation has the truth."""
   batch = experiment.train_data.batch(0)
-  augmented = jax.eval_shape(experiment.augment, batch, jax.random.key(0))
+  given = jax.eval_shape(experiment.inputs, batch)
+  augmented = jax.eval_shape(experiment.augment, given, jax.random.key(0))
   assert jax.tree.map(np.shape, batch) == jax.tree.map(np.shape, augmented)
   (evaluation,) = experiment.evals.values()
   held = next(evaluation.data.epoch())

@@ -32,7 +32,8 @@ def test_an_extractor_is_the_classifier_on_its_own_scale():
   assert state is extractor.state, "trained once"
   experiment = digits_cnn.build(digits_cnn.get_config("tiny"))
   loader = experiment.evals["test"].data
-  image = next(iter(loader.epoch()))["image"]  # (x - 0.5) / 0.5 is in [-1, 1]
+  batch = experiment.inputs(next(iter(loader.epoch())))
+  image = batch["image"]  # (x - 0.5) / 0.5 is in [-1, 1]
   seen = extractor.apply(state["weights"], image)
   params, stats = state["weights"]
   logits = experiment.task.predict(

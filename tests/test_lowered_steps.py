@@ -1,5 +1,6 @@
 """Training steps of configs as they are lowered for accelerators."""
 
+import functools
 import re
 
 import jax
@@ -19,6 +20,7 @@ DILATED_GRADIENT = re.compile(
 )
 
 
+@functools.cache
 def step_text(path, backend="gpu"):
   """The training step of a config's tiny variant, lowered."""
   built = recipe.load(f"{path}:tiny")
@@ -30,13 +32,14 @@ def step_text(path, backend="gpu"):
   step = make_train_step(
     experiment.task,
     experiment.optimizers,
+    inputs=experiment.inputs,
     augment=experiment.augment,
     ema=experiment.ema,
   )
   return lowered(backend, step, state, batch)
 
 
-@pytest.mark.parametrize(
+each = pytest.mark.parametrize(
   "path",
   [
     path
@@ -45,11 +48,22 @@ def step_text(path, backend="gpu"):
     for path in CONFIGS
   ],
 )
+
+
+@each
+def test_pictures_are_an_argument_of_bytes(path):
+  """Of the batch, only boxes, labels and masks are wider than a pixel."""
+  main = step_text(path).split("func.func public @main(")[1].split("{\n")[0]
+  pictures = re.findall(r"tensor<16x(\d+)x\1x[13]x(\w+)>", main)
+  assert [kind for _, kind in pictures] == ["ui8"], pictures
+
+
+@each
 def test_no_weight_gradient_has_holes(path):
   assert not DILATED_GRADIENT.search(step_text(path))
 
 
 def test_the_search_finds_such_a_gradient():
   with use_forms(transposed="dilated"):
-    text = step_text("configs/segmentation/digit_scenes_unet.py")
+    text = step_text.__wrapped__("configs/segmentation/digit_scenes_unet.py")
   assert DILATED_GRADIENT.search(text)

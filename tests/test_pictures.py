@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from configs.generation_data import COLUMNS, reconstructions
-from tests.data_fixtures import numbered
+from tests.data_fixtures import numbered, to_float
 from vision_jax.data.loader import Loader
-from vision_jax.data.transforms import to_float
 from vision_jax.experiment import Eval
 from vision_jax.train.evaluate import Evaluator
 
@@ -51,6 +50,7 @@ def shown(loader, process, count):
   draw = lambda batch, out: got.append((batch, out)) or {"x": batch["row"]}
   experiment = types.SimpleNamespace(
     task=types.SimpleNamespace(predict=None),
+    inputs=None,
     evals={"val": Eval(data, {}, pictures=draw)},
   )
   images = Evaluator(experiment, execution).pictures(lambda which: ((), ()))

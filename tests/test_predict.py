@@ -18,9 +18,10 @@ from tests.programs.command import BLOBS, ROOT, call, stored, train
 from tests.programs.files import content, write_folder
 from vision_jax import outputs
 from vision_jax.core.execution import Jit, make_execution
-from vision_jax.data.transforms import decode, resize, to_float
+from vision_jax.data.transforms import decode, resize
 from vision_jax.errors import UserError
 from vision_jax.experiment import Predict
+from vision_jax.ops.inputs import normalize
 from vision_jax.predict import MaskWriter, predict_folder
 
 pytestmark = pytest.mark.xdist_group("predict")
@@ -162,9 +163,9 @@ def test_what_fills_a_batch_is_a_picture(tmp_path, pictures):
     return {"darkest": float(row["logits"][0])}
 
   write.close = lambda: None
-  how = Predict([decode(), to_float()], (), lambda output, names: write)
+  how = Predict([decode()], (), lambda output, names: write)
   predict_folder(
-    types.SimpleNamespace(task=Darkest(), predict=how),
+    types.SimpleNamespace(task=Darkest(), predict=how, inputs=normalize()),
     ({}, {}),
     make_execution("jit", ""),
     str(pictures[0]),

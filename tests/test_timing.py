@@ -124,7 +124,7 @@ def train(monkeypatch):
 
 
 class FakeExperiment:
-  task = optimizers = augment = ema = accumulate = best = None
+  task = optimizers = inputs = augment = ema = accumulate = best = None
   train_data = types.SimpleNamespace(shard=lambda *_: None)
 
 

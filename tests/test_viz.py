@@ -17,7 +17,7 @@ from vision_jax.viz.overlay import (
 )
 from vision_jax.viz.palette import colour_names, palette, readable_on
 from vision_jax.viz.panels import segmentation_panel
-from vision_jax.viz.pixels import denormalize, to_rgb
+from vision_jax.viz.pixels import to_rgb, to_unit
 
 RNG = np.random.default_rng(0)
 IMAGE = RNG.integers(0, 256, (40, 60, 3), dtype=np.uint8)
@@ -109,7 +109,7 @@ def test_masks_are_written_at_the_images_size(tmp_path):
 
 def test_a_panel_has_a_row_for_each_example_that_counts():
   batch = {
-    "image": np.stack([IMAGE / 255] * 4),
+    "image": np.stack([IMAGE] * 4),
     "target": np.stack([TARGET] * 4),
     "mask": np.array([0, 1, 1, 1]),
   }
@@ -121,12 +121,12 @@ def test_a_panel_has_a_row_for_each_example_that_counts():
   assert segmentation_panel(batch, guess, tuple("wxyz")).shape[1] == 280
 
 
-def test_denormalize_undoes_normalize():
-  mean, std = np.array([0.4, 0.5, 0.6]), np.array([0.2, 0.3, 0.1])
-  normalized = (IMAGE / 255 - mean) / std
-  np.testing.assert_array_equal(
-    to_rgb(denormalize(normalized, mean, std)), IMAGE
-  )
+def test_pixels_of_every_type_are_shown_alike():
+  for image in (IMAGE, IMAGE * np.uint16(257), IMAGE / 255):
+    np.testing.assert_array_equal(to_rgb(image), IMAGE)
+    np.testing.assert_allclose(to_unit(image), IMAGE / 255, rtol=1e-6)
+  strange = np.array([-1, 2, np.nan], np.float32)
+  np.testing.assert_array_equal(to_unit(strange), [0, 1, 0])
 
 
 @pytest.mark.parametrize(

@@ -270,4 +270,5 @@ def _first_batch(experiment: Experiment, execution: Jit) -> Mapping[str, Any]:
   loader = experiment.train_data.shard(jax.process_index(), jax.process_count())
   batch = loader.batch(0)
   execution.put(batch)
+  jax.eval_shape(experiment.inputs, batch)
   return batch

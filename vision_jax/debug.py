@@ -175,6 +175,7 @@ def _step(experiment: Any, config: Any, axis: str | None) -> Callable[..., Any]:
   return make_train_step(
     experiment.task,
     experiment.optimizers,
+    inputs=experiment.inputs,
     augment=experiment.augment,
     ema=experiment.ema,
     accumulate=config.accumulate,

@@ -11,7 +11,7 @@ import optax
 
 from vision_jax.core.checks import check_class_names
 from vision_jax.core.state import TrainState, create_state
-from vision_jax.core.types import Metric, Task
+from vision_jax.core.types import Inputs, Metric, Task, as_given
 from vision_jax.errors import UserError
 
 
@@ -25,8 +25,9 @@ class Eval:
     output: (params, stats, batch, key) -> what they measure; task.predict
       where it is None.
     weights: "raw", "ema" or both; averaged ones are logged as `eval/ema/...`.
-    pictures: (batch, outputs) of the first batch, on the host -> name -> image
-      (h, w, c) for TensorBoard, uint8 or float in [0, 1]; None shows none.
+    pictures: (batch, outputs) of the first batch, on the host and as the loader
+      gives it -> name -> image (h, w, c) for TensorBoard, uint8 or float in
+      [0, 1]; None shows none.
     costly: whether training measures it at its end alone; `--mode=eval` always
       does.
   """
@@ -44,7 +45,7 @@ class Predict:
   """How pictures from a user are predicted.
 
   Attributes:
-    transforms: make of an encoded picture the model's input.
+    transforms: make of an encoded picture what the loaders give.
     class_names: of the labels; () shows their numbers.
     writer: (output folder, class_names) -> `vision_jax.predict.Writer`; None
       tells the most likely classes.
@@ -67,6 +68,9 @@ class Experiment:
     optimizers: one for each net.
     train_data: a Loader.
     evals: name -> Eval.
+    inputs: batch -> batch, what every compiled step does first, in training,
+      evaluation and prediction: normalisation, of pixels that travel in their
+      source's type. Augmentation and task see batches after it.
     augment: (batch, key) -> batch inside the compiled step.
     ema: net -> decay of its averaged weights.
     predict: how to predict on pictures; None where it makes no sense.
@@ -78,6 +82,7 @@ class Experiment:
   optimizers: Mapping[str, optax.GradientTransformation]
   train_data: Any
   evals: Mapping[str, Eval]
+  inputs: Inputs = as_given
   augment: Callable[..., Any] | None = None
   ema: Mapping[str, float] = dataclasses.field(default_factory=dict)
   predict: Predict | None = None
@@ -109,11 +114,12 @@ class Experiment:
     return "ema" if "ema" in measured else "raw"
 
   def initial_state(self, key: jax.Array, batch: Any) -> TrainState:
-    """Initialises the state; `batch` gives shapes (arrays or structs).
+    """Initialises the state; `batch` gives the loader's shapes.
 
     Pure: run it compiled, or under `jax.eval_shape`.
     """
-    zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), batch)
+    zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), dict(batch))
+    zeros = self.inputs(zeros)
     if self.augment is not None:
       zeros = self.augment(zeros, key)
     return create_state(

@@ -170,7 +170,10 @@ def _draw(
 
 
 def _batch(start: int, size: int, labels: np.ndarray, shape: tuple[int, ...]):
-  """This process's slice of the batch of images from `start` on."""
+  """This process's slice of the batch of images from `start` on.
+
+  As the task sees it: its images give a shape and hold no pixels.
+  """
   local = size // jax.process_count()
   begin = start + jax.process_index() * local
   index = np.arange(begin, begin + local, dtype=np.int32)

@@ -46,12 +46,13 @@ def build(config):
   model = Autoencoder(
     ConvEncoder(config.latent, widths), ConvDecoder(shape, widths[::-1])
   )
-  train, test = unit_images(config, DIGIT_NAMES)
+  train, test, inputs = unit_images(config, DIGIT_NAMES)
   rate = warmup_cosine(config.lr, config.steps, warmup=config.warmup)
   return Experiment(
     task=Autoencoding(model, config.corruption, config.level),
     optimizers={"model": adamw(rate, weight_decay=0.0)},
     train_data=train,
+    inputs=inputs,
     evals={
       "test": Eval(
         test, {"latent": LatentNeighbours()}, pictures=reconstructions

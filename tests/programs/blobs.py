@@ -13,19 +13,20 @@ from vision_jax.data.arrays import ArraySource, NpzSource
 from vision_jax.data.folders import ImageFolder
 from vision_jax.data.loader import Loader
 from vision_jax.data.subsets import split_train
-from vision_jax.data.transforms import decode, normalize, resize
+from vision_jax.data.transforms import decode, resize
 from vision_jax.experiment import Eval, Experiment, Predict, base_config
 from vision_jax.layers.conv import Conv
 from vision_jax.layers.norm import BatchNorm
 from vision_jax.layers.stochastic import Dropout
 from vision_jax.metrics.classification import Accuracy
 from vision_jax.ops.augment import random_flip
+from vision_jax.ops.inputs import normalize
 from vision_jax.optim.optimizers import adamw, sgd
 from vision_jax.optim.schedules import warmup_cosine
 from vision_jax.tasks.classification import Classification
 
 CLASSES = ("red", "green", "blue", "grey")
-TO_INPUT = [normalize((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))]
+DECODED = [decode(3), resize((8, 8))]
 
 
 class Net(nn.Module):
@@ -80,18 +81,18 @@ def get_config(variant="full"):
 
 
 def build(config):
-  to_input = TO_INPUT
+  transforms = []
   if config.data_dir.endswith(".npz"):
     source = NpzSource(config.data_dir, None, len(CLASSES), CLASSES)
   elif config.data_dir:
     source = ImageFolder(config.data_dir)
-    to_input = [decode(3), resize((8, 8)), *TO_INPUT]
+    transforms = DECODED
   else:
     source = Blobs(config.examples + config.holdout, 0)
   train, val = split_train(source, config.holdout)
   loader = lambda source, **options: Loader(
     source,
-    to_input,
+    transforms,
     batch_size=config.batch_size,
     seed=config.seed,
     threads=config.threads or None,
@@ -104,6 +105,7 @@ def build(config):
   return Experiment(
     task=Classification(Net(config.width, config.dropout)),
     optimizers={"model": make(schedule)},
+    inputs=normalize((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
     augment=random_flip(),
     ema={"model": config.ema} if config.ema else {},
     train_data=loader(train),
@@ -115,5 +117,5 @@ def build(config):
       )
     },
     best=("val/accuracy", "max"),
-    predict=Predict([decode(3), resize((8, 8)), *TO_INPUT], CLASSES),
+    predict=Predict(DECODED, CLASSES),
   )

@@ -110,3 +110,23 @@ def create_state(
     ),
     bad_step=jnp.full((), -1, jnp.int32),
   )
+
+
+def average(state: TrainState, decays: Mapping[str, float]) -> Average:
+  """Moves the averages; the decay grows with the count, as in TensorFlow."""
+  old = state.ema
+  if not decays:
+    return old
+  warm = (1 + old.count) / (10 + old.count)
+
+  def move(net, tree, new_tree):
+    rate = 1 - jnp.minimum(decays[net], warm)
+    return jax.tree.map(
+      lambda a, x: a + (rate * (x - a)).astype(a.dtype), tree, new_tree
+    )
+
+  return Average(
+    params={n: move(n, x, state.params[n]) for n, x in old.params.items()},
+    stats={n: move(n, x, state.stats[n]) for n, x in old.stats.items()},
+    count=old.count + 1,
+  )

@@ -15,8 +15,17 @@ import optax
 
 from vision_jax.core.contract import check_stats, check_terms
 from vision_jax.core.mapped import mapped
-from vision_jax.core.state import Average, TrainState
-from vision_jax.core.types import Array, Batch, Mean, Metric, Objective, Task
+from vision_jax.core.state import TrainState, average
+from vision_jax.core.types import (
+  Array,
+  Batch,
+  Inputs,
+  Mean,
+  Metric,
+  Objective,
+  Task,
+  as_given,
+)
 from vision_jax.errors import UserError
 
 Augment = Callable[[Batch, Array], Batch]
@@ -27,6 +36,7 @@ def make_train_step(
   task: Task,
   optimizers: Mapping[str, optax.GradientTransformation],
   *,
+  inputs: Inputs = as_given,
   augment: Augment | None = None,
   ema: Mapping[str, float] | None = None,
   accumulate: int = 1,
@@ -42,7 +52,8 @@ def make_train_step(
   Args:
     task: objectives to descend, in order.
     optimizers: one for each net.
-    augment: (batch, key) -> batch, applied first, inside the compiled step.
+    inputs: batch -> batch, applied first, inside the compiled step.
+    augment: (batch, key) -> batch, applied next.
     ema: net -> decay of its averaged weights.
     accumulate: microbatches in a step. Microbatch j is the examples i with
       i % accumulate == j; the sum equals the whole batch's gradient, but
@@ -58,6 +69,7 @@ def make_train_step(
 
   @mapped(axis)
   def step(state, batch):
+    batch = inputs(batch)
     key = jax.random.fold_in(state.key, state.step)
     if augment is not None:
       batch = augment(batch, jax.random.fold_in(key, _AUGMENT))
@@ -79,7 +91,7 @@ def make_train_step(
         suffix = f"/{objective.net}" if several else ""
         logs |= terms | {"loss" + suffix: loss, "grad_norm" + suffix: norm}
         logs |= _learning_rate(new, objective.net, suffix)
-    new = new.replace(step=state.step + 1, ema=_average(new, ema))
+    new = new.replace(step=state.step + 1, ema=average(new, ema))
     return _keep_if(finite, new, state), logs
 
   return step
@@ -89,6 +101,7 @@ def make_eval_step(
   task: Task,
   metrics: Mapping[str, Metric],
   *,
+  inputs: Inputs = as_given,
   output: Callable[..., Any] | None = None,
   axis: str | None = None,
 ) -> Callable[..., Any]:
@@ -102,6 +115,7 @@ def make_eval_step(
   Args:
     task: gives the losses, and the outputs where `output` is None.
     metrics: name -> metric.
+    inputs: batch -> batch, applied first, as in training.
     output: (params, stats, batch, key) -> outputs that the metrics measure.
     axis: name of the mapped axis under `pmap`, else None.
   """
@@ -109,7 +123,7 @@ def make_eval_step(
 
   @mapped(axis)
   def step(params, stats, metric_states, batch, key):
-    sums, rows, means = {}, {}, {}
+    batch, sums, rows, means = inputs(batch), {}, {}, {}
     out = output(params, stats, batch, key) if metrics else None
     for name, metric in metrics.items():
       sums[name], rows[name] = metric.measure(metric_states[name], out, batch)
@@ -127,6 +141,7 @@ def make_eval_step(
 def make_predict_step(
   task: Task,
   *,
+  inputs: Inputs = as_given,
   output: Callable[..., Any] | None = None,
   axis: str | None = None,
 ) -> Callable[..., Any]:
@@ -137,6 +152,7 @@ def make_predict_step(
 
   Args:
     task: gives the outputs where `output` is None.
+    inputs: batch -> batch, applied first, as in training.
     output: (params, stats, batch, key) -> dict of outputs.
     axis: name of the mapped axis under `pmap`, else None.
   """
@@ -145,6 +161,7 @@ def make_predict_step(
   @mapped(axis)
   def step(params, stats, unused, batch, key):
     del unused
+    batch = inputs(batch)
     out = dict(output(params, stats, batch, key))
     return _gather(out | {k: batch[k] for k in ("index", "mask")}, axis)
 
@@ -269,26 +286,6 @@ def _descend(state, net, tx, grads, stats):
 def _learning_rate(state: TrainState, net: str, suffix: str):
   rate = optax.tree.get(state.opt_state[net], "learning_rate", None)
   return {} if rate is None else {"learning_rate" + suffix: rate}
-
-
-def _average(state: TrainState, decays: Mapping[str, float]) -> Average:
-  """Moves the averages; the decay grows with the count, as in TensorFlow."""
-  old = state.ema
-  if not decays:
-    return old
-  warm = (1 + old.count) / (10 + old.count)
-
-  def move(net, tree, new_tree):
-    rate = 1 - jnp.minimum(decays[net], warm)
-    return jax.tree.map(
-      lambda a, x: a + (rate * (x - a)).astype(a.dtype), tree, new_tree
-    )
-
-  return Average(
-    params={n: move(n, x, state.params[n]) for n, x in old.params.items()},
-    stats={n: move(n, x, state.stats[n]) for n, x in old.stats.items()},
-    count=old.count + 1,
-  )
 
 
 def _keep_if(finite: Array, new: TrainState, old: TrainState) -> TrainState:

@@ -16,6 +16,12 @@ import jax.numpy as jnp
 Array = jax.Array
 Batch = Mapping[str, Array]
 Nets = Mapping[str, Any]  # a pytree for each net's name
+Inputs = Callable[[Batch], Batch]  # of the loader -> of augmentation and task
+
+
+def as_given(batch: Batch) -> Batch:
+  """Returns the batch: inputs of a task that takes what the loader gives."""
+  return batch
 
 
 class Mean(NamedTuple):

@@ -83,7 +83,7 @@ class Assembly:
     shapes = self._template[1]
     out = {k: np.empty((b, *x.shape), x.dtype) for k, x in shapes.items()}
     out["mask"] = np.zeros(b, np.float32)
-    threads = self.threads or _cores()
+    threads = self.threads or cores()
     size = max(1, -(-len(indices) // (threads * _CHUNKS)))
     starts = range(0, len(indices), size)
     real = {k: x[: len(indices)] for k, x in out.items()}
@@ -157,7 +157,7 @@ class Assembly:
   @functools.cached_property
   def _pool(self) -> concurrent.futures.ThreadPoolExecutor:
     return concurrent.futures.ThreadPoolExecutor(
-      self.threads or _cores(), "vision_jax_data"
+      self.threads or cores(), "vision_jax_data"
     )
 
   @functools.cached_property
@@ -179,7 +179,8 @@ class Assembly:
     return first, {k: x[0] for k, x in last.items()}
 
 
-def _cores() -> int:
+def cores() -> int:
+  """Returns how many cores this process may use."""
   if hasattr(os, "sched_getaffinity"):
     return len(os.sched_getaffinity(0))
   return os.cpu_count() or 1

@@ -1,32 +1,42 @@
 """Small data sets, decoded once and kept in memory."""
 
+import concurrent.futures
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from vision_jax.data.assembly import cores
 from vision_jax.data.errors import DataError
 from vision_jax.data.source import Example
 from vision_jax.data.transforms import apply_all
+
+_PARTS = 4  # for each thread, so that threads finish together
 
 
 class InMemory:
   """Keeps a source's examples after deterministic transforms, all one shape.
 
-  Lazy: an example is read when a batch first needs it, so that the first step
-  starts at once and later epochs gather at the speed of memory.
+  Lazy: an example is read when a batch first needs it, by all threads together,
+  so that the first step starts at once and later epochs gather at the speed of
+  memory.
 
   Args:
     source: examples to read.
     transforms: (example, None) -> example, such as `decode`; random ones
       belong in the Loader.
+    threads: that read and transform; None or 0 is one for each core.
   """
 
   def __init__(
-    self, source: Any, transforms: Sequence[Callable[..., Example]] = ()
+    self,
+    source: Any,
+    transforms: Sequence[Callable[..., Example]] = (),
+    threads: int | None = None,
   ):
     self.source, self.transforms = source, tuple(transforms)
+    self._threads = threads or cores()
     self._lock = threading.Lock()
     self._arrays: dict[str, np.ndarray] | None = None
     self._filled: np.ndarray | None = None
@@ -65,8 +75,18 @@ class InMemory:
     if self._filled is not None:
       indices = indices[~self._filled[indices]]
     indices = np.unique(indices)
+    if self._arrays is None:  # the first one tells the shapes
+      self._read(indices[:1])
+      indices = indices[1:]
     if not len(indices):
       return
+    parts = np.array_split(indices, min(_PARTS * self._threads, len(indices)))
+    if self._threads == 1:
+      parts = [indices]
+    with concurrent.futures.ThreadPoolExecutor(self._threads) as pool:
+      list(pool.map(self._read, parts))  # raises the first part's error
+
+  def _read(self, indices: np.ndarray) -> None:
     for i, example in zip(indices, self.source.read(indices), strict=True):
       self._store(int(i), apply_all(self.transforms, example, None))
 

@@ -113,46 +113,6 @@ def resize(size: int | tuple[int, int], method: str = "bilinear") -> Transform:
   return apply
 
 
-def normalize(mean: Sequence[float], std: Sequence[float]) -> Transform:
-  """Makes `image` float32, (image - mean) / std; batched.
-
-  `mean` and `std` are per channel, of pixels in [0,1]; uint8 is divided by 255
-  first, floats are taken as they are.
-  """
-  mean, std = (np.asarray(x, np.float32).reshape(-1) for x in (mean, std))
-  if mean.shape != std.shape or (std <= 0).any():
-    raise DataError(
-      f"normalize: got mean {mean} and std {std}; expected as many of both, "
-      "and a positive std."
-    )
-
-  def apply(example: Example, rng: np.random.Generator | None) -> Example:
-    del rng
-    image = decoded(example, "normalize")
-    if len(mean) not in (1, image.shape[-1]):
-      raise DataError(
-        f"normalize: {name_of(example)} has {image.shape[-1]} channels; "
-        f"expected {len(mean)}, as mean and std. Check decode(channels=...)."
-      )
-    if image.dtype != np.uint8 and not np.issubdtype(image.dtype, np.floating):
-      raise DataError(
-        f"normalize: {name_of(example)} is of the type {image.dtype}; expected "
-        "uint8, or floats in [0, 1]: other types do not say what white is."
-      )
-    one = np.float32(255 if image.dtype == np.uint8 else 1)
-    out = np.multiply(image, 1 / (one * std), dtype=np.float32)
-    out -= mean / std
-    return example | {"image": out}
-
-  apply.batched = True
-  return apply
-
-
-def to_float() -> Transform:
-  """Makes `image` float32 in [0,1]; batched."""
-  return normalize([0.0], [1.0])
-
-
 def to_array(example: Example, channels: int) -> np.ndarray:
   """Returns the image decoded, with the number of channels checked."""
   image = example["image"]

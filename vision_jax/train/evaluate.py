@@ -119,7 +119,10 @@ class Evaluator:
     key = f"{name} pictures"
     if key not in self._steps:
       step = make_predict_step(
-        self._experiment.task, output=data.output, axis=self._execution.axis
+        self._experiment.task,
+        inputs=self._experiment.inputs,
+        output=data.output,
+        axis=self._execution.axis,
       )
       self._steps[key] = self._execution.eval_step(step)
     batch = next(iter(self._loader(data).epoch()))
@@ -165,6 +168,7 @@ class Evaluator:
     return make_eval_step(
       self._experiment.task,
       data.metrics,
+      inputs=self._experiment.inputs,
       output=data.output,
       axis=self._execution.axis,
     )

@@ -36,6 +36,7 @@ def fit(experiment: Any, *, steps: int, seed: int = 0) -> tuple[Any, Any]:
     make_train_step(
       experiment.task,
       experiment.optimizers,
+      inputs=experiment.inputs,
       augment=experiment.augment,
       ema=experiment.ema,
     ),

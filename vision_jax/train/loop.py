@@ -102,6 +102,7 @@ class Training:
     return make_train_step(
       self.experiment.task,
       self.experiment.optimizers,
+      inputs=self.experiment.inputs,
       augment=self.experiment.augment,
       ema=self.experiment.ema,
       accumulate=self.config.accumulate,

@@ -6,7 +6,6 @@ import numpy as np
 
 from vision_jax.viz.grid import grid
 from vision_jax.viz.overlay import side_by_side, with_legend
-from vision_jax.viz.pixels import denormalize
 
 
 def segmentation_panel(
@@ -14,19 +13,16 @@ def segmentation_panel(
   target: np.ndarray,
   class_names: Sequence[str],
   *,
-  mean: Sequence[float] = (0.0,),
-  std: Sequence[float] = (1.0,),
   number: int = 4,
   ignore: int | None = 255,
 ) -> np.ndarray:
   """Returns rows of image, truth and prediction with a legend, (h w 3) uint8.
 
   Args:
-    batch: `image` (b, h, w, c), normalised, and `target` and `mask` if it has
-      them; examples of mask 0 are left out.
+    batch: `image` (b, h, w, c), not normalised, and `target` and `mask` if it
+      has them; examples of mask 0 are left out.
     target: (b, h, w) predicted labels.
     class_names: of the labels.
-    mean, std: what the images were normalised with.
     number: of examples at most, the batch's first.
     ignore: the label that is no class.
 
@@ -38,7 +34,7 @@ def segmentation_panel(
   truth = batch.get("target")
   rows = [
     side_by_side(
-      denormalize(batch["image"][i], mean, std),
+      np.asarray(batch["image"][i]),
       None if truth is None else np.asarray(truth[i]),
       np.asarray(target[i]),
       len(class_names),

@@ -1,7 +1,5 @@
 """Images of any kind as (h w 3) uint8 RGB, for drawing on."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from vision_jax.errors import UserError
@@ -11,8 +9,7 @@ def to_rgb(image: np.ndarray) -> np.ndarray:
   """Returns a new (h w 3) uint8 array of one image.
 
   Args:
-    image: (h w), (h w 1) or (h w 3); uint8, or floats in [0, 1], which are
-      clipped.
+    image: (h w), (h w 1) or (h w 3); see `to_unit`.
 
   Raises:
     UserError: for another shape.
@@ -26,14 +23,19 @@ def to_rgb(image: np.ndarray) -> np.ndarray:
       "(h, w, 3)."
     )
   if image.dtype != np.uint8:
-    image = np.round(np.clip(np.nan_to_num(image), 0, 1) * 255)
+    image = np.round(to_unit(image) * 255)
   return np.ascontiguousarray(
     np.broadcast_to(image, (*image.shape[:2], 3)), np.uint8
   ).copy()
 
 
-def denormalize(
-  image: np.ndarray, mean: Sequence[float], std: Sequence[float]
-) -> np.ndarray:
-  """Undoes `normalize`: floats in [0, 1] again, (..., c)."""
-  return np.asarray(image) * np.asarray(std) + np.asarray(mean)
+def to_unit(image: np.ndarray) -> np.ndarray:
+  """Returns pixels as floats in [0, 1].
+
+  Args:
+    image: any shape; uint8, uint16, or floats in [0, 1], which are clipped.
+  """
+  image = np.asarray(image)
+  if image.dtype in (np.uint8, np.uint16):
+    return image / np.float32(np.iinfo(image.dtype).max)
+  return np.clip(np.nan_to_num(image), 0, 1)
