@@ -18,6 +18,7 @@ from tests.programs.command import BLOBS, ROOT, call, stored, train
 from tests.programs.files import content, write_folder
 from vision_jax import outputs
 from vision_jax.core.execution import Jit, make_execution
+from vision_jax.core.types import as_given
 from vision_jax.data.transforms import decode, resize
 from vision_jax.errors import UserError
 from vision_jax.experiment import Predict
@@ -217,6 +218,7 @@ def test_pictures_of_one_name_have_masks_and_overlays_of_their_own(tmp_path):
     Image.fromarray(image).save(tmp_path / "in" / name)
   experiment = types.SimpleNamespace(
     task=Half(),
+    inputs=as_given,
     predict=Predict([decode(3), resize((8, 8))], (), MaskWriter),
   )
   write = lambda: predict_folder(
