@@ -11,6 +11,7 @@ import pathlib
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
 
 from vision_jax.train.log import machine
 
@@ -70,8 +71,11 @@ def hardware() -> dict:
   }
 
 
-def probe() -> dict:
+def probe(variables: Mapping[str, str] | None = None) -> dict:
   """Returns `hardware()` of a child process.
+
+  Args:
+    variables: added to those of the environment.
 
   Raises:
     RuntimeError: jax does not start; the message holds its last lines.
@@ -81,7 +85,11 @@ def probe() -> dict:
     capture_output=True,
     text=True,
     cwd=ROOT,
-    env={**os.environ, "XLA_PYTHON_CLIENT_PREALLOCATE": "false"},
+    env={
+      **os.environ,
+      "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+      **(variables or {}),
+    },
   )
   if done.returncode:
     tail = "\n".join(done.stderr.splitlines()[-5:])

@@ -1,12 +1,17 @@
-"""Speed: models, the loop, the input pipeline and metrics, on this machine.
+"""Speed: models, whole steps, the loop, input and metrics, on this machine.
 
   python -m benchmarks.speed --models=resnet50,vit_s16 --batch_sizes=8,32 \
       --output=OUT
+  python -m benchmarks.speed --rows=models --output=OUT \
+      --configs=configs/detection/bccd_detr.py,configs/generation/cifar10_ddpm.py
 
-On a CPU each model is timed with our tuning (allocator, XLA option, fast forms)
-and without, in turns A B A B within one run; the ratio is that of the two
-rates, its range that of the turns. Rows: a model trains or infers at a batch
-size, `loop/overhead`, `input/in_memory`, `input/decode_crop`, `metrics/...` and
+A model, by its short name, trains by plain SGD or infers; a config runs its
+whole step (augmentation, losses, matching, optimizer, averages) on made-up
+data, and takes --config.KEY=VALUE. On a CPU each is timed with our tuning
+(allocator, XLA option, fast forms) and without, in turns A B A B within one
+run; the ratio is that of the two rates, its range that of the turns. The host
+dispatches 20 steps ahead, and a time is the mean of such a block. Other rows:
+`loop/overhead`, `input/in_memory`, `input/decode_crop`, `metrics/...` and
 `matching/...`. Writes results.jsonl and report.md.
 """
 
@@ -15,6 +20,7 @@ import contextlib
 import datetime
 import json
 import pathlib
+import re
 import shlex
 import statistics
 import subprocess
@@ -23,7 +29,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from benchmarks import environment, speed_table
-from benchmarks.peaks import utilisation
 from vision_jax.errors import UserError
 
 TURN_SECONDS = 4.0  # of one variant, before it is the other one's turn
@@ -64,14 +69,15 @@ def _command(argv: Sequence[str]) -> str:
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
   parser = argparse.ArgumentParser(
-    prog="python -m benchmarks.speed", description=__doc__
+    prog="python -m benchmarks.speed", description=__doc__, allow_abbrev=False
   )
   names = lambda text: [name for name in text.split(",") if name]
-  parser.add_argument("--models", type=names, default=["resnet20", "vit_ti4"])
+  parser.add_argument("--models", type=names)
+  parser.add_argument("--configs", type=names, default=[])
   parser.add_argument(
     "--batch_sizes",
     type=lambda text: [int(n) for n in names(text)],
-    default=[64],
+    help="64 for models, and a config's own, where not given",
   )
   parser.add_argument("--output", default="out/speed")
   parser.add_argument("--dtype", default="float32", help="to compute in")
@@ -83,32 +89,86 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     default=list(KINDS),
     help=f"kinds of rows: {', '.join(KINDS)}",
   )
-  options = parser.parse_args(argv)
+  options, rest = parser.parse_known_args(argv)
+  if options.models is None:
+    options.models = [] if options.configs else ["resnet20", "vit_ti4"]
+  try:
+    options.overrides = _overrides(rest)
+    _check(options)
+  except ValueError as error:
+    parser.error(str(error))
+  return options
+
+
+def _overrides(words: Sequence[str]) -> dict[str, str]:
+  """Reads --config.KEY=VALUE."""
+  found = {}
+  for word in words:
+    match = re.fullmatch(r"--config\.([\w.]+)=(.*)", word, re.DOTALL)
+    if not match:
+      raise UserError(
+        f"got {word!r}; expected one of the flags that --help lists, or "
+        "--config.KEY=VALUE."
+      )
+    found[match[1]] = match[2]
+  return found
+
+
+def _check(options: Any) -> None:
+  """Refuses what there is not, before the first measurement."""
+  from vision_jax import recipe
   from vision_jax.models import listing
 
-  try:
-    for name in options.models:
-      if not listing.find(name).classifies:
-        known = [key for key, x in listing.MODELS.items() if x.classifies]
-        raise UserError(f"got {name!r}; expected one of {', '.join(known)}.")
-  except ValueError as error:
-    parser.error(f"--models: {error}")
+  known = [name for name, x in listing.MODELS.items() if x.classifies]
+  for name in options.models:
+    if name not in known:
+      raise UserError(
+        f"--models: got {name!r}; expected one of {', '.join(known)}. Other "
+        "models are timed by their config: --configs=PATH."
+      )
+  for name in options.configs:
+    recipe.load(name, options.overrides, resolve=False)
+  if options.overrides and not options.configs:
+    raise UserError("--config.KEY=VALUE: expected --configs=PATH beside it.")
+  if options.configs and options.mode != "train":
+    raise UserError("--mode: got infer with --configs; a config trains.")
   if unknown := set(options.rows) - set(KINDS):
-    parser.error(f"--rows: got {sorted(unknown)}; expected {', '.join(KINDS)}")
-  return options
+    raise UserError(
+      f"--rows: got {sorted(unknown)}; expected {', '.join(KINDS)}."
+    )
 
 
 def _rows(options: Any, hardware: dict) -> Iterator[dict[str, Any]]:
   if "models" in options.rows:
-    for model in options.models:
-      for batch_size in options.batch_sizes:
-        yield model_row(model, batch_size, options, hardware["platform"])
+    for name, arguments in _targets(options):
+      yield _step_row(name, arguments, options.turns, hardware["platform"])
   if "loop" in options.rows:
     yield from _child("benchmarks.speed_loop")
   if "input" in options.rows:
     yield from _child("benchmarks.speed_input")
   if "metrics" in options.rows:
     yield from _child("benchmarks.speed_metrics")
+
+
+def _targets(options: Any) -> Iterator[tuple[str, list[str]]]:
+  """What is timed: a row's name without its size, and the arguments."""
+  for model in options.models:
+    for size in options.batch_sizes or [64]:
+      yield (
+        f"{model}/{options.mode}",
+        [
+          *(f"--model={model}", f"--batch_size={size}"),
+          *(f"--dtype={options.dtype}", f"--mode={options.mode}"),
+        ],
+      )
+  changed = "".join(f"/{k}={v}" for k, v in options.overrides.items())
+  for config in options.configs:
+    for size in options.batch_sizes or [None]:
+      words = [f"--config={config}"]
+      words.append(f"--overrides={json.dumps(options.overrides)}")
+      words += [f"--batch_size={size}"] if size else []
+      short = pathlib.PurePath(config).name.replace(".py", "")
+      yield f"{short}{changed}/step", words
 
 
 def _child(module: str) -> Iterator[dict[str, Any]]:
@@ -124,65 +184,56 @@ def _child(module: str) -> Iterator[dict[str, Any]]:
     yield json.loads(text)
 
 
-def model_row(
-  model: str, batch_size: int, options: Any, platform: str
+def _step_row(
+  name: str, arguments: Sequence[str], turns: int, platform: str
 ) -> dict[str, Any]:
-  """Times one model at one batch size, on a CPU with and without tuning."""
+  """Times one compiled step, on a CPU with and without tuning."""
+  from benchmarks.steps import mfu, rates
+
   variants = ("auto", "off") if platform == "cpu" else ("auto",)
   with contextlib.ExitStack() as stack:
     workers = {
-      tuning: stack.enter_context(_Worker(model, batch_size, tuning, options))
-      for tuning in variants
+      variant: stack.enter_context(_Worker(arguments, variant))
+      for variant in variants
     }
-    taken: dict[str, list[list[float]]] = {v: [] for v in variants}
-    for _ in range(options.turns):
+    taken: dict[str, list[dict]] = {v: [] for v in variants}
+    for _ in range(turns):
       for variant, worker in workers.items():
         taken[variant].append(worker.turn())
     tuned = workers["auto"]
-    seconds = [s for turn in taken["auto"] for s in turn]
-    row = {
-      "row": f"{model}/{options.mode}/b{batch_size}",
-      "dtype": options.dtype,
-      **_rates(seconds, batch_size),
-      **tuned.about,
-      "peak_bytes": tuned.peak_bytes,
-      "turns": options.turns,
-    }
-  row["mfu"] = utilisation(
-    row["flops_per_step"],
-    row["step_p50_ms"],
-    row["device_kind"],
-    row["devices"],
-  )
+  size = tuned.about["batch_size"]
+  row = {
+    "row": f"{name}/b{size}",
+    **rates(_together(taken["auto"]), size),
+    **tuned.about,
+    "peak_bytes": tuned.peak_bytes,
+    "turns": turns,
+  }
+  row["mfu"] = mfu(row)
   if "off" in taken:
     row["turn_ms"] = {
-      v: [1e3 * statistics.median(t) for t in taken[v]] for v in variants
+      v: [1e3 * statistics.median(t["seconds"]) for t in taken[v]]
+      for v in variants
     }
-    plain = [s for turn in taken["off"] for s in turn]
-    row["plain_images_per_s"] = _rates(plain, batch_size)["images_per_s"]
+    plain = rates(_together(taken["off"]), size)
+    row["plain_images_per_s"] = plain["images_per_s"]
   return row
 
 
-def _rates(seconds: Sequence[float], batch_size: int) -> dict[str, float]:
-  ordered = sorted(seconds)
-  p95 = ordered[min(len(ordered) - 1, round(0.95 * (len(ordered) - 1)))]
-  p50 = statistics.median(ordered)
+def _together(turns: Sequence[dict]) -> dict[str, list[float]]:
   return {
-    "images_per_s": batch_size / p50,
-    "step_p50_ms": 1e3 * p50,
-    "step_p95_ms": 1e3 * p95,
+    name: [x for turn in turns for x in turn[name]]
+    for name in ("seconds", "dispatch")
   }
 
 
 class _Worker:
   """A process of `benchmarks.speed_model`, compiled and warm."""
 
-  def __init__(self, model: str, batch_size: int, tuning: str, options: Any):
+  def __init__(self, arguments: Sequence[str], tuning: str):
     command = [sys.executable, "-m", "benchmarks.speed_model"]
-    command += [f"--model={model}", f"--batch_size={batch_size}"]
-    command += [f"--tuning={tuning}", f"--dtype={options.dtype}"]
     self._process = subprocess.Popen(
-      [*command, f"--mode={options.mode}"],
+      [*command, *arguments, f"--tuning={tuning}"],
       stdin=subprocess.PIPE,
       stdout=subprocess.PIPE,
       text=True,
@@ -191,19 +242,19 @@ class _Worker:
     self.about = self._answer()
     self.peak_bytes = None
     self._run(1)
-    first = statistics.median(self._run(LEAST_STEPS))
+    first = statistics.median(self._run(LEAST_STEPS)["seconds"])
     self._steps = max(LEAST_STEPS, round(TURN_SECONDS / first))
 
-  def turn(self) -> list[float]:
-    """Returns the seconds of each step of one turn."""
+  def turn(self) -> dict[str, list[float]]:
+    """Returns `seconds` a step and `dispatch` of the blocks of one turn."""
     return self._run(self._steps)
 
-  def _run(self, steps: int) -> list[float]:
+  def _run(self, steps: int) -> dict[str, list[float]]:
     self._process.stdin.write(f"{steps}\n")
     self._process.stdin.flush()
     answer = self._answer()
     self.peak_bytes = answer["peak_bytes"]
-    return answer["seconds"]
+    return answer
 
   def _answer(self) -> dict[str, Any]:
     text = self._process.stdout.readline()

@@ -1,4 +1,4 @@
-"""A process that trains one model on random images and times it on demand.
+"""A process that runs one compiled step on made-up batches, timed on demand.
 
 `benchmarks.speed` starts one for each variant and lets them run in turn: after
 one JSON line about compiling, each line read from stdin runs that many steps
@@ -11,7 +11,6 @@ import contextlib
 import json
 import os
 import sys
-import time
 
 from vision_jax import tuning
 
@@ -19,8 +18,10 @@ from vision_jax import tuning
 def main() -> None:
   """Compiles, then serves turns until stdin ends."""
   parser = argparse.ArgumentParser(description=__doc__)
-  parser.add_argument("--model", required=True)
-  parser.add_argument("--batch_size", type=int, required=True)
+  parser.add_argument("--model", default="", help="by its short name")
+  parser.add_argument("--config", default="", help="or a config's whole step")
+  parser.add_argument("--overrides", type=json.loads, default={})
+  parser.add_argument("--batch_size", type=int)
   parser.add_argument("--dtype", default="float32")
   parser.add_argument("--mode", choices=("train", "infer"), default="train")
   parser.add_argument("--tuning", choices=("auto", "off"), default="auto")
@@ -30,50 +31,54 @@ def main() -> None:
     os.environ["VISION_JAX_CPU_FORMS"] = "off"
   else:
     tuning.tune_allocator()
-    if not options.model.startswith("vit"):
+    if _convolutional(options):
       tuning.tune_convolutions()
   with contextlib.redirect_stdout(sys.stderr):
-    turn, about = _prepare(options)
-    print(json.dumps(about), file=answers, flush=True)
+    from benchmarks.steps import Running
+    from vision_jax.train.timing import peak_bytes
+
+    running = Running(_program(options))
+    print(json.dumps(running.about), file=answers, flush=True)
     for line in sys.stdin:
-      print(json.dumps(turn(int(line))), file=answers, flush=True)
+      answer = running.blocks(int(line)) | {"peak_bytes": peak_bytes()}
+      print(json.dumps(answer), file=answers, flush=True)
 
 
-def _prepare(options):
-  """Returns turn(steps) -> seconds of each step, and what compiling told."""
-  import jax
+def _convolutional(options):
+  if options.model:
+    return not options.model.startswith("vit")
+  from vision_jax import recipe
 
+  loaded = recipe.load(options.config, options.overrides, resolve=False)
+  return loaded.config.convolutional
+
+
+def _program(options):
+  if options.config:
+    from benchmarks import steps
+
+    size = options.batch_size
+    sized = {"batch_size": str(size)} if size else {}
+    return steps.of_config(options.config, options.overrides | sized)
+  return _of_model(options)
+
+
+def _of_model(options):
+  from benchmarks.steps import Program
   from vision_jax.core.execution import Jit
   from vision_jax.models import count, listing
-  from vision_jax.train.timing import Compilation, peak_bytes
 
   entry = listing.find(options.model)
   model = entry.make(dtype=options.dtype)
   execution = Jit()
   batch = execution.put(_batch(entry.shape(options.batch_size)))
   build = {"train": _training, "infer": _inference}[options.mode]
-  fn, step, state = build(model, batch, execution)
+  fn, compilable, state = build(model, batch, execution)
   flops = count.flops(fn, state, batch)
-  compiled = Compilation(step, state, batch, devices=execution.devices)
-  held = [state]
-
-  def turn(steps: int) -> dict:
-    seconds = []
-    for _ in range(steps):
-      start = time.perf_counter()
-      held[0], out = compiled.step(held[0], batch)
-      jax.block_until_ready(out)
-      seconds.append(time.perf_counter() - start)
-    return {"seconds": seconds, "peak_bytes": peak_bytes()}
-
-  about = {
-    "compile_s": compiled.figures["time/compile_s"],
-    "compile_cached": bool(compiled.figures["time/compile_cached"]),
-    "flops_per_step": flops,
-    "device_kind": jax.devices()[0].device_kind,
-    "devices": execution.devices,
-  }
-  return turn, about
+  return Program(
+    *(fn, compilable, state, batch),
+    *(options.batch_size, execution.devices, flops),
+  )
 
 
 def _batch(shape):
@@ -89,7 +94,7 @@ def _batch(shape):
 
 
 def _training(model, batch, execution):
-  """A training step with SGD and momentum, its compiled form, and a state."""
+  """A training step with SGD and momentum, what compiles it, and a state."""
   import jax
 
   from vision_jax.core.state import create_state
@@ -101,11 +106,11 @@ def _training(model, batch, execution):
   key = jax.random.key(0)
   state = execution.init(lambda: create_state(task, txs, key, batch))
   step = make_train_step(task, txs)
-  return step, execution.train_step(step, state), state
+  return step, lambda: execution.train_step(step, state), state
 
 
 def _inference(model, batch, execution):
-  """The forward pass, its compiled form, and the weights."""
+  """The forward pass, what compiles it, and the weights."""
   import jax
 
   make = lambda: model.init(jax.random.key(0), batch["image"], train=False)
@@ -114,7 +119,7 @@ def _inference(model, batch, execution):
   def step(weights, batch):
     return weights, model.apply(weights, batch["image"], train=False)
 
-  return step, jax.jit(step), weights
+  return step, lambda: jax.jit(step), weights
 
 
 if __name__ == "__main__":

@@ -6,7 +6,9 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from tests.programs.lowering import pretend
 from vision_jax.core.forms import cpu_forms
+from vision_jax.layers.attention import attend
 from vision_jax.models import count, listing
 from vision_jax.models.__main__ import main
 
@@ -97,6 +99,24 @@ def test_a_convolutions_gradients_cost_what_it_does(groups, stride):
   for argument in (0, 1):
     grad = jax.grad(lambda *args: convolve(*args).sum(), argument)
     assert count.flops(grad, x, w) == 2 * forward
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_attention_costs_the_same_by_cudnn(masked):
+  shape = (2, 64, 2, 32)
+  args = [jax.ShapeDtypeStruct(shape, jnp.bfloat16)] * 3
+  mask = jnp.ones((2, 1, 1, 64), bool) if masked else None
+  loss = lambda *qkv: attend(*qkv, mask).astype(jnp.float32).sum()
+  product = 2 * 2 * 2 * 64 * 64 * 32
+  for argnums, products in ((None, 2), ((0, 1, 2), 6)):
+    # A new function each time: what was traced before is remembered.
+    fn = lambda *a, n=argnums: (jax.grad(loss, n) if n else loss)(*a)
+    here = count.flops(lambda *a, fn=fn: fn(*a), *args)
+    with pretend("gpu"):
+      program = jax.make_jaxpr(lambda *a, fn=fn: fn(*a))(*args)
+      there = count.flops(lambda *a, fn=fn: fn(*a), *args)
+    assert "dot_product_attention" in str(program)
+    assert here == there == products * product
 
 
 def test_the_command_lists_models(capsys):

@@ -1,5 +1,7 @@
 """The metric rows of the speed benchmark run, and measure what they say."""
 
+import json
+
 import pytest
 
 from benchmarks import speed, speed_metrics, speed_table
@@ -47,7 +49,33 @@ def test_a_duration_has_a_unit():
   assert speed_table.figures(row) == "2.00 s, best 1.50 s, CPU 50.00 ms (w)"
 
 
-def test_a_model_that_is_no_classifier_is_refused(capsys):
-  with pytest.raises(SystemExit):
-    speed.main(["--models=unet"])
-  assert "got 'unet'; expected one of mlp" in capsys.readouterr().err
+GAN = "configs/generation/digits_gan.py:tiny"
+
+
+@pytest.mark.parametrize(
+  ("words", "message"),
+  [
+    (["--models=unet"], "got 'unet'; expected one of mlp"),
+    ([f"--configs={GAN}", "--config.widht=8"], "did you mean --config.width"),
+    (["--configs=configs/generation/digit_gan.py"], "digits_gan.py"),
+    (["--config.width=8"], "expected --configs=PATH beside it"),
+    ([f"--configs={GAN}", "--mode=infer"], "a config trains"),
+    (["--config=x"], "got '--config=x'; expected one of the flags"),
+    (["--rows=loops"], "--rows: got ['loops']; expected models"),
+  ],
+)
+def test_what_cannot_be_timed_is_refused(words, message, capsys):
+  with pytest.raises(SystemExit) as left:
+    speed.main(words)
+  assert left.value.code == 2 and message in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_config_is_timed_by_its_whole_step(tmp_path):
+  words = [f"--configs={GAN}", "--config.width=4", "--batch_sizes=8"]
+  words += ["--rows=models", "--turns=1", f"--output={tmp_path}"]
+  assert speed.main(words) == 0
+  (row,) = map(json.loads, (tmp_path / "results.jsonl").open())
+  assert row["row"] == "digits_gan:tiny/width=4/step/b8"
+  assert row["images_per_s"] > 0 and row["flops_per_step"] > 0
+  assert row["plain_images_per_s"] > 0 and row["dispatch_ms"] > 0

@@ -74,6 +74,8 @@ def _count_equation(equation: Any) -> int:
     return _dot(equation)
   if name == "conv_general_dilated":
     return _convolution(equation)
+  if name in _ATTENTION:
+    return _ATTENTION[name] * _attention(equation)
   inner = [_count(jaxpr) for jaxpr in _inner(equation.params)]
   if name == "cond":
     return max(inner)
@@ -87,6 +89,20 @@ def _inner(params: dict[str, Any]) -> Iterator[Any]:
       item = getattr(item, "jaxpr", item)
       if hasattr(item, "eqns"):
         yield item
+
+
+# cuDNN's fused attention multiplies without saying so: two products forwards,
+# and the four that XLA's gradient has; what it computes again is not counted.
+_ATTENTION = {
+  "dot_product_attention_fwd_wrapper": 2,
+  "dot_product_attention_bwd_wrapper": 4,
+}
+
+
+def _attention(equation: Any) -> int:
+  """The FLOPs of one product of (b, q, m, d) and (b, l, m, d)."""
+  query, key = (v.aval.shape for v in equation.invars[:2])
+  return 2 * math.prod(query) * key[1]
 
 
 def _dot(equation: Any) -> int:

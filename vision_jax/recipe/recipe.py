@@ -87,10 +87,13 @@ def load(
   name: str,
   overrides: Mapping[str, str] | None = None,
   source: str | None = None,
+  *,
+  resolve: bool = True,
 ) -> Recipe:
   """Loads "PATH" or "PATH:VARIANT" and applies overrides given as text.
 
-  `source` is a file's text to use in place of the one at PATH.
+  `source` is a file's text to use in place of the one at PATH. Without
+  `resolve` what the data say is not asked: the data need not be there.
 
   Raises:
     UserError: if the file is missing or is no config, or an override names no
@@ -104,7 +107,7 @@ def load(
   path = config_file.canonical(path)
   config = config_file.values(module, variant, path)
   override(config, overrides or {})
-  if hasattr(module, "resolve"):
+  if resolve and hasattr(module, "resolve"):
     module.resolve(config)
     override(config, {})  # what it has filled in is checked too
   return Recipe(path, variant, source, config, module)

@@ -1,0 +1,29 @@
+"""How fast the loader decodes JPEGs, by the number of its threads."""
+
+import pathlib
+import tempfile
+from typing import Any
+
+from benchmarks import speed_input
+from benchmarks.accelerator.states import NotHere
+from vision_jax.train import machine
+
+
+def measure(name: str, *, size: str, **_: Any) -> dict[str, Any]:
+  """Returns examples a second with so many threads: jpeg_N_threads."""
+  threads, tiny = int(name.split("_")[1]), size == "tiny"
+  cores = machine.cpu_count()
+  if threads > cores and not tiny:
+    raise NotHere(f"{threads} threads need as many cores; here are {cores}")
+  with tempfile.TemporaryDirectory() as folder:
+    bytes_each = speed_input.write_images(
+      pathlib.Path(folder), 16 if tiny else 512
+    )
+    batches = speed_input.ours(folder, threads, 8 if tiny else 128)
+    rate = speed_input.measure(batches, 0.2 if tiny else 5.0)
+  return {
+    "examples_per_s": rate,
+    "threads": threads,
+    "cores": cores,
+    "image": f"{speed_input.HEIGHT}x{speed_input.WIDTH}, {bytes_each} bytes",
+  }

@@ -1,0 +1,142 @@
+"""Both forms of each operation, with its gradient, in turns in one process."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from benchmarks.accelerator.timing import in_turns, medians
+from vision_jax.core.forms import FORMS, form, use_forms
+from vision_jax.layers.conv import convolve, max_pool
+from vision_jax.layers.dense import linear
+from vision_jax.layers.upsample import transposed
+from vision_jax.ops.augment import rand_augment
+from vision_jax.ops.augment.tables import histogram
+from vision_jax.ops.matching import match
+
+Draw = Callable[..., jax.Array]
+
+
+def measure(name: str, *, size: str, **_: Any) -> dict[str, Any]:
+  """Times the operation NAME, or OPERATION_KIND for one of several shapes.
+
+  Returns:
+    `turn_ms` of each form, their medians `ms`, and this backend's `default`.
+  """
+  operation = name if name in FORMS else name.rpartition("_")[0]
+  tiny = size == "tiny"
+  fn, args = _CASES[name](tiny)
+  functions = {}
+  for which in FORMS[operation]:
+    with use_forms(**{operation: which}):
+      functions[which] = jax.jit(lambda *a: fn(*a)).lower(*args).compile()
+  times = in_turns(
+    functions, args, turns=2 if tiny else 5, calls=3 if tiny else 20
+  )
+  return {
+    "operation": operation,
+    "shapes": [list(x.shape) for x in jax.tree.leaves(args)],
+    "dtype": str(jax.tree.leaves(args)[0].dtype),
+    "default": form(operation),
+    "turn_ms": times,
+    "ms": medians(times),
+  }
+
+
+def _draw(tiny: bool, *shapes: tuple[int, ...]) -> tuple[jax.Array, ...]:
+  """Arrays of normal numbers, in bf16; tiny ones in float32."""
+  dtype = jnp.float32 if tiny else jnp.bfloat16
+  keys = jax.random.split(jax.random.key(0), len(shapes))
+  return tuple(
+    jax.random.normal(k, s, dtype) for k, s in zip(keys, shapes, strict=True)
+  )
+
+
+def _with_gradient(fn, args):
+  """fn's value and its gradients by all arguments, in one function."""
+
+  def both(*args):
+    out, pull = jax.vjp(fn, *args)
+    return out, pull(jnp.ones_like(out))
+
+  return both, args
+
+
+def _transposed(tiny):
+  b, h, w, c, d = (2, 6, 8, 8, 4) if tiny else (8, 90, 120, 256, 128)
+  args = _draw(tiny, (b, h, w, c), (2, 2, c, d))
+  return _with_gradient(lambda x, k: transposed(x, k, 2), args)
+
+
+def _transposed_4x4(tiny):
+  b, h, c, d = (2, 4, 8, 4) if tiny else (128, 16, 256, 128)
+  args = _draw(tiny, (b, h, h, c), (4, 4, c, d))
+  return _with_gradient(lambda x, k: transposed(x, k, 2), args)
+
+
+def _pool_shifts(tiny):
+  args = _draw(tiny, (2, 8, 8, 4) if tiny else (256, 112, 112, 64))
+  return _with_gradient(lambda x: max_pool(x, 3, 2, 1), args)
+
+
+def _pool_blocks(tiny):
+  args = _draw(tiny, (2, 8, 8, 4) if tiny else (8, 360, 480, 64))
+  return _with_gradient(max_pool, args)
+
+
+def _patches(tiny):
+  b, h, p, d = (2, 8, 4, 16) if tiny else (256, 224, 16, 768)
+  args = _draw(tiny, (b, h, h, 3), (p, p, 3, d))
+  return _with_gradient(lambda x, k: convolve(x, k, p), args)
+
+
+def _conv_1x1(tiny):
+  b, h, c, d = (2, 8, 8, 4) if tiny else (256, 56, 256, 64)
+  args = _draw(tiny, (b, h, h, c), (1, 1, c, d))
+  return _with_gradient(convolve, args)
+
+
+def _dense_gradient(tiny):
+  b, tokens, c, d = (2, 512, 8, 16) if tiny else (256, 196, 384, 1536)
+  args = _draw(tiny, (b, tokens, c), (c, d))
+  return _with_gradient(linear, args)
+
+
+def _matching(tiny):
+  b, q, n = (2, 10, 4) if tiny else (48, 100, 100)  # DETR's: 6 layers of b8
+  cost = jax.random.uniform(jax.random.key(0), (b, q, n))
+  mask = (jnp.arange(n) < jnp.arange(b)[:, None] % 15 + 1).astype(jnp.float32)
+  return match, (cost, mask)
+
+
+def _pictures(tiny):
+  shape = (2, 16, 16, 3) if tiny else (256, 224, 224, 3)
+  return jax.random.randint(jax.random.key(0), shape, 0, 256).astype(jnp.uint8)
+
+
+def _histogram(tiny):
+  return histogram, (_pictures(tiny).transpose(0, 3, 1, 2),)
+
+
+def _levels(tiny):
+  augment = rand_augment(2, 10, value_range=(0.0, 255.0))
+  image = _pictures(tiny)
+  index = jnp.arange(len(image), dtype=jnp.int32)
+  key = jax.random.key(0)
+  fn = lambda image: augment({"image": image, "index": index}, key)["image"]
+  return fn, (image,)
+
+
+_CASES = {
+  "transposed": _transposed,
+  "transposed_4x4": _transposed_4x4,
+  "pool_shifts": _pool_shifts,
+  "pool_blocks": _pool_blocks,
+  "patches": _patches,
+  "conv_1x1": _conv_1x1,
+  "dense_gradient": _dense_gradient,
+  "matching": _matching,
+  "histogram": _histogram,
+  "levels": _levels,
+}

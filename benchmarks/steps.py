@@ -1,0 +1,230 @@
+"""A config's whole training step: built without its data, compiled, timed.
+
+The one place where speeds of steps are measured: `benchmarks.speed` and
+`benchmarks.accelerator` both do it here. The host runs ahead: it dispatches
+BLOCK steps before it waits for the devices, as the loop does, and a figure is
+the mean of such a block.
+"""
+
+import dataclasses
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+
+from benchmarks import made_up
+from benchmarks.peaks import utilisation
+from vision_jax import recipe
+from vision_jax.core.execution import Jit
+from vision_jax.core.forms import use_forms
+from vision_jax.core.step import make_train_step
+from vision_jax.experiment import Experiment
+from vision_jax.models import count
+from vision_jax.train.timing import Compilation, peak_bytes
+
+BLOCK = 20  # steps dispatched before the host waits
+WARM = 3  # steps before the first that counts
+
+
+@dataclasses.dataclass(frozen=True)
+class Program:
+  """A step, and what it starts from.
+
+  Attributes:
+    fn: step(state, batch) -> (state, out), not compiled.
+    compilable: the same as `jax.jit` makes it; anew, so that nothing is cached.
+    state: on the devices; the compiled step may consume it.
+    batch: on the devices.
+    batch_size: examples in the batch.
+    devices: that share it.
+    flops: of a step, as its model is published.
+  """
+
+  fn: Callable[..., Any]
+  compilable: Callable[[], Any]
+  state: Any
+  batch: Any
+  batch_size: int
+  devices: int
+  flops: int
+
+
+class Running:
+  """A program, compiled, with the state that its steps hand on."""
+
+  def __init__(self, program: Program):
+    self.program = program
+    self._batch, self._state = program.batch, program.state
+    self._compiled = self._compile()
+
+  @property
+  def about(self) -> dict[str, Any]:
+    """What compiling told, and what utilisation is computed from."""
+    figures = self._compiled.figures
+    return {
+      "batch_size": self.program.batch_size,
+      "compile_s": figures["time/compile_s"],
+      "compile_cached": bool(figures["time/compile_cached"]),
+      "flops_per_step": self.program.flops,
+      "program_bytes": self._program_bytes(),
+      "device_kind": jax.devices()[0].device_kind,
+      "devices": self.program.devices,
+    }
+
+  def blocks(self, steps: int) -> dict[str, list[float]]:
+    """Runs so many steps.
+
+    Returns:
+      `seconds` of a step, a figure for each BLOCK (or what is left of one);
+      `dispatch`, for how long of those the host was busy with it.
+    """
+    seconds, dispatch = [], []
+    for done in range(0, steps, BLOCK):
+      size = min(BLOCK, steps - done)
+      start = time.perf_counter()
+      for _ in range(size):
+        self._state, out = self._compiled.step(self._state, self._batch)
+      sent = time.perf_counter()
+      jax.block_until_ready((self._state, out))
+      seconds.append((time.perf_counter() - start) / size)
+      dispatch.append((sent - start) / size)
+    return {"seconds": seconds, "dispatch": dispatch}
+
+  def compile_again(self) -> float:
+    """Returns the seconds it takes where jax's cache on disk has the step."""
+    jax.clear_caches()
+    return self._compile().figures["time/compile_s"]
+
+  def _compile(self) -> Compilation:
+    return Compilation(
+      self.program.compilable(),
+      self._state,
+      self._batch,
+      devices=self.program.devices,
+    )
+
+  def _program_bytes(self) -> int | None:
+    """What XLA plans for the step on one device, arguments included."""
+    found = self._compiled.step.memory_analysis()
+    if found is None:
+      return None
+    moved = found.argument_size_in_bytes + found.output_size_in_bytes
+    return int(moved + found.temp_size_in_bytes - found.alias_size_in_bytes)
+
+
+def of_config(
+  name: str,
+  overrides: Mapping[str, str] | None = None,
+  *,
+  devices: Sequence[jax.Device] | None = None,
+) -> Program:
+  """Returns the training step of "PATH" or "PATH:VARIANT".
+
+  Args:
+    name: of a config.
+    overrides: of its values, as text; `remat` does not change what counts as
+      the model's FLOPs.
+    devices: to run on, all by default.
+
+  Raises:
+    UserError: if there is no such config, or it has no such value.
+  """
+  overrides = dict(overrides or {})
+  experiment, config = build(name, overrides)
+  execution = Jit(devices=devices)
+  batch = execution.put(made_up.batch(experiment, config))
+  make = lambda: experiment.initial_state(jax.random.key(config.seed), batch)
+  state = execution.init(make)
+  fn = step_of(experiment, config)
+  flops = count.flops(fn, state, batch)
+  if overrides.pop("remat", None):  # what is computed twice counts once
+    plain = step_of(*build(name, overrides))
+    flops = count.flops(plain, state, batch)
+  return Program(
+    fn,
+    lambda: execution.train_step(step_of(experiment, config), state),
+    state,
+    batch,
+    config.batch_size,
+    execution.devices,
+    flops,
+  )
+
+
+def build(name: str, overrides: Mapping[str, str]) -> tuple[Experiment, Any]:
+  """Returns a config's experiment and its values; asks no data.
+
+  Raises:
+    UserError: if there is no such config, or it has no such value.
+  """
+  loaded = recipe.load(name, overrides, resolve=False)
+  made_up.stand_in(loaded.config)
+  return loaded.build(), loaded.config
+
+
+def step_of(experiment: Experiment, config: Any) -> Callable[..., Any]:
+  """Returns the experiment's step as a run makes it, not compiled."""
+  return make_train_step(
+    experiment.task,
+    experiment.optimizers,
+    augment=experiment.augment,
+    ema=experiment.ema,
+    accumulate=config.accumulate,
+  )
+
+
+def timed_row(
+  name: str,
+  overrides: Mapping[str, str] | None = None,
+  *,
+  forms: Mapping[str, str] | None = None,
+  seconds: float = 4.0,
+  devices: Sequence[jax.Device] | None = None,
+) -> dict[str, Any]:
+  """Returns the whole row of a config's step, for a process of its own.
+
+  Args:
+    name: of a config.
+    overrides: of its values.
+    forms: of operations, see `vision_jax.core.forms`.
+    seconds: to time for, at least one block.
+    devices: to run on, all by default.
+  """
+  with use_forms(**(forms or {})):
+    running = Running(of_config(name, overrides, devices=devices))
+    first = statistics.median(running.blocks(WARM)["seconds"])
+    steps = max(2, round(seconds / max(first, 1e-6)))
+    steps = steps if steps < BLOCK else BLOCK * round(steps / BLOCK)
+    found = running.blocks(steps)
+    peak = peak_bytes()
+    about = running.about
+    again = running.compile_again()
+  row = rates(found, about["batch_size"]) | about | {"peak_bytes": peak}
+  return row | {"compile_again_s": again, "mfu": mfu(row)}
+
+
+def rates(
+  found: Mapping[str, Sequence[float]], batch_size: int
+) -> dict[str, float]:
+  """Returns images/s, a step's milliseconds and those of its dispatch."""
+  ordered = sorted(found["seconds"])
+  p95 = ordered[min(len(ordered) - 1, round(0.95 * (len(ordered) - 1)))]
+  p50 = statistics.median(ordered)
+  return {
+    "images_per_s": batch_size / p50,
+    "step_p50_ms": 1e3 * p50,
+    "step_p95_ms": 1e3 * p95,
+    "dispatch_ms": 1e3 * statistics.median(found["dispatch"]),
+  }
+
+
+def mfu(row: Mapping[str, Any]) -> float | None:
+  """Returns a row's share of the devices' peak; None where it is not known."""
+  return utilisation(
+    row["flops_per_step"],
+    row["step_p50_ms"],
+    row["device_kind"],
+    row["devices"],
+  )
