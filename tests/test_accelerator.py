@@ -402,7 +402,7 @@ def test_every_case_is_traced_without_its_data(name, monkeypatch):
   state = jax.eval_shape(lambda: experiment.initial_state(key, batch))
   with use_forms(**case.forms):
     step = steps.step_of(experiment, config)
-    assert count.flops(step, state, batch) > 1e9
+    assert count.flops(step, state, batch) > 1e8
 
 
 def test_rates_are_of_blocks():
