@@ -116,8 +116,8 @@ def _overrides(words: Sequence[str]) -> dict[str, str]:
 
 def _check(options: Any) -> None:
   """Refuses what there is not, before the first measurement."""
-  from vision_jax import recipe
   from vision_jax.models import listing
+  from vision_jax.recipe import recipe
 
   known = [name for name, x in listing.MODELS.items() if x.classifies]
   for name in options.models:

@@ -47,7 +47,7 @@ def main() -> None:
 def _convolutional(options):
   if options.model:
     return not options.model.startswith("vit")
-  from vision_jax import recipe
+  from vision_jax.recipe import recipe
 
   loaded = recipe.load(options.config, options.overrides, resolve=False)
   return loaded.config.convolutional

@@ -16,12 +16,12 @@ import jax
 
 from benchmarks import made_up
 from benchmarks.peaks import utilisation
-from vision_jax import recipe
 from vision_jax.core.execution import Jit
 from vision_jax.core.forms import use_forms
 from vision_jax.core.step import make_train_step
 from vision_jax.experiment import Experiment
 from vision_jax.models import count
+from vision_jax.recipe import recipe
 from vision_jax.train.timing import Compilation, peak_bytes
 
 BLOCK = 20  # steps dispatched before the host waits

@@ -29,10 +29,10 @@ from benchmarks.accelerator import (
 from benchmarks.accelerator.guard import Guard
 from benchmarks.accelerator.journal import Journal
 from benchmarks.accelerator.states import FAILED, LATE, MEASURED
-from vision_jax import recipe
 from vision_jax.core.forms import FORMS, use_forms
 from vision_jax.errors import UserError
 from vision_jax.models import count
+from vision_jax.recipe import recipe
 
 HEAD = {
   "platform": "gpu",

@@ -6,7 +6,7 @@ from typing import Any
 
 from benchmarks import speed_input
 from benchmarks.accelerator.states import NotHere
-from vision_jax.train import machine
+from vision_jax.train.log import machine
 
 
 def measure(name: str, *, size: str, **_: Any) -> dict[str, Any]:
