@@ -33,8 +33,8 @@ from vision_jax.metrics.segmentation import Segmentation
 from vision_jax.ops import augment
 from vision_jax.ops.augment.dense import random_scale_rotate, random_window
 from vision_jax.ops.inputs import normalize
-from vision_jax.predict import MaskWriter
 from vision_jax.viz.panels import segmentation_panel
+from vision_jax.writers.masks import MaskWriter
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 CROWD, FEW = 15, 5  # digits in a scene at most, to train and to evaluate

@@ -23,9 +23,11 @@ from vision_jax.viz.masks import write_png
 def write_samples(folder):
   import pathlib
 
-  from vision_jax.sample import _write
+  from vision_jax.writers.images import write_images
 
-  _write(pathlib.Path(folder), {"image": np.zeros((1, 4, 4, 3), np.uint8)}, 1)
+  write_images(
+    pathlib.Path(folder), {"image": np.zeros((1, 4, 4, 3), np.uint8)}, 1
+  )
 
 
 def take(folder):

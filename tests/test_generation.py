@@ -16,11 +16,11 @@ from tests.tables import TASKS, labelled_images
 from vision_jax.core.execution import Jit
 from vision_jax.core.state import create_state
 from vision_jax.core.step import make_train_step
+from vision_jax.inference.sample import sample_folder
 from vision_jax.layers.dense import Dense
 from vision_jax.models.gan import DenseDiscriminator, DenseGenerator
 from vision_jax.models.vae import dense_vae
 from vision_jax.ops import diffusion
-from vision_jax.sample import sample_folder
 from vision_jax.tasks.diffusion import Diffusion
 from vision_jax.tasks.gan import GAN
 from vision_jax.tasks.generative import latents, outside

@@ -16,14 +16,15 @@ from PIL import Image
 from tests.programs.blobs import CLASSES, Blobs, Net
 from tests.programs.command import BLOBS, ROOT, call, stored, train
 from tests.programs.files import content, write_folder
-from vision_jax import outputs
 from vision_jax.core.execution import Jit, make_execution
 from vision_jax.core.types import as_given
 from vision_jax.data.transforms import decode, resize
 from vision_jax.errors import UserError
 from vision_jax.experiment import Predict
+from vision_jax.inference.predict import predict_folder
 from vision_jax.ops.inputs import normalize
-from vision_jax.predict import MaskWriter, predict_folder
+from vision_jax.writers import folder as outputs
+from vision_jax.writers.masks import MaskWriter
 
 pytestmark = pytest.mark.xdist_group("predict")
 COUNT = 70  # more than two batches

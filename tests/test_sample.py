@@ -12,8 +12,9 @@ from tests.programs.files import content
 from tests.tables import small_diffusion
 from vision_jax.core.execution import Jit, Pmap
 from vision_jax.errors import RunFailure, UserError
+from vision_jax.inference.sample import sample_folder
 from vision_jax.ops.augment.keys import example_keys
-from vision_jax.sample import sample_folder, to_bytes
+from vision_jax.writers.images import to_bytes
 
 SHAPE = (16, 4, 6, 3)
 

@@ -8,11 +8,13 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 import optax
+from etils import epath
 
 from vision_jax.core.checks import check_class_names
 from vision_jax.core.state import TrainState, create_state
 from vision_jax.core.types import Inputs, Metric, Task, as_given
 from vision_jax.errors import UserError
+from vision_jax.writers.base import Writer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,13 +49,13 @@ class Predict:
   Attributes:
     transforms: make of an encoded picture what the loaders give.
     class_names: of the labels; () shows their numbers.
-    writer: (output folder, class_names) -> `vision_jax.predict.Writer`; None
-      tells the most likely classes.
+    writer: makes of (output folder, class_names) what writes predictions;
+      None tells the most likely classes.
   """
 
   transforms: Sequence[Callable[..., Any]]
   class_names: Sequence[str] = ()
-  writer: Callable[..., Any] | None = None
+  writer: Callable[[epath.Path, Sequence[str]], Writer] | None = None
 
   def __post_init__(self):
     check_class_names("class_names", self.class_names)

@@ -101,7 +101,7 @@ def evaluate(trained: Trained) -> None:
 
 def predict(trained: Trained) -> None:
   """Predicts on a folder of images."""
-  from vision_jax.predict import predict_folder
+  from vision_jax.inference.predict import predict_folder
 
   values, devices = trained.values, trained.execution.devices
   predict_folder(
@@ -118,7 +118,7 @@ def predict(trained: Trained) -> None:
 
 def sample(trained: Trained) -> None:
   """Draws images from a generator."""
-  from vision_jax.sample import sample_folder
+  from vision_jax.inference.sample import sample_folder
 
   values = trained.values
   sample_folder(

@@ -3,7 +3,7 @@
 import collections
 import itertools
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from vision_jax.data.errors import DataError
 from vision_jax.data.files import nfc
 from vision_jax.data.images import decode_image
 from vision_jax.viz.detections import write_boxes
+from vision_jax.writers.base import Row
 
 
 class BoxWriter:
@@ -45,7 +46,7 @@ class BoxWriter:
     self._results: list[dict[str, Any]] = []
 
   def __call__(
-    self, file: pathlib.Path, row: Mapping[str, np.ndarray], name: str = ""
+    self, file: pathlib.Path, row: Row, name: str = ""
   ) -> dict[str, Any]:
     """Returns the overlay's file and the boxes that it shows."""
     boxes, score, label = row["boxes"], row["score"], row["label"]

@@ -1,106 +1,25 @@
 """Pictures in, predictions out: a trained workdir on a folder of images."""
 
 import pathlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import jax
 import numpy as np
 from etils import epath
 
-from vision_jax import outputs
 from vision_jax.core.execution import Jit
 from vision_jax.core.step import make_predict_step
 from vision_jax.data.folders import ImageList
-from vision_jax.data.images import decode_image
 from vision_jax.data.loader import Loader
 from vision_jax.errors import UserError
 from vision_jax.experiment import Experiment
 from vision_jax.files import replace_text, to_json
-from vision_jax.viz.masks import write_masks
+from vision_jax.writers import folder
+from vision_jax.writers.base import Row
+from vision_jax.writers.classes import ClassWriter
 
-TOP = 5
 WRITTEN = r"masks|overlays|.*\.jsonl?"  # in the output folder
-Row = Mapping[str, np.ndarray]
-
-
-class Writer(Protocol):
-  """Makes of one image's outputs an object, and files beside it."""
-
-  def __call__(
-    self, file: pathlib.Path, row: Row, name: str = ""
-  ) -> dict[str, Any]:
-    """Returns what `predictions.jsonl` tells of an image.
-
-    Files beside it are called `name`, which no other image of the call has.
-    """
-
-  def close(self) -> None:
-    """Writes what is of all images together."""
-
-
-class ClassWriter:
-  """Tells an image's most likely classes; the outputs have `logits` (k,).
-
-  `label` (index), `class` (name), `score` (probability), and `top`, the five
-  most likely with their scores.
-  """
-
-  def __init__(self, output: epath.Path, class_names: Sequence[str]):
-    del output
-    self._names = class_names
-
-  def __call__(
-    self, file: pathlib.Path, row: Row, name: str = ""
-  ) -> dict[str, Any]:
-    """Returns the classes of an image."""
-    del file, name
-    shifted = np.exp(row["logits"] - row["logits"].max())
-    scores = shifted / shifted.sum()
-    order = np.argsort(-scores)[:TOP]
-    top = [
-      {"class": self._name(k), "score": round(float(scores[k]), 6)}
-      for k in order
-    ]
-    return {"label": int(order[0])} | top[0] | {"top": top}
-
-  def close(self) -> None:
-    """Has nothing to write."""
-
-  def _name(self, k: int) -> str:
-    return self._names[k] if self._names else str(k)
-
-
-class MaskWriter:
-  """Writes masks and overlays; the outputs have `target` (h, w).
-
-  `mask` and `overlay` are the files, at the image's own size, and `share` is
-  each class's part of the pixels.
-  """
-
-  def __init__(self, output: epath.Path, class_names: Sequence[str]):
-    self._output, self._names = output, tuple(class_names)
-
-  def __call__(
-    self, file: pathlib.Path, row: Row, name: str = ""
-  ) -> dict[str, Any]:
-    """Returns the files and shares of an image."""
-    image = decode_image(file.read_bytes(), 3, str(file))
-    target = row["target"]
-    mask, overlay = write_masks(
-      self._output, name or file.stem, image, target, self._names
-    )
-    labels, counts = np.unique(target, return_counts=True)
-    names = [self._names[k] if self._names else str(k) for k in labels]
-    shares = np.round(counts / target.size, 6).tolist()
-    return {
-      "mask": str(mask),
-      "overlay": str(overlay),
-      "share": dict(zip(names, shares, strict=True)),
-    }
-
-  def close(self) -> None:
-    """Has nothing to write."""
 
 
 def predict_folder(
@@ -147,8 +66,8 @@ def predict_folder(
     on_bad_image=on_bad_image,
   )
   files = [pathlib.Path(file) for file in source.files]
-  names = outputs.names(files)
-  outputs.check_fresh(output, WRITTEN)
+  names = folder.names(files)
+  folder.check_fresh(output, WRITTEN)
   output.mkdir(parents=True, exist_ok=True)
   make_writer = experiment.predict.writer or ClassWriter
   writer = make_writer(output, experiment.predict.class_names)

@@ -1,27 +1,23 @@
 """Images out of a trained generator: a grid, single files, an npz."""
 
 import inspect
-import io
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import cv2
 import jax
 import numpy as np
 from etils import epath
 
-from vision_jax import outputs
 from vision_jax.core.execution import Jit
 from vision_jax.core.seeds import make_key
 from vision_jax.core.step import make_predict_step
-from vision_jax.errors import RunFailure, UserError
+from vision_jax.errors import UserError
 from vision_jax.experiment import Experiment
-from vision_jax.files import replace_bytes
 from vision_jax.train.log.progress import Progress
-from vision_jax.viz.grid import grid
+from vision_jax.writers import folder
+from vision_jax.writers.images import WRITTEN, to_bytes, write_images
 
 BATCH = 64
-WRITTEN = r"\d{5,}\.png|grid\.png|samples\.npz"
 
 
 def sample_folder(
@@ -70,7 +66,7 @@ def sample_folder(
   options = _check_options(task, options)
   row = options.get("interpolate", 0)
   labels = _labels(task, num_samples, label, max(row, 1))
-  outputs.check_fresh(output, WRITTEN)
+  folder.check_fresh(output, WRITTEN)
   batch_size = min(batch_size, num_samples)
   batch_size = -(-batch_size // execution.devices) * execution.devices
   images = _draw(
@@ -79,25 +75,9 @@ def sample_folder(
   if jax.process_index() == 0:
     conditional = {"label": labels} if _classes(task) else {}
     columns = row or (10 if conditional and num_samples >= 10 else None)
-    _write(epath.Path(output), {"image": images, **conditional}, columns)
+    write_images(epath.Path(output), {"image": images, **conditional}, columns)
     say(f"{num_samples} images: {output}")
   return num_samples
-
-
-def to_bytes(image: np.ndarray, value_range: tuple[float, float]) -> np.ndarray:
-  """Returns images as uint8; what is outside the range is clipped.
-
-  Raises:
-    RunFailure: if values are not finite.
-  """
-  if not np.isfinite(image).all():
-    raise RunFailure(
-      f"samples: {int((~np.isfinite(image)).sum())} values are not finite; "
-      "expected finite images. Choose another checkpoint, or less guidance."
-    )
-  low, high = value_range
-  share = (np.clip(image, low, high) - low) / (high - low)
-  return np.round(share * 255).astype(np.uint8)
 
 
 def _check_options(task: Any, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -183,21 +163,3 @@ def _batch(start: int, size: int, labels: np.ndarray, shape: tuple[int, ...]):
     "index": index,
     "mask": (index < len(labels)).astype(np.float32),
   }
-
-
-def _write(
-  folder: epath.Path, arrays: dict[str, np.ndarray], columns: int | None
-) -> None:
-  folder.mkdir(parents=True, exist_ok=True)
-  images = arrays["image"]
-  _write_png(folder / "grid.png", grid(images, columns))
-  for number, image in enumerate(images):
-    _write_png(folder / f"{number:05d}.png", image)
-  file = io.BytesIO()
-  np.savez(file, **arrays)
-  replace_bytes(folder / "samples.npz", file.getvalue())
-
-
-def _write_png(path: epath.Path, image: np.ndarray) -> None:
-  _, data = cv2.imencode(".png", image[..., ::-1])  # OpenCV wants BGR
-  replace_bytes(path, data.tobytes())

@@ -1,0 +1,1 @@
+"""What a trained workdir is for: figures, predictions, samples."""

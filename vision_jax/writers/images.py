@@ -1,0 +1,54 @@
+"""Images as PNGs, as one grid, and as arrays in an npz."""
+
+import io
+
+import cv2
+import numpy as np
+from etils import epath
+
+from vision_jax.errors import RunFailure
+from vision_jax.files import replace_bytes
+from vision_jax.viz.grid import grid
+
+WRITTEN = r"\d{5,}\.png|grid\.png|samples\.npz"
+
+
+def to_bytes(image: np.ndarray, value_range: tuple[float, float]) -> np.ndarray:
+  """Returns images as uint8; what is outside the range is clipped.
+
+  Raises:
+    RunFailure: if values are not finite.
+  """
+  if not np.isfinite(image).all():
+    raise RunFailure(
+      f"samples: {int((~np.isfinite(image)).sum())} values are not finite; "
+      "expected finite images. Choose another checkpoint, or less guidance."
+    )
+  low, high = value_range
+  share = (np.clip(image, low, high) - low) / (high - low)
+  return np.round(share * 255).astype(np.uint8)
+
+
+def write_images(
+  folder: epath.Path, arrays: dict[str, np.ndarray], columns: int | None
+) -> None:
+  """Writes `grid.png`, `00000.png` and on, and `samples.npz`.
+
+  Args:
+    folder: created if missing.
+    arrays: `image` (n, h, w, c) uint8, and others of the npz.
+    columns: of the grid; None is about square.
+  """
+  folder.mkdir(parents=True, exist_ok=True)
+  images = arrays["image"]
+  _write_png(folder / "grid.png", grid(images, columns))
+  for number, image in enumerate(images):
+    _write_png(folder / f"{number:05d}.png", image)
+  file = io.BytesIO()
+  np.savez(file, **arrays)
+  replace_bytes(folder / "samples.npz", file.getvalue())
+
+
+def _write_png(path: epath.Path, image: np.ndarray) -> None:
+  _, data = cv2.imencode(".png", image[..., ::-1])  # OpenCV wants BGR
+  replace_bytes(path, data.tobytes())
