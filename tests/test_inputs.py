@@ -9,13 +9,13 @@ from PIL import Image
 
 from tests.data_fixtures import picture
 from tests.test_configs import CONFIGS
-from vision_jax import recipe
 from vision_jax.core.execution import Jit
 from vision_jax.core.step import make_eval_step, make_predict_step
 from vision_jax.data.transforms import apply_all
 from vision_jax.errors import UserError
 from vision_jax.experiment import Experiment
 from vision_jax.ops.inputs import normalize
+from vision_jax.recipe import recipe
 
 BYTES = np.stack([picture(6, 5, seed=i) for i in range(8)])
 MEAN, STD = (0.1, 0.2, 0.3), (0.5, 0.6, 0.7)
