@@ -169,6 +169,7 @@ def step_of(experiment: Experiment, config: Any) -> Callable[..., Any]:
   return make_train_step(
     experiment.task,
     experiment.optimizers,
+    inputs=experiment.inputs,
     augment=experiment.augment,
     ema=experiment.ema,
     accumulate=config.accumulate,

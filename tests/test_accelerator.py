@@ -8,6 +8,7 @@ import os
 import resource
 import subprocess
 import sys
+import types
 
 import jax
 import pytest
@@ -33,6 +34,7 @@ from vision_jax.core.forms import FORMS, use_forms
 from vision_jax.errors import UserError
 from vision_jax.models import count
 from vision_jax.recipe import recipe
+from vision_jax.train.loop import Training
 
 HEAD = {
   "platform": "gpu",
@@ -387,6 +389,24 @@ def test_steps_are_built_without_their_data(monkeypatch):
     values = {"batch_size": "1", "image_size": "(64, 64)"}
     experiment, config = steps.build(f"configs/{path}.py", values)
     assert made_up.batch(experiment, config)["image"].shape == (1, 64, 64, 3)
+
+
+def test_the_step_that_is_timed_is_that_of_a_run():
+  path = "configs/classification/cifar10_fast.py:tiny"
+  experiment, config = steps.build(path, {"accumulate": "2"})
+  batch = made_up.batch(experiment, config)
+  key = jax.random.key(0)
+  state = jax.eval_shape(lambda: experiment.initial_state(key, batch))
+  run_of = types.SimpleNamespace(
+    experiment=experiment,
+    config=config,
+    execution=types.SimpleNamespace(axis=None),
+  )
+  ours, theirs = (
+    jax.jit(step).lower(state, batch).as_text()
+    for step in (steps.step_of(experiment, config), Training._step(run_of))
+  )
+  assert ours == theirs
 
 
 @pytest.mark.slow
