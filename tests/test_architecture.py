@@ -37,6 +37,7 @@ ALLOWED = {
   "experiment": {"core", "writers"},
   "paths": set(),
   "process": {"cluster", "tuning"},
+  "process_flags": set(),
   "debug": {"core", "recipe", "train"},
   "recipe": {"experiment", "paths"},
   "inference": {"core", "data", "experiment", "train", "writers"},
@@ -45,7 +46,7 @@ ALLOWED = {
     *("core", "data", "debug", "experiment", "recipe", "train", "modes"),
     *("paths", "process", "signals"),
   },
-  "main": {"command", "paths", "signals", "tuning"},
+  "main": {"command", "paths", "process_flags", "signals", "tuning"},
 }
 # What a config is made of: everything but the command.
 LIBRARY = set(ALLOWED) - {"main", "command", "recipe"}

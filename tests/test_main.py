@@ -50,6 +50,7 @@ def test_help_is_quick_and_lists_the_flags():
     *("config", "workdir", "mode", "execution", "mesh", "images", "output"),
     *("checkpoint", "weights", "init_from", "profile", "wandb", "coordinator"),
     *("num_processes", "process_id", "preempted_exit_code", "cpu_tuning"),
+    *("gpu_tuning", "deterministic", "compilation_cache"),
   ):
     assert f"--{flag}" in done.stdout or f"--[no]{flag}" in done.stdout, flag
   assert f"<{'|'.join(MODES)}>" in done.stdout

@@ -216,6 +216,104 @@ def test_a_file_of_flags_is_left_alone(environment, monkeypatch, tmp_path):
   assert tuning.flags_file() is None
 
 
+@pytest.fixture
+def gpu(environment, monkeypatch):
+  """(devices, flags, variables): readies a process on that many GPUs.
+
+  Returns what the environment then has of it, and the lines that were told.
+  """
+
+  def ready(devices, *flags, **variables):
+    environment(JAX_PLATFORMS="cuda", **variables)
+    for name in (*tuning._USERS_MEMORY, "XLA_FLAGS"):
+      if name not in variables:
+        monkeypatch.setenv(name, "")  # so that it is gone again afterwards
+        monkeypatch.delenv(name)
+    visible = ",".join(str(i) for i in range(devices))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    monkeypatch.setattr(process.cluster, "connect", lambda *a, **options: None)
+    monkeypatch.setattr(process, "_start_backend", lambda: None)
+    values, _ = main.parse(["--config=x", "--workdir=y", *flags])
+    said = []
+    process.set_up(values, True, said.append)
+    return dict(os.environ), said
+
+  return ready
+
+
+MEMORY = "XLA_CLIENT_MEM_FRACTION"
+
+
+@pytest.mark.parametrize(
+  ("devices", "flags", "memory", "expected"),
+  [
+    (1, (), "0.92", None),
+    (2, (), "0.92", f"{tuning.HIDE_LATENCY}=true"),
+    (
+      1,
+      ("--num_processes=2", "--process_id=0", "--coordinator=h:1"),
+      "0.92",
+      f"{tuning.HIDE_LATENCY}=true",
+    ),
+    (2, ("--gpu_tuning=off",), None, None),
+    (1, ("--deterministic",), "0.92", f"{tuning.DETERMINISTIC}=true"),
+    (
+      2,
+      ("--gpu_tuning=off", "--deterministic"),
+      None,
+      f"{tuning.DETERMINISTIC}=true",
+    ),
+  ],
+)
+def test_what_is_set_on_gpus(gpu, devices, flags, memory, expected):
+  variables, said = gpu(devices, *flags)
+  assert variables.get(MEMORY) == memory
+  assert variables.get("XLA_FLAGS") == expected
+  assert not said
+
+
+def test_what_the_user_has_set_of_gpus_is_left_alone(gpu):
+  users = {
+    "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+    "XLA_FLAGS": f"{tuning.HIDE_LATENCY}=false",
+  }
+  variables, _ = gpu(2, **users)
+  assert MEMORY not in variables
+  assert {name: variables[name] for name in users} == users
+  with pytest.raises(UserError, match=r"--deterministic: got XLA_FLAGS=.*"):
+    gpu(2, "--deterministic", XLA_FLAGS=f"{tuning.DETERMINISTIC}=false")
+
+
+def test_an_option_that_xla_does_not_have(gpu, monkeypatch):
+  monkeypatch.setattr(tuning, "HIDE_LATENCY", "--xla_gpu_hide_nothing")
+  monkeypatch.setattr(tuning, "DETERMINISTIC", "--xla_gpu_always_equal")
+  variables, said = gpu(2)
+  assert "XLA_FLAGS" not in variables
+  assert len(said) == 1 and "has no --xla_gpu_hide_nothing: left out" in said[0]
+  with pytest.raises(UserError, match="has no --xla_gpu_always_equal; expect"):
+    gpu(1, "--deterministic")
+
+
+def test_an_option_of_the_users_that_xla_does_not_have(gpu, tmp_path):
+  text = "--xla_gpu_triton_gemm_anyway=true --xla_dump_to=/tmp/x"
+  file = tmp_path / "flags.txt"
+  file.write_text(text)
+  for flags in (text, str(file)):
+    with pytest.raises(
+      UserError, match="got --xla_gpu_triton_gemm_anyway; expected options"
+    ):
+      gpu(1, XLA_FLAGS=flags)
+  variables, _ = gpu(1, XLA_FLAGS="--xla_dump_to=/tmp/x")
+  assert variables["XLA_FLAGS"] == "--xla_dump_to=/tmp/x"
+
+
+def test_a_cpu_has_no_options_of_gpus(environment, monkeypatch):
+  environment(XLA_FLAGS="")
+  monkeypatch.delenv(MEMORY, raising=False)
+  assert not tuning.tune_memory() and not tuning.on_gpu()
+  assert MEMORY not in os.environ
+
+
 def test_a_platform_that_is_not_there(tmp_path):
   flags = (f"--config={BLOBS}", f"--workdir={tmp_path / 'run'}")
   result = finish(spawn(*flags, env={"JAX_PLATFORMS": "abacus"}))

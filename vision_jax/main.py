@@ -24,12 +24,12 @@ from absl import flags
 
 from vision_jax import paths, signals, tuning
 from vision_jax.errors import RunFailure, UserError
+from vision_jax.process_flags import CACHE, define_process_flags
 
 MODES = ("train", "eval", "predict", "sample")
 EXECUTIONS = ("jit", "fsdp", "pmap")
 BAD_INPUT = 2
 FAILED = 3
-CACHE = "~/.cache/vision_jax/xla"
 PATHS = ("workdir", "images", "output", "init_from")
 
 
@@ -105,28 +105,7 @@ def define_flags() -> flags.FlagValues:
     lower_bound=0,
     upper_bound=255,
   )
-  text(
-    "coordinator",
-    None,
-    "Several hosts: HOST:PORT of process 0; found automatically on TPU pods "
-    "and under SLURM.",
-  )
-  number("num_processes", None, "Several hosts: how many.")
-  number("process_id", None, "Several hosts: which one this is.")
-  decimal("connect_timeout", 300.0, "Several hosts: seconds to wait for them.")
-  choice(
-    "cpu_tuning",
-    "auto",
-    ("auto", "off"),
-    "On a CPU: set the allocator, XLA's option for convolutional nets (jax "
-    "0.10) and the models' fast forms.",
-  )
-  text(
-    "compilation_cache",
-    CACHE,
-    "Folder of compiled programs, or off; JAX_COMPILATION_CACHE_DIR goes "
-    "first.",
-  )
+  define_process_flags(values)
   text(
     "debug",
     "",

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from importlib.metadata import version
 
 import jax
 from absl import flags
@@ -32,6 +33,7 @@ def set_up(
       f"XLA_FLAGS={file}: expected flags, which begin with --, or the name of "
       "a file of them; there is no such file."
     )
+  _check_options()
   if values.cpu_tuning == "auto" and convolutional:
     if file is not None:
       say(
@@ -39,6 +41,8 @@ def set_up(
         "convolutions on a CPU is what that file says."
       )
     tuning.tune_convolutions()
+  if tuning.on_gpu():
+    _set_gpu_options(values, say)
   cluster.connect(
     values.coordinator,
     values.num_processes,
@@ -47,6 +51,48 @@ def set_up(
     say=say,
   )
   _start_backend()
+
+
+def _check_options() -> None:
+  """Checks the user's options, at an unknown one of which XLA would abort."""
+  if not os.environ.get("XLA_FLAGS"):
+    return
+  if unknown := tuning.unknown_options(tuning.options()):
+    raise UserError(
+      f"XLA_FLAGS: got {', '.join(unknown)}; expected options that the "
+      f"installed jaxlib {version('jaxlib')} knows. Take out what it does not "
+      "know, or install the version that the option is of."
+    )
+
+
+def _set_gpu_options(
+  values: flags.FlagValues, say: Callable[[str], None]
+) -> None:
+  """Sets what the flags ask for on GPUs, where XLA has it."""
+  several = tuning.gpus() > 1 or (values.num_processes or 1) > 1
+  if values.gpu_tuning == "auto":
+    tuning.tune_memory()
+    if several and tuning.unknown_options([tuning.HIDE_LATENCY]):
+      say(
+        f"jaxlib {version('jaxlib')} has no {tuning.HIDE_LATENCY}: left out; "
+        "--gpu_tuning=off does not ask for it."
+      )
+    elif several:
+      tuning.add_option(tuning.HIDE_LATENCY, "true")
+  if not values.deterministic:
+    return
+  if tuning.unknown_options([tuning.DETERMINISTIC]):
+    raise UserError(
+      f"--deterministic: jaxlib {version('jaxlib')} has no "
+      f"{tuning.DETERMINISTIC}; expected a version that has, such as 0.10 or "
+      "0.11. Leave the flag out, or install one."
+    )
+  tuning.add_option(tuning.DETERMINISTIC, "true")
+  if tuning.options().get(tuning.DETERMINISTIC) not in ("true", "1", ""):
+    raise UserError(
+      f"--deterministic: got XLA_FLAGS={os.environ['XLA_FLAGS']}; expected "
+      f"{tuning.DETERMINISTIC}=true in what it says or names, or nothing of it."
+    )
 
 
 def _start_backend() -> None:

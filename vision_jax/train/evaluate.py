@@ -1,7 +1,7 @@
 """Figures over whole data sets, on every process and any execution."""
 
 import collections
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jax
@@ -138,8 +138,9 @@ class Evaluator:
     total = _Total()
     examples = self._loader(data).epoch()
     with Prefetch(self._execution.put, examples) as batches:
-      for batch in batches:
-        total.add(*jax.device_get(step(*weights, states, batch, self._key)))
+      results = (step(*weights, states, b, self._key) for b in batches)
+      for result in _one_behind(results):
+        total.add(*jax.device_get(result))
         if stop():
           raise EvaluationStopped(name)
     if total.empty:
@@ -184,6 +185,19 @@ class Evaluator:
         )
       figures |= results
     return {key: float(value) for key, value in figures.items()}
+
+
+def _one_behind(results: Iterator[Any]) -> Iterator[Any]:
+  """Yields each result once the next is dispatched.
+
+  While the host waits for one and adds it up, the devices have work.
+  """
+  before = next(results, None)
+  for result in results:
+    yield before
+    before = result
+  if before is not None:
+    yield before
 
 
 def _counting(batch: Any, out: Any) -> tuple[Any, Any]:
