@@ -8,7 +8,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from vision_jax.core.execution import Jit
 from vision_jax.core.mapped import mapped
-from vision_jax.core.norm_group import norm_group
+from vision_jax.core.norm_group import grouped_norms
 from vision_jax.errors import UserError
 from vision_jax.layers.group_norm import GroupNorm
 from vision_jax.layers.norm import BatchNorm, LayerNorm
@@ -231,7 +231,7 @@ def test_statistics_of_a_group(how):
   each = [run(variables, x[p], weight[p], mask[p]) for p in parts]
 
   def grouped(variables, x, weight, mask, axis=None):
-    with norm_group(2):
+    with grouped_norms(2):
       return run(variables, x, weight, mask, axis=axis)
 
   if how == "pmap":
@@ -264,7 +264,7 @@ def test_statistics_of_a_group(how):
 )
 def test_a_group_that_does_not_fit_is_an_error(size, message):
   x = make_input()
-  with pytest.raises(UserError, match=message), norm_group(size):
+  with pytest.raises(UserError, match=message), grouped_norms(size):
     run(make_variables(), x, np.ones_like(x))
 
 
@@ -272,5 +272,8 @@ def test_a_group_of_several_devices_is_an_error():
   x, execution = make_input(), Jit()
   rows = execution.put({"x": x, "mask": np.ones(16, np.float32)})
   step = lambda v, s, m, batch, key: run(v, batch["x"], 1.0, batch["mask"])
-  with norm_group(4), pytest.raises(UserError, match="16 examples on 8 device"):
+  with (
+    grouped_norms(4),
+    pytest.raises(UserError, match="16 examples on 8 device"),
+  ):
     execution.eval_step(step)(make_variables(), (), (), rows, ())

@@ -138,7 +138,7 @@ def _train(
   """Trains; nothing is written before the data have given a batch."""
   config = recipe.config
   execution = make_execution(values.execution, values.mesh)
-  _check_accumulate(config, execution)
+  _check_parts(config, execution)
   experiment = recipe.build()
   batch = _first_batch(experiment, execution)
   evaluator = Evaluator(experiment, execution)
@@ -254,14 +254,21 @@ def _fingerprints(experiment: Experiment) -> dict[str, str]:
   return {name: loader.fingerprint() for name, loader in loaders.items()}
 
 
-def _check_accumulate(config: Any, execution: Jit) -> None:
-  """Checks that a batch splits into microbatches of one size."""
+def _check_parts(config: Any, execution: Jit) -> None:
+  """Checks that a batch splits into microbatches, and these into groups."""
   shards = 1 if execution.axis is None else execution.devices
   if config.batch_size % (config.accumulate * shards):
     raise UserError(
       f"--config.accumulate: {config.batch_size} examples on {shards} shards "
       f"do not split into accumulate={config.accumulate} parts of one size; "
       f"expected a batch_size that divides by {config.accumulate * shards}."
+    )
+  parts = config.accumulate * execution.devices
+  if config.norm_group and config.batch_size % (parts * config.norm_group):
+    raise UserError(
+      f"--config.norm_group: got {config.norm_group} with "
+      f"{config.batch_size / parts:g} examples on each of {execution.devices} "
+      "devices at a time; expected a divisor of them, or 0."
     )
 
 

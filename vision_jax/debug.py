@@ -179,6 +179,7 @@ def _step(experiment: Any, config: Any, axis: str | None) -> Callable[..., Any]:
     augment=experiment.augment,
     ema=experiment.ema,
     accumulate=config.accumulate,
+    norm_group=config.norm_group,
     axis=axis,
   )
 

@@ -135,15 +135,18 @@ def base_config(
   """Returns a config with what every run has, and a config's own values.
 
   seed: of initial weights, data order and augmentation. accumulate:
-  microbatches in a step. log_every, eval_every, save_every: steps between;
-  0 is only at the end. keep_best, keep_every: checkpoints kept besides the
-  newest. data_dir: folder of the data, "" for VISION_JAX_DATA. threads: of
-  the input pipeline, 0 for one a core. on_bad_image: "error" or "skip".
-  convolutional: whether XLA's option for convolutions is to be set on a CPU.
+  microbatches in a step. norm_group: examples whose BatchNorm statistics are
+  taken together, a divisor of those on a device; 0 for the batch. log_every,
+  eval_every, save_every: steps between; 0 is only at the end. keep_best,
+  keep_every: checkpoints kept besides the newest. data_dir: folder of the data,
+  "" for VISION_JAX_DATA. threads: of the input pipeline, 0 for one a core.
+  on_bad_image: "error" or "skip". convolutional: whether XLA's option for
+  convolutions is to be set on a CPU.
   """
   defaults = {
     "seed": 0,
     "accumulate": 1,
+    "norm_group": 0,
     "log_every": 50,
     "eval_every": 0,
     "save_every": 0,

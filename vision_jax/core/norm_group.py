@@ -17,7 +17,7 @@ _GROUP = jax.make_user_context(default_value=0)
 
 
 @contextlib.contextmanager
-def norm_group(size: int) -> Iterator[None]:
+def grouped_norms(size: int) -> Iterator[None]:
   """While it lasts, statistics are those of `size` examples; 0 for all.
 
   Raises:

@@ -15,6 +15,7 @@ import optax
 
 from vision_jax.core.contract import check_stats, check_terms
 from vision_jax.core.mapped import mapped
+from vision_jax.core.norm_group import grouped_norms
 from vision_jax.core.state import TrainState, average
 from vision_jax.core.types import (
   Array,
@@ -40,6 +41,7 @@ def make_train_step(
   augment: Augment | None = None,
   ema: Mapping[str, float] | None = None,
   accumulate: int = 1,
+  norm_group: int = 0,
   axis: str | None = None,
 ) -> Callable[[TrainState, Batch], tuple[TrainState, dict[str, Array]]]:
   """Returns step(state, batch) -> (new state, logs), pure.
@@ -58,6 +60,7 @@ def make_train_step(
     accumulate: microbatches in a step. Microbatch j is the examples i with
       i % accumulate == j; the sum equals the whole batch's gradient, but
       BatchNorm sees a microbatch at a time.
+    norm_group: examples of which BatchNorm takes statistics; 0 for all.
     axis: name of the mapped axis under `pmap`, else None.
 
   Raises:
@@ -68,6 +71,7 @@ def make_train_step(
   several = len({objective.net for objective in task.objectives}) > 1
 
   @mapped(axis)
+  @grouped_norms(norm_group)
   def step(state, batch):
     batch = inputs(batch)
     key = jax.random.fold_in(state.key, state.step)

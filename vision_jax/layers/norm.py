@@ -24,7 +24,7 @@ class BatchNorm(nn.Module):
   square sums and the count are added over the mapped axis before dividing, so
   that ragged masks, or a shard that is all padding, give what one device gives,
   in the gradient too. Under `jit` with a batch sharded over a mesh the sums are
-  over the global batch by themselves. Within `core.norm_group` they are those
+  over the global batch by themselves. Within `grouped_norms` they are those
   of each group of as many examples, in order. What is summed is less the
   examples' first values, so that a mean of a thousand deviations costs nothing.
 

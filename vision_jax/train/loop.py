@@ -45,7 +45,7 @@ class Training:
 
   Attributes:
     experiment: what to train.
-    config: seed, steps, batch_size, accumulate and cadence, in steps.
+    config: seed, steps, batch_size, accumulate, norm_group, and cadence.
     execution: where.
     checkpoints: where the state is saved, and found again.
     write: called with (step, figures); its `images` with (step, pictures).
@@ -106,6 +106,7 @@ class Training:
       augment=self.experiment.augment,
       ema=self.experiment.ema,
       accumulate=self.config.accumulate,
+      norm_group=self.config.norm_group,
       axis=self.execution.axis,
     )
 
