@@ -35,6 +35,10 @@ ALLOWED = {
   "writers": {"data", "viz"},
   "tuning": set(),
   "experiment": {"core", "writers"},
+  "pipelines": {  # sources in, what an experiment takes out
+    *("core", "data", "experiment", "losses", "metrics", "models", "ops"),
+    *("viz", "writers"),
+  },
   "paths": set(),
   "process": {"cluster", "tuning"},
   "process_flags": set(),

@@ -1,0 +1,1 @@
+"""From sources to what an experiment takes, a pipeline for each task."""

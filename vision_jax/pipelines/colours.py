@@ -1,0 +1,9 @@
+"""(mean, standard deviation) of a data set's channels, of pixels in [0, 1].
+
+For `vision_jax.ops.inputs.normalize`.
+"""
+
+GREY = ((0.5,), (0.5,))
+MNIST = ((0.1307,), (0.3081,))
+CIFAR10 = ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616))
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
