@@ -5,11 +5,12 @@ reader can rely on: sizes, names, docstrings, tiny variants.
 """
 
 import ast
-import importlib.util
 import pathlib
 import re
 
 import pytest
+
+from vision_jax.recipe import recipe
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 OURS = ("vision_jax", "configs", "benchmarks", "tests")
@@ -188,17 +189,11 @@ def test_public_names_are_documented(file):
     )
 
 
-def load(file):
-  spec = importlib.util.spec_from_file_location(file.stem, ROOT / file)
-  module = importlib.util.module_from_spec(spec)
-  spec.loader.exec_module(module)
-  return module
-
-
 @each(CONFIGS)
 def test_config_has_a_tiny_variant(file):
-  module = load(file)
-  full, tiny = module.get_config(), module.get_config("tiny")
+  full = recipe.load(str(file), resolve=False)
+  tiny = recipe.load(f"{file}:tiny", resolve=False).config
+  module, full = full.module, full.config
   assert set(full) == set(tiny), "a variant changes values, not keys"
   assert tiny.steps <= 100 and tiny.steps < full.steps
   assert callable(module.build)

@@ -61,7 +61,7 @@ COMMAND = [
 def test_every_key_is_read(path):
   """By build, by the loop or by the command: none is decoration."""
   loaded = recipe.load(f"{path}:tiny")
-  full = loaded.module.get_config("full")
+  full = recipe.load(path, resolve=False).config
   read = set().union(*map(keys_read, [*imported(path), *COMMAND]))
   assert {*loaded.config.keys(), *full.keys()} <= read
 

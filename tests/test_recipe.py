@@ -15,12 +15,16 @@ SOURCE = '''
   """A config."""
   from vision_jax.experiment import Experiment, base_config
 
-  VARIANTS = ("wide",)
+  VARIANTS = {
+    "tiny": {"variant": "tiny", "sizes": (), "lr": 1},
+    "wide": {"variant": "wide", "sizes": (3, 4, 5), "optimizer": {"nested":
+      {"deep": 3}}},
+  }
 
-  def get_config(variant="full"):
+  def get_config():
     return base_config(
       steps=10, batch_size=4, lr=0.5, name="x", flag=True, sizes=(1, 2),
-      nothing=None, variant=variant, names=(), class_names=(),
+      nothing=None, variant="full", names=(), class_names=(),
       splits=("train", "val", "test"),
       optimizer={"momentum": 0.9, "nested": {"deep": 1}},
     )
@@ -90,6 +94,60 @@ def test_a_value_keeps_its_type(file, key, text, value):
   for part in key.split("."):
     config = config[part]
   assert config == value and type(config) is type(value)
+
+
+def test_a_variant_changes_the_values_it_names(file):
+  full, tiny, wide = (
+    recipe.load(f"{file}:{v}").config for v in ("full", "tiny", "wide")
+  )
+  assert full.steps == tiny.steps == wide.steps == 10
+  assert (tiny.lr, type(tiny.lr)) == (1.0, float)
+  assert (tiny.sizes, full.sizes, wide.sizes) == ((), (1, 2), (3, 4, 5))
+  assert wide.optimizer.to_dict() == {"momentum": 0.9, "nested": {"deep": 3}}
+  assert (full.batch_size, full.flag) == (wide.batch_size, wide.flag)
+
+
+@pytest.mark.parametrize(
+  ("change", "message"),
+  [
+    ("stpes=2", r"VARIANTS\['tiny'\] of .*: stpes: .*did you mean steps\?"),
+    ("optimizer={'momentm': 1.0}", r"did you mean optimizer\.momentum\?"),
+    ("optimizer=3", "optimizer: get_config has no such key"),
+    ("steps=2.0", "steps: got 2.0; expected a value of type int, like 10"),
+    ("steps=True", "steps: got True; expected a value of type int"),
+    ("flag=1", "flag: got 1; expected a value of type bool, like True"),
+    ("name=None", "name: got None; expected a value of type str"),
+    ("sizes=3", r"sizes: got 3; expected a value of type tuple"),
+    ("sizes=[3]", r"sizes: got \[3\]; expected a value of type tuple"),
+    ("sizes=('a',)", r"sizes: got \('a',\); expected .*like \(1, 2\)"),
+    ("lr=-1.0", r"lr: got -1.0; expected 0 or more"),
+  ],
+)
+def test_a_variant_that_does_not_fit(file, change, message):
+  with file.open("a") as more:
+    more.write(f"VARIANTS['tiny'] = dict({change})\n")
+  assert recipe.load(str(file)).config.steps == 10
+  with pytest.raises(UserError, match=message):
+    recipe.load(f"{file}:tiny")
+
+
+def test_show_tells_what_gave_each_value(file, tmp_path):
+  result = call("--mode=show", f"--config={file}:wide", "--config.lr=0.1")
+  assert result.code == 0, result.err
+  told = dict(line.split("  # ") for line in result.out.splitlines())
+  told = {key.strip(): origin for key, origin in told.items()}
+  assert told["sizes = (3, 4, 5)"] == told["optimizer.nested.deep = 3"]
+  assert told["sizes = (3, 4, 5)"] == f"{file}:wide"
+  assert told["lr = 0.1"] == "--config.lr"
+  assert told["steps = 10"] == str(file)
+  assert told["seed = 0"] == "vision_jax/experiment.py"
+  assert told["names = ('a', 'x')"] == f"{file} (resolve)"
+  workdir = tmp_path / "run"
+  save(file, workdir, {"lr": "0.25"})
+  result = call("--mode=show", f"--workdir={workdir}")
+  assert f"  # {workdir}/config.json" in next(
+    line for line in result.out.splitlines() if line.startswith("lr = 0.25 ")
+  )
 
 
 @pytest.mark.parametrize(

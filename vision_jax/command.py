@@ -21,6 +21,7 @@ from vision_jax.process import set_up
 from vision_jax.recipe import recipe as recipes
 from vision_jax.recipe import trust
 from vision_jax.recipe.recipe import Recipe
+from vision_jax.recipe.show import show
 from vision_jax.train import initial
 from vision_jax.train.checkpoint.checkpoints import Checkpoints
 from vision_jax.train.evaluate import Evaluator
@@ -48,6 +49,8 @@ def run(values: flags.FlagValues, overrides: Mapping[str, str]) -> int:
 
 
 def _run(values: flags.FlagValues, overrides: Mapping[str, str]) -> int:
+  if values.mode == "show":
+    return _show(values, overrides)
   workdir = epath.Path(values.workdir)
   debug = debugging.parse(values.debug)
   if values.mode == "train":
@@ -67,6 +70,16 @@ def _run(values: flags.FlagValues, overrides: Mapping[str, str]) -> int:
   mode = {"eval": evaluate, "predict": predict, "sample": sample}[values.mode]
   with files_of(*_places(values, recipe)), debugging.failures(recipe.config):
     mode(Trained(values, recipe, workdir, batch, _say))
+  return 0
+
+
+def _show(values: flags.FlagValues, overrides: Mapping[str, str]) -> int:
+  """Prints the values that training would have, and what gave each."""
+  if values.workdir:
+    recipe = _recipe(values, overrides, epath.Path(values.workdir))
+  else:
+    recipe = recipes.load(values.config, overrides)
+  print(show(recipe, overrides, values.workdir))
   return 0
 
 

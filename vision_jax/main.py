@@ -1,7 +1,7 @@
 """The command: trains, evaluates, predicts and samples.
 
   python -m vision_jax.main --config=PATH[:VARIANT] --workdir=DIR \
-      [--config.KEY=VALUE ...] [--mode=train|eval|predict|sample]
+      [--config.KEY=VALUE ...] [--mode=train|eval|predict|sample|show]
 
 Values of the config are set by --config.KEY=VALUE. The same command resumes a
 run. Bad input ends with exit code 2 and a message, a run that fails for reasons
@@ -26,7 +26,7 @@ from vision_jax import paths, signals, tuning
 from vision_jax.errors import RunFailure, UserError
 from vision_jax.process_flags import CACHE, define_process_flags
 
-MODES = ("train", "eval", "predict", "sample")
+MODES = ("train", "eval", "predict", "sample", "show")
 EXECUTIONS = ("jit", "fsdp", "pmap")
 BAD_INPUT = 2
 FAILED = 3
@@ -49,8 +49,8 @@ def define_flags() -> flags.FlagValues:
   text(
     "config",
     None,
-    "Config file, PATH or PATH:VARIANT (each has :tiny); without it the one in "
-    "the workdir is used.",
+    "Config file, PATH or PATH:VARIANT (ours have :tiny); by default that in "
+    "the workdir. --mode=show prints its values and what gave each.",
   )
   text(
     "workdir",
@@ -167,18 +167,19 @@ def _make_absolute(values: flags.FlagValues) -> None:
   for name in PATHS:
     if values[name].value:
       values[name].value = paths.absolute(values[name].value)
-  paths.check_no_glob("workdir", values.workdir)
+  paths.check_no_glob("workdir", values.workdir or "")
   paths.check_no_glob("init_from", values.init_from or "")
 
 
 def _check(values: flags.FlagValues) -> None:
-  if not values.workdir:
+  shown = values.mode == "show" and values.config
+  if not values.workdir and not shown:
     raise UserError("--workdir is missing; expected a folder for the run.")
   if values.mode == "predict" and not (values.images and values.output):
     raise UserError("--mode=predict needs --images=FOLDER and --output=FOLDER.")
   if values.mode == "sample" and not values.output:
     raise UserError("--mode=sample needs --output=FOLDER.")
-  if values.mode != "train" and values.config:
+  if values.mode not in ("train", "show") and values.config:
     raise UserError(
       f"--mode={values.mode} takes its config from the workdir; leave --config "
       "out."

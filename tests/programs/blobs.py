@@ -60,7 +60,10 @@ class Blobs(ArraySource):
     return {"image": image.astype(np.uint8), "label": label}
 
 
-def get_config(variant="full"):
+VARIANTS = {"tiny": {"ema": 0.0}}
+
+
+def get_config():
   return base_config(
     steps=13,
     batch_size=16,
@@ -74,7 +77,7 @@ def get_config(variant="full"):
     lr=0.1,
     horizon=20,
     optimizer="sgd",
-    ema=0.9 if variant == "full" else 0.0,
+    ema=0.9,
     names=("a", "b"),
     convolutional=True,
   )

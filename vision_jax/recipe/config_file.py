@@ -12,6 +12,7 @@ import ml_collections
 from vision_jax.errors import UserError
 from vision_jax.experiment import Experiment, base_config
 from vision_jax.paths import absolute
+from vision_jax.recipe import variants
 
 ROOT = pathlib.Path(__file__).parents[2]  # holds `configs`, wherever we are
 
@@ -63,7 +64,7 @@ def read(path: str) -> str:
   except (OSError, UnicodeDecodeError) as error:
     raise UserError(
       f"--config: {file} cannot be read ({error}); expected a Python file in "
-      "UTF-8 with get_config(variant) and build(config)."
+      "UTF-8 with get_config() and build(config)."
     ) from error
 
 
@@ -84,7 +85,7 @@ def load(source: str, origin: str) -> Any:
     line = f", line {error.lineno}" if hasattr(error, "lineno") else ""
     raise UserError(
       f"--config: {origin}{line}: {getattr(error, 'msg', error)}; expected "
-      "Python with get_config(variant) and build(config)."
+      "Python with get_config() and build(config)."
     ) from error
   except ImportError as error:
     raise UserError(
@@ -95,7 +96,7 @@ def load(source: str, origin: str) -> Any:
     if not callable(getattr(module, name, None)):
       raise UserError(
         f"--config: {origin} has no function {name}; expected "
-        "get_config(variant) and build(config)."
+        "get_config() and build(config)."
       )
   return module
 
@@ -104,15 +105,16 @@ def values(module: Any, variant: str, origin: str) -> ml_collections.ConfigDict:
   """Returns the values that a config file gives for one of its variants.
 
   Raises:
-    UserError: if it has no such variant, or gives no config.
+    UserError: if it has no such variant, it gives no config, or the variant
+      changes what the config does not have.
   """
-  known = ("full", "tiny", *getattr(module, "VARIANTS", ()))
+  known = variants.names(module)
   if variant not in known:
     raise UserError(
       f"--config: {origin} has no variant {variant!r}; expected "
       f"{', '.join(known)}."
     )
-  config = module.get_config(variant)
+  config = variants.full(module, variant)
   if not isinstance(config, ml_collections.ConfigDict):
     _refuse(origin, "get_config", config, "a ConfigDict")
   lacking = [
@@ -124,6 +126,7 @@ def values(module: Any, variant: str, origin: str) -> ml_collections.ConfigDict:
       "expected what every run has. Make it with "
       "vision_jax.experiment.base_config(steps=..., batch_size=..., ...)."
     )
+  variants.apply(config, module, variant, origin)
   return config
 
 

@@ -1,9 +1,9 @@
 """Config files: found, loaded, overridden, kept in a workdir, compared.
 
-A config file has `get_config(variant) -> ConfigDict`, values only, and
+A config file has `get_config() -> ConfigDict`, values only, and
 `build(config) -> Experiment`, objects from plain calls. It may have
 `resolve(config)`, which fills in what the data say (class names) when a run
-begins, and VARIANTS, names besides "full" and "tiny".
+begins, and VARIANTS, name -> what it changes (`variants`).
 """
 
 import dataclasses

@@ -74,10 +74,10 @@ def override(
         f"--config.{key}: no such key; did you mean --config.{near}? "
         f"Expected one of {', '.join(sorted(known))}."
       )
-    _set(config, key, _parse(key, text, known[key]))
+    put(config, key, _parse(key, text, known[key]))
   for key, value in flat(config.to_dict()).items():
     if _last(key) in CONFIG_KEYS and isinstance(value, str):
-      _set(config, key, absolute(value))
+      put(config, key, absolute(value))
     check(key, value)
 
 
@@ -122,7 +122,8 @@ def _refuse(key: str, value: Any, expected: str) -> None:
   raise UserError(f"--config.{key}: got {shown}; expected {expected}.")
 
 
-def _set(config: ml_collections.ConfigDict, key: str, value: Any) -> None:
+def put(config: ml_collections.ConfigDict, key: str, value: Any) -> None:
+  """Sets the value of a dotted name."""
   *parents, last = key.split(".")
   place = config
   for parent in parents:
