@@ -241,12 +241,16 @@ def pair(one, other, default="window", **more):
 
 
 def test_a_form_wins_that_is_faster_in_every_turn():
-  assert verdicts.faster({"a": [2.0, 2.2], "b": [1.0, 1.1]}) == "b"
-  assert verdicts.faster({"a": [1.0, 1.2], "b": [1.1, 1.1]}) is None
+  assert verdicts.fastest({"a": [2.0, 2.2], "b": [1.0, 1.1]}) == "b"
+  assert verdicts.fastest({"a": [1.0, 1.2], "b": [1.1, 1.1]}) is None
+  three = {"a": [2.0, 2.2], "b": [1.0, 1.1], "c": [1.5, 1.0]}
+  assert verdicts.fastest(three) is None
   clear, other = pair([4.0, 4.4], [2.0, 2.0]), pair([1.0, 1.0], [3.0, 3.0])
   assert "make 'shifts' the default" in verdicts.lines([clear])[0]
   stays = verdicts.lines([pair([4.0, 4.4], [2.0, 2.0], "shifts")])[0]
-  assert "shifts stays" in stays
+  assert "shifts stays" in stays and "0.45 to 0.50 of it" in stays
+  exact = clear | {"operation": "dense_gradient"}
+  assert "shifts wins, window stays for" in verdicts.lines([exact])[0]
   # One default for all shapes: a form that loses for one of them does not win.
   assert "no form wins" in verdicts.lines([clear, other])[0]
 
