@@ -11,7 +11,7 @@ from configs.generation_data import (
   signed_images,
 )
 from vision_jax.errors import UserError
-from vision_jax.experiment import Eval, Experiment, base_config
+from vision_jax.experiment import Eval, Experiment
 from vision_jax.metrics.generation_extractor import Extractor
 from vision_jax.metrics.generation_scores import MeanOf
 from vision_jax.models.ddpm_unet import DDPMUNet
@@ -19,48 +19,6 @@ from vision_jax.ops.diffusion import schedule
 from vision_jax.optim.optimizers import adamw
 from vision_jax.optim.schedules import Schedule, constant, warmup_cosine
 from vision_jax.tasks.diffusion import Diffusion
-
-
-def diffusion_config(*, steps: int, batch_size: int, **values: Any) -> Any:
-  """Returns a config with what every diffusion run has.
-
-  times: T of the schedule. decay: of the rate after its warm-up, "cosine" or
-  "none". clip: whether denoised images are clipped to [-1, 1] while sampling.
-  sampler, sampling_steps, spacing, guidance: of the samples that are evaluated,
-  one for each of the first `eval_examples` test images, of its class, or with
-  real="train" for each training image. bound_terms: of the
-  variational bound, bits per dimension, that are evaluated for each of these
-  test images (a divisor of times); 0 is no bound. ema: decay of the averaged
-  weights, which alone are evaluated.
-  """
-  return base_config(
-    steps=steps,
-    batch_size=batch_size,
-    **{
-      "holdout": 0,
-      "blocks": 1,
-      "groups": 8,
-      "dropout": 0.0,
-      "schedule": "linear",
-      "times": 1000,
-      "prediction": "eps",
-      "weighting": "uniform",
-      "variance": "large",
-      "drop_label": 0.1,
-      "sampler": "ddim",
-      "sampling_steps": 50,
-      "spacing": "even",
-      "clip": True,
-      "decay": "cosine",
-      "guidance": 1.0,
-      "bound_terms": 0,
-      "real": "test",
-      "ema": 0.9999,
-      "dtype": "float32",
-      "convolutional": True,
-    }
-    | values,
-  )
 
 
 def unet(config: Any, num_classes: int = 10) -> DDPMUNet:

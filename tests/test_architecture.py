@@ -37,8 +37,8 @@ ALLOWED = {
   "tuning": set(),
   "experiment": {"core", "writers"},
   "pipelines": {  # sources in, what an experiment takes out
-    *("core", "data", "experiment", "losses", "metrics", "models", "ops"),
-    *("viz", "writers"),
+    *("core", "data", "experiment", "layers", "losses", "metrics", "models"),
+    *("ops", "optim", "recipe", "tasks", "train", "viz", "writers"),
   },
   "paths": set(),
   "process": {"cluster", "tuning"},

@@ -6,19 +6,15 @@ import pytest
 from PIL import Image
 
 from configs import detection_data, segmentation_data
-from configs.data import (
-  DIGIT_NAMES,
-  GREY,
-  IMAGENET,
-  large_images,
-  small_images,
-)
 from tests.data_fixtures import encode, picture
 from vision_jax.core.execution import Jit, Pmap
 from vision_jax.errors import UserError
 from vision_jax.experiment import base_config
+from vision_jax.recipe import recipe
 from vision_jax.train.evaluate import Evaluator
 from vision_jax.viz.masks import write_masks
+
+FOLDER = "configs/classification/folder_resnet18.py"
 
 
 def put(root, *names):
@@ -28,15 +24,11 @@ def put(root, *names):
     path.write_bytes(encode(picture(8, 8)))
 
 
-def folder_config(folder, **values):
-  defaults = {
-    "dataset": "folder",
-    "data_dir": str(folder),
-    "image_size": 32,
-    "eval_batch_size": 2,
-    "class_names": ("cat", "dog"),
-  }
-  return base_config(steps=1, batch_size=2, **(defaults | values))
+def of_folder(folder, variant="full", **values):
+  """The experiment of a folder of classes, which need not be there."""
+  small = {"image_size": "32", "batch_size": "2", "eval_batch_size": "2"}
+  values = {"data_dir": str(folder), "class_names": "cat,dog"} | small | values
+  return recipe.load(f"{FOLDER}:{variant}", values, resolve=False).build()
 
 
 @pytest.mark.parametrize(
@@ -55,7 +47,7 @@ def test_every_split_of_a_folder_is_used_for_what_it_is(
   for split in splits:
     for name in ("cat", "dog"):
       put(tmp_path / split / name, *(f"{i}.jpg" for i in range(10)))
-  data = large_images(folder_config(tmp_path), IMAGENET)
+  data = of_folder(tmp_path)
   sizes = {name: len(e.data.source) for name, e in data.evals.items()}
   assert sizes.keys() == evaluated.keys()
   for name, size in evaluated.items():
@@ -67,7 +59,7 @@ def test_every_split_of_a_folder_is_used_for_what_it_is(
 
 
 def test_predicting_needs_no_training_data(tmp_path):
-  assert large_images(folder_config(tmp_path / "gone"), IMAGENET).predict
+  assert of_folder(tmp_path / "gone").predict.class_names == ("cat", "dog")
 
 
 SIZES = [(40, 30), (64, 48), (33, 57), (64, 64)]
@@ -198,19 +190,16 @@ def test_a_tiny_variant_says_that_it_leaves_ones_own_pictures_out(
   boxes.data_dir = "/my/boxes"
   detection_data.experiment_fields(boxes)
   assert "--config.data_dir=/my/boxes: not used" in caplog.messages[-1]
-  digits = folder_config("/my/cats", dataset="digits", holdout=0, channels=3)
-  large_images(digits, IMAGENET)
+  of_folder("/my/cats", "tiny")
   assert "--config.data_dir=/my/cats: not used" in caplog.messages[-1]
   assert "scikit-learn's digits" in caplog.messages[-1]
   before = len(caplog.messages)
-  digits.data_dir = ""
-  large_images(digits, IMAGENET)
+  of_folder("", "tiny")
   assert len(caplog.messages) == before
 
 
 def test_digits_are_not_made_smaller_than_they_are():
   """Of 7 pixels they would be black."""
-  given = {"dataset": "digits", "channels": 1, "holdout": 0, "image_size": 7}
-  data = small_images(folder_config("", **given), GREY, DIGIT_NAMES)
+  data = of_folder("", "tiny", image_size="7")
   with pytest.raises(UserError, match=r"image_size: got 7; expected 8 or more"):
     data.train_data.batch(0)

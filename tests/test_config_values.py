@@ -16,6 +16,8 @@ CONFIGS = [
   if path.name != "__init__.py"
 ]
 
+PIPELINES = ("configs", "vision_jax.pipelines")
+
 
 def keys_read(path):
   """Returns the attributes of `config` that a file's text asks for."""
@@ -37,10 +39,10 @@ def keys_read(path):
 
 
 def imported(path):
-  """Returns the files of `configs` that one of them imports, with theirs."""
+  """Returns a config with the pipelines that it imports, with theirs."""
   found = {path}
   for node in ast.walk(ast.parse((ROOT / path).read_text())):
-    if isinstance(node, ast.ImportFrom) and node.module.startswith("configs"):
+    if isinstance(node, ast.ImportFrom) and node.module.startswith(PIPELINES):
       parts = [node.module, *(f"{node.module}.{n.name}" for n in node.names)]
       files = [part.replace(".", "/") + ".py" for part in parts]
       for file in files:

@@ -4,11 +4,13 @@ import jax
 import numpy as np
 import pytest
 
-from configs import extractors
-from configs.classification import digits_cnn
 from vision_jax.layers.capture import apply_with_input
 from vision_jax.models.cnn import CNN
+from vision_jax.pipelines import extractors
+from vision_jax.recipe import recipe
 from vision_jax.train.fit import fit
+
+DIGITS = "configs/classification/digits_cnn.py:tiny"
 
 
 def test_the_input_of_a_layer_is_caught_by_the_way():
@@ -27,10 +29,10 @@ def test_the_input_of_a_layer_is_caught_by_the_way():
 
 
 def test_an_extractor_is_the_classifier_on_its_own_scale():
-  extractor = extractors.digits_cnn(tiny=True)
+  extractor = extractors.digits_cnn("tiny")
   state = extractor.state
   assert state is extractor.state, "trained once"
-  experiment = digits_cnn.build(digits_cnn.get_config("tiny"))
+  experiment = recipe.load(DIGITS).build()
   loader = experiment.evals["test"].data
   batch = experiment.inputs(next(iter(loader.epoch())))
   image = batch["image"]  # (x - 0.5) / 0.5 is in [-1, 1]
@@ -46,8 +48,7 @@ def test_an_extractor_is_the_classifier_on_its_own_scale():
 
 
 def test_fitting_is_the_steps_of_a_run():
-  config = digits_cnn.get_config("tiny")
-  build = lambda: digits_cnn.build(config)
+  build = recipe.load(DIGITS).build
   same = [fit(build(), steps=3, seed=1) for _ in range(2)]
   jax.tree.map(np.testing.assert_array_equal, *same)
   other, _ = fit(build(), steps=3, seed=2)

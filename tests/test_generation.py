@@ -11,7 +11,6 @@ import numpy as np
 import optax
 import pytest
 
-from configs.generation import digits_gan
 from tests.tables import TASKS, labelled_images
 from vision_jax.core.execution import Jit
 from vision_jax.core.state import create_state
@@ -21,6 +20,7 @@ from vision_jax.layers.dense import Dense
 from vision_jax.models.gan import DenseDiscriminator, DenseGenerator
 from vision_jax.models.vae import dense_vae
 from vision_jax.ops import diffusion
+from vision_jax.recipe import recipe
 from vision_jax.tasks.diffusion import Diffusion
 from vision_jax.tasks.gan import GAN
 from vision_jax.tasks.generative import latents, outside
@@ -220,8 +220,8 @@ def test_sampling_compiles_once_and_transfers_nothing_between(
 
 
 def test_samples_meet_the_test_images_or_all_training_images():
-  config = digits_gan.get_config("tiny")
-  meet = lambda: digits_gan.build(config).evals
+  loaded = recipe.load("configs/generation/digits_gan.py:tiny")
+  config, meet = loaded.config, lambda: loaded.build().evals
   assert set(meet()) == {"test"}
   assert len(meet()["test"].data.source) == config.eval_examples
   config.real = "train"

@@ -8,36 +8,54 @@ of a test image; this does not.
 
 import functools
 
-from configs.data import CIFAR10, CIFAR10_NAMES, small_images
+from vision_jax.data.transforms import resize
 from vision_jax.experiment import Experiment, base_config
 from vision_jax.losses.classification import softmax_cross_entropy
+from vision_jax.metrics.classification import Accuracy
 from vision_jax.models.resnet import ResNet
 from vision_jax.ops.augment import cutout, random_crop_flip, sequence
 from vision_jax.optim.optimizers import sgd
 from vision_jax.optim.schedules import one_cycle
+from vision_jax.pipelines import sources
+from vision_jax.pipelines.classification import classification
+from vision_jax.pipelines.colours import CIFAR10
+from vision_jax.pipelines.data import Loading
 from vision_jax.tasks.classification import Classification
 
 
-def get_config(variant="full"):
-  tiny = variant == "tiny"
+def get_config():
   return base_config(
-    steps=20 if tiny else 1764,  # 18 epochs
-    batch_size=16 if tiny else 512,
-    eval_batch_size=120 if tiny else 1000,
-    log_every=10 if tiny else 100,
-    eval_every=10 if tiny else 98,
-    dataset="digits" if tiny else "cifar10",
+    steps=1764,  # 18 epochs
+    batch_size=512,
+    eval_batch_size=1000,
+    log_every=100,
+    eval_every=98,
+    dataset="cifar10",
     image_size=32,
     channels=3,
     holdout=0,
-    width=4 if tiny else 64,
+    width=64,
     lr=0.4,
     weight_decay=5e-4,
     smoothing=0.1,
     ema=0.995,
-    dtype="float32" if tiny else "bfloat16",
+    dtype="bfloat16",
     convolutional=True,
   )
+
+
+VARIANTS = {
+  "tiny": {
+    "steps": 20,
+    "batch_size": 16,
+    "eval_batch_size": 120,
+    "log_every": 10,
+    "eval_every": 10,
+    "dataset": "digits",
+    "width": 4,
+    "dtype": "float32",
+  },
+}
 
 
 def build(config):
@@ -50,7 +68,25 @@ def build(config):
     dtype=config.dtype,
   )
   loss = functools.partial(softmax_cross_entropy, smoothing=config.smoothing)
-  data = small_images(config, CIFAR10, CIFAR10_NAMES, weights=("raw", "ema"))
+  train, evals = sources.open_splits(
+    config.dataset,
+    size=config.image_size,
+    channels=config.channels,
+    holdout=config.holdout,
+    data_dir=config.data_dir,
+    threads=config.threads,
+  )
+  data = classification(
+    train=train,
+    evals=evals,
+    class_names=sources.class_names(config.dataset),
+    colours=CIFAR10,
+    crop=resize((config.image_size, config.image_size)),
+    channels=config.channels,
+    loading=Loading.of(config),
+    metrics={"accuracy": Accuracy()},
+    weights=("raw", "ema"),
+  )
   return Experiment(
     task=Classification(model, loss),
     optimizers={

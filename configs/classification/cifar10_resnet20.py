@@ -5,28 +5,32 @@ crops and flips; 5,000 training images are held out, as in the paper. Minutes on
 a GPU, hours on a CPU. Differs from the paper: scales and biases do not decay.
 """
 
-from configs.data import CIFAR10, CIFAR10_NAMES, small_images
+from vision_jax.data.transforms import resize
 from vision_jax.experiment import Experiment, base_config
+from vision_jax.metrics.classification import Accuracy
 from vision_jax.models.resnet import ResNet20
 from vision_jax.ops.augment import random_crop_flip
 from vision_jax.optim.optimizers import sgd
 from vision_jax.optim.schedules import step_decay
+from vision_jax.pipelines import sources
+from vision_jax.pipelines.classification import classification
+from vision_jax.pipelines.colours import CIFAR10
+from vision_jax.pipelines.data import Loading
 from vision_jax.tasks.classification import Classification
 
 
-def get_config(variant="full"):
-  tiny = variant == "tiny"
+def get_config():
   return base_config(
-    steps=20 if tiny else 64_000,
-    batch_size=16 if tiny else 128,
-    eval_batch_size=120 if tiny else 1000,
-    log_every=10 if tiny else 100,
-    eval_every=10 if tiny else 2000,
-    dataset="digits" if tiny else "cifar10",
+    steps=64_000,
+    batch_size=128,
+    eval_batch_size=1000,
+    log_every=100,
+    eval_every=2000,
+    dataset="cifar10",
     image_size=32,
     channels=3,
-    holdout=240 if tiny else 5000,
-    width=4 if tiny else 16,
+    holdout=5000,
+    width=16,
     lr=0.1,
     weight_decay=1e-4,
     dtype="float32",
@@ -34,14 +38,46 @@ def get_config(variant="full"):
   )
 
 
+VARIANTS = {
+  "tiny": {
+    "steps": 20,
+    "batch_size": 16,
+    "eval_batch_size": 120,
+    "log_every": 10,
+    "eval_every": 10,
+    "dataset": "digits",
+    "holdout": 240,
+    "width": 4,
+  },
+}
+
+
 def build(config):
   model = ResNet20(10, width=config.width, dtype=config.dtype)
   boundaries = [config.steps // 2, config.steps * 3 // 4]
   schedule = step_decay(config.lr, boundaries)
+  train, evals = sources.open_splits(
+    config.dataset,
+    size=config.image_size,
+    channels=config.channels,
+    holdout=config.holdout,
+    data_dir=config.data_dir,
+    threads=config.threads,
+  )
+  data = classification(
+    train=train,
+    evals=evals,
+    class_names=sources.class_names(config.dataset),
+    colours=CIFAR10,
+    crop=resize((config.image_size, config.image_size)),
+    channels=config.channels,
+    loading=Loading.of(config),
+    metrics={"accuracy": Accuracy()},
+  )
   return Experiment(
     task=Classification(model),
     optimizers={"model": sgd(schedule, weight_decay=config.weight_decay)},
     augment=random_crop_flip(pad=4),
     best=("val/accuracy", "max"),
-    **small_images(config, CIFAR10, CIFAR10_NAMES).fields(),
+    **data.fields(),
   )

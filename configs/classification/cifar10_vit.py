@@ -5,8 +5,9 @@ here. 5,000 training images are held out. Published: 91.01 %, of a ViT of as
 many parameters but another shape, batch, augmentation and loss.
 """
 
-from configs.data import CIFAR10, CIFAR10_NAMES, small_images
+from vision_jax.data.transforms import resize
 from vision_jax.experiment import Experiment, base_config
+from vision_jax.metrics.classification import Accuracy
 from vision_jax.models.vit import ViT
 from vision_jax.ops.augment import (
   mixup,
@@ -17,31 +18,51 @@ from vision_jax.ops.augment import (
 )
 from vision_jax.optim.optimizers import adamw
 from vision_jax.optim.schedules import warmup_cosine
+from vision_jax.pipelines import sources
+from vision_jax.pipelines.classification import classification
+from vision_jax.pipelines.colours import CIFAR10
+from vision_jax.pipelines.data import Loading
 from vision_jax.tasks.classification import Classification
 
 
-def get_config(variant="full"):
-  tiny = variant == "tiny"
+def get_config():
   return base_config(
-    steps=20 if tiny else 17_600,  # 200 epochs of 45,000 images
-    batch_size=16 if tiny else 512,
-    eval_batch_size=120 if tiny else 1000,
-    log_every=10 if tiny else 100,
-    eval_every=10 if tiny else 880,
-    dataset="digits" if tiny else "cifar10",
+    steps=17_600,  # 200 epochs of 45,000 images
+    batch_size=512,
+    eval_batch_size=1000,
+    log_every=100,
+    eval_every=880,
+    dataset="cifar10",
     image_size=32,
     channels=3,
-    holdout=240 if tiny else 5000,
-    features=16 if tiny else 256,
-    depth=2 if tiny else 8,
-    heads=4 if tiny else 8,
+    holdout=5000,
+    features=256,
+    depth=8,
+    heads=8,
     drop_path=0.1,
     remat=False,
     lr=1e-3,
-    warmup=2 if tiny else 880,
+    warmup=880,
     weight_decay=0.05,
     dtype="float32",
   )
+
+
+VARIANTS = {
+  "tiny": {
+    "steps": 20,
+    "batch_size": 16,
+    "eval_batch_size": 120,
+    "log_every": 10,
+    "eval_every": 10,
+    "dataset": "digits",
+    "holdout": 240,
+    "features": 16,
+    "depth": 2,
+    "heads": 4,
+    "warmup": 2,
+  },
+}
 
 
 def build(config):
@@ -57,6 +78,24 @@ def build(config):
     dtype=config.dtype,
   )
   schedule = warmup_cosine(config.lr, config.steps, warmup=config.warmup)
+  train, evals = sources.open_splits(
+    config.dataset,
+    size=config.image_size,
+    channels=config.channels,
+    holdout=config.holdout,
+    data_dir=config.data_dir,
+    threads=config.threads,
+  )
+  data = classification(
+    train=train,
+    evals=evals,
+    class_names=sources.class_names(config.dataset),
+    colours=CIFAR10,
+    crop=resize((config.image_size, config.image_size)),
+    channels=config.channels,
+    loading=Loading.of(config),
+    metrics={"accuracy": Accuracy()},
+  )
   return Experiment(
     task=Classification(vit),
     optimizers={
@@ -68,5 +107,5 @@ def build(config):
       mixup(0.2, 10),
     ),
     best=("val/accuracy", "max"),
-    **small_images(config, CIFAR10, CIFAR10_NAMES).fields(),
+    **data.fields(),
   )

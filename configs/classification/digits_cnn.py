@@ -3,36 +3,69 @@
 Needs no data but the installed packages; 15 s a seed on 2 CPU cores.
 """
 
-from configs.data import DIGIT_NAMES, GREY, small_images
+from vision_jax.data.transforms import resize
 from vision_jax.experiment import Experiment, base_config
+from vision_jax.metrics.classification import Accuracy
 from vision_jax.models.cnn import CNN
 from vision_jax.ops.augment import random_crop
 from vision_jax.optim.optimizers import sgd
 from vision_jax.optim.schedules import one_cycle
+from vision_jax.pipelines import sources
+from vision_jax.pipelines.classification import classification
+from vision_jax.pipelines.colours import GREY
+from vision_jax.pipelines.data import Loading
 from vision_jax.tasks.classification import Classification
 
 
-def get_config(variant="full"):
-  tiny = variant == "tiny"
+def get_config():
   return base_config(
-    steps=20 if tiny else 900,
-    batch_size=16 if tiny else 64,
+    steps=900,
+    batch_size=64,
     eval_batch_size=120,
-    log_every=10 if tiny else 100,
-    eval_every=0 if tiny else 450,
+    log_every=100,
+    eval_every=450,
     dataset="digits",
     image_size=8,
     channels=1,
     holdout=0,
-    width=8 if tiny else 32,
+    width=32,
     lr=0.1,
     weight_decay=5e-4,
     convolutional=True,
   )
 
 
+VARIANTS = {
+  "tiny": {
+    "steps": 20,
+    "batch_size": 16,
+    "log_every": 10,
+    "eval_every": 0,
+    "width": 8,
+  },
+}
+
+
 def build(config):
   w = config.width
+  train, evals = sources.open_splits(
+    config.dataset,
+    size=config.image_size,
+    channels=config.channels,
+    holdout=config.holdout,
+    data_dir=config.data_dir,
+    threads=config.threads,
+  )
+  data = classification(
+    train=train,
+    evals=evals,
+    class_names=sources.class_names(config.dataset),
+    colours=GREY,
+    crop=resize((config.image_size, config.image_size)),
+    channels=config.channels,
+    loading=Loading.of(config),
+    metrics={"accuracy": Accuracy()},
+  )
   return Experiment(
     task=Classification(CNN(10, stages=((w, w), (2 * w, 2 * w)))),
     optimizers={
@@ -43,5 +76,5 @@ def build(config):
       )
     },
     augment=random_crop(pad=1),
-    **small_images(config, GREY, DIGIT_NAMES).fields(),
+    **data.fields(),
   )

@@ -7,41 +7,62 @@ picture more moves one other at most. Class names are read from the folders and
 kept with the run.
 """
 
-from configs.data import IMAGENET, folder_classes, large_images
+from vision_jax.data.crops import random_resized_crop, resize_centre_crop
 from vision_jax.experiment import Experiment, base_config
+from vision_jax.metrics.classification import Accuracy
 from vision_jax.models.resnet import ResNet18
 from vision_jax.ops.augment import random_flip
 from vision_jax.optim.optimizers import sgd
 from vision_jax.optim.schedules import warmup_cosine
+from vision_jax.pipelines import sources
+from vision_jax.pipelines.classification import classification
+from vision_jax.pipelines.colours import IMAGENET
+from vision_jax.pipelines.data import Loading
 from vision_jax.tasks.classification import Classification
 
 
-def get_config(variant="full"):
-  tiny = variant == "tiny"
+def get_config():
   return base_config(
-    steps=20 if tiny else 5000,
-    batch_size=16 if tiny else 64,
-    eval_batch_size=120 if tiny else 64,
-    log_every=10 if tiny else 100,
-    eval_every=10 if tiny else 500,
-    dataset="digits" if tiny else "folder",
-    image_size=32 if tiny else 224,
+    steps=5000,
+    batch_size=64,
+    eval_batch_size=64,
+    log_every=100,
+    eval_every=500,
+    dataset="folder",
+    image_size=224,
     channels=3,
-    holdout=240 if tiny else 0,
-    class_names=tuple("0123456789") if tiny else (),
-    width=4 if tiny else 64,
+    holdout=0,
+    class_names=(),
+    width=64,
     lr=0.05,
-    warmup=2 if tiny else 250,
+    warmup=250,
     weight_decay=1e-4,
     dtype="float32",
     convolutional=True,
   )
 
 
+VARIANTS = {
+  "tiny": {
+    "steps": 20,
+    "batch_size": 16,
+    "eval_batch_size": 120,
+    "log_every": 10,
+    "eval_every": 10,
+    "dataset": "digits",
+    "image_size": 32,
+    "holdout": 240,
+    "class_names": tuple("0123456789"),
+    "width": 4,
+    "warmup": 2,
+  },
+}
+
+
 def resolve(config):
   """Fills in what the data say, when a run begins."""
   if config.dataset == "folder":
-    config.class_names = folder_classes(config.data_dir)
+    config.class_names = sources.folder_classes(config.data_dir)
 
 
 def build(config):
@@ -51,10 +72,32 @@ def build(config):
     dtype=config.dtype,
   )
   schedule = warmup_cosine(config.lr, config.steps, warmup=config.warmup)
+  size = config.image_size
+  train, evals = sources.open_splits(
+    config.dataset,
+    size=size,
+    channels=config.channels,
+    holdout=config.holdout,
+    classes=config.class_names,
+    data_dir=config.data_dir,
+    threads=config.threads,
+  )
+  data = classification(
+    train=train,
+    evals=evals,
+    class_names=config.class_names,
+    colours=IMAGENET,
+    train_crop=random_resized_crop(size),
+    crop=resize_centre_crop(size * 256 // 224, size),
+    loading=Loading.of(config),
+    metrics={
+      "accuracy": Accuracy((1, 5) if len(config.class_names) >= 5 else (1,))
+    },
+  )
   return Experiment(
     task=Classification(model),
     optimizers={"model": sgd(schedule, weight_decay=config.weight_decay)},
     augment=random_flip(),
     best=("val/accuracy", "max"),
-    **large_images(config, IMAGENET).fields(),
+    **data.fields(),
   )

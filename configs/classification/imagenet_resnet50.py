@@ -6,35 +6,57 @@ Differs from it: 1 % of train is held out. `data_dir` has a prepared
 imagenet2012 (TFDS). Needs accelerators; not run here.
 """
 
-from configs.data import IMAGENET, large_images
+from vision_jax.data.crops import random_resized_crop, resize_centre_crop
 from vision_jax.experiment import Experiment, base_config
+from vision_jax.metrics.classification import Accuracy
 from vision_jax.models.resnet import ResNet50
 from vision_jax.ops.augment import random_flip
 from vision_jax.optim.optimizers import sgd
 from vision_jax.optim.schedules import warmup_cosine
+from vision_jax.pipelines import sources
+from vision_jax.pipelines.classification import classification
+from vision_jax.pipelines.colours import IMAGENET
+from vision_jax.pipelines.data import Loading
 from vision_jax.tasks.classification import Classification
 
 
-def get_config(variant="full"):
-  tiny = variant == "tiny"
+def get_config():
   return base_config(
-    steps=20 if tiny else 124_000,  # 100 epochs
-    batch_size=16 if tiny else 1024,
-    eval_batch_size=120 if tiny else 500,
-    log_every=10 if tiny else 100,
-    eval_every=10 if tiny else 6200,
-    dataset="digits" if tiny else "imagenet2012",
-    image_size=32 if tiny else 224,
+    steps=124_000,  # 100 epochs
+    batch_size=1024,
+    eval_batch_size=500,
+    log_every=100,
+    eval_every=6200,
+    dataset="imagenet2012",
+    image_size=224,
     channels=3,
-    holdout=240 if tiny else 12_811,
-    num_classes=10 if tiny else 1000,
-    width=4 if tiny else 64,
+    holdout=12_811,
+    num_classes=1000,
+    width=64,
     lr=0.4,
-    warmup=2 if tiny else 6200,
+    warmup=6200,
     weight_decay=1e-4,
-    dtype="float32" if tiny else "bfloat16",
+    dtype="bfloat16",
     convolutional=True,
   )
+
+
+VARIANTS = {
+  "tiny": {
+    "steps": 20,
+    "batch_size": 16,
+    "eval_batch_size": 120,
+    "log_every": 10,
+    "eval_every": 10,
+    "dataset": "digits",
+    "image_size": 32,
+    "holdout": 240,
+    "num_classes": 10,
+    "width": 4,
+    "warmup": 2,
+    "dtype": "float32",
+  },
+}
 
 
 def build(config):
@@ -44,6 +66,25 @@ def build(config):
     dtype=config.dtype,
   )
   schedule = warmup_cosine(config.lr, config.steps, warmup=config.warmup)
+  size = config.image_size
+  train, evals = sources.open_splits(
+    config.dataset,
+    size=size,
+    channels=config.channels,
+    holdout=config.holdout,
+    data_dir=config.data_dir,
+    threads=config.threads,
+  )
+  data = classification(
+    train=train,
+    evals=evals,
+    class_names=sources.class_names(config.dataset),
+    colours=IMAGENET,
+    train_crop=random_resized_crop(size),
+    crop=resize_centre_crop(size * 256 // 224, size),
+    loading=Loading.of(config),
+    metrics={"accuracy": Accuracy((1, 5))},
+  )
   return Experiment(
     task=Classification(model),
     optimizers={
@@ -51,5 +92,5 @@ def build(config):
     },
     augment=random_flip(),
     best=("val/accuracy", "max"),
-    **large_images(config, IMAGENET).fields(),
+    **data.fields(),
   )

@@ -8,8 +8,9 @@ channel, the first moment is float32, MixUp draws for each pair. `data_dir` has
 a prepared imagenet2012 (TFDS). Needs accelerators; not run here.
 """
 
-from configs.data import IMAGENET, large_images
+from vision_jax.data.crops import random_resized_crop, resize_centre_crop
 from vision_jax.experiment import Experiment, base_config
+from vision_jax.metrics.classification import Accuracy
 from vision_jax.models.vit import ViT, variant
 from vision_jax.ops.augment import (
   mixup,
@@ -20,30 +21,51 @@ from vision_jax.ops.augment import (
 )
 from vision_jax.optim.optimizers import adamw
 from vision_jax.optim.schedules import warmup_cosine
+from vision_jax.pipelines import sources
+from vision_jax.pipelines.classification import classification
+from vision_jax.pipelines.colours import IMAGENET
+from vision_jax.pipelines.data import Loading
 from vision_jax.tasks.classification import Classification
 
 
-def get_config(variant="full"):
-  tiny = variant == "tiny"
+def get_config():
   return base_config(
-    steps=20 if tiny else 111_600,  # 90 epochs
-    batch_size=16 if tiny else 1024,
-    eval_batch_size=120 if tiny else 500,
-    log_every=10 if tiny else 100,
-    eval_every=10 if tiny else 6200,
-    dataset="digits" if tiny else "imagenet2012",
-    image_size=32 if tiny else 224,
+    steps=111_600,  # 90 epochs
+    batch_size=1024,
+    eval_batch_size=500,
+    log_every=100,
+    eval_every=6200,
+    dataset="imagenet2012",
+    image_size=224,
     channels=3,
-    holdout=240 if tiny else 12_811,
-    num_classes=10 if tiny else 1000,
-    model="Ti/16" if tiny else "S/16",
+    holdout=12_811,
+    num_classes=1000,
+    model="S/16",
     remat=False,
     lr=1e-3,
-    warmup=2 if tiny else 10_000,
+    warmup=10_000,
     weight_decay=0.1,
     mixup=0.2,
-    dtype="float32" if tiny else "bfloat16",
+    dtype="bfloat16",
   )
+
+
+VARIANTS = {
+  "tiny": {
+    "steps": 20,
+    "batch_size": 16,
+    "eval_batch_size": 120,
+    "log_every": 10,
+    "eval_every": 10,
+    "dataset": "digits",
+    "image_size": 32,
+    "holdout": 240,
+    "num_classes": 10,
+    "model": "Ti/16",
+    "warmup": 2,
+    "dtype": "float32",
+  },
+}
 
 
 def build(config):
@@ -57,6 +79,25 @@ def build(config):
     dtype=config.dtype,
   )
   schedule = warmup_cosine(config.lr, config.steps, warmup=config.warmup)
+  size = config.image_size
+  train, evals = sources.open_splits(
+    config.dataset,
+    size=size,
+    channels=config.channels,
+    holdout=config.holdout,
+    data_dir=config.data_dir,
+    threads=config.threads,
+  )
+  data = classification(
+    train=train,
+    evals=evals,
+    class_names=sources.class_names(config.dataset),
+    colours=IMAGENET,
+    train_crop=random_resized_crop(size),
+    crop=resize_centre_crop(size * 256 // 224, size),
+    loading=Loading.of(config),
+    metrics={"accuracy": Accuracy((1, 5))},
+  )
   return Experiment(
     task=Classification(vit),
     optimizers={
@@ -68,5 +109,5 @@ def build(config):
       mixup(config.mixup, config.num_classes),
     ),
     best=("val/accuracy", "max"),
-    **large_images(config, IMAGENET).fields(),
+    **data.fields(),
   )

@@ -4,33 +4,68 @@
 reported is the last step's on test.
 """
 
-from configs.data import DIGIT_NAMES, MNIST, small_images
+from vision_jax.data.transforms import resize
 from vision_jax.experiment import Experiment, base_config
+from vision_jax.metrics.classification import Accuracy
 from vision_jax.models.lenet import LeNet5
 from vision_jax.optim.optimizers import sgd
 from vision_jax.optim.schedules import warmup_cosine
+from vision_jax.pipelines import sources
+from vision_jax.pipelines.classification import classification
+from vision_jax.pipelines.colours import MNIST
+from vision_jax.pipelines.data import Loading
 from vision_jax.tasks.classification import Classification
 
 
-def get_config(variant="full"):
-  tiny = variant == "tiny"
+def get_config():
   return base_config(
-    steps=20 if tiny else 4300,  # 10 epochs
-    batch_size=16 if tiny else 128,
-    eval_batch_size=120 if tiny else 1000,
-    log_every=10 if tiny else 100,
-    eval_every=10 if tiny else 430,
-    dataset="digits" if tiny else "mnist",
+    steps=4300,  # 10 epochs
+    batch_size=128,
+    eval_batch_size=1000,
+    log_every=100,
+    eval_every=430,
+    dataset="mnist",
     image_size=28,
     channels=1,
-    holdout=240 if tiny else 5000,
+    holdout=5000,
     lr=0.05,
     weight_decay=5e-4,
     convolutional=True,
   )
 
 
+VARIANTS = {
+  "tiny": {
+    "steps": 20,
+    "batch_size": 16,
+    "eval_batch_size": 120,
+    "log_every": 10,
+    "eval_every": 10,
+    "dataset": "digits",
+    "holdout": 240,
+  },
+}
+
+
 def build(config):
+  train, evals = sources.open_splits(
+    config.dataset,
+    size=config.image_size,
+    channels=config.channels,
+    holdout=config.holdout,
+    data_dir=config.data_dir,
+    threads=config.threads,
+  )
+  data = classification(
+    train=train,
+    evals=evals,
+    class_names=sources.class_names(config.dataset),
+    colours=MNIST,
+    crop=resize((config.image_size, config.image_size)),
+    channels=config.channels,
+    loading=Loading.of(config),
+    metrics={"accuracy": Accuracy()},
+  )
   return Experiment(
     task=Classification(LeNet5(10)),
     optimizers={
@@ -40,5 +75,5 @@ def build(config):
       )
     },
     best=("val/accuracy", "max"),
-    **small_images(config, MNIST, DIGIT_NAMES).fields(),
+    **data.fields(),
   )

@@ -5,35 +5,55 @@ training images are held out to choose the best checkpoint; the figure reported
 is the last step's on test.
 """
 
-from configs.data import DIGIT_NAMES, MNIST, small_images
+from vision_jax.data.transforms import resize
 from vision_jax.experiment import Experiment, base_config
+from vision_jax.metrics.classification import Accuracy
 from vision_jax.models.vit import ViT
 from vision_jax.ops.augment import random_crop
 from vision_jax.optim.optimizers import adamw
 from vision_jax.optim.schedules import warmup_cosine
+from vision_jax.pipelines import sources
+from vision_jax.pipelines.classification import classification
+from vision_jax.pipelines.colours import MNIST
+from vision_jax.pipelines.data import Loading
 from vision_jax.tasks.classification import Classification
 
 
-def get_config(variant="full"):
-  tiny = variant == "tiny"
+def get_config():
   return base_config(
-    steps=20 if tiny else 4300,  # 10 epochs
-    batch_size=16 if tiny else 128,
-    eval_batch_size=120 if tiny else 1000,
-    log_every=10 if tiny else 100,
-    eval_every=10 if tiny else 430,
-    dataset="digits" if tiny else "mnist",
+    steps=4300,  # 10 epochs
+    batch_size=128,
+    eval_batch_size=1000,
+    log_every=100,
+    eval_every=430,
+    dataset="mnist",
     image_size=28,
     channels=1,
-    holdout=240 if tiny else 5000,
-    features=16 if tiny else 96,
-    depth=2 if tiny else 6,
+    holdout=5000,
+    features=96,
+    depth=6,
     heads=4,
     drop_path=0.1,
     lr=1e-3,
-    warmup=2 if tiny else 430,
+    warmup=430,
     weight_decay=0.05,
   )
+
+
+VARIANTS = {
+  "tiny": {
+    "steps": 20,
+    "batch_size": 16,
+    "eval_batch_size": 120,
+    "log_every": 10,
+    "eval_every": 10,
+    "dataset": "digits",
+    "holdout": 240,
+    "features": 16,
+    "depth": 2,
+    "warmup": 2,
+  },
+}
 
 
 def build(config):
@@ -47,6 +67,24 @@ def build(config):
     drop_path=config.drop_path,
   )
   schedule = warmup_cosine(config.lr, config.steps, warmup=config.warmup)
+  train, evals = sources.open_splits(
+    config.dataset,
+    size=config.image_size,
+    channels=config.channels,
+    holdout=config.holdout,
+    data_dir=config.data_dir,
+    threads=config.threads,
+  )
+  data = classification(
+    train=train,
+    evals=evals,
+    class_names=sources.class_names(config.dataset),
+    colours=MNIST,
+    crop=resize((config.image_size, config.image_size)),
+    channels=config.channels,
+    loading=Loading.of(config),
+    metrics={"accuracy": Accuracy()},
+  )
   return Experiment(
     task=Classification(vit),
     optimizers={
@@ -54,5 +92,5 @@ def build(config):
     },
     augment=random_crop(pad=2, mode="reflect"),
     best=("val/accuracy", "max"),
-    **small_images(config, MNIST, DIGIT_NAMES).fields(),
+    **data.fields(),
   )

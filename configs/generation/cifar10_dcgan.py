@@ -8,41 +8,56 @@ samples and the test images, by a ResNet-20 trained apart on first use
 as in cifar10_ddpm.py. Not measured yet; for a GPU.
 """
 
-from configs import extractors
 from configs.data import CIFAR10_NAMES
 from configs.gan import gan_experiment
 from vision_jax.experiment import base_config
 from vision_jax.models.gan import DCGANDiscriminator, DCGANGenerator
 from vision_jax.ops.augment import random_flip
+from vision_jax.pipelines import extractors
 from vision_jax.tasks.gan import GAN
 
 
-def get_config(variant="full"):
-  tiny = variant == "tiny"
+def get_config():
   return base_config(
-    steps=20 if tiny else 50_000,
-    batch_size=16 if tiny else 128,
-    eval_batch_size=60 if tiny else 500,
-    eval_examples=60 if tiny else 0,
+    steps=50_000,
+    batch_size=128,
+    eval_batch_size=500,
+    eval_examples=0,
     real="test",
-    log_every=10 if tiny else 200,
-    save_every=0 if tiny else 5000,
-    dataset="digits" if tiny else "cifar10",
+    log_every=200,
+    save_every=5000,
+    dataset="cifar10",
     image_size=32,
     channels=3,
     holdout=0,
-    width=8 if tiny else 64,
+    width=64,
     latent=100,
     loss="non_saturating",
     generator_lr=2e-4,
     discriminator_lr=2e-4,
     b1=0.5,
     b2=0.999,
-    ema=0.99 if tiny else 0.999,
+    ema=0.999,
     inception="",
-    tiny_extractor=tiny,
+    extractor_variant="full",
     convolutional=True,
   )
+
+
+VARIANTS = {
+  "tiny": {
+    "steps": 20,
+    "batch_size": 16,
+    "eval_batch_size": 60,
+    "eval_examples": 60,
+    "log_every": 10,
+    "save_every": 0,
+    "dataset": "digits",
+    "width": 8,
+    "ema": 0.99,
+    "extractor_variant": "tiny",
+  },
+}
 
 
 def build(config):
@@ -57,6 +72,8 @@ def build(config):
     config,
     task,
     CIFAR10_NAMES,
-    extractors.for_cifar10(config),
+    extractors.for_cifar10(
+      config.inception, config.data_dir, config.extractor_variant
+    ),
     augment=random_flip(),
   )

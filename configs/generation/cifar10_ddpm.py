@@ -12,39 +12,76 @@ published protocol, 50,000 samples against the training images, takes
 2021) are of --config.spacing=quadratic --config.clip=False.
 """
 
-from configs import extractors
 from configs.data import CIFAR10_NAMES
-from configs.diffusion import diffusion_config, diffusion_experiment, unet
+from configs.diffusion import diffusion_experiment, unet
+from vision_jax.experiment import base_config
 from vision_jax.ops.augment import random_flip
+from vision_jax.pipelines import extractors
 
 
-def get_config(variant="full"):
-  tiny = variant == "tiny"
-  return diffusion_config(
-    steps=20 if tiny else 800_000,
-    batch_size=16 if tiny else 128,
-    eval_batch_size=40 if tiny else 1000,
-    eval_examples=40 if tiny else 0,
-    log_every=10 if tiny else 100,
-    eval_every=0 if tiny else 50_000,
-    save_every=0 if tiny else 5000,
-    dataset="digits" if tiny else "cifar10",
+def get_config():
+  return base_config(
+    steps=800_000,
+    batch_size=128,
+    eval_batch_size=1000,
+    eval_examples=0,
+    log_every=100,
+    eval_every=50_000,
+    save_every=5000,
+    dataset="cifar10",
     image_size=32,
     channels=3,
     conditional=False,
-    width=4 if tiny else 128,
-    multipliers=(1,) if tiny else (1, 2, 2, 2),
-    blocks=1 if tiny else 2,
+    width=128,
+    multipliers=(1, 2, 2, 2),
+    blocks=2,
     attention=(16,),
-    groups=4 if tiny else 32,
+    groups=32,
     dropout=0.1,
     lr=2e-4,
-    warmup=5 if tiny else 5000,
+    warmup=5000,
     decay="none",
-    sampling_steps=2 if tiny else 50,
+    sampling_steps=50,
     inception="",
-    tiny_extractor=tiny,
+    extractor_variant="full",
+    holdout=0,
+    schedule="linear",
+    times=1000,
+    prediction="eps",
+    weighting="uniform",
+    variance="large",
+    drop_label=0.1,
+    sampler="ddim",
+    spacing="even",
+    clip=True,
+    guidance=1.0,
+    bound_terms=0,
+    real="test",
+    ema=0.9999,
+    dtype="float32",
+    convolutional=True,
   )
+
+
+VARIANTS = {
+  "tiny": {
+    "steps": 20,
+    "batch_size": 16,
+    "eval_batch_size": 40,
+    "eval_examples": 40,
+    "log_every": 10,
+    "eval_every": 0,
+    "save_every": 0,
+    "dataset": "digits",
+    "width": 4,
+    "multipliers": (1,),
+    "blocks": 1,
+    "groups": 4,
+    "warmup": 5,
+    "sampling_steps": 2,
+    "extractor_variant": "tiny",
+  },
+}
 
 
 def build(config):
@@ -52,7 +89,9 @@ def build(config):
     config,
     unet(config, 10 if config.conditional else 0),
     CIFAR10_NAMES,
-    extractors.for_cifar10(config),
+    extractors.for_cifar10(
+      config.inception, config.data_dir, config.extractor_variant
+    ),
     augment=random_flip(),
     recognised=config.conditional,
   )

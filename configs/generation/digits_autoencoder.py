@@ -19,25 +19,35 @@ from vision_jax.optim.schedules import warmup_cosine
 from vision_jax.tasks.autoencoder import Autoencoding
 
 
-def get_config(variant="full"):
-  tiny = variant == "tiny"
+def get_config():
   return base_config(
-    steps=20 if tiny else 2000,
-    batch_size=16 if tiny else 64,
+    steps=2000,
+    batch_size=64,
     eval_batch_size=120,
-    log_every=10 if tiny else 200,
+    log_every=200,
     dataset="digits",
     image_size=8,
     channels=1,
     holdout=0,
-    width=4 if tiny else 32,
+    width=32,
     latent=8,
     lr=2e-3,
-    warmup=5 if tiny else 100,
+    warmup=100,
     corruption="gaussian",
     level=0.2,
     convolutional=True,
   )
+
+
+VARIANTS = {
+  "tiny": {
+    "steps": 20,
+    "batch_size": 16,
+    "log_every": 10,
+    "width": 4,
+    "warmup": 5,
+  },
+}
 
 
 def build(config):

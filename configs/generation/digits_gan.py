@@ -7,28 +7,27 @@ another seed): 98.3 % with seed 0 and averaged weights, as many as of the real
 ones. 40 s on 2 CPU cores, the CNN's training included.
 """
 
-from configs import extractors
 from configs.data import DIGIT_NAMES
 from configs.gan import gan_experiment
 from vision_jax.experiment import base_config
 from vision_jax.models.gan import DCGANDiscriminator, DCGANGenerator
+from vision_jax.pipelines import extractors
 from vision_jax.tasks.gan import GAN
 
 
-def get_config(variant="full"):
-  tiny = variant == "tiny"
+def get_config():
   return base_config(
-    steps=20 if tiny else 1500,
-    batch_size=16 if tiny else 64,
+    steps=1500,
+    batch_size=64,
     eval_batch_size=120,
-    eval_examples=120 if tiny else 0,
+    eval_examples=0,
     real="test",
-    log_every=10 if tiny else 200,
+    log_every=200,
     dataset="digits",
     image_size=8,
     channels=1,
     holdout=0,
-    width=8 if tiny else 32,
+    width=32,
     latent=32,
     loss="non_saturating",
     r1=1.0,
@@ -37,10 +36,23 @@ def get_config(variant="full"):
     discriminator_lr=1e-3,
     b1=0.0,
     b2=0.99,
-    ema=0.99 if tiny else 0.995,
-    tiny_extractor=tiny,
+    ema=0.995,
+    extractor_variant="full",
     convolutional=True,
   )
+
+
+VARIANTS = {
+  "tiny": {
+    "steps": 20,
+    "batch_size": 16,
+    "eval_examples": 120,
+    "log_every": 10,
+    "width": 8,
+    "ema": 0.99,
+    "extractor_variant": "tiny",
+  },
+}
 
 
 def build(config):
@@ -54,5 +66,5 @@ def build(config):
     r1_every=config.r1_every,
   )
   return gan_experiment(
-    config, task, DIGIT_NAMES, extractors.digits_cnn(config.tiny_extractor)
+    config, task, DIGIT_NAMES, extractors.digits_cnn(config.extractor_variant)
   )

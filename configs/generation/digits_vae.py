@@ -15,27 +15,39 @@ from vision_jax.models.vae import dense_vae
 from vision_jax.optim.schedules import warmup_cosine
 
 
-def get_config(variant="full"):
-  tiny = variant == "tiny"
+def get_config():
   return base_config(
-    steps=20 if tiny else 8000,
-    batch_size=16 if tiny else 64,
+    steps=8000,
+    batch_size=64,
     eval_batch_size=120,
-    log_every=10 if tiny else 500,
+    log_every=500,
     dataset="digits",
     image_size=8,
     channels=1,
     holdout=0,
-    hidden=16 if tiny else 128,
+    hidden=128,
     latent=8,
     lr=2e-3,
-    warmup=5 if tiny else 100,
+    warmup=100,
     pixels="stochastic",
     beta=1.0,
     samples=1,
-    score_samples=10 if tiny else 1000,
-    score_examples=120 if tiny else 0,
+    score_samples=1000,
+    score_examples=0,
   )
+
+
+VARIANTS = {
+  "tiny": {
+    "steps": 20,
+    "batch_size": 16,
+    "log_every": 10,
+    "hidden": 16,
+    "warmup": 5,
+    "score_samples": 10,
+    "score_examples": 120,
+  },
+}
 
 
 def build(config):

@@ -25,34 +25,54 @@ from vision_jax.losses.likelihood import Bernoulli
 from vision_jax.models.vae import dense_vae
 from vision_jax.optim.schedules import piecewise, warmup_cosine
 
-VARIANTS = ("cpu",)
-
 EPOCHS = 3280  # 1 + 3 + 9 + ... + 3^7
 
 
-def get_config(variant="full"):
-  tiny, cpu = variant == "tiny", variant == "cpu"
+def get_config():
   return base_config(
-    steps=20 if tiny else 360_000 if cpu else EPOCHS * 3000,
-    batch_size=16 if tiny else 100 if cpu else 20,
-    eval_batch_size=60 if tiny else 100,
-    log_every=10 if tiny else 3000,
-    eval_every=30_000 if cpu else 0,
-    save_every=0 if tiny else 30_000,
-    dataset="digits" if tiny else "mnist",
+    steps=EPOCHS * 3000,
+    batch_size=20,
+    eval_batch_size=100,
+    log_every=3000,
+    eval_every=0,
+    save_every=30_000,
+    dataset="mnist",
     image_size=28,
     channels=1,
     holdout=0,
-    hidden=16 if tiny else 200,
-    latent=5 if tiny else 50,
-    lr=3e-3 if cpu else 1e-3,
-    schedule="cosine" if cpu else "paper",
+    hidden=200,
+    latent=50,
+    lr=1e-3,
+    schedule="paper",
     pixels="stochastic",
     beta=1.0,
     samples=1,
-    score_samples=10 if tiny else 5000,
-    score_examples=60 if tiny else 0,
+    score_samples=5000,
+    score_examples=0,
   )
+
+
+VARIANTS = {
+  "tiny": {
+    "steps": 20,
+    "batch_size": 16,
+    "eval_batch_size": 60,
+    "log_every": 10,
+    "save_every": 0,
+    "dataset": "digits",
+    "hidden": 16,
+    "latent": 5,
+    "score_samples": 10,
+    "score_examples": 60,
+  },
+  "cpu": {
+    "steps": 360_000,
+    "batch_size": 100,
+    "eval_every": 30_000,
+    "lr": 3e-3,
+    "schedule": "cosine",
+  },
+}
 
 
 def build(config):

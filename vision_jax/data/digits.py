@@ -7,6 +7,7 @@ import numpy as np
 from vision_jax.data.arrays import ArraySource
 from vision_jax.data.errors import DataError
 from vision_jax.data.subsets import stratified
+from vision_jax.errors import UserError
 
 TEST = 360
 
@@ -38,3 +39,37 @@ class Digits(ArraySource):
       "image": image.astype(np.uint8),
       "label": digits.target[rows].astype(np.int32),
     }
+
+
+class EnlargedDigits(ArraySource):
+  """The digits, enlarged by a whole factor and framed in black.
+
+  They stand in for another data set of the same shape.
+
+  Args:
+    split: "train" or "test".
+    size: height and width, at least 8.
+    channels: copies of the grey values.
+
+  Raises:
+    UserError: for a smaller size.
+  """
+
+  def __init__(self, split: str, size: int, channels: int):
+    super().__init__({}, 10, tuple("0123456789"))
+    self._split, self._size, self._channels = split, size, channels
+
+  def load(self) -> Mapping[str, np.ndarray]:
+    """Returns `image` (n, size, size, channels) and `label` (n,)."""
+    if self._size < 8:
+      raise UserError(
+        f"--config.image_size: got {self._size}; expected 8 or more for digits."
+      )
+    arrays = Digits(self._split).arrays
+    factor = self._size // 8
+    image = arrays["image"].repeat(factor, 1).repeat(factor, 2)
+    before = (self._size - 8 * factor) // 2
+    frame = (before, self._size - 8 * factor - before)
+    image = np.pad(image, ((0, 0), frame, frame, (0, 0)))
+    image = image.repeat(self._channels, 3)
+    return {"image": image, "label": arrays["label"]}

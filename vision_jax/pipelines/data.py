@@ -20,8 +20,9 @@ class Data:
   augment: Callable[..., Any] | None = None
 
   def fields(self) -> dict[str, Any]:
-    """Returns the fields, as keywords of `Experiment`."""
-    return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+    """Returns the fields that it has, as keywords of `Experiment`."""
+    named = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+    return {name: x for name, x in named.items() if x is not None}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +42,17 @@ class Loading:
   seed: int = 0
   threads: int = 0
   on_bad_image: str = "error"
+
+  @classmethod
+  def of(cls, config: Any) -> "Loading":
+    """Returns what a config says that has `eval_batch_size`."""
+    return cls(
+      config.batch_size,
+      config.eval_batch_size,
+      config.seed,
+      config.threads,
+      config.on_bad_image,
+    )
 
   def train(
     self, source: Any, transforms: Sequence[Any] = (), **options: Any

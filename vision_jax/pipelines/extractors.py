@@ -7,8 +7,6 @@ training split: in memory on first use, or read from a workdir of that config.
 import functools
 import os
 import pathlib
-from collections.abc import Mapping
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,17 +17,21 @@ from vision_jax.metrics.generation_extractor import Extractor
 from vision_jax.metrics.generation_inception import read_inception
 from vision_jax.models.fid_inception import FIDInception
 from vision_jax.ops.inputs import normalize
+from vision_jax.recipe import config_file, recipe
 from vision_jax.train.fit import fit
+
+CONFIGS = "configs/classification"
+SEED = 1000  # apart from those of the configs' own runs
 
 
 def classifier(
   name: str,
-  module: Any,
+  path: str,
   *,
   layer: str,
-  variant: str = "full",
-  overrides: Mapping[str, Any] | None = None,
-  seed: int = 0,
+  variant: str,
+  data_dir: str = "",
+  seed: int = SEED,
 ) -> Extractor:
   """Returns a classifier as an extractor of images in [-1, 1].
 
@@ -37,15 +39,16 @@ def classifier(
 
   Args:
     name: what figures are called by.
-    module: its config file, imported.
+    path: its config file, among those that come with this package.
     layer: name of the last layer.
     variant: of the config.
-    overrides: values of the config to change.
+    data_dir: folder of its data, "" for VISION_JAX_DATA.
     seed: of its training.
   """
-  config = module.get_config(variant)
-  config.update({"seed": seed, **(overrides or {})})
-  experiment = functools.cache(lambda: module.build(config))
+  source = config_file.installed(path).read_text(encoding="utf-8")
+  loaded = recipe.load(f"{path}:{variant}", source=source)
+  loaded.config.update({"seed": seed, "data_dir": data_dir})
+  experiment = functools.cache(loaded.build)
   inputs = lambda pixels: experiment().inputs({"image": pixels})["image"]
 
   def apply(weights, image):
@@ -60,7 +63,7 @@ def classifier(
     return {"features": features, "logits": logits}
 
   def load():
-    weights = fit(experiment(), steps=config.steps, seed=seed)
+    weights = fit(experiment(), steps=loaded.config.steps, seed=seed)
     batch = experiment().train_data.batch(0)
     seen = jax.jit(apply)(weights, normalize([0.5], [0.5])(batch)["image"])
     return weights, np.asarray(seen["features"]).mean(0)
@@ -68,52 +71,35 @@ def classifier(
   return Extractor(name, apply, load)
 
 
-def digits_cnn(tiny: bool = False) -> Extractor:
+def digits_cnn(variant: str = "full") -> Extractor:
   """configs/classification/digits_cnn.py, of another seed than its row's."""
-  from configs.classification import digits_cnn as module
-
-  return classifier(
-    "digits_cnn",
-    module,
-    layer="head",
-    variant="tiny" if tiny else "full",
-    seed=1000,
-  )
+  path = f"{CONFIGS}/digits_cnn.py"
+  return classifier("digits_cnn", path, layer="head", variant=variant)
 
 
-def mnist_lenet(data_dir: str = "", tiny: bool = False) -> Extractor:
+def mnist_lenet(data_dir: str = "", variant: str = "full") -> Extractor:
   """configs/classification/mnist_lenet.py, 84 features."""
-  from configs.classification import mnist_lenet as module
-
+  path = f"{CONFIGS}/mnist_lenet.py"
   return classifier(
-    "mnist_lenet",
-    module,
-    layer="output",
-    variant="tiny" if tiny else "full",
-    overrides={"data_dir": data_dir},
-    seed=1000,
+    "mnist_lenet", path, layer="output", variant=variant, data_dir=data_dir
   )
 
 
-def cifar10_resnet20(data_dir: str = "", tiny: bool = False) -> Extractor:
+def cifar10_resnet20(data_dir: str = "", variant: str = "full") -> Extractor:
   """configs/classification/cifar10_resnet20.py, 64 features."""
-  from configs.classification import cifar10_resnet20 as module
-
+  path = f"{CONFIGS}/cifar10_resnet20.py"
   return classifier(
-    "cifar10_resnet20",
-    module,
-    layer="fc",
-    variant="tiny" if tiny else "full",
-    overrides={"data_dir": data_dir},
-    seed=1000,
+    "cifar10_resnet20", path, layer="fc", variant=variant, data_dir=data_dir
   )
 
 
-def for_cifar10(config: Any) -> Extractor:
-  """Inception where `config.inception` names its file, else the ResNet-20."""
-  if config.inception:
-    return inception(config.inception, config.data_dir)
-  return cifar10_resnet20(config.data_dir, config.tiny_extractor)
+def for_cifar10(
+  inception_file: str, data_dir: str = "", variant: str = "full"
+) -> Extractor:
+  """Inception where its file is given, else the ResNet-20 of a variant."""
+  if inception_file:
+    return inception(inception_file, data_dir)
+  return cifar10_resnet20(data_dir, variant)
 
 
 def inception(path: str, data_dir: str = "") -> Extractor:

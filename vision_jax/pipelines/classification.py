@@ -1,0 +1,60 @@
+"""Classification: sources of images with labels in, what is trained on out."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from vision_jax.core.types import Metric
+from vision_jax.data.transforms import Transform, decode
+from vision_jax.experiment import Eval, Predict
+from vision_jax.ops.inputs import normalize
+from vision_jax.pipelines.data import Data, Loading
+
+
+def classification(
+  *,
+  train: Any,
+  evals: Mapping[str, Any],
+  class_names: Sequence[str],
+  colours: Sequence[Sequence[float]],
+  crop: Transform,
+  loading: Loading,
+  metrics: Mapping[str, Metric],
+  train_crop: Transform | None = None,
+  channels: int = 3,
+  weights: Sequence[str] = ("raw",),
+) -> Data:
+  """Returns what an experiment takes, of sources of images with labels.
+
+  A source that is gathered from memory (`GatherSource`) has images of the net's
+  size and meets no crop; examples of others are decoded anew each time.
+
+  Args:
+    train: a `Source` or `GatherSource`.
+    evals: name -> such a source.
+    class_names: of the labels; () shows their numbers.
+    colours: mean and standard deviation of a channel.
+    crop: makes a decoded image the net's size, in evaluation and prediction,
+      such as `resize_centre_crop`.
+    loading: how examples become batches.
+    metrics: of each evaluation.
+    train_crop: the same of an image to train on, encoded, such as
+      `random_resized_crop`; None decodes and takes `crop`.
+    channels: of a decoded image, 1 or 3.
+    weights: which weights to evaluate: "raw", "ema".
+  """
+  whole = [decode(channels), crop]
+  part = [train_crop] if train_crop else whole
+  anew = lambda source, steps: [] if hasattr(source, "gather") else steps
+  return Data(
+    train_data=loading.train(train, anew(train, part)),
+    evals={
+      name: Eval(
+        loading.evaluation(source, anew(source, whole)),
+        metrics,
+        weights=weights,
+      )
+      for name, source in evals.items()
+    },
+    inputs=normalize(*colours),
+    predict=Predict(whole, class_names),
+  )
