@@ -173,6 +173,7 @@ def step_of(experiment: Experiment, config: Any) -> Callable[..., Any]:
     augment=experiment.augment,
     ema=experiment.ema,
     accumulate=config.accumulate,
+    norm_group=config.norm_group,
   )
 
 

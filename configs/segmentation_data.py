@@ -137,9 +137,7 @@ def experiment_fields(
     "inputs": normalize(*IMAGENET),
     "evals": evals,
     "augment": _augment(config),
-    "predict": Predict(
-      [decode(bits=config.bits), resize(size)], names, MaskWriter
-    ),
+    "predict": Predict([decode(), resize(size)], names, MaskWriter),
   }
 
 
@@ -226,7 +224,7 @@ def _sources(config: Any) -> Mapping[str, Any]:
     return _scenes(config, size)
   decoded = lambda source: InMemory(
     source,
-    [decode(bits=config.bits), _target(config), resize_with_target(size)],
+    [decode(), _target(config), resize_with_target(size)],
     config.threads,
   )
   if config.dataset not in ("camvid", "folder"):

@@ -59,7 +59,8 @@ def make_train_step(
     ema: net -> decay of its averaged weights.
     accumulate: microbatches in a step. Microbatch j is the examples i with
       i % accumulate == j; the sum equals the whole batch's gradient, but
-      BatchNorm sees a microbatch at a time.
+      BatchNorm sees a microbatch at a time. Devices add up their gradients
+      once under pmap, at every microbatch under jit.
     norm_group: examples of which BatchNorm takes statistics; 0 for all.
     axis: name of the mapped axis under `pmap`, else None.
 

@@ -1,0 +1,105 @@
+"""The first loss of every config in full, by the forms of every backend.
+
+  python -m tests.programs.first_losses [CONFIG ...]
+
+A form is another way to compute the same (`vision_jax/core/forms.py`): here the
+first loss of each config, in float32, on two made-up examples of its own size,
+by XLA's or the paper's forms and by those of an accelerator. Initial weights
+are moved a little, as a head of zeros gives the same whatever it is given.
+"""
+
+import sys
+
+import jax
+import jax.numpy as jnp
+
+from benchmarks import made_up
+from benchmarks.steps import build
+from tests.programs.flags import compile_cheaply
+from tests.programs.golden import configs
+from vision_jax.core import forms
+
+BATCH = 2
+# RandAugment's levels in uint8 round, as Pillow's.
+FORMS = {
+  "plain": forms._FIRST,
+  "cpu": forms._CPU,
+  "accelerator": forms._ACCELERATOR | {"levels": "float32"},
+}
+
+
+def first_losses(path, names=("plain", "accelerator")):
+  """Returns name of forms -> term -> the first loss of a config's.
+
+  A name is left out where its program is the plain one, and "plain" too where
+  all are: then there is nothing to compute.
+  """
+  overrides = {"batch_size": str(BATCH)}
+  _, config = build(path, overrides)
+  if "dtype" in config:
+    overrides["dtype"] = "float32"
+  experiment, config = build(path, overrides)
+  batch = made_up.batch(experiment, config)
+  make = lambda: experiment.initial_state(jax.random.key(0), batch)
+  traced = {}
+  for name in names:
+    with forms.use_forms(**FORMS[name]):
+      shapes = jax.eval_shape(make)
+      fn = jax.jit(lambda *args: losses(experiment, *args))
+      traced[name] = fn.trace(shapes.params, shapes.stats, batch)
+  programs = {name: str(trace.jaxpr) for name, trace in traced.items()}
+  differ = [name for name in names if programs[name] != programs["plain"]]
+  if not differ:
+    return {}
+  state = jax.jit(make)()
+  params, told = jax.jit(moved)(state.params), {}
+  for name in ("plain", *differ):
+    terms = traced[name].lower().compile()(params, state.stats, batch)
+    told[name] = {term: float(x) for term, x in terms.items()}
+  return told
+
+
+def moved(params):
+  """Returns weights with a little noise."""
+  leaves, tree = jax.tree.flatten(params)
+  keys = jax.random.split(jax.random.key(1), len(leaves))
+  noisy = lambda x, key: x + 0.02 * jax.random.normal(key, x.shape, x.dtype)
+  return tree.unflatten(map(noisy, leaves, keys))
+
+
+def losses(experiment, params, stats, batch):
+  """Every term of the first step's losses, in training."""
+  batch, key = experiment.inputs(batch), jax.random.key(2)
+  if experiment.augment is not None:
+    batch = experiment.augment(batch, key)
+  terms = {}
+  for objective in experiment.task.objectives:
+    found, _ = objective.loss(params, stats, batch, key, step=0, train=True)
+    terms |= {name: term.divide() for name, term in found.items()}
+  return {name: jnp.asarray(x, jnp.float32) for name, x in terms.items()}
+
+
+def apart(told):
+  """The largest difference of forms from the plain ones, of a loss's size."""
+  plain = told["plain"]
+  return max(
+    abs(x - plain[term]) / max(abs(plain[term]), 1e-3)
+    for terms in told.values()
+    for term, x in terms.items()
+  )
+
+
+def main(*names):
+  """Prints the losses, and how far they are apart."""
+  for path in names or configs():
+    told = first_losses(path, tuple(FORMS))
+    same = [name for name in FORMS if name not in told]
+    line = f"{path}: the plain program for {same or 'none'}"
+    if told:
+      line += f"; {apart(told):.1e} apart, {told['plain']}"
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+  compile_cheaply()
+  main(*sys.argv[1:])
