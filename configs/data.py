@@ -93,7 +93,7 @@ def small_images(
     _loader(config, train, (), config.batch_size),
     normalize(*colours),
     evals,
-    Predict([decode(config.channels), resize(size)], names),
+    Predict([decode(config.channels, config.bits), resize(size)], names),
   )
 
 
@@ -115,7 +115,7 @@ def large_images(
   size = config.image_size
   names = tuple(config.get("class_names", ()))
   middle = resize_centre_crop(size * 256 // 224, size)
-  whole = [decode(), middle]
+  whole = [decode(bits=config.bits), middle]
   train, evaluated = _on_disk(config, names)
   evals = {
     name: Eval(
@@ -124,7 +124,7 @@ def large_images(
     )
     for name, source in evaluated.items()
   }
-  part = [random_resized_crop(size)]
+  part = [random_resized_crop(size, bits=config.bits)]
   return ImageData(
     _loader(config, train, part, config.batch_size),
     normalize(*colours),
@@ -243,7 +243,9 @@ def _in_memory(config: Any, split: str) -> Any:
       tell_unused(config)
     return _DigitsAs(split, config.image_size, config.channels)
   source = TfdsSource(config.dataset, split, data_dir=config.data_dir)
-  return InMemory(source, [decode(config.channels)], config.threads)
+  return InMemory(
+    source, [decode(config.channels, config.bits)], config.threads
+  )
 
 
 class _DigitsAs(ArraySource):

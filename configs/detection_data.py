@@ -122,7 +122,7 @@ def experiment_fields(
     for name, source in sources.items()
     if name != "train"
   }
-  steps = [decode(), record_size(), fit(config)]
+  steps = [decode(bits=config.bits), record_size(), fit(config)]
   return {
     "train_data": _loader(config, sources["train"], config.batch_size, KEYS),
     "inputs": normalize(*IMAGENET),

@@ -37,7 +37,12 @@ def open_sources(config: Any) -> dict[str, Any]:
   if config.dataset == "scenes":
     tell_unused(config)
     return _scenes(config)
-  steps = [decode(), check_size(), fit(config), pad_boxes(config.max_boxes)]
+  steps = [
+    decode(bits=config.bits),
+    check_size(),
+    fit(config),
+    pad_boxes(config.max_boxes),
+  ]
   memory = functools.partial(InMemory, threads=config.threads)
   make = memory if config.in_memory else _Transformed
   return {

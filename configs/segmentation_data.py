@@ -137,7 +137,9 @@ def experiment_fields(
     "inputs": normalize(*IMAGENET),
     "evals": evals,
     "augment": _augment(config),
-    "predict": Predict([decode(), resize(size)], names, MaskWriter),
+    "predict": Predict(
+      [decode(bits=config.bits), resize(size)], names, MaskWriter
+    ),
   }
 
 
@@ -224,7 +226,7 @@ def _sources(config: Any) -> Mapping[str, Any]:
     return _scenes(config, size)
   decoded = lambda source: InMemory(
     source,
-    [decode(), _target(config), resize_with_target(size)],
+    [decode(bits=config.bits), _target(config), resize_with_target(size)],
     config.threads,
   )
   if config.dataset not in ("camvid", "folder"):

@@ -68,6 +68,8 @@ def test_durations_and_stages_are_read():
     (["--budget=0m"], "more than nothing"),
     (["--stages=smok,steps"], "--stages: got 'smok'; did you mean 'smoke'"),
     (["--stages=,"], "--stages: got none"),
+    (["--xla_flags=--xla_fly_high=1"], "got --xla_fly_high; .*jaxlib 0.1"),
+    (["--xla_flags=fast"], "got fast; expected --NAME=VALUE"),
   ],
 )
 def test_bad_input_says_what_and_ends_with_2(words, message, capsys):
@@ -205,18 +207,6 @@ def test_without_an_accelerator_the_marks_are_targets(
   assert out.count("ahead of torch.compile") == 5
 
 
-def test_flags_that_xla_does_not_know_are_the_users(tmp_path, monkeypatch):
-  def probe(variables):
-    assert variables["XLA_FLAGS"].endswith("--xla_fly=true")
-    raise RuntimeError("no jax\nUnknown flag in XLA_FLAGS: --xla_fly=true")
-
-  monkeypatch.setattr(environment, "probe", probe)
-  words = [f"--output={tmp_path}", "--xla_flags=--xla_fly=true"]
-  with pytest.raises(UserError, match=r"--xla_flags: got .*jaxlib .*Unknown"):
-    run.run(options.parse(words))
-  assert __main__.main(words) == 2
-
-
 def measured(images, **more):
   return {"state": MEASURED, "images_per_s": images, **more}
 
@@ -241,12 +231,16 @@ def pair(one, other, default="window", **more):
 
 
 def test_a_form_wins_that_is_faster_in_every_turn():
-  assert verdicts.faster({"a": [2.0, 2.2], "b": [1.0, 1.1]}) == "b"
-  assert verdicts.faster({"a": [1.0, 1.2], "b": [1.1, 1.1]}) is None
+  assert verdicts.fastest({"a": [2.0, 2.2], "b": [1.0, 1.1]}) == "b"
+  assert verdicts.fastest({"a": [1.0, 1.2], "b": [1.1, 1.1]}) is None
+  three = {"a": [2.0, 2.2], "b": [1.0, 1.1], "c": [1.5, 1.0]}
+  assert verdicts.fastest(three) is None
   clear, other = pair([4.0, 4.4], [2.0, 2.0]), pair([1.0, 1.0], [3.0, 3.0])
   assert "make 'shifts' the default" in verdicts.lines([clear])[0]
   stays = verdicts.lines([pair([4.0, 4.4], [2.0, 2.0], "shifts")])[0]
-  assert "shifts stays" in stays
+  assert "shifts stays" in stays and "0.45 to 0.50 of it" in stays
+  exact = clear | {"operation": "dense_gradient"}
+  assert "shifts wins, window stays for" in verdicts.lines([exact])[0]
   # One default for all shapes: a form that loses for one of them does not win.
   assert "no form wins" in verdicts.lines([clear, other])[0]
 

@@ -11,8 +11,10 @@ from PIL.PngImagePlugin import PngInfo
 
 from tests.data_fixtures import Encoded, picture
 from tests.test_data_images import FILES, by_pillow, saved
+from vision_jax.data.crops import random_resized_crop
 from vision_jax.data.errors import BadImage, DataError
-from vision_jax.data.images import decode_image
+from vision_jax.data.folders import ImageFolder
+from vision_jax.data.images import decode_image, resize_image
 from vision_jax.data.loader import Loader
 from vision_jax.data.memory import InMemory
 from vision_jax.data.orientation import orientation
@@ -354,3 +356,52 @@ def test_pixels_of_unknown_range_are_refused(name):
   make, message = UNKNOWN[name]
   with pytest.raises(BadImage, match=rf"image deep\.tif: has .*{message}"):
     decode_image(make(), name="deep.tif")
+
+
+KEPT = [name for name in DEEP if name not in ("tiff colour", "ppm")]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("name", KEPT)
+def test_16_bits_are_kept_where_they_are_asked_for(name, channels):
+  """Pillow has colours of 8 bits alone, so that PNG is the one for those."""
+  got = decode_image(DEEP[name](), channels, bits=16)
+  assert got.dtype == np.uint16 and got.shape == (64, 64, channels)
+  exact = RAMP >> 4 << 4 if "12" in name else RAMP
+  assert np.abs(got.astype(int) - exact[..., None]).max() <= 15 * ("12" in name)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_set_may_mix_8_and_16_bits(tmp_path, caplog, bits, first):
+  """One depth for all, whichever file comes first; the same pixels."""
+  wide = RAMP >> 8 << 8 | RAMP >> 8  # what 8 bits can say
+  (tmp_path / "a").mkdir()
+  for i, pixels in enumerate((wide, WIDE)[:: 1 - 2 * first]):
+    (tmp_path / "a" / f"{i}.png").write_bytes(by_opencv(".png", pixels))
+  for transforms in (
+    [decode(bits=bits), resize((32, 32))],
+    [random_resized_crop(32, (1, 1), (1, 1), bits=bits)],
+  ):
+    caplog.clear()
+    loader = Loader(ImageFolder(tmp_path), transforms, 2, shuffle=False)
+    image = loader.batch(0)["image"]
+    assert image.dtype == f"uint{bits}"
+    np.testing.assert_array_equal(image[0], image[1])
+    white = 2**bits - 1
+    assert image.max() > 0.98 * white and image.min() < 0.02 * white
+    told = [text for text in caplog.messages if "--config.bits=16" in text]
+    assert len(told) == (bits == 8)
+  with pytest.raises(DataError, match="bits 12; expected 8 or 16"):
+    decode(bits=12)
+  with pytest.raises(DataError, match="bits 12; expected 8 or 16"):
+    random_resized_crop(8, bits=12)
+
+
+@pytest.mark.parametrize("method", ["bilinear", "bicubic", "fast"])
+def test_16_bits_are_resized_as_8_are(method):
+  pixels = picture(40, 60)
+  small = resize_image(pixels, (15, 90), method)
+  deep = resize_image(pixels * np.uint16(257), (15, 90), method)
+  assert deep.dtype == np.uint16 and deep.shape == small.shape
+  assert np.abs(deep / 257 - small).max() <= 1

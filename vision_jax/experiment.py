@@ -140,8 +140,9 @@ def base_config(
   eval_every, save_every: steps between; 0 is only at the end. keep_best,
   keep_every: checkpoints kept besides the newest. data_dir: folder of the data,
   "" for VISION_JAX_DATA. threads: of the input pipeline, 0 for one a core.
-  on_bad_image: "error" or "skip". convolutional: whether XLA's option for
-  convolutions is to be set on a CPU.
+  bits: 8 or 16 a channel, to which pictures in files are decoded. on_bad_image:
+  "error" or "skip". convolutional: whether XLA's option for convolutions is to
+  be set on a CPU.
   """
   defaults = {
     "seed": 0,
@@ -154,6 +155,7 @@ def base_config(
     "keep_every": 0,
     "data_dir": "",
     "threads": 0,
+    "bits": 8,
     "on_bad_image": "error",
     "convolutional": False,
   }

@@ -15,6 +15,7 @@ import time
 from typing import Any
 
 from benchmarks.accelerator.states import ABSENT, FAILED, MEASURED, NotHere
+from vision_jax import tuning
 
 WHY = 600  # characters of a reason
 
@@ -24,6 +25,7 @@ def main() -> None:
   module, names, settings = sys.argv[1], *map(json.loads, sys.argv[2:4])
   answers = os.fdopen(os.dup(1), "w")
   os.dup2(2, 1)  # what libraries print is no answer
+  tuning.tune_memory()  # as the command does
   threading.Thread(target=_end_with_parent, daemon=True).start()
   measured = importlib.import_module(f"benchmarks.accelerator.{module}")
   for name in names:

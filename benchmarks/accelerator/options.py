@@ -7,7 +7,9 @@ import pathlib
 import re
 from collections.abc import Sequence
 
+from benchmarks import environment
 from benchmarks.accelerator.plan import SIZES, STAGES
+from vision_jax import tuning
 from vision_jax.errors import UserError
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
@@ -38,7 +40,8 @@ def parse(argv: Sequence[str] | None) -> Options:
   """Reads the flags.
 
   Raises:
-    UserError: for a budget or stage that there is not, or too short a budget.
+    UserError: for a budget, stage or flag that there is not, or too short a
+      budget.
   """
   parser = argparse.ArgumentParser(
     prog="python -m benchmarks.accelerator",
@@ -68,6 +71,7 @@ def parse(argv: Sequence[str] | None) -> Options:
     "--xla_flags", default="", help="added to XLA_FLAGS of what is measured"
   )
   given = vars(parser.parse_args(argv))
+  check_flags(given["xla_flags"])
   stages = read_stages(given["stages"])
   budget = read_budget(given["budget"])
   least = SIZES[given["size"]][STAGES[0]]
@@ -79,6 +83,22 @@ def parse(argv: Sequence[str] | None) -> Options:
     )
   own = {"output": pathlib.Path(given["output"]), "budget": budget}
   return Options(**(given | own | {"stages": stages}))
+
+
+def check_flags(text: str) -> None:
+  """Refuses flags that the installed XLA does not know: it ends at one.
+
+  Raises:
+    UserError: with those that it does not know.
+  """
+  names = [word.partition("=")[0] for word in text.split()]
+  unknown = [name for name in names if not name.startswith("--")]
+  if unknown := unknown or tuning.unknown_options(names):
+    raise UserError(
+      f"--xla_flags: got {' '.join(unknown)}; expected --NAME=VALUE, flags "
+      f"that the XLA of jaxlib {environment.versions()['jaxlib']} has. Correct "
+      "the name, or install the jax that has it."
+    )
 
 
 def read_budget(text: str) -> float:

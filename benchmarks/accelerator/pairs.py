@@ -1,4 +1,4 @@
-"""Both forms of each operation, with its gradient, in turns in one process."""
+"""All forms of each operation, with its gradient, in turns in one process."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from benchmarks.accelerator.timing import in_turns, medians
+from benchmarks.steps import BLOCK
 from vision_jax.core.forms import FORMS, form, use_forms
 from vision_jax.layers.conv import convolve, max_pool
 from vision_jax.layers.dense import linear
@@ -22,18 +23,21 @@ def measure(name: str, *, size: str, **_: Any) -> dict[str, Any]:
   """Times the operation NAME, or OPERATION_KIND for one of several shapes.
 
   Returns:
-    `turn_ms` of each form, their medians `ms`, and this backend's `default`.
+    `turn_ms` of each form, their medians `ms`, this backend's `default`, and
+    the bytes `temp_bytes` that a form needs besides arguments and results.
   """
   operation = name if name in FORMS else name.rpartition("_")[0]
   tiny = size == "tiny"
   fn, args = _CASES[name](tiny)
-  functions = {}
+  functions, saved = {}, {}
   for which in FORMS[operation]:
     with use_forms(**{operation: which}):
-      functions[which] = jax.jit(lambda *a: fn(*a)).lower(*args).compile()
-  times = in_turns(
-    functions, args, turns=2 if tiny else 5, calls=3 if tiny else 20
-  )
+      compiled = jax.jit(lambda *a: fn(*a)).lower(*args).compile()
+    functions[which] = compiled
+    if analysis := compiled.memory_analysis():
+      saved[which] = int(analysis.temp_size_in_bytes)
+  turns, calls = (2, 3) if tiny else (5, BLOCK)
+  times = in_turns(functions, args, turns=turns, calls=calls)
   return {
     "operation": operation,
     "shapes": [list(x.shape) for x in jax.tree.leaves(args)],
@@ -41,16 +45,15 @@ def measure(name: str, *, size: str, **_: Any) -> dict[str, Any]:
     "default": form(operation),
     "turn_ms": times,
     "ms": medians(times),
+    "temp_bytes": saved,
   }
 
 
 def _draw(tiny: bool, *shapes: tuple[int, ...]) -> tuple[jax.Array, ...]:
-  """Arrays of normal numbers, in bf16; tiny ones in float32."""
-  dtype = jnp.float32 if tiny else jnp.bfloat16
+  """Normal numbers: an image or tokens in bf16 (tiny ones not), and kernels."""
   keys = jax.random.split(jax.random.key(0), len(shapes))
-  return tuple(
-    jax.random.normal(k, s, dtype) for k, s in zip(keys, shapes, strict=True)
-  )
+  x, *kernels = map(jax.random.normal, keys, shapes)
+  return (x if tiny else x.astype(jnp.bfloat16), *kernels)
 
 
 def _with_gradient(fn, args):
@@ -103,6 +106,12 @@ def _dense_gradient(tiny):
   return _with_gradient(linear, args)
 
 
+def _dense_gradient_float32(tiny):
+  b, tokens, c, d = (2, 512, 8, 16) if tiny else (64, 196, 384, 1536)
+  x, kernel = _draw(True, (b, tokens, c), (c, d))
+  return _with_gradient(linear, (x, kernel))
+
+
 def _matching(tiny):
   b, q, n = (2, 10, 4) if tiny else (48, 100, 100)  # DETR's: 6 layers of b8
   cost = jax.random.uniform(jax.random.key(0), (b, q, n))
@@ -136,6 +145,7 @@ _CASES = {
   "patches": _patches,
   "conv_1x1": _conv_1x1,
   "dense_gradient": _dense_gradient,
+  "dense_gradient_float32": _dense_gradient_float32,
   "matching": _matching,
   "histogram": _histogram,
   "levels": _levels,

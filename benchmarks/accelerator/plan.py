@@ -26,6 +26,7 @@ CHECKS = (
 OPERATIONS = (
   *("transposed", "transposed_4x4", "pool_shifts", "pool_blocks", "patches"),
   *("matching", "levels", "histogram", "conv_1x1", "dense_gradient"),
+  "dense_gradient_float32",
 )
 TRANSFERS = ("transfer_float32", "transfer_uint8")
 

@@ -10,7 +10,9 @@ import numpy as np
 
 from vision_jax.data.errors import DataError
 from vision_jax.data.images import (
+  check_bits,
   decode_image,
+  is_deep,
   jpeg_size,
   resize_image,
   resize_part,
@@ -18,11 +20,13 @@ from vision_jax.data.images import (
 from vision_jax.data.orientation import orientation
 from vision_jax.data.source import Example
 from vision_jax.data.transforms import (
+  DEEP,
   Transform,
   check_alone,
   check_size_given,
   decoded,
   name_of,
+  say_once,
   short_side,
   to_array,
 )
@@ -87,17 +91,21 @@ def random_resized_crop(
   scale: tuple[float, float] = (0.08, 1.0),
   ratio: tuple[float, float] = (3 / 4, 4 / 3),
   channels: int = 3,
+  bits: int = 8,
 ) -> Transform:
   """Resizes a random part of `image` to (height, width); an int is a square.
 
   The part's share of the area is uniform in `scale`, the logarithm of its
   width / height uniform in the logarithms of `ratio`
-  (https://arxiv.org/abs/1409.4842). Takes encoded or decoded images. A JPEG
+  (https://arxiv.org/abs/1409.4842). Takes encoded or decoded images, which get
+  `channels` and `bits` as by `decode`. A JPEG
   whose part is at least twice the size wanted is decoded at a reduced scale,
   which costs less and shrinks by an antialiasing mean.
   """
   height, width = (size, size) if isinstance(size, int) else size
   check_size_given("random_resized_crop", (height, width))
+  check_bits(bits)
+  say_deep = say_once(DEEP)
 
   def apply(example: Example, rng: np.random.Generator | None) -> Example:
     check_alone(example, "random_resized_crop", ("target", "masks", "boxes"))
@@ -109,13 +117,17 @@ def random_resized_crop(
     data = example["image"]
     whole = _size_without_decoding(data)
     if whole is None:
-      data = to_array(example, channels)
+      if bits == 8 and is_deep(data):
+        say_deep(example)
+      data = to_array(example, channels, bits)
       whole = data.shape[:2]
     top, left, h, w = random_part(rng, whole, scale, ratio)
     if isinstance(data, bytes):
       shrink = min(h / height, w / width)
       least = tuple(math.ceil(x / shrink) for x in whole) if shrink >= 2 else ()
-      data = decode_image(data, channels, name_of(example), least or (0, 0))
+      data = decode_image(
+        data, channels, name_of(example), least or (0, 0), bits
+      )
     y, x = data.shape[0] / whole[0], data.shape[1] / whole[1]
     rows = slice(round(top * y), max(round((top + h) * y), round(top * y) + 1))
     cols = slice(

@@ -9,7 +9,7 @@ from PIL import Image
 
 from vision_jax.data.errors import DataError
 from vision_jax.data.orientation import orientation, upright
-from vision_jax.data.pillow import decode_by_pillow
+from vision_jax.data.pillow import decode_by_pillow, is_deep_tiff
 from vision_jax.data.reading import check_pixels, reading
 from vision_jax.errors import UserError
 
@@ -31,6 +31,7 @@ def decode_image(
   channels: int = 3,
   name: str = "",
   min_size: tuple[int, int] = (0, 0),
+  bits: int = 8,
 ) -> np.ndarray:
   """Decodes an image and turns it upright as its Exif or XMP says.
 
@@ -40,9 +41,10 @@ def decode_image(
     name: what an error calls the image.
     min_size: a JPEG may be decoded at a fraction M/8 of its size that is at
       least this (height, width); (0, 0) decodes it whole.
+    bits: of a channel, 8 or 16, whatever the file has: see `with_bits`.
 
   Returns:
-    (h w c) uint8.
+    (h w c) uint8, or uint16 of 16 bits.
 
   Raises:
     BadImage: if the bytes are not a whole image, or one that is larger than
@@ -51,10 +53,39 @@ def decode_image(
   check_channels(channels)
   with reading(name, data):
     if data.startswith(_JPEG):
-      return _decode_jpeg(data, channels, min_size)
-    if data.startswith(_PNG):
-      return _decode_png(data, channels)
-    return decode_by_pillow(data, channels)
+      image = _decode_jpeg(data, channels, min_size)
+    elif data.startswith(_PNG):
+      image = _decode_png(data, channels, bits)
+    else:
+      image = decode_by_pillow(data, channels, bits)
+    return with_bits(image, bits)
+
+
+def with_bits(image: np.ndarray, bits: int) -> np.ndarray:
+  """Returns pixels of 8 or 16 bits, white as white; floats as they are.
+
+  Of 16 bits the high byte is kept; 8 become 16 without a loss.
+  """
+  if bits == 16 and image.dtype == np.uint8:
+    return image * np.uint16(257)
+  if bits == 8 and image.dtype == np.uint16:
+    return (image >> 8).astype(np.uint8)
+  return image
+
+
+def is_deep(data: bytes | np.ndarray) -> bool:
+  """Whether a picture has more than 8 bits a channel, and is no float array."""
+  if isinstance(data, np.ndarray):
+    return data.dtype == np.uint16
+  if data.startswith(_PNG):
+    return data[24:25] == bytes([16])
+  return data.startswith((b"II*", b"MM\0*")) and is_deep_tiff(data)
+
+
+def check_bits(bits: int) -> None:
+  """Checks that pictures can be decoded to so many bits a channel."""
+  if bits not in (8, 16):
+    raise DataError(f"decode: got bits {bits}; expected 8 or 16.")
 
 
 def check_channels(channels: int) -> None:
@@ -79,7 +110,7 @@ def resize_image(
   """Resizes (h w c) to `size` (height, width), antialiased.
 
   Args:
-    image: (h w c) uint8, one or three channels, or floats in [0, 1].
+    image: (h w c) uint8, uint16, or floats in [0, 1].
     size: (height, width).
     method: "bilinear" or "bicubic" as Pillow has them, whose filters widen
       when they shrink, so that numbers compare with published ones; "fast" is
@@ -105,7 +136,7 @@ def resize_part(
   the cost of the rest.
 
   Args:
-    image: (h w c) uint8, one or three channels, or floats in [0, 1].
+    image: (h w c) uint8, uint16, or floats in [0, 1].
     part: top, left, height, width; fractions of a pixel count.
     size: (height, width) of the result.
     method: "bilinear" or "bicubic".
@@ -119,7 +150,9 @@ def resize_part(
   if image.dtype != np.uint8:  # Pillow has one channel of floats
     planes = np.moveaxis(np.asarray(image, np.float32), -1, 0)
     stacked = np.stack([resize(plane) for plane in planes], -1)
-    return stacked.clip(0, 1)  # bicubic overshoots
+    if image.dtype == np.uint16:  # bicubic overshoots
+      return np.round(stacked.clip(0, 2**16 - 1)).astype(np.uint16)
+    return stacked.clip(0, 1)
   return resize(image[..., 0] if c == 1 else image).reshape(*size, c)
 
 
@@ -168,11 +201,12 @@ def _decode_jpeg(
   return upright(image, orientation(data))
 
 
-def _decode_png(data: bytes, channels: int) -> np.ndarray:
+def _decode_png(data: bytes, channels: int, bits: int) -> np.ndarray:
   check_png(data)  # OpenCV returns the readable part of a broken file
-  flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-  if data[25] in (0, 4) and channels == 1:  # the header's colour type is grey
-    flags = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
+  grey = data[25] in (0, 4) and channels == 1  # the header's colour type
+  flags = cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR
+  flags |= cv2.IMREAD_IGNORE_ORIENTATION
+  flags |= cv2.IMREAD_ANYDEPTH if bits == 16 else 0
   image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
   if image is None:
     raise ValueError("the PNG's pixels cannot be decoded")

@@ -14,11 +14,11 @@ _BITS, _PHOTOMETRIC = 258, 262  # TIFF's tags
 _WHITE_IS_ZERO = 0
 
 
-def decode_by_pillow(data: bytes, channels: int) -> np.ndarray:
-  """Decodes any format that Pillow knows to (h w channels) uint8, upright.
+def decode_by_pillow(data: bytes, channels: int, bits: int = 8) -> np.ndarray:
+  """Decodes any format that Pillow knows to (h w channels), upright.
 
-  Of 16 bits a channel the high byte is taken, as for PNG; floats are taken to
-  be in [0, 1].
+  uint8, or uint16 where the file has more bits; floats are taken to be in
+  [0, 1] and become whole numbers of `bits`.
 
   Raises:
     UserError: for pixels whose black and white cannot be known.
@@ -29,39 +29,51 @@ def decode_by_pillow(data: bytes, channels: int) -> np.ndarray:
     image.load()
     if image.mode.startswith(("I", "F")):
       inverted = _tag(image, _PHOTOMETRIC, 1) == _WHITE_IS_ZERO
-      grey = _from_deep(image)
-      pixels = np.repeat((255 - grey if inverted else grey)[..., None], 3, 2)
+      grey = _from_deep(image, bits)
+      grey = np.iinfo(grey.dtype).max - grey if inverted else grey
+      pixels = np.repeat(grey[..., None], 3, 2)
     else:
       pixels = np.array(image.convert(_MODES[channels]))
     pixels = pixels.reshape(*pixels.shape[:2], -1)[..., :channels]
     return np.ascontiguousarray(upright(pixels, noted(image)))
 
 
-def _from_deep(image: Image.Image) -> np.ndarray:
-  """Brings pixels of more than 8 bits to (h w) uint8.
+def is_deep_tiff(data: bytes) -> bool:
+  """Whether Pillow finds more than 8 bits a channel; broken files have none."""
+  try:
+    with Image.open(io.BytesIO(data)) as image:
+      return image.mode.startswith(("I", "F"))
+  except Exception:  # of a broken file: decoding says what is wrong
+    return False
+
+
+def _from_deep(image: Image.Image, bits: int) -> np.ndarray:
+  """Brings pixels of more than 8 bits to (h w) uint16, floats to `bits`.
 
   Pillow's own conversion cuts them off at 255.
   """
   pixels = np.array(image)
   if image.mode == "F":
-    return _from_unit(pixels)
+    return _from_unit(pixels, bits)
   if image.mode == "I" and image.format != "PPM":  # whose range is 16 bits
     raise UserError(
       f"has 32-bit or signed pixels, from {pixels.min()} to {pixels.max()}, of "
       "unknown range; save it with 8 or 16 bits a channel"
     )
-  bits = 12 if _tag(image, _BITS, (16,)) == (12,) else 16
-  return (pixels >> (bits - 8)).astype(np.uint8)
+  pixels = pixels.astype(np.uint16)
+  twelve = _tag(image, _BITS, (16,)) == (12,)
+  return pixels << 4 | pixels >> 8 if twelve else pixels
 
 
-def _from_unit(pixels: np.ndarray) -> np.ndarray:
+def _from_unit(pixels: np.ndarray, bits: int) -> np.ndarray:
   low, high = pixels.min(), pixels.max()
   if not (low >= 0 and high <= 1):  # NaN is neither
     raise UserError(
       f"has float pixels from {low:g} to {high:g}, of unknown range; expected "
       "0 to 1. Scale them, or save 8 or 16 bits a channel"
     )
-  return np.round(pixels * 255).astype(np.uint8)
+  dtype = np.uint8 if bits == 8 else np.uint16
+  return np.round(pixels * np.float32(np.iinfo(dtype).max)).astype(dtype)
 
 
 def _tag(image: Image.Image, tag: int, default: object) -> object:

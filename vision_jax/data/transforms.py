@@ -14,9 +14,12 @@ import numpy as np
 
 from vision_jax.data.errors import DataError
 from vision_jax.data.images import (
+  check_bits,
   check_channels,
   decode_image,
+  is_deep,
   resize_image,
+  with_bits,
 )
 from vision_jax.data.orientation import orientation
 from vision_jax.data.reading import check_pixels, reading
@@ -46,30 +49,51 @@ def apply_all(
   return example
 
 
-def decode(channels: int = 3) -> Transform:
-  """Decodes `image` to (h w channels) uint8, upright.
+def decode(channels: int = 3, bits: int = 8) -> Transform:
+  """Decodes `image` to (h w channels), upright: uint8, or uint16 of 16 bits.
 
-  Says once, naming the picture, where one with boxes or a mask was turned and
-  its size would not tell that those were drawn on the pixels as stored.
+  All pictures get the same `bits`, whatever each file has, so that a set may
+  mix both: of 16 the high byte is kept, 8 become 16 without a loss.
+
+  Says once, naming the picture, where bits were dropped; and where one with
+  boxes or a mask was turned and its size would not tell that those were drawn
+  on the pixels as stored.
 
   Raises:
-    DataError: for other channels than 1 or 3.
+    DataError: for other channels than 1 or 3, other bits than 8 or 16.
     BadImage: naming the file, if it is no whole image.
   """
   check_channels(channels)
-  first = threading.Lock()
+  check_bits(bits)
+  say_turned, say_deep = say_once(_TURNED), say_once(DEEP)
 
   def apply(example: Example, rng: np.random.Generator | None) -> Example:
     del rng
-    image = to_array(example, channels)
-    unseen = _drawn_on(example) and _turned_unseen(example["image"], image)
-    if unseen and first.acquire(blocking=False):
-      _LOG.warning(_TURNED, name_of(example))
+    image = to_array(example, channels, bits)
+    if _drawn_on(example) and _turned_unseen(example["image"], image):
+      say_turned(example)
+    if bits == 8 and is_deep(example["image"]):
+      say_deep(example)
     return example | {"image": image}
 
   return apply
 
 
+def say_once(message: str) -> Callable[[Example], None]:
+  """Returns what warns of the first example that it is given, by its name."""
+  first = threading.Lock()
+
+  def say(example: Example) -> None:
+    if first.acquire(blocking=False):
+      _LOG.warning(message, name_of(example))
+
+  return say
+
+
+DEEP = (
+  "image %s: has more than 8 bits a channel, of which 8 are kept; "
+  "--config.bits=16 keeps 16. (Said of the first one only.)"
+)
 _TURNED = (
   "image %s: was turned as its Exif or XMP orientation says, which its size "
   "does not show; if its boxes or masks were drawn on the pixels as they are "
@@ -113,17 +137,17 @@ def resize(size: int | tuple[int, int], method: str = "bilinear") -> Transform:
   return apply
 
 
-def to_array(example: Example, channels: int) -> np.ndarray:
+def to_array(example: Example, channels: int, bits: int = 8) -> np.ndarray:
   """Returns the image decoded, with the number of channels checked."""
   image = example["image"]
   if isinstance(image, bytes):
-    return decode_image(image, channels, name_of(example))
+    return decode_image(image, channels, name_of(example), bits=bits)
   if image.ndim != 3 or image.shape[-1] != channels:
     raise DataError(
       f"decode: {name_of(example)} is an array of shape {image.shape}; "
       f"expected (h, w, {channels}). Check channels."
     )
-  return image
+  return with_bits(image, bits)
 
 
 def decoded(example: Example, what: str) -> np.ndarray:
