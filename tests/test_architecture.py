@@ -30,7 +30,7 @@ ALLOWED = {
   "data": set(),
   "optim": {"core"},
   "cluster": {"signals"},  # the processes of a run
-  "train": {"cluster", "core", "signals"},
+  "train": {"cluster", "core", "experiment", "signals"},
   "interop": {"models"},
   "viz": set(),
   "writers": {"data", "viz"},
@@ -43,7 +43,7 @@ ALLOWED = {
   "paths": set(),
   "process": {"cluster", "tuning"},
   "process_flags": set(),
-  "debug": {"core", "recipe", "train"},
+  "debug": {"core", "experiment", "recipe", "train"},
   "recipe": {"experiment", "paths"},
   "inference": {"core", "data", "experiment", "train", "writers"},
   "modes": {"core", "experiment", "recipe", "train", "inference"},

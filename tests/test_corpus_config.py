@@ -7,7 +7,7 @@ import pytest
 
 from tests.corpus import says
 from tests.programs.command import BLOBS, call
-from vision_jax import command
+from vision_jax.train import runs
 
 CONFIGS = {
   "blobs": BLOBS,
@@ -28,7 +28,7 @@ CONFIGS = {
 def refused(workdir, *flags, pattern):
   """Runs a command that must end before there is a state, leaving nothing."""
   begun = mock.Mock(side_effect=AssertionError("it was accepted"))
-  with mock.patch.object(command, "Checkpoints", begun):
+  with mock.patch.object(runs, "Checkpoints", begun):
     result = call(f"--workdir={workdir}", *flags)
   assert result.code == 2, result.err
   assert result.err.startswith("error: "), result.err

@@ -25,7 +25,7 @@ from tests.programs.command import (
 )
 from vision_jax import command, signals
 from vision_jax.errors import UserError
-from vision_jax.train import evaluate, stop
+from vision_jax.train import evaluate, runs, stop
 from vision_jax.train.timing import Compilation
 
 pytestmark = pytest.mark.xdist_group("stop")
@@ -45,8 +45,8 @@ def raising(name, then=lambda *args, **options: None):
 # Where a command may be outside of training -> what to put in its place.
 PLACES = {
   "recipe": (command, "_recipe"),
-  "data": (command, "_first_batch"),
-  "claim": (command, "claim"),
+  "data": (runs, "_first_batch"),
+  "claim": (runs, "claim"),
   "compile": (Compilation, "__init__"),
 }
 

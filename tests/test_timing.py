@@ -102,6 +102,7 @@ def train(monkeypatch):
       execution=types.SimpleNamespace(
         axis=None,
         devices=1,
+        share=(0, 1),
         train_step=lambda *_: None,
         check_stats=lambda _: None,
       ),

@@ -1,40 +1,27 @@
 """What the command does once its flags are read: sets up, then one mode."""
 
-import contextlib
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import jax
 from absl import flags
 from etils import epath
 
 from vision_jax import debug as debugging
-from vision_jax.core.execution import Jit, make_execution
+from vision_jax.core.execution import make_execution
 from vision_jax.data.reading import set_max_pixels
 from vision_jax.errors import UserError, files_of
-from vision_jax.experiment import Experiment
-from vision_jax.files import replace_text, to_json
+from vision_jax.files import to_json
 from vision_jax.modes import Trained, evaluate, predict, sample
 from vision_jax.paths import CONFIG_KEYS
 from vision_jax.process import set_up
 from vision_jax.recipe import recipe as recipes
-from vision_jax.recipe import trust
 from vision_jax.recipe.recipe import Recipe
 from vision_jax.recipe.show import show
-from vision_jax.train import initial
-from vision_jax.train.checkpoint.checkpoints import Checkpoints
-from vision_jax.train.evaluate import Evaluator
-from vision_jax.train.log.manifest import append_run, data_changes, describe_run
-from vision_jax.train.log.progress import Progress
-from vision_jax.train.log.writer import open_writer
-from vision_jax.train.loop import Outcome, Training
-from vision_jax.train.skipped import skipped_names
-from vision_jax.train.stop import Stop, no_waiting_after_errors
-from vision_jax.train.trace import Trace, parse_steps
-from vision_jax.train.workdir import claim
-
-NAMED = 3  # skipped images that are named
+from vision_jax.train import runs
+from vision_jax.train.loop import Outcome
+from vision_jax.train.stop import no_waiting_after_errors
+from vision_jax.train.trace import parse_steps
 
 
 def run(values: flags.FlagValues, overrides: Mapping[str, str]) -> int:
@@ -148,99 +135,29 @@ def _override(
 def _train(
   values: flags.FlagValues, recipe: Recipe, workdir: epath.Path
 ) -> int:
-  """Trains; nothing is written before the data have given a batch."""
+  """Trains as the config and the flags say; returns the exit code."""
   config = recipe.config
-  execution = make_execution(values.execution, values.mesh)
-  _check_parts(config, execution)
-  experiment = recipe.build()
-  batch = _first_batch(experiment, execution)
-  evaluator = Evaluator(experiment, execution)
-  make = initial.state_maker(experiment, batch, config.seed)
-  evaluator.check(initial.abstract_state(make, execution).weights)
-  trace = None
-  if values.profile:
-    folder = workdir / "profile"
-    trace = Trace(*parse_steps(values.profile, config.steps), folder)
-  main_process = jax.process_index() == 0
-  with contextlib.ExitStack() as stack:
-    if main_process:
-      stack.enter_context(claim(workdir))
-    checkpoints = stack.enter_context(
-      Checkpoints(
-        workdir / "checkpoints",
-        best=experiment.best,
-        keep_best=config.keep_best,
-        keep_every=config.keep_every or None,
-      )
-    )
-    state, start = initial.begin(
-      experiment,
-      execution,
-      checkpoints,
-      batch,
-      seed=config.seed,
-      init_from=values.init_from,
-    )
-    progress = Progress(
-      config.steps, config.batch_size, start=start, quiet=not main_process
-    )
-    if main_process:
-      data = _fingerprints(experiment)
-      for change in data_changes(workdir, data):
-        progress.say(change)
-      saved = recipes.saved_config(workdir)
-      if start and saved:
-        _tell_steps(recipes.changed_values(recipe, saved), start, progress.say)
-      for name, text in recipe.files(batch, saved, start).items():
-        replace_text(workdir / name, text)
-      trust.remember(recipe.source)
-      append_run(workdir, describe_run(data=data, step=start))
-    owed = initial.evaluation_owed(workdir, experiment, config, start)
-    if start:
-      progress.say(f"Resuming at step {start} of {config.steps}.")
-    writer = stack.enter_context(
-      open_writer(
-        workdir,
-        start=start,
-        process_index=jax.process_index(),
-        wandb=values.wandb,
-        config=config.to_dict(),
-        sinks=[progress],
-      )
-    )
-    outcome = Training(
-      experiment=experiment,
-      config=config,
-      execution=execution,
-      checkpoints=checkpoints,
-      write=writer,
-      progress=progress,
-      stop=Stop(),
-      trace=trace,
-      evaluator=evaluator,
-    ).run(state, start, owed=owed)
-  _tell_skipped(experiment)
+  profile = values.profile and parse_steps(values.profile, config.steps)
+  outcome = runs.run(
+    recipe.build(),
+    workdir,
+    steps=config.steps,
+    batch_size=config.batch_size,
+    execution=make_execution(values.execution, values.mesh),
+    recipe=recipe,
+    init_from=values.init_from,
+    profile=profile,
+    wandb=values.wandb,
+    seed=config.seed,
+    accumulate=config.accumulate,
+    norm_group=config.norm_group,
+    log_every=config.log_every,
+    eval_every=config.eval_every,
+    save_every=config.save_every,
+    keep_best=config.keep_best,
+    keep_every=config.keep_every,
+  )
   return _finish(outcome, values, config.steps)
-
-
-def _tell_steps(
-  changed: Mapping[str, tuple[Any, Any]], start: int, say: Callable[[str], None]
-) -> None:
-  """Says what another number of steps does to a run that goes on."""
-  if "steps" in changed:
-    old, new = changed["steps"]
-    say(
-      f"steps: {old} in the workdir, {new} now. A schedule that ends with the "
-      f"run is another one from step {start} on, and the learning rate jumps "
-      "there; config.json keeps both under `changes`."
-    )
-
-
-def _tell_skipped(experiment: Experiment) -> None:
-  """Tells how many images were left out, and names some."""
-  if names := skipped_names(experiment):
-    shown = ", ".join(names[:NAMED]) + ", ..." * (len(names) > NAMED)
-    _say(f"Unreadable images, skipped: {len(names)} ({shown})")
 
 
 def _finish(outcome: Outcome, values: flags.FlagValues, steps: int) -> int:
@@ -258,37 +175,3 @@ def _finish(outcome: Outcome, values: flags.FlagValues, steps: int) -> int:
     "command resumes there."
   )
   return values.preempted_exit_code
-
-
-def _fingerprints(experiment: Experiment) -> dict[str, str]:
-  """Returns each data set's fingerprint."""
-  evals = {name: e.data for name, e in experiment.evals.items()}
-  loaders = {"train": experiment.train_data} | evals
-  return {name: loader.fingerprint() for name, loader in loaders.items()}
-
-
-def _check_parts(config: Any, execution: Jit) -> None:
-  """Checks that a batch splits into microbatches, and these into groups."""
-  shards = 1 if execution.axis is None else execution.devices
-  if config.batch_size % (config.accumulate * shards):
-    raise UserError(
-      f"--config.accumulate: {config.batch_size} examples on {shards} shards "
-      f"do not split into accumulate={config.accumulate} parts of one size; "
-      f"expected a batch_size that divides by {config.accumulate * shards}."
-    )
-  parts = config.accumulate * execution.devices
-  if config.norm_group and config.batch_size % (parts * config.norm_group):
-    raise UserError(
-      f"--config.norm_group: got {config.norm_group} with "
-      f"{config.batch_size / parts:g} examples on each of {execution.devices} "
-      "devices at a time; expected a divisor of them, or 0."
-    )
-
-
-def _first_batch(experiment: Experiment, execution: Jit) -> Mapping[str, Any]:
-  """Reads and places a batch before anything is written: errors come here."""
-  loader = experiment.train_data.shard(jax.process_index(), jax.process_count())
-  batch = loader.batch(0)
-  execution.put(batch)
-  jax.eval_shape(experiment.inputs, batch)
-  return batch

@@ -14,6 +14,7 @@ from etils import epath
 from vision_jax.core.execution import make_execution
 from vision_jax.core.step import make_train_step
 from vision_jax.errors import RunFailure, UserError
+from vision_jax.experiment import Experiment
 from vision_jax.recipe.recipe import Recipe
 from vision_jax.train import blame, initial
 from vision_jax.train.checkpoint.checkpoints import Checkpoints
@@ -171,7 +172,9 @@ def _begin(experiment, execution, batch, values, recipe, workdir):
   return state, 0
 
 
-def _step(experiment: Any, config: Any, axis: str | None) -> Callable[..., Any]:
+def _step(
+  experiment: Experiment, config: Any, axis: str | None
+) -> Callable[..., Any]:
   return make_train_step(
     experiment.task,
     experiment.optimizers,

@@ -12,7 +12,7 @@ from etils import epath
 
 from vision_jax.core.checks import check_class_names
 from vision_jax.core.state import TrainState, create_state
-from vision_jax.core.types import Inputs, Metric, Task, as_given
+from vision_jax.core.types import Batches, Inputs, Metric, Task, as_given
 from vision_jax.errors import UserError
 from vision_jax.writers.base import Writer
 
@@ -22,7 +22,7 @@ class Eval:
   """Figures over one data set.
 
   Attributes:
-    data: a Loader.
+    data: batches, a `Loader`.
     metrics: name -> metric; their results are logged as `eval/figure`.
     output: (params, stats, batch, key) -> what they measure; task.predict
       where it is None.
@@ -34,7 +34,7 @@ class Eval:
       does.
   """
 
-  data: Any
+  data: Batches
   metrics: Mapping[str, Metric]
   output: Callable[..., Any] | None = None
   weights: Sequence[str] = ("raw",)
@@ -68,7 +68,7 @@ class Experiment:
   Attributes:
     task: what is learned.
     optimizers: one for each net.
-    train_data: a Loader.
+    train_data: batches, a `Loader`.
     evals: name -> Eval.
     inputs: batch -> batch, what every compiled step does first, in training,
       evaluation and prediction: normalisation, of pixels that travel in their
@@ -82,7 +82,7 @@ class Experiment:
 
   task: Task
   optimizers: Mapping[str, optax.GradientTransformation]
-  train_data: Any
+  train_data: Batches
   evals: Mapping[str, Eval]
   inputs: Inputs = as_given
   augment: Callable[..., Any] | None = None

@@ -8,7 +8,7 @@ import jax
 from absl import flags
 from etils import epath
 
-from vision_jax.core.execution import Jit, make_execution
+from vision_jax.core.execution import Execution, make_execution
 from vision_jax.errors import UserError
 from vision_jax.files import add_line, to_json
 from vision_jax.recipe.recipe import Recipe
@@ -39,7 +39,7 @@ class Trained:
   say: Callable[[str], None]
 
   def __post_init__(self):
-    self.execution: Jit = make_execution(
+    self.execution: Execution = make_execution(
       self.values.execution, self.values.mesh
     )
     self.experiment = self.recipe.build()

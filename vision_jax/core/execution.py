@@ -6,7 +6,7 @@ global one, and return logs, sums and rows whole on every process.
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import numpy as np
@@ -23,6 +23,46 @@ _ONCE = {
   "xla_backend_optimization_level": 0,
   "xla_llvm_disable_expensive_passes": True,
 }
+
+
+class Execution(Protocol):
+  """Where steps run, and where what they work on lives.
+
+  `axis` is the name of the mapped axis, None where the program is of all
+  devices at once; `devices` are those of all processes; `share` is this
+  process's number among those that take part, and how many these are.
+  """
+
+  axis: str | None
+
+  @property
+  def devices(self) -> int:
+    """Devices of all processes."""
+
+  @property
+  def share(self) -> tuple[int, int]:
+    """Which slice of each batch is this process's, and of how many."""
+
+  def init(self, make_state: Callable[[], Any]) -> Any:
+    """Runs `make_state`, so that the state is born in its place."""
+
+  def shardings(self, shapes: Any) -> Any:
+    """Returns the sharding of each leaf of a state."""
+
+  def train_step(self, step: Step, state: Any) -> Step:
+    """Compiles step(state, batch) -> (state, logs), which consumes `state`."""
+
+  def eval_step(self, step: Step) -> Step:
+    """Compiles step(params, stats, metric_states, batch, key)."""
+
+  def put(self, batch: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:
+    """Places this process's slice of a batch; the only transfer of a step."""
+
+  def place(self, tree: Any) -> Any:
+    """Copies a small tree of host arrays whole to every device."""
+
+  def check_stats(self, stats: Any) -> None:
+    """Checks, after a step, that all devices have the same statistics."""
 
 
 class Jit:
@@ -54,6 +94,12 @@ class Jit:
   def devices(self) -> int:
     """Devices of all processes."""
     return self.mesh.size
+
+  @property
+  def share(self) -> tuple[int, int]:
+    """Which slice of each batch is this process's, and of how many."""
+    owners = sorted({d.process_index for d in self.mesh.devices.flat})
+    return owners.index(jax.process_index()), len(owners)
 
   def init(self, make_state: Callable[[], Any]) -> Any:
     """Runs `make_state` compiled, so that the state is born in its place."""
@@ -173,7 +219,7 @@ class Pmap(Jit):
     )
 
 
-def make_execution(name: str, mesh: str = "") -> Jit:
+def make_execution(name: str, mesh: str = "") -> Execution:
   """Returns the execution called "jit", "fsdp" or "pmap".
 
   Raises:

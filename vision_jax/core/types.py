@@ -7,11 +7,12 @@ Images are NHWC. A batch is a dict of arrays with one static shape, of which
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 Array = jax.Array
 Batch = Mapping[str, Array]
@@ -105,3 +106,27 @@ class Metric(Protocol):
     self, sums: Mapping[str, Any], rows: Mapping[str, Any]
   ) -> dict[str, float]:
     """Returns named figures from the whole data set's sums and rows (numpy)."""
+
+
+class Batches(Protocol):
+  """What a data set is to training and evaluation: a `Loader`, mostly.
+
+  `batch_size` is over all processes.
+  """
+
+  batch_size: int
+
+  def batch(self, step: int) -> Mapping[str, np.ndarray]:
+    """Returns this process's slice of the training batch of a step, pure."""
+
+  def epoch(self) -> Iterator[Mapping[str, np.ndarray]]:
+    """Yields every example once, in order; the last batch is filled up."""
+
+  def shard(self, process_index: int, process_count: int) -> "Batches":
+    """Returns one process's slices of the same batches."""
+
+  def rounded(self, devices: int) -> "Batches":
+    """Returns batches of a size that `devices` divide, for evaluation."""
+
+  def fingerprint(self) -> str:
+    """Returns a short hash of the data."""

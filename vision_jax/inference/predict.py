@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from etils import epath
 
-from vision_jax.core.execution import Jit
+from vision_jax.core.execution import Execution
 from vision_jax.core.step import make_predict_step
 from vision_jax.data.folders import ImageList
 from vision_jax.data.loader import Loader
@@ -25,7 +25,7 @@ WRITTEN = r"masks|overlays|.*\.jsonl?"  # in the output folder
 def predict_folder(
   experiment: Experiment,
   weights: tuple[Any, Any],
-  execution: Jit,
+  execution: Execution,
   images: str,
   output: epath.Path,
   *,
@@ -89,7 +89,7 @@ def predict_folder(
 def _outputs(
   experiment: Experiment,
   weights: tuple[Any, Any],
-  execution: Jit,
+  execution: Execution,
   loader: Loader,
 ) -> Iterator[tuple[int, Row | None]]:
   """Yields (index, outputs) of each image, None for an unreadable one."""

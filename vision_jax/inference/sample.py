@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from etils import epath
 
-from vision_jax.core.execution import Jit
+from vision_jax.core.execution import Execution
 from vision_jax.core.seeds import make_key
 from vision_jax.core.step import make_predict_step
 from vision_jax.errors import UserError
@@ -23,7 +23,7 @@ BATCH = 64
 def sample_folder(
   experiment: Experiment,
   weights: tuple[Any, Any],
-  execution: Jit,
+  execution: Execution,
   shape: tuple[int, ...],
   output: epath.PathLike,
   *,

@@ -13,13 +13,19 @@ from typing import Any
 
 import jax
 import ml_collections
-import numpy as np
 from etils import epath
 
 from vision_jax.errors import UserError
 from vision_jax.experiment import Experiment
+from vision_jax.files import replace_text
 from vision_jax.paths import CONFIG_KEYS
 from vision_jax.recipe import config_file, trust
+from vision_jax.recipe.saved import (
+  batch_shapes,
+  kept_source,
+  raise_damaged,
+  saved_config,
+)
 from vision_jax.recipe.values import check, flat, override
 
 __all__ = ["Recipe", "check_same", "load", "load_workdir", "override"]
@@ -51,6 +57,32 @@ class Recipe:
   def build(self) -> Experiment:
     """Builds the experiment."""
     return config_file.build(self.module, self.config, self.path)
+
+  @property
+  def values(self) -> dict[str, Any]:
+    """The config's values."""
+    return self.config.to_dict()
+
+  def keep(self, workdir: epath.Path, batch: Any, progress: Any) -> None:
+    """Writes what a workdir keeps; tells what is not as it was before.
+
+    Args:
+      workdir: the run's folder.
+      batch: one training batch.
+      progress: its `step` is the one that the run begins from, its `say` tells
+        the user one line.
+    """
+    saved, start = saved_config(workdir), progress.step
+    if start and saved and "steps" in (new := changed_values(self, saved)):
+      progress.say(
+        "steps: {} in the workdir, {} now. ".format(*new["steps"])
+        + "A schedule that ends with the run is another one from step "
+        f"{start} on, and the learning rate jumps there; config.json keeps "
+        "both under `changes`."
+      )
+    for name, text in self.files(batch, saved, start).items():
+      replace_text(workdir / name, text)
+    trust.remember(self.source)
 
   def files(
     self,
@@ -143,7 +175,7 @@ def load_workdir(
   module = config_file.load(source, str(workdir / "config.py"))
   config = config_file.values(module, saved["variant"], str(workdir))
   _restore(config, saved["values"], workdir)
-  batch = _shapes(saved["batch"], workdir)
+  batch = batch_shapes(saved["batch"], workdir)
   return Recipe(saved["path"], saved["variant"], source, config, module), batch
 
 
@@ -160,79 +192,9 @@ def _restore(
         raise TypeError(f"{key} is null")
     config.update(values)
   except (KeyError, TypeError, ValueError, AttributeError) as error:
-    _raise_damaged(workdir, error)
+    raise_damaged(workdir, error)
   for key, value in flat(config.to_dict()).items():
     check(key, value)
-
-
-def _shapes(batch: Any, workdir: epath.Path) -> dict[str, jax.ShapeDtypeStruct]:
-  try:
-    shapes = {
-      name: jax.ShapeDtypeStruct(tuple(map(int, shape)), np.dtype(dtype))
-      for name, (shape, dtype) in batch.items()
-    }
-    sizes = {x.shape[0] for x in shapes.values()}
-    sane = all(0 < n < 2**31 for x in shapes.values() for n in x.shape)
-    images = len(shapes["image"].shape) == 4 and "mask" in shapes
-    if not (sane and images and len(sizes) == 1):
-      raise ValueError("the shapes of its batch are none")
-  except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-    _raise_damaged(workdir, error)
-  return shapes
-
-
-def _raise_damaged(workdir: epath.Path, error: Exception) -> None:
-  raise UserError(
-    f"{workdir / 'config.json'} is damaged ({error}); expected the config of "
-    "the run. Restore it from a copy, or use another --workdir."
-  ) from error
-
-
-def saved_config(workdir: epath.Path) -> dict[str, Any] | None:
-  """Returns the content of a workdir's config.json, or None.
-
-  Raises:
-    UserError: if it is damaged.
-  """
-  path = workdir / "config.json"
-  try:
-    if not path.exists():
-      return None
-    saved = json.loads(path.read_text())
-    kinds = {"path": str, "variant": str, "sha256": str, "values": dict}
-    for key, kind in (kinds | {"batch": dict}).items():
-      if not isinstance(saved, dict) or not isinstance(saved.get(key), kind):
-        raise ValueError(f"it has no {key!r}")
-  except (OSError, ValueError) as error:
-    _raise_damaged(workdir, error)
-  return saved
-
-
-def kept_source(
-  workdir: epath.Path,
-  saved: Mapping[str, Any],
-  say: Callable[[str], None],
-  *,
-  trusted: bool = False,
-) -> str:
-  """Returns a workdir's copy of its config file; says if the file differs.
-
-  Raises:
-    UserError: if it cannot be read, or is neither ours nor this user's.
-  """
-  file = workdir / "config.py"
-  try:
-    copy = file.read_text()
-  except (OSError, UnicodeDecodeError) as error:
-    raise UserError(
-      f"{file} cannot be read ({error}); expected the config of the run. "
-      "Restore it from a copy, or use another --workdir."
-    ) from error
-  if not trusted:
-    trust.check(workdir, saved["path"], copy)
-  if why := _changed(saved, copy):
-    say(f"{saved['path']} {why}: using the copy in {workdir}.")
-  return copy
 
 
 def same_file(name: str, saved: Mapping[str, Any]) -> bool:
@@ -248,15 +210,6 @@ def is_copy(name: str, workdir: epath.Path) -> bool:
   copy = workdir / "config.py"
   there = path is not None and copy.exists()
   return there and path.read_bytes() == copy.read_bytes()
-
-
-def _changed(saved: Mapping[str, Any], copy: str) -> str | None:
-  """Says what has become of a saved config's file; None if it is the same."""
-  path = config_file.look(saved["path"])
-  if path is None:
-    return "is missing"
-  changed = path.read_bytes() != copy.encode()
-  return "has changed since" if changed else None
 
 
 def changed_values(

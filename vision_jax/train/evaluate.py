@@ -7,10 +7,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from vision_jax.core.execution import Jit
+from vision_jax.core.execution import Execution
 from vision_jax.core.seeds import make_key
 from vision_jax.core.step import make_eval_step, make_predict_step
+from vision_jax.core.types import Batches
 from vision_jax.errors import UserError
+from vision_jax.experiment import Eval, Experiment
 from vision_jax.train.prefetch import Prefetch
 
 
@@ -29,7 +31,9 @@ class Evaluator:
     seed: of the noise that some losses draw; the same at every evaluation.
   """
 
-  def __init__(self, experiment: Any, execution: Jit, seed: int = 0):
+  def __init__(
+    self, experiment: Experiment, execution: Execution, seed: int = 0
+  ):
     self._experiment = experiment
     self._execution = execution
     self._key = execution.init(lambda: make_key(seed))
@@ -83,7 +87,7 @@ class Evaluator:
       for which in data.weights:
         self._trace(name, data, *weights(which), states, placed)
 
-  def _trace(self, name: str, data: Any, *args: Any) -> None:
+  def _trace(self, name: str, data: Eval, *args: Any) -> None:
     axis = self._execution.axis
     if axis is None:
       self._step(name, data).eval_shape(*args, self._key)
@@ -114,7 +118,7 @@ class Evaluator:
           images |= {f"{name}/{key}": image for key, image in shown.items()}
     return images
 
-  def _first(self, name: str, data: Any, weights: Any) -> tuple[Any, Any]:
+  def _first(self, name: str, data: Eval, weights: Any) -> tuple[Any, Any]:
     """Returns what counts of a data set's first batch, and its outputs."""
     key = f"{name} pictures"
     if key not in self._steps:
@@ -131,7 +135,7 @@ class Evaluator:
     return _counting(batch, jax.device_get(out))
 
   def _measure(
-    self, name: str, data: Any, weights: Any, stop: Callable[[], bool]
+    self, name: str, data: Eval, weights: Any, stop: Callable[[], bool]
   ) -> dict[str, float]:
     """Runs one data set through its compiled step."""
     step, states = self._compiled(name, data)
@@ -147,25 +151,25 @@ class Evaluator:
       raise UserError(_no_examples(name))
     return self._results(data.metrics, total)
 
-  def _loader(self, data: Any) -> Any:
+  def _loader(self, data: Eval) -> Batches:
     """This process's batches of a data set, of a size that devices divide."""
     loader = data.data.rounded(self._execution.devices)
-    return loader.shard(jax.process_index(), jax.process_count())
+    return loader.shard(*self._execution.share)
 
-  def _compiled(self, name: str, data: Any) -> tuple[Any, Any]:
+  def _compiled(self, name: str, data: Eval) -> tuple[Any, Any]:
     if name not in self._states:
       self._states[name] = self._execution.place(
         {key: metric.state for key, metric in data.metrics.items()}
       )
     return self._step(name, data), self._states[name]
 
-  def _step(self, name: str, data: Any) -> Any:
+  def _step(self, name: str, data: Eval) -> Any:
     if name not in self._steps:
       step = self._make_step(data)
       self._steps[name] = self._execution.eval_step(step)
     return self._steps[name]
 
-  def _make_step(self, data: Any) -> Callable[..., Any]:
+  def _make_step(self, data: Eval) -> Callable[..., Any]:
     return make_eval_step(
       self._experiment.task,
       data.metrics,

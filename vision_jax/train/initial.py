@@ -1,24 +1,27 @@
 """The state that a run begins with, and the shapes of one to be read."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from etils import epath
 
-from vision_jax.core.execution import Jit
+from vision_jax.core.execution import Execution
 from vision_jax.core.seeds import make_key
 from vision_jax.core.state import TrainState
 from vision_jax.errors import UserError
+from vision_jax.experiment import Experiment
 from vision_jax.train.checkpoint.checkpoints import Checkpoints
+from vision_jax.train.checkpoint.unsaved import Unsaved
 from vision_jax.train.checkpoint.weights import restore_weights
 from vision_jax.train.log.metrics_file import MetricsFile
+from vision_jax.train.plan import Plan
 
 
 def state_maker(
-  experiment: Any, batch: Any, seed: int
+  experiment: Experiment, batch: Any, seed: int
 ) -> Callable[[], TrainState]:
   """Returns a pure function that initialises the state.
 
@@ -30,7 +33,7 @@ def state_maker(
   return lambda: experiment.initial_state(make_key(seed), batch)
 
 
-def abstract_state(make: Callable[[], TrainState], execution: Jit) -> Any:
+def abstract_state(make: Callable[[], TrainState], execution: Execution) -> Any:
   """Returns shapes, types and places of a state, without making one."""
   shapes = jax.eval_shape(make)
   return jax.tree.map(
@@ -41,9 +44,9 @@ def abstract_state(make: Callable[[], TrainState], execution: Jit) -> Any:
 
 
 def begin(
-  experiment: Any,
-  execution: Jit,
-  checkpoints: Checkpoints,
+  experiment: Experiment,
+  execution: Execution,
+  checkpoints: Checkpoints | Unsaved,
   batch: Any,
   *,
   seed: int,
@@ -63,8 +66,19 @@ def begin(
       check_trainable(experiment.task)
     state = execution.init(make)
     return (with_weights(state, init_from) if init_from else state), 0
-  state, _ = checkpoints.restore(abstract_state(make, execution))
+  state, extra = checkpoints.restore(abstract_state(make, execution))
+  _check_same_draws(extra, seed, len(batch["mask"]) * execution.share[1])
   return state, int(state.step)
+
+
+def _check_same_draws(extra: Mapping[str, Any], seed: int, size: int) -> None:
+  """Refuses to go on with other batches than the run began with."""
+  for name, now in (("seed", seed), ("batch_size", size)):
+    if (old := extra.get(name, now)) != now:
+      raise UserError(
+        f"{name}: got {now}, but the run in this workdir began with {old}; "
+        "expected the same. Use another workdir for another run."
+      )
 
 
 def check_trainable(task: Any) -> None:
@@ -97,7 +111,10 @@ def _find_frozen(value: Any) -> str | None:
 
 
 def evaluation_owed(
-  workdir: epath.PathLike, experiment: Any, config: Any, start: int
+  workdir: epath.PathLike | None,
+  experiment: Experiment,
+  config: Plan,
+  start: int,
 ) -> bool:
   """Whether the run before ended at an evaluation that it did not do.
 
@@ -105,7 +122,7 @@ def evaluation_owed(
   due at that step to the run that resumes there.
 
   Args:
-    workdir: the run's folder.
+    workdir: the run's folder; None where nothing is kept.
     experiment: its evals name the figures.
     config: steps and eval_every.
     start: the step that the run resumes from.

@@ -8,18 +8,22 @@ from typing import Any
 
 import jax
 
-from vision_jax.core.execution import Jit
+from vision_jax.core.execution import Execution
 from vision_jax.core.state import TrainState
 from vision_jax.core.step import make_train_step
+from vision_jax.core.types import Batches
 from vision_jax.errors import RunFailure
+from vision_jax.experiment import Experiment
 from vision_jax.train.checkpoint.checkpoints import Checkpoints
 from vision_jax.train.checkpoint.readback import read_back
+from vision_jax.train.checkpoint.unsaved import Unsaved
 from vision_jax.train.evaluate import EvaluationStopped, Evaluator
 from vision_jax.train.log.progress import Progress
 from vision_jax.train.log.writer import Writer
+from vision_jax.train.plan import Plan
 from vision_jax.train.prefetch import Prefetch
 from vision_jax.train.skipped import count_skipped
-from vision_jax.train.stop import Stop
+from vision_jax.train.stop import Never, Stop
 from vision_jax.train.timing import Clock, Compilation, debugging, peak_bytes
 from vision_jax.train.trace import Trace
 
@@ -32,11 +36,19 @@ class NotFinite(RunFailure):
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-  """How a run ended: its last step, its figures, and why it stopped early."""
+  """How a run ended.
+
+  Attributes:
+    step: its last one.
+    figures: of that step, by name.
+    stopped_by: the signal that it stopped early for; None at its end.
+    state: what was trained, where it is.
+  """
 
   step: int
   figures: dict[str, float]
   stopped_by: str | None = None
+  state: Any = dataclasses.field(default=None, repr=False)
 
 
 @dataclasses.dataclass
@@ -45,7 +57,7 @@ class Training:
 
   Attributes:
     experiment: what to train.
-    config: seed, steps, batch_size, accumulate, norm_group, and cadence.
+    config: how long, how often.
     execution: where.
     checkpoints: where the state is saved, and found again.
     write: called with (step, figures); its `images` with (step, pictures).
@@ -55,13 +67,13 @@ class Training:
     evaluator: measures; one of its own where it is None.
   """
 
-  experiment: Any
-  config: Any
-  execution: Jit
-  checkpoints: Checkpoints
+  experiment: Experiment
+  config: Plan
+  execution: Execution
+  checkpoints: Checkpoints | Unsaved
   write: Writer
   progress: Progress
-  stop: Stop
+  stop: Stop | Never
   trace: Trace | None = None
   evaluator: Evaluator | None = None
 
@@ -90,13 +102,13 @@ class Training:
       figures = self._evaluate(start, state, {}, costly=ended)
     if ended:
       self.progress.say(f"Step {start}: nothing is left to train.")
-      return Outcome(start, figures or self._evaluator(state.weights))
+      figures = figures or self._evaluator(state.weights)
+      return Outcome(start, figures, state=state)
     with self.trace or contextlib.nullcontext():
       return self._train(self._loader(), state, start)
 
-  def _loader(self) -> Any:
-    loader = self.experiment.train_data
-    return loader.shard(jax.process_index(), jax.process_count())
+  def _loader(self) -> Batches:
+    return self.experiment.train_data.shard(*self.execution.share)
 
   def _step(self) -> Callable[..., Any]:
     return make_train_step(
@@ -110,7 +122,7 @@ class Training:
       axis=self.execution.axis,
     )
 
-  def _train(self, loader: Any, state: TrainState, start: int) -> Outcome:
+  def _train(self, loader: Batches, state: TrainState, start: int) -> Outcome:
     load = lambda step: self.execution.put(loader.batch(step))
     steps = range(start, self.config.steps)
     with Prefetch(load, iter(steps)) as batches:
@@ -150,7 +162,7 @@ class Training:
           if self.stop.reason:
             break
         self.checkpoints.wait()
-    return Outcome(number + 1, figures, self.stop.reason)
+    return Outcome(number + 1, figures, self.stop.reason, state)
 
   def _complete(
     self, in_flight: collections.deque, left: int, clock: Clock
@@ -243,8 +255,8 @@ class Training:
     extra = {"batch_size": self.config.batch_size, "seed": self.config.seed}
     first = self.checkpoints.latest is None
     with self._off_the_clock(clock):
-      self.checkpoints.save(step, state, figures, extra)
-      if first:
+      saved = self.checkpoints.save(step, state, figures, extra)
+      if first and saved:
         read_back(self.checkpoints, step, state)
     self.stop.saved()
 

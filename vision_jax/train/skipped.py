@@ -1,18 +1,19 @@
 """Images that could not be decoded and were left out, counted."""
 
-from typing import Any
-
 import jax
 import numpy as np
 
+from vision_jax.core.types import Batches
+from vision_jax.experiment import Experiment
 
-def skipped_names(experiment: Any) -> tuple[str, ...]:
+
+def skipped_names(experiment: Experiment) -> tuple[str, ...]:
   """Returns the images that this process has met and skipped so far."""
   names = (name for x in _skipping(experiment) for name in x.skipped_names)
   return tuple(dict.fromkeys(names))
 
 
-def count_skipped(experiment: Any) -> dict[str, float]:
+def count_skipped(experiment: Experiment) -> dict[str, float]:
   """Returns `data/skipped`, or nothing where a bad image is an error.
 
   Of several processes, which all have to call it, the counts are added; an
@@ -28,7 +29,7 @@ def count_skipped(experiment: Any) -> dict[str, float]:
   return {"data/skipped": float(count)}
 
 
-def _skipping(experiment: Any) -> list[Any]:
+def _skipping(experiment: Experiment) -> list[Batches]:
   evals = [data.data for data in experiment.evals.values()]
   loaders = [experiment.train_data, *evals]
   return [x for x in loaders if getattr(x, "on_bad_image", "") == "skip"]

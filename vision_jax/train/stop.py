@@ -70,6 +70,30 @@ def _code(error: BaseException) -> int:
   return next((code for kind, code in kinds if isinstance(error, kind)), 1)
 
 
+class Never:
+  """Stands where a `Stop` does in a run that has nowhere to save to.
+
+  A signal then ends it where it is, as it ends any other work.
+  """
+
+  reason: str | None = None
+  save_due = False
+
+  def __call__(self, step: int | None = None) -> bool:
+    """Returns False: there is no reason to leave."""
+    del step
+    return False
+
+  def saved(self) -> None:
+    """Has nothing to note."""
+
+  def __enter__(self) -> "Never":
+    return self
+
+  def __exit__(self, *exc: object) -> None:
+    pass
+
+
 class Stop:
   """Says after each step whether to leave there, or to save out of turn.
 

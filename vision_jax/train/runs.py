@@ -1,0 +1,230 @@
+"""A run of an experiment, from its first check to its last checkpoint."""
+
+import contextlib
+import dataclasses
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+
+import jax
+import numpy as np
+from etils import epath
+
+from vision_jax.core.execution import Execution, Jit
+from vision_jax.core.types import Batches
+from vision_jax.errors import UserError
+from vision_jax.experiment import Experiment
+from vision_jax.train import initial
+from vision_jax.train.checkpoint.checkpoints import Checkpoints
+from vision_jax.train.checkpoint.unsaved import Unsaved
+from vision_jax.train.evaluate import Evaluator
+from vision_jax.train.log.manifest import (
+  append_run,
+  data_changes,
+  describe_run,
+)
+from vision_jax.train.log.progress import Progress
+from vision_jax.train.log.writer import Writer, open_writer
+from vision_jax.train.loop import Outcome, Training
+from vision_jax.train.plan import Plan
+from vision_jax.train.skipped import skipped_names
+from vision_jax.train.stop import Never, Stop
+from vision_jax.train.trace import Trace
+from vision_jax.train.workdir import claim
+
+NAMED = 3  # skipped images that are named
+
+
+class Kept(Protocol):
+  """The config file that an experiment comes from, which a workdir keeps."""
+
+  values: Mapping[str, Any]
+
+  def keep(self, workdir: epath.Path, batch: Any, progress: Progress) -> None:
+    """Writes what the workdir is to be used with, and tells what is new."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Place:
+  """Where a run leaves what it does: a workdir, or nowhere.
+
+  Attributes:
+    workdir: the folder; None keeps nothing.
+    recipe: the config file that is kept there, if there is one.
+    wandb: project of Weights & Biases to log to.
+  """
+
+  workdir: epath.Path | None
+  recipe: Kept | None
+  wandb: str | None
+
+  @contextlib.contextmanager
+  def checkpoints(
+    self, best: tuple[str, str] | None, plan: Plan
+  ) -> Iterator[Checkpoints | Unsaved]:
+    """Claims the workdir and opens its checkpoints."""
+    if self.workdir is None:
+      yield Unsaved()
+      return
+    alone = claim(self.workdir) if _first() else contextlib.nullcontext()
+    with (
+      alone,
+      Checkpoints(
+        self.workdir / "checkpoints",
+        best=best,
+        keep_best=plan.keep_best,
+        keep_every=plan.keep_every or None,
+      ) as checkpoints,
+    ):
+      yield checkpoints
+
+  def record(self, experiment: Experiment, batch: Any, shown: Progress) -> None:
+    """Writes what the run is made of; tells what is not as it was before."""
+    if self.workdir is None or not _first():
+      return
+    data = fingerprints(experiment)
+    for change in data_changes(self.workdir, data):
+      shown.say(change)
+    if self.recipe is not None:
+      self.recipe.keep(self.workdir, batch, shown)
+    append_run(self.workdir, describe_run(data=data, step=shown.step))
+
+  def writer(self, plan: Plan, shown: Progress) -> Writer:
+    """Opens the logs, after cutting them back to where the run begins."""
+    if self.workdir is None:
+      return Writer([shown])
+    kept = self.recipe.values if self.recipe else dataclasses.asdict(plan)
+    return open_writer(
+      self.workdir,
+      start=shown.step,
+      process_index=jax.process_index(),
+      wandb=self.wandb,
+      config=kept,
+      sinks=[shown],
+    )
+
+
+def run(
+  experiment: Experiment,
+  workdir: epath.PathLike | None = None,
+  *,
+  steps: int,
+  batch_size: int,
+  execution: Execution | None = None,
+  recipe: Kept | None = None,
+  init_from: epath.PathLike | None = None,
+  profile: tuple[int, int] | None = None,
+  wandb: str | None = None,
+  quiet: bool = False,
+  **plan: int,
+) -> Outcome:
+  """Trains an experiment; what the command calls, and what a notebook calls.
+
+  Called again on the same workdir it goes on where the run stopped. Nothing is
+  written before the data have given a batch.
+
+  Args:
+    experiment: what to train.
+    workdir: folder of the run: checkpoints, metrics, manifest. None keeps
+      nothing but the outcome.
+    steps: of the whole run.
+    batch_size: of its `train_data`, over all processes.
+    execution: where; all devices, data parallel, where it is None.
+    recipe: the config file that the experiment comes from; with it the command
+      can evaluate, predict and sample from the workdir.
+    init_from: workdir, checkpoint or .safetensors file whose weights a new run
+      begins with.
+    profile: first and last step to trace into the workdir.
+    wandb: project of Weights & Biases to log to.
+    quiet: show no progress.
+    **plan: the other numbers of a `Plan`: seed, accumulate, norm_group,
+      log_every, eval_every, save_every, keep_best and keep_every.
+
+  Raises:
+    UserError: if the data, the batch size, the task, the devices and the
+      workdir do not fit each other.
+    NotFinite: naming the first bad step.
+  """
+  plan = Plan(steps, batch_size, **plan)
+  execution = Jit() if execution is None else execution
+  folder = None if workdir is None else epath.Path(workdir)
+  place = _Place(folder, recipe, wandb)
+  plan.check(execution)
+  batch = _first_batch(experiment, execution, batch_size)
+  evaluator = Evaluator(experiment, execution)
+  make = initial.state_maker(experiment, batch, plan.seed)
+  evaluator.check(initial.abstract_state(make, execution).weights)
+  trace = _trace(profile, folder)
+  with place.checkpoints(experiment.best, plan) as checkpoints:
+    state, start = initial.begin(
+      *(experiment, execution, checkpoints, batch),
+      seed=plan.seed,
+      init_from=init_from,
+    )
+    shown = Progress(
+      steps, batch_size, start=start, quiet=quiet or not _first()
+    )
+    place.record(experiment, batch, shown)
+    owed = initial.evaluation_owed(folder, experiment, plan, start)
+    if start:
+      shown.say(f"Resuming at step {start} of {steps}.")
+    with place.writer(plan, shown) as write:
+      outcome = Training(
+        experiment=experiment,
+        config=plan,
+        execution=execution,
+        checkpoints=checkpoints,
+        write=write,
+        progress=shown,
+        stop=Never() if workdir is None else Stop(),
+        trace=trace,
+        evaluator=evaluator,
+      ).run(state, start, owed=owed)
+  _tell_skipped(experiment)
+  return outcome
+
+
+def fingerprints(experiment: Experiment) -> dict[str, str]:
+  """Returns each data set's fingerprint."""
+  evals = {name: e.data for name, e in experiment.evals.items()}
+  loaders: dict[str, Batches] = {"train": experiment.train_data} | evals
+  return {name: loader.fingerprint() for name, loader in loaders.items()}
+
+
+def _first() -> bool:
+  """Whether this process is the one that writes and tells."""
+  return jax.process_index() == 0
+
+
+def _first_batch(
+  experiment: Experiment, execution: Execution, size: int
+) -> Mapping[str, np.ndarray]:
+  """Reads and places a batch before anything is written: errors come here."""
+  index, count = execution.share
+  batch = experiment.train_data.shard(index, count).batch(0)
+  execution.put(batch)
+  if (got := len(batch["mask"]) * count) != size:
+    raise UserError(
+      f"batch_size: got {size}, and train_data gives batches of {got}; "
+      "expected the same. Give both the same number."
+    )
+  jax.eval_shape(experiment.inputs, batch)
+  return batch
+
+
+def _trace(
+  profile: tuple[int, int] | None, workdir: epath.Path | None
+) -> Trace | None:
+  if profile is None:
+    return None
+  if workdir is None:
+    raise UserError("profile: got no workdir to trace into; give one.")
+  return Trace(*profile, workdir / "profile")
+
+
+def _tell_skipped(experiment: Experiment) -> None:
+  """Tells how many images were left out, and names some."""
+  if _first() and (names := skipped_names(experiment)):
+    shown = ", ".join(names[:NAMED]) + ", ..." * (len(names) > NAMED)
+    line = f"Unreadable images, skipped: {len(names)} ({shown})"
+    print(line, file=sys.stderr, flush=True)
