@@ -30,29 +30,26 @@ from the edges, found by their saturation, the boxes' centres are off by -0.7
 and 1.2 pixels in x and y (+- 0.3), where counting from 1 would be 0.5 in both.
 """
 
-from configs.detection_data import (
-  data_values,
-  experiment_fields,
-  resolve_classes,
-)
 from vision_jax.errors import UserError
-from vision_jax.experiment import Experiment, base_config
+from vision_jax.experiment import Experiment
+from vision_jax.metrics.detection import AveragePrecision
 from vision_jax.models.detr import Detr
 from vision_jax.models.resnet import ResNet
 from vision_jax.optim.optimizers import adamw
 from vision_jax.optim.schedules import warmup_cosine
+from vision_jax.pipelines.box_data import BoxData
+from vision_jax.pipelines.data import Loading
+from vision_jax.pipelines.detection import box_augment, detection
+from vision_jax.pipelines.scenes import DIGITS
+from vision_jax.pipelines.values import detection_config
 from vision_jax.tasks.detection import Detection
 
-VARIANTS = ("cpu",)
 
-
-def get_config(variant="full"):
-  tiny, cpu = variant == "tiny", variant == "cpu"
-  data = data_values(
-    variant,
+def get_config():
+  return detection_config(
     dataset="voc",
     splits=("train", "val", "test"),
-    image_size=(120, 160) if cpu else (240, 320),
+    image_size=(240, 320),
     class_names=("Platelets", "RBC", "WBC"),
     max_boxes=40,
     on_bad_box="drop",
@@ -63,35 +60,87 @@ def get_config(variant="full"):
     jitter=0.3,
     per_class=True,
     voc_ap=True,
-  )
-  return base_config(
-    steps=20 if tiny else 1_500 if cpu else 8_000,
-    batch_size=8 if cpu or tiny else 16,
-    log_every=10 if tiny else 50,
-    eval_every=10 if tiny else 500,
-    save_every=10 if tiny else 500,
+    steps=8_000,
+    batch_size=16,
+    log_every=50,
+    eval_every=500,
+    save_every=500,
     form="anchored",
-    width=8 if tiny else 16 if cpu else 64,
-    stages=(1, 1, 1, 1) if tiny else (2, 2, 2, 2),
-    features=32 if tiny else 96 if cpu else 192,
+    width=64,
+    stages=(2, 2, 2, 2),
+    features=192,
     heads=4,
-    hidden=64 if tiny else 192 if cpu else 512,
-    encoder_layers=1 if tiny else 2,
-    decoder_layers=2 if tiny or cpu else 4,
-    num_queries=10 if tiny else 60 if cpu else 100,
-    lr=5e-4 if tiny or cpu else 2e-4,
+    hidden=512,
+    encoder_layers=2,
+    decoder_layers=4,
+    num_queries=100,
+    lr=2e-4,
     backbone_rate=1.0,
-    warmup=2 if tiny else 100,
+    warmup=100,
     weight_decay=1e-4,
     clip=1.0,
-    ema=0.9 if tiny else 0.99 if cpu else 0.999,
+    ema=0.999,
     dtype="float32",
     convolutional=True,
-    **data,
   )
 
 
-resolve = resolve_classes
+VARIANTS = {
+  "tiny": {
+    "dataset": "scenes",
+    "image_size": (32, 32),
+    "scenes": (64, 16, 32),
+    "eval_batch_size": 16,
+    "class_names": DIGITS,
+    "max_boxes": 5,
+    "steps": 20,
+    "batch_size": 8,
+    "log_every": 10,
+    "eval_every": 10,
+    "save_every": 10,
+    "width": 8,
+    "stages": (1, 1, 1, 1),
+    "features": 32,
+    "hidden": 64,
+    "encoder_layers": 1,
+    "decoder_layers": 2,
+    "num_queries": 10,
+    "lr": 5e-4,
+    "warmup": 2,
+    "ema": 0.9,
+  },
+  "cpu": {
+    "image_size": (120, 160),
+    "steps": 1_500,
+    "batch_size": 8,
+    "width": 16,
+    "features": 96,
+    "hidden": 192,
+    "decoder_layers": 2,
+    "num_queries": 60,
+    "lr": 5e-4,
+    "ema": 0.99,
+  },
+}
+
+
+def data(config):
+  return BoxData(
+    config.dataset,
+    config.splits,
+    config.class_names,
+    data_dir=config.data_dir,
+    images=config.images,
+    on_bad_box=config.on_bad_box,
+    one_based=config.one_based,
+    scenes=config.scenes,
+    image_size=config.image_size,
+    max_boxes=config.max_boxes,
+  )
+
+
+def resolve(config):
+  config.class_names = data(config).names()
 
 
 def build(config):
@@ -136,10 +185,37 @@ def build(config):
     clip=config.clip,
   )
   task = Detection(model, class_weight=1.0 if paper else 2.0)
+  names = tuple(config.class_names)
+  sources = data(config).open(config.only)
+  pipeline = detection(
+    train=sources.pop("train"),
+    evals=sources,
+    class_names=names,
+    image_size=config.image_size,
+    letterbox=config.letterbox,
+    max_boxes=config.max_boxes,
+    in_memory=config.in_memory,
+    augment=box_augment(
+      crop=config.crop,
+      ratio=config.crop_ratio,
+      probability=config.crop_probability,
+      flip=config.flip,
+      vertical=config.flip_vertical,
+      jitter=config.jitter,
+    ),
+    metrics={
+      "ap": AveragePrecision(
+        names, per_class=config.per_class, voc=config.voc_ap
+      )
+    },
+    loading=Loading.of(config),
+    annotations=config.annotations,
+    weights=("raw", "ema"),
+  )
   return Experiment(
     task=task,
     optimizers={"model": optimizer},
     ema={"model": config.ema},
     best=("val/ema/ap50", "max"),
-    **experiment_fields(config, weights=("raw", "ema")),
+    **pipeline.fields(),
   )

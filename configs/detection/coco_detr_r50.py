@@ -12,24 +12,23 @@ Differs from the paper: images are fitted into one square canvas, whose side is
 GPUs; not run here.
 """
 
-from configs.detection_data import (
-  data_values,
-  experiment_fields,
-  resolve_classes,
-)
-from vision_jax.experiment import Experiment, base_config
+from vision_jax.experiment import Experiment
+from vision_jax.metrics.detection import AveragePrecision
 from vision_jax.models import detr, resnet
 from vision_jax.optim.optimizers import adamw
 from vision_jax.optim.schedules import step_decay
+from vision_jax.pipelines.box_data import BoxData
+from vision_jax.pipelines.data import Loading
+from vision_jax.pipelines.detection import box_augment, detection
+from vision_jax.pipelines.scenes import DIGITS
+from vision_jax.pipelines.values import detection_config
 from vision_jax.tasks.detection import Detection
 
 _EPOCH = 118_287 // 64
 
 
-def get_config(variant="full"):
-  tiny = variant == "tiny"
-  data = data_values(
-    variant,
+def get_config():
+  return detection_config(
     dataset="coco",
     splits=("train2017", "val2017", ""),
     image_size=(1024, 1024),
@@ -40,35 +39,73 @@ def get_config(variant="full"):
     crop=(0.5, 1.5),
     crop_probability=0.5,
     flip=0.5,
-  )
-  steps = 20 if tiny else 500 * _EPOCH
-  return base_config(
-    steps=steps,
-    batch_size=16 if tiny else 64,
-    log_every=10 if tiny else 100,
-    eval_every=10 if tiny else 10 * _EPOCH,
-    save_every=10 if tiny else _EPOCH,
-    backbone="tiny" if tiny else "R50",
-    frozen_norm=not tiny,
-    frozen=() if tiny else (r"^backbone/(conv1|bn1|conv2_\d+)/", r"bn\d?/"),
-    features=32 if tiny else 256,
-    heads=4 if tiny else 8,
-    hidden=64 if tiny else 2048,
-    layers=2 if tiny else 6,
-    num_queries=10 if tiny else 100,
+    steps=500 * _EPOCH,
+    batch_size=64,
+    log_every=100,
+    eval_every=10 * _EPOCH,
+    save_every=_EPOCH,
+    backbone="R50",
+    frozen_norm=True,
+    frozen=(r"^backbone/(conv1|bn1|conv2_\d+)/", r"bn\d?/"),
+    features=256,
+    heads=8,
+    hidden=2048,
+    layers=6,
+    num_queries=100,
     dropout=0.1,
     lr=1e-4,
-    drop_at=steps * 4 // 5,
+    drop_at=400 * _EPOCH,
     backbone_rate=0.1,
     weight_decay=1e-4,
     clip=0.1,
     dtype="float32",
     convolutional=True,
-    **data,
   )
 
 
-resolve = resolve_classes
+VARIANTS = {
+  "tiny": {
+    "dataset": "scenes",
+    "image_size": (32, 32),
+    "scenes": (64, 16, 32),
+    "eval_batch_size": 16,
+    "class_names": DIGITS,
+    "max_boxes": 5,
+    "steps": 20,
+    "batch_size": 16,
+    "log_every": 10,
+    "eval_every": 10,
+    "save_every": 10,
+    "backbone": "tiny",
+    "frozen_norm": False,
+    "frozen": (),
+    "features": 32,
+    "heads": 4,
+    "hidden": 64,
+    "layers": 2,
+    "num_queries": 10,
+    "drop_at": 16,
+  },
+}
+
+
+def data(config):
+  return BoxData(
+    config.dataset,
+    config.splits,
+    config.class_names,
+    data_dir=config.data_dir,
+    images=config.images,
+    on_bad_box=config.on_bad_box,
+    one_based=config.one_based,
+    scenes=config.scenes,
+    image_size=config.image_size,
+    max_boxes=config.max_boxes,
+  )
+
+
+def resolve(config):
+  config.class_names = data(config).names()
 
 
 def build(config):
@@ -98,9 +135,35 @@ def build(config):
     frozen=tuple(config.frozen),
     clip=config.clip,
   )
+  names = tuple(config.class_names)
+  sources = data(config).open(config.only)
+  pipeline = detection(
+    train=sources.pop("train"),
+    evals=sources,
+    class_names=names,
+    image_size=config.image_size,
+    letterbox=config.letterbox,
+    max_boxes=config.max_boxes,
+    in_memory=config.in_memory,
+    augment=box_augment(
+      crop=config.crop,
+      ratio=config.crop_ratio,
+      probability=config.crop_probability,
+      flip=config.flip,
+      vertical=config.flip_vertical,
+      jitter=config.jitter,
+    ),
+    metrics={
+      "ap": AveragePrecision(
+        names, per_class=config.per_class, voc=config.voc_ap
+      )
+    },
+    loading=Loading.of(config),
+    annotations=config.annotations,
+  )
   return Experiment(
     task=Detection(model),
     optimizers={"model": optimizer},
     best=("val/ap", "max"),
-    **experiment_fields(config),
+    **pipeline.fields(),
   )

@@ -14,49 +14,84 @@ Where a detector does not learn, let it learn a few images by heart:
 figures on them as `seen/ap`, which is to be above 0.9.
 """
 
-from configs.detection_data import DIGITS, data_values, experiment_fields
-from vision_jax.experiment import Experiment, base_config
+from vision_jax.experiment import Experiment
+from vision_jax.metrics.detection import AveragePrecision
 from vision_jax.models.detr import Detr
 from vision_jax.models.resnet import ResNet
 from vision_jax.optim.optimizers import muon
 from vision_jax.optim.schedules import one_cycle
+from vision_jax.pipelines.box_data import BoxData
+from vision_jax.pipelines.data import Loading
+from vision_jax.pipelines.detection import box_augment, detection
+from vision_jax.pipelines.scenes import DIGITS
+from vision_jax.pipelines.values import detection_config
 from vision_jax.tasks.detection import Detection
 
 # Muon is for matrices inside the net, not for its ends.
 _ADAM_ONLY = (r"^backbone/conv1/", r"class_head/", r"box_head/dense3/")
 
 
-def get_config(variant="full"):
-  tiny = variant == "tiny"
-  data = data_values(
-    variant,
+def get_config():
+  return detection_config(
     dataset="scenes",
     scenes=(6000, 0, 500),
     class_names=DIGITS,
     max_boxes=5,
-    eval_batch_size=50,
-  )
-  return base_config(
-    steps=20 if tiny else 1_200,
+    steps=1_200,
     batch_size=16,
-    log_every=10 if tiny else 50,
+    eval_batch_size=50,
+    log_every=50,
     stem="imagenet",
-    stages=(1, 1) if tiny else (2, 2),
+    stages=(2, 2),
     levels=("c3",),
-    width=8 if tiny else 48,
-    features=32 if tiny else 96,
+    width=48,
+    features=96,
     heads=4,
-    hidden=64 if tiny else 192,
+    hidden=192,
     encoder_layers=1,
     decoder_layers=2,
-    num_queries=10 if tiny else 25,
+    num_queries=25,
     queries="encoder",
     lr=2e-3,
     weight_decay=1e-4,
     clip=1.0,
     convolutional=True,
-    **data,
   )
+
+
+VARIANTS = {
+  "tiny": {
+    "image_size": (32, 32),
+    "scenes": (64, 16, 32),
+    "eval_batch_size": 16,
+    "steps": 20,
+    "log_every": 10,
+    "stages": (1, 1),
+    "width": 8,
+    "features": 32,
+    "hidden": 64,
+    "num_queries": 10,
+  },
+}
+
+
+def data(config):
+  return BoxData(
+    config.dataset,
+    config.splits,
+    config.class_names,
+    data_dir=config.data_dir,
+    images=config.images,
+    on_bad_box=config.on_bad_box,
+    one_based=config.one_based,
+    scenes=config.scenes,
+    image_size=config.image_size,
+    max_boxes=config.max_boxes,
+  )
+
+
+def resolve(config):
+  config.class_names = data(config).names()
 
 
 def build(config):
@@ -89,8 +124,34 @@ def build(config):
     weight_decay=config.weight_decay,
     clip=config.clip,
   )
+  names = tuple(config.class_names)
+  sources = data(config).open(config.only)
+  pipeline = detection(
+    train=sources.pop("train"),
+    evals=sources,
+    class_names=names,
+    image_size=config.image_size,
+    letterbox=config.letterbox,
+    max_boxes=config.max_boxes,
+    in_memory=config.in_memory,
+    augment=box_augment(
+      crop=config.crop,
+      ratio=config.crop_ratio,
+      probability=config.crop_probability,
+      flip=config.flip,
+      vertical=config.flip_vertical,
+      jitter=config.jitter,
+    ),
+    metrics={
+      "ap": AveragePrecision(
+        names, per_class=config.per_class, voc=config.voc_ap
+      )
+    },
+    loading=Loading.of(config),
+    annotations=config.annotations,
+  )
   return Experiment(
     task=Detection(model, class_weight=2.0),
     optimizers={"model": optimizer},
-    **experiment_fields(config),
+    **pipeline.fields(),
   )

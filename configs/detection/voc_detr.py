@@ -10,23 +10,22 @@ those without area. VOC's own files count pixels from one:
 expected result, it is your data.
 """
 
-from configs.detection_data import (
-  data_values,
-  experiment_fields,
-  resolve_classes,
-)
-from vision_jax.experiment import Experiment, base_config
+from vision_jax.experiment import Experiment
+from vision_jax.metrics.detection import AveragePrecision
 from vision_jax.models.detr import Detr
 from vision_jax.models.resnet import ResNet
 from vision_jax.optim.optimizers import adamw
 from vision_jax.optim.schedules import warmup_cosine
+from vision_jax.pipelines.box_data import BoxData
+from vision_jax.pipelines.data import Loading
+from vision_jax.pipelines.detection import box_augment, detection
+from vision_jax.pipelines.scenes import DIGITS
+from vision_jax.pipelines.values import detection_config
 from vision_jax.tasks.detection import Detection
 
 
-def get_config(variant="full"):
-  tiny = variant == "tiny"
-  data = data_values(
-    variant,
+def get_config():
+  return detection_config(
     dataset="voc",
     splits=("train", "val", ""),
     image_size=(320, 320),
@@ -38,33 +37,71 @@ def get_config(variant="full"):
     jitter=0.3,
     per_class=True,
     voc_ap=True,
-  )
-  return base_config(
-    steps=20 if tiny else 20_000,
+    steps=20_000,
     batch_size=16,
-    log_every=10 if tiny else 50,
-    eval_every=10 if tiny else 1_000,
-    save_every=10 if tiny else 1_000,
-    width=8 if tiny else 64,
-    stages=(1, 1, 1, 1) if tiny else (2, 2, 2, 2),
-    features=32 if tiny else 256,
-    hidden=64 if tiny else 1024,
-    encoder_layers=1 if tiny else 3,
-    decoder_layers=2 if tiny else 4,
-    num_queries=10 if tiny else 100,
+    log_every=50,
+    eval_every=1_000,
+    save_every=1_000,
+    width=64,
+    stages=(2, 2, 2, 2),
+    features=256,
+    hidden=1024,
+    encoder_layers=3,
+    decoder_layers=4,
+    num_queries=100,
     lr=2e-4,
     backbone_rate=1.0,
-    warmup=2 if tiny else 500,
+    warmup=500,
     weight_decay=1e-4,
     clip=1.0,
-    ema=0.9 if tiny else 0.9995,
+    ema=0.9995,
     dtype="float32",
     convolutional=True,
-    **data,
   )
 
 
-resolve = resolve_classes
+VARIANTS = {
+  "tiny": {
+    "dataset": "scenes",
+    "image_size": (32, 32),
+    "scenes": (64, 16, 32),
+    "eval_batch_size": 16,
+    "class_names": DIGITS,
+    "max_boxes": 5,
+    "steps": 20,
+    "log_every": 10,
+    "eval_every": 10,
+    "save_every": 10,
+    "width": 8,
+    "stages": (1, 1, 1, 1),
+    "features": 32,
+    "hidden": 64,
+    "encoder_layers": 1,
+    "decoder_layers": 2,
+    "num_queries": 10,
+    "warmup": 2,
+    "ema": 0.9,
+  },
+}
+
+
+def data(config):
+  return BoxData(
+    config.dataset,
+    config.splits,
+    config.class_names,
+    data_dir=config.data_dir,
+    images=config.images,
+    on_bad_box=config.on_bad_box,
+    one_based=config.one_based,
+    scenes=config.scenes,
+    image_size=config.image_size,
+    max_boxes=config.max_boxes,
+  )
+
+
+def resolve(config):
+  config.class_names = data(config).names()
 
 
 def build(config):
@@ -96,10 +133,37 @@ def build(config):
     rates={"^backbone/": config.backbone_rate},
     clip=config.clip,
   )
+  names = tuple(config.class_names)
+  sources = data(config).open(config.only)
+  pipeline = detection(
+    train=sources.pop("train"),
+    evals=sources,
+    class_names=names,
+    image_size=config.image_size,
+    letterbox=config.letterbox,
+    max_boxes=config.max_boxes,
+    in_memory=config.in_memory,
+    augment=box_augment(
+      crop=config.crop,
+      ratio=config.crop_ratio,
+      probability=config.crop_probability,
+      flip=config.flip,
+      vertical=config.flip_vertical,
+      jitter=config.jitter,
+    ),
+    metrics={
+      "ap": AveragePrecision(
+        names, per_class=config.per_class, voc=config.voc_ap
+      )
+    },
+    loading=Loading.of(config),
+    annotations=config.annotations,
+    weights=("raw", "ema"),
+  )
   return Experiment(
     task=Detection(model, class_weight=2.0),
     optimizers={"model": optimizer},
     ema={"model": config.ema},
     best=("val/ema/ap50", "max"),
-    **experiment_fields(config, weights=("raw", "ema")),
+    **pipeline.fields(),
   )

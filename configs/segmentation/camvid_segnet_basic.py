@@ -7,41 +7,91 @@ For a GPU; not run there yet. The variant `cpu`, at half the resolution and so
 not comparable, is for 2 cores; not run to its end either.
 """
 
-from configs.segmentation_data import (
-  camvid_values,
-  experiment_fields,
-  resolve_classes,
-)
-from vision_jax.experiment import Experiment, base_config
+from vision_jax.data.masks import CAMVID_CLASSES, CAMVID_VOID
+from vision_jax.experiment import Experiment
+from vision_jax.metrics import segmentation as metrics
 from vision_jax.models.segnet import SegNetBasic
 from vision_jax.optim.optimizers import sgd
 from vision_jax.optim.schedules import warmup_cosine
+from vision_jax.pipelines.data import Loading
+from vision_jax.pipelines.mask_data import MaskData
+from vision_jax.pipelines.scenes import SCENE_CLASSES
+from vision_jax.pipelines.segmentation import mask_augment, segmentation
+from vision_jax.pipelines.values import segmentation_config
 from vision_jax.tasks.segmentation import Segmentation
 
-VARIANTS = ("cpu",)
 
-
-def get_config(variant="full"):
-  tiny, cpu = variant == "tiny", variant == "cpu"
-  size = {"image_size": (180, 240)} if cpu else {}
-  return base_config(
-    steps=20 if tiny else 600 if cpu else 15_000,
-    batch_size=8 if tiny else 12,
-    log_every=10 if tiny else 50,
-    eval_every=10 if tiny else 300 if cpu else 500,
-    save_every=10 if tiny else 300 if cpu else 500,
-    width=4 if tiny else 16 if cpu else 64,
-    depth=2 if tiny else 4,
+def get_config():
+  return segmentation_config(
+    dataset="camvid",
+    image_size=(360, 480),
+    class_names=CAMVID_CLASSES,
+    ignore_values=(CAMVID_VOID,),
+    flip=True,
+    balance=True,
+    scale=(0.75, 1.5),
+    steps=15_000,
+    batch_size=12,
+    log_every=50,
+    eval_every=500,
+    save_every=500,
+    width=64,
+    depth=4,
     lr=0.1,
-    warmup=2 if tiny else 100,
+    warmup=100,
     weight_decay=5e-4,
     dtype="float32",
     convolutional=True,
-    **camvid_values(variant, balance=True, scale=(0.75, 1.5), **size),
   )
 
 
-resolve = resolve_classes
+VARIANTS = {
+  "tiny": {
+    "dataset": "scenes",
+    "image_size": (32, 32),
+    "scenes": (64, 16, 32),
+    "eval_batch_size": 16,
+    "class_names": SCENE_CLASSES,
+    "ignore_values": (),
+    "steps": 20,
+    "batch_size": 8,
+    "log_every": 10,
+    "eval_every": 10,
+    "save_every": 10,
+    "width": 4,
+    "depth": 2,
+    "warmup": 2,
+  },
+  "cpu": {
+    "image_size": (180, 240),
+    "steps": 600,
+    "eval_every": 300,
+    "save_every": 300,
+    "width": 16,
+  },
+}
+
+
+def data(config):
+  return MaskData(
+    config.dataset,
+    config.class_names,
+    config.mask_values,
+    config.ignore_values,
+    data_dir=config.data_dir,
+    images=config.images,
+    masks=config.masks,
+    scenes=config.scenes,
+    image_size=config.image_size,
+  )
+
+
+def resolve(config):
+  config.class_names = data(config).names()
+  if config.balance:
+    config.class_weights = (
+      data(config).balanced_weights() or config.class_weights
+    )
 
 
 def build(config):
@@ -52,9 +102,29 @@ def build(config):
     dtype=config.dtype,
   )
   schedule = warmup_cosine(config.lr, config.steps, warmup=config.warmup)
+  masks, names = data(config), tuple(config.class_names)
+  sources = masks.open()
+  pipeline = segmentation(
+    train=sources.pop("train"),
+    evals=sources,
+    class_names=names,
+    target=masks.decode_target(),
+    image_size=config.image_size,
+    augment=mask_augment(
+      scale=config.scale,
+      degrees=config.degrees,
+      crop=config.crop,
+      flip=config.flip,
+      jitter=config.jitter,
+    ),
+    metrics={
+      "segmentation": metrics.Segmentation(len(names), class_names=names)
+    },
+    loading=Loading.of(config),
+  )
   return Experiment(
     task=Segmentation(model, class_weights=tuple(config.class_weights) or None),
     optimizers={"model": sgd(schedule, weight_decay=config.weight_decay)},
     best=("val/miou", "max"),
-    **experiment_fields(config),
+    **pipeline.fields(),
   )

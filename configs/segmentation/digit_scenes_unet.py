@@ -12,43 +12,74 @@ were tried with an eye on the test scenes. Needs no data but the installed
 packages.
 """
 
-from configs.segmentation_data import (
-  SCENE_NAMES,
-  data_values,
-  experiment_fields,
-)
-from vision_jax.experiment import Experiment, base_config
+from vision_jax.experiment import Experiment
+from vision_jax.metrics import segmentation as metrics
 from vision_jax.models.unet import UNet
 from vision_jax.optim.optimizers import muon
 from vision_jax.optim.schedules import one_cycle
+from vision_jax.pipelines.data import Loading
+from vision_jax.pipelines.mask_data import MaskData
+from vision_jax.pipelines.scenes import SCENE_CLASSES
+from vision_jax.pipelines.segmentation import mask_augment, segmentation
+from vision_jax.pipelines.values import segmentation_config
 from vision_jax.tasks.segmentation import Segmentation
 
 BACKGROUND = 0.3  # its weight in the loss: it has most of the pixels
 
 
-def get_config(variant="full"):
-  tiny = variant == "tiny"
-  data = data_values(
-    variant,
+def get_config():
+  return segmentation_config(
     dataset="scenes",
-    class_names=SCENE_NAMES,
+    class_names=SCENE_CLASSES,
     scenes=(6000, 0, 500),
-    eval_batch_size=50,
     class_weights=(BACKGROUND, *(1.0,) * 10),
-  )
-  return base_config(
-    steps=20 if tiny else 900,
+    steps=900,
     batch_size=16,
-    log_every=10 if tiny else 100,
-    width=8 if tiny else 24,
-    depth=1 if tiny else 2,
+    eval_batch_size=50,
+    log_every=100,
+    width=24,
+    depth=2,
     patch=2,
     lr=0.03,
     rise=0.1,
     weight_decay=1e-2,
     convolutional=True,
-    **data,
   )
+
+
+VARIANTS = {
+  "tiny": {
+    "image_size": (32, 32),
+    "scenes": (64, 16, 32),
+    "eval_batch_size": 16,
+    "steps": 20,
+    "log_every": 10,
+    "width": 8,
+    "depth": 1,
+  },
+}
+
+
+def data(config):
+  return MaskData(
+    config.dataset,
+    config.class_names,
+    config.mask_values,
+    config.ignore_values,
+    data_dir=config.data_dir,
+    images=config.images,
+    masks=config.masks,
+    scenes=config.scenes,
+    image_size=config.image_size,
+  )
+
+
+def resolve(config):
+  config.class_names = data(config).names()
+  if config.balance:
+    config.class_weights = (
+      data(config).balanced_weights() or config.class_weights
+    )
 
 
 def build(config):
@@ -59,8 +90,28 @@ def build(config):
     patch=config.patch,
   )
   schedule = one_cycle(config.lr, config.steps, rise=config.rise)
+  masks, names = data(config), tuple(config.class_names)
+  sources = masks.open()
+  pipeline = segmentation(
+    train=sources.pop("train"),
+    evals=sources,
+    class_names=names,
+    target=masks.decode_target(),
+    image_size=config.image_size,
+    augment=mask_augment(
+      scale=config.scale,
+      degrees=config.degrees,
+      crop=config.crop,
+      flip=config.flip,
+      jitter=config.jitter,
+    ),
+    metrics={
+      "segmentation": metrics.Segmentation(len(names), class_names=names)
+    },
+    loading=Loading.of(config),
+  )
   return Experiment(
     task=Segmentation(model, class_weights=tuple(config.class_weights)),
     optimizers={"model": muon(schedule, weight_decay=config.weight_decay)},
-    **experiment_fields(config),
+    **pipeline.fields(),
   )

@@ -11,23 +11,22 @@ windows, such as `--config.crop=256,256`: evaluation and prediction then slide
 such windows. No time and no expected result are given: it is your data.
 """
 
-from configs.segmentation_data import (
-  data_values,
-  experiment_fields,
-  resolve_classes,
-)
-from vision_jax.experiment import Experiment, base_config
+from vision_jax.experiment import Experiment
+from vision_jax.metrics import segmentation as metrics
 from vision_jax.models.unet import UNet
 from vision_jax.ops.tiling import Tiles
 from vision_jax.optim.optimizers import adamw
 from vision_jax.optim.schedules import warmup_cosine
+from vision_jax.pipelines.data import Loading
+from vision_jax.pipelines.mask_data import MaskData
+from vision_jax.pipelines.scenes import SCENE_CLASSES
+from vision_jax.pipelines.segmentation import mask_augment, segmentation
+from vision_jax.pipelines.values import segmentation_config
 from vision_jax.tasks.segmentation import Segmentation
 
 
-def get_config(variant="full"):
-  tiny = variant == "tiny"
-  data = data_values(
-    variant,
+def get_config():
+  return segmentation_config(
     dataset="folder",
     image_size=(256, 256),
     class_names=(),
@@ -35,28 +34,61 @@ def get_config(variant="full"):
     degrees=10.0,
     jitter=0.2,
     flip=True,
-  )
-  if tiny:
-    data["crop"] = (16, 16)
-  return base_config(
-    steps=20 if tiny else 2_000,
+    steps=2_000,
     batch_size=8,
-    log_every=10 if tiny else 50,
-    eval_every=10 if tiny else 250,
-    save_every=10 if tiny else 250,
-    width=4 if tiny else 16,
-    depth=2 if tiny else 4,
+    log_every=50,
+    eval_every=250,
+    save_every=250,
+    width=16,
+    depth=4,
     dropout=0.1,
     lr=1e-3,
-    warmup=2 if tiny else 100,
+    warmup=100,
     weight_decay=1e-2,
     dtype="float32",
     convolutional=True,
-    **data,
   )
 
 
-resolve = resolve_classes
+VARIANTS = {
+  "tiny": {
+    "dataset": "scenes",
+    "image_size": (32, 32),
+    "scenes": (64, 16, 32),
+    "eval_batch_size": 16,
+    "class_names": SCENE_CLASSES,
+    "crop": (16, 16),
+    "steps": 20,
+    "log_every": 10,
+    "eval_every": 10,
+    "save_every": 10,
+    "width": 4,
+    "depth": 2,
+    "warmup": 2,
+  },
+}
+
+
+def data(config):
+  return MaskData(
+    config.dataset,
+    config.class_names,
+    config.mask_values,
+    config.ignore_values,
+    data_dir=config.data_dir,
+    images=config.images,
+    masks=config.masks,
+    scenes=config.scenes,
+    image_size=config.image_size,
+  )
+
+
+def resolve(config):
+  config.class_names = data(config).names()
+  if config.balance:
+    config.class_weights = (
+      data(config).balanced_weights() or config.class_weights
+    )
 
 
 def build(config):
@@ -72,11 +104,31 @@ def build(config):
     step = tuple(max(n // 2, 1) for n in config.crop)
     tiles = Tiles(tuple(config.crop), step, blend="smooth")
   schedule = warmup_cosine(config.lr, config.steps, warmup=config.warmup)
+  masks, names = data(config), tuple(config.class_names)
+  sources = masks.open()
+  pipeline = segmentation(
+    train=sources.pop("train"),
+    evals=sources,
+    class_names=names,
+    target=masks.decode_target(),
+    image_size=config.image_size,
+    augment=mask_augment(
+      scale=config.scale,
+      degrees=config.degrees,
+      crop=config.crop,
+      flip=config.flip,
+      jitter=config.jitter,
+    ),
+    metrics={
+      "segmentation": metrics.Segmentation(len(names), class_names=names)
+    },
+    loading=Loading.of(config),
+  )
   return Experiment(
     task=Segmentation(
       model, class_weights=tuple(config.class_weights) or None, tiles=tiles
     ),
     optimizers={"model": adamw(schedule, weight_decay=config.weight_decay)},
     best=("val/miou", "max"),
-    **experiment_fields(config),
+    **pipeline.fields(),
   )

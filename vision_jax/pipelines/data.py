@@ -34,6 +34,7 @@ class Loading:
     eval_batch_size: examples of an evaluation's.
     seed: of the order, and of random transforms.
     threads: that read and transform; 0 is one for each core.
+    bits: 8 or 16 a channel, to which pictures in files are decoded.
     on_bad_image: "error" or "skip", see `Loader`.
   """
 
@@ -41,6 +42,7 @@ class Loading:
   eval_batch_size: int
   seed: int = 0
   threads: int = 0
+  bits: int = 8
   on_bad_image: str = "error"
 
   @classmethod
@@ -49,9 +51,10 @@ class Loading:
     return cls(
       config.batch_size,
       config.eval_batch_size,
-      config.seed,
-      config.threads,
-      config.on_bad_image,
+      seed=config.seed,
+      threads=config.threads,
+      bits=config.bits,
+      on_bad_image=config.on_bad_image,
     )
 
   def train(

@@ -1,0 +1,149 @@
+"""Detection: sources with boxes in; loaders, evaluations, predict out."""
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from vision_jax.core.checks import check_class_names
+from vision_jax.core.types import Metric
+from vision_jax.data import boxes
+from vision_jax.data.loader import Loader
+from vision_jax.data.masks import keep
+from vision_jax.data.memory import InMemory
+from vision_jax.data.source import Example
+from vision_jax.data.transforms import Transform, apply_all, decode, resize
+from vision_jax.experiment import Eval, Predict
+from vision_jax.ops import augment
+from vision_jax.ops.augment.boxes import random_crop_boxes, random_flip_boxes
+from vision_jax.ops.inputs import normalize
+from vision_jax.pipelines.box_pictures import box_pictures
+from vision_jax.pipelines.colours import IMAGENET
+from vision_jax.pipelines.data import Data, Loading
+from vision_jax.writers.boxes import BoxWriter
+
+KEYS = ("image", "image_mask", "boxes", "label", "box_mask", "crowd")
+TRUTH = ("size", "ignore", "area")  # of the evaluation only
+
+
+def detection(
+  *,
+  train: Any,
+  evals: Mapping[str, Any],
+  class_names: Sequence[str],
+  image_size: Sequence[int],
+  max_boxes: int,
+  loading: Loading,
+  metrics: Mapping[str, Metric],
+  letterbox: bool = False,
+  in_memory: bool = True,
+  colours: Sequence[Sequence[float]] = IMAGENET,
+  augment: Callable[..., Any] | None = None,
+  weights: Sequence[str] = ("raw",),
+  annotations: str = "",
+) -> Data:
+  """Returns what an experiment takes, of sources of images with boxes.
+
+  Args:
+    train: a source as `data.boxes` says. Examples that have `box_mask` are
+      taken as they are: of one shape, with padded boxes.
+    evals: name -> such a source.
+    class_names: of the labels.
+    image_size: (h, w) that all images have.
+    max_boxes: of an image.
+    loading: how examples become batches.
+    metrics: of each evaluation.
+    letterbox: whether images keep their proportions, with padding.
+    in_memory: whether decoded images are kept.
+    colours: mean and standard deviation of a channel.
+    augment: (batch, key) -> batch, see `box_augment`.
+    weights: which weights to evaluate: "raw", "ema".
+    annotations: COCO json whose ids of images and categories predictions take;
+      "" for ids from 1 on.
+
+  Raises:
+    UserError: for class names that cannot be.
+  """
+  names, size = tuple(class_names), tuple(image_size)
+  check_class_names("--config.class_names", names)
+  fit = boxes.letterbox(size) if letterbox else resize(size)
+  made = _unless_padded(
+    decode(bits=loading.bits),
+    boxes.check_size(),
+    fit,
+    boxes.pad_boxes(max_boxes),
+  )
+
+  def batches(loader: Callable[..., Loader], source: Any, *keys: str) -> Loader:
+    """A loader that makes examples once, or anew each time."""
+    steps = [made, keep(*KEYS, *TRUTH)]
+    if in_memory:
+      source, steps = InMemory(source, steps, loading.threads), []
+    return loader(source, [*steps, keep(*keys)], num_classes=len(names))
+
+  found = {
+    name: Eval(
+      batches(loading.evaluation, source, *KEYS, *TRUTH),
+      metrics,
+      weights=weights,
+      pictures=box_pictures(names),
+    )
+    for name, source in evals.items()
+  }
+  writer = functools.partial(BoxWriter, annotations=annotations)
+  return Data(
+    train_data=batches(loading.train, train, *KEYS),
+    evals=found,
+    inputs=normalize(*colours),
+    predict=Predict(
+      [decode(bits=loading.bits), boxes.record_size(), fit], names, writer
+    ),
+    augment=augment,
+  )
+
+
+def box_augment(
+  *,
+  crop: Sequence[float] = (),
+  ratio: Sequence[float] = (1.0, 1.0),
+  probability: float = 1.0,
+  flip: float = 0.0,
+  vertical: float = 0.0,
+  jitter: float = 0.0,
+  colours: Sequence[Sequence[float]] = IMAGENET,
+) -> Callable[..., Any] | None:
+  """Returns what moves image and boxes together; None if that is nothing.
+
+  Args:
+    crop: (smallest, largest) side of a random window as a part of the image; ()
+      for none.
+    ratio: (smallest, largest) change of its proportions.
+    probability: of a window.
+    flip, vertical: probabilities of left and right, and top and bottom.
+    jitter: of brightness, contrast and saturation.
+    colours: mean and standard deviation that the images were normalised by.
+  """
+  steps = []
+  if crop:
+    window, ratio = tuple(crop), tuple(ratio)
+    steps.append(
+      random_crop_boxes(window, ratio=ratio, probability=probability)
+    )
+  if flip or vertical:
+    steps.append(random_flip_boxes(flip, vertical=vertical))
+  if jitter:
+    white = augment.normalized_range(*colours)
+    steps.append(augment.color_jitter(*[jitter] * 3, value_range=white))
+  return augment.sequence(*steps) if steps else None
+
+
+def _unless_padded(*steps: Transform) -> Transform:
+  """Applies the steps to examples whose boxes are not padded yet."""
+
+  def apply(example: Example, rng: np.random.Generator | None) -> Example:
+    if "box_mask" in example:
+      return example
+    return apply_all(steps, example, rng)
+
+  return apply

@@ -1,0 +1,133 @@
+"""Data sets with masks, by name: their splits, and what their masks say."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from vision_jax.data.errors import some
+from vision_jax.data.masks import MaskFolder, camvid
+from vision_jax.data.subsets import split_train
+from vision_jax.data.targets import decode_target
+from vision_jax.data.transforms import Transform
+from vision_jax.errors import UserError
+from vision_jax.losses.segmentation import median_frequency_weights
+from vision_jax.pipelines.scenes import open_scenes, tell_unused
+
+CROWD, FEW = 15, 5  # digits in a scene at most, to train and to evaluate
+MANY = 20  # values of masks that are listed
+
+
+@dataclasses.dataclass(frozen=True)
+class MaskData:
+  """A data set of images with masks.
+
+  Attributes:
+    dataset: "camvid", "folder" (a folder of images and one of masks) or
+      "scenes", generated digit scenes.
+    class_names: of the labels; () where the masks are to say.
+    mask_values, ignore_values: of the masks, see `decode_target`.
+    data_dir: CamVid's folder; "" for the one in the folder of all data.
+    images, masks: folders of the data set "folder".
+    scenes: how many to generate, for train, val and test. Training scenes are
+      crowded, which teaches more digits at the same cost.
+    image_size: (h, w) of scenes.
+  """
+
+  dataset: str
+  class_names: Sequence[str] = ()
+  mask_values: Sequence[int] = ()
+  ignore_values: Sequence[int] = ()
+  _: dataclasses.KW_ONLY
+  data_dir: str = ""
+  images: str = ""
+  masks: str = ""
+  scenes: Sequence[int] = (0, 0, 0)
+  image_size: Sequence[int] = (64, 64)
+
+  def decode_target(self) -> Transform:
+    """Returns what decodes a mask to the classes."""
+    return decode_target(
+      len(self.class_names),
+      mask_values=tuple(self.mask_values),
+      ignore_values=tuple(self.ignore_values),
+    )
+
+  def open(self) -> dict[str, Any]:
+    """Returns the sources of train and of what is evaluated, by name.
+
+    Of a folder of one's own a tenth is held out of train as val.
+
+    Raises:
+      UserError: for a data set of no known name, or scenes that cannot be.
+    """
+    if self.dataset == "scenes":
+      folders = {"data_dir": self.data_dir, "images": self.images}
+      tell_unused("digit scenes", **folders, masks=self.masks)
+      return open_scenes(
+        self.scenes, self.image_size, most=FEW, most_trained=CROWD
+      )
+    if self.dataset == "camvid":
+      splits = ("train", "val", "test")
+      return {split: camvid(split, self.data_dir) for split in splits}
+    if self.dataset == "folder":
+      train, val = split_train(MaskFolder(self.images, self.masks), 0.1, seed=0)
+      return {"train": train, "val": val}
+    raise UserError(
+      f"--config.dataset: got {self.dataset!r}; expected camvid, folder or "
+      "scenes."
+    )
+
+  def names(self) -> tuple[str, ...]:
+    """Returns the classes' names: as given, or numbers from the masks' values.
+
+    Raises:
+      UserError: if the masks have values that do not say what they are.
+    """
+    if self.class_names or self.dataset != "folder":
+      return tuple(self.class_names)
+    number = len(self.mask_values) or self._count()
+    return tuple(str(i) for i in range(number))
+
+  def balanced_weights(self) -> tuple[float, ...]:
+    """Returns weights by median frequency of train's pixels; () for scenes."""
+    if self.dataset == "scenes":
+      return ()
+    counts = self._train().class_pixels(
+      self.decode_target(), len(self.class_names)
+    )
+    weights = median_frequency_weights(*counts)
+    return tuple(round(float(w), 4) for w in weights)
+
+  def _train(self) -> MaskFolder:
+    """All masks of which some are trained on."""
+    if self.dataset == "camvid":
+      return camvid("train", self.data_dir)
+    if not self.images or not self.masks:
+      raise UserError(
+        f"--config.images={self.images} --config.masks={self.masks}: "
+        "expected a folder of images and a folder of masks of the same names."
+      )
+    return MaskFolder(self.images, self.masks)
+
+  def _count(self) -> int:
+    values = set(self._train().values()) - set(self.ignore_values)
+    if values != set(range(len(values))):
+      raise UserError(_gaps(self.masks, sorted(values)))
+    return len(values)
+
+
+def _gaps(masks: str, values: Sequence[int]) -> str:
+  found = f"--config.masks: {masks} has the values {some(values, MANY)}"
+  if len(values) > MANY:
+    return (
+      f"{found}; expected 0, 1, 2, ... without gaps. So many values are those "
+      "of pictures, or of masks that were resized smoothly or saved lossily: "
+      "export the masks anew, as PNG. If each is a class, give all class_names "
+      "and mask_values."
+    )
+  listed = ",".join(map(str, values))
+  return (
+    f"{found}; expected 0, 1, 2, ... without gaps. Say which value each class "
+    f"has, as in --config.mask_values={listed}, and which do not count, as in "
+    "--config.ignore_values=255; or give all class_names, if masks lack some."
+  )

@@ -1,0 +1,73 @@
+"""Generated digit scenes, which stand in for data of one's own."""
+
+import logging
+from collections.abc import Sequence
+
+from vision_jax.data.scenes import DigitScenes
+from vision_jax.errors import UserError
+
+DIGITS = DigitScenes.class_names
+SCENE_CLASSES = ("background", *DIGITS)  # of the pixels
+# Train and val draw from the same digits, in other scenes: (digits, seed).
+_DRAWN = {"train": ("train", 0), "val": ("train", 1), "test": ("test", 0)}
+_LOG = logging.getLogger(__name__)
+
+
+def open_scenes(
+  numbers: Sequence[int],
+  size: Sequence[int],
+  *,
+  most: int,
+  most_trained: int | None = None,
+) -> dict[str, DigitScenes]:
+  """Returns the splits that have scenes, by name.
+
+  Args:
+    numbers: of the scenes of train, val and test.
+    size: (h, w) of the images, the same.
+    most: digits in a scene, at most.
+    most_trained: the same of train's scenes; None for `most`.
+
+  Raises:
+    UserError: if there are no scenes to train on, or they are not square.
+  """
+  numbers, size = tuple(numbers), tuple(size)
+  if len(numbers) != 3 or not numbers[0]:
+    raise UserError(
+      f"--config.scenes: got {numbers}; expected how many for train, val and "
+      "test, and at least one to train on."
+    )
+  if len(size) != 2 or size[0] != size[1]:
+    raise UserError(
+      f"--config.image_size: got {size}; expected the same height and width "
+      "for scenes."
+    )
+  digits = {"train": most_trained or most}
+  return {
+    name: DigitScenes(
+      *(split, length),
+      size=size[0],
+      max_objects=digits.get(name, most),
+      seed=seed,
+    )
+    for (name, (split, seed)), length in zip(
+      _DRAWN.items(), numbers, strict=True
+    )
+    if length
+  }
+
+
+def tell_unused(stand_in: str, **folders: str) -> None:
+  """Tells which folders of one's own are not used, where data are generated.
+
+  Args:
+    stand_in: what the data are.
+    folders: config key -> what was given; "" is nothing.
+  """
+  if given := [f"--config.{k}={path}" for k, path in folders.items() if path]:
+    _LOG.warning(
+      "%s: not used. The data are %s; to use your own, leave out `:tiny`, or "
+      "take a config that reads folders.",
+      " ".join(given),
+      stand_in,
+    )

@@ -1,0 +1,133 @@
+"""Semantic segmentation: sources with masks in; loaders and evaluations out."""
+
+import dataclasses
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from vision_jax.core.types import Metric
+from vision_jax.data.masks import keep
+from vision_jax.data.memory import InMemory
+from vision_jax.data.targets import decode_target, resize_with_target
+from vision_jax.data.transforms import Transform, decode, resize
+from vision_jax.experiment import Eval, Predict
+from vision_jax.metrics.segmentation import Segmentation
+from vision_jax.ops import augment
+from vision_jax.ops.augment.dense import random_scale_rotate, random_window
+from vision_jax.ops.inputs import normalize
+from vision_jax.pipelines.colours import IMAGENET
+from vision_jax.pipelines.data import Data, Loading
+from vision_jax.pipelines.own_size import OwnSize
+from vision_jax.viz.panels import segmentation_panel
+from vision_jax.writers.masks import MaskWriter
+
+_KEYS = ("image", "target")
+
+
+def segmentation(
+  *,
+  train: Any,
+  evals: Mapping[str, Any],
+  class_names: Sequence[str],
+  image_size: Sequence[int],
+  loading: Loading,
+  metrics: Mapping[str, Metric],
+  target: Transform | None = None,
+  colours: Sequence[Sequence[float]] = IMAGENET,
+  augment: Callable[..., Any] | None = None,
+  weights: Sequence[str] = ("raw",),
+  output: Callable[..., Any] | None = None,
+) -> Data:
+  """Returns what an experiment takes, of sources of images with masks.
+
+  Images and masks are decoded, resized and kept in memory; bytes travel, and
+  `inputs` normalises them.
+
+  Args:
+    train: a source whose examples have `image` and `target`, encoded or not.
+    evals: name -> such a source.
+    class_names: of the labels.
+    image_size: (h, w) that all images are resized to.
+    loading: how examples become batches.
+    metrics: of each evaluation. A `Segmentation` compares masks of files at
+      their own size, where that is another.
+    target: what decodes a mask; None where its values are the classes.
+    colours: mean and standard deviation of a channel.
+    augment: (batch, key) -> batch, see `mask_augment`.
+    weights: which weights to evaluate: "raw", "ema".
+    output: of each evaluation; None for the task's prediction.
+  """
+  names, size = tuple(class_names), tuple(image_size)
+  target = target or decode_target(len(names))
+  steps = [
+    decode(bits=loading.bits),
+    target,
+    resize_with_target(size),
+    keep(*_KEYS),
+  ]
+  decoded = lambda source: InMemory(source, steps, loading.threads)
+  found = {
+    name: Eval(
+      loading.evaluation(decoded(source)),
+      {k: _at_own_size(m, source, target) for k, m in metrics.items()},
+      output=output,
+      weights=weights,
+      pictures=lambda batch, out: {
+        "predictions": segmentation_panel(batch, out["target"], names)
+      },
+    )
+    for name, source in evals.items()
+  }
+  return Data(
+    train_data=loading.train(decoded(train)),
+    evals=found,
+    inputs=normalize(*colours),
+    predict=Predict(
+      [decode(bits=loading.bits), resize(size)], names, MaskWriter
+    ),
+    augment=augment,
+  )
+
+
+def mask_augment(
+  *,
+  scale: Sequence[float] = (1.0, 1.0),
+  degrees: float = 0.0,
+  crop: Sequence[int] = (),
+  flip: bool = False,
+  jitter: float = 0.0,
+  colours: Sequence[Sequence[float]] = IMAGENET,
+) -> Callable[..., Any] | None:
+  """Returns what moves image and mask together; None if that is nothing.
+
+  Args:
+    scale: (smallest, largest) enlargement; 1, 1 is none.
+    degrees: of the turn, either way.
+    crop: (h, w) of a window that is cut out at random; () for none.
+    flip: whether to mirror.
+    jitter: of brightness, contrast and saturation.
+    colours: mean and standard deviation that the images were normalised by.
+  """
+  steps, size, scale = [], tuple(crop) or None, tuple(scale)
+  if scale != (1.0, 1.0) or degrees:
+    steps.append(random_scale_rotate(scale, degrees, size=size))
+  elif size:
+    steps.append(random_window(size))
+  if flip:
+    steps.append(augment.random_flip())
+  if jitter:
+    white = augment.normalized_range(*colours)
+    steps.append(augment.color_jitter(*[jitter] * 3, value_range=white))
+  return augment.sequence(*steps) if steps else None
+
+
+def _at_own_size(metric: Metric, source: Any, target: Transform) -> Metric:
+  whole = getattr(source, "source", source)
+  if not isinstance(metric, Segmentation) or not hasattr(whole, "masks"):
+    return metric
+
+  def masks() -> list[pathlib.Path]:
+    indices = getattr(source, "indices", range(len(whole)))
+    return [whole.files[i][1] for i in indices]
+
+  return dataclasses.replace(metric, own_size=OwnSize(masks, target))

@@ -1,0 +1,71 @@
+"""What the configs of a kind of task have in common: keys with defaults."""
+
+from typing import Any
+
+import ml_collections
+
+from vision_jax.experiment import base_config
+
+
+def segmentation_config(**values: Any) -> ml_collections.ConfigDict:
+  """Returns `base_config` with the keys of segmentation's data.
+
+  dataset, class_names, mask_values, ignore_values, images, masks, scenes: see
+  `MaskData`. image_size: (h, w) that all images are resized to. crop: (h, w) of
+  the window that training cuts out at random, () for none. scale, degrees,
+  jitter, flip: see `mask_augment`. class_weights: of the loss, () for none.
+  balance: whether `resolve` sets them by median frequency.
+  """
+  defaults = {
+    "image_size": (64, 64),
+    "scenes": (0, 0, 0),
+    "eval_batch_size": 8,
+    "crop": (),
+    "scale": (1.0, 1.0),
+    "degrees": 0.0,
+    "jitter": 0.0,
+    "flip": False,
+    "mask_values": (),
+    "ignore_values": (),
+    "class_weights": (),
+    "balance": False,
+    "images": "",
+    "masks": "",
+  }
+  return base_config(**(defaults | values))
+
+
+def detection_config(**values: Any) -> ml_collections.ConfigDict:
+  """Returns `base_config` with the keys of detection's data.
+
+  dataset, splits, class_names, images, on_bad_box, one_based, scenes: see
+  `BoxData`. image_size, letterbox, max_boxes, in_memory, annotations: see
+  `detection`. crop, crop_ratio, crop_probability, flip, flip_vertical, jitter:
+  see `box_augment`. per_class, voc_ap: whether to evaluate each class too, and
+  VOC's average precision. only: trains on so many images, and evaluates on them
+  too, as `seen`, to see whether it can learn them by heart; 0 trains on all.
+  """
+  defaults = {
+    "splits": ("train", "val", "test"),
+    "image_size": (64, 64),
+    "letterbox": False,
+    "in_memory": True,
+    "scenes": (0, 0, 0),
+    "eval_batch_size": 8,
+    "class_names": (),
+    "images": "",
+    "annotations": "",
+    "max_boxes": 100,
+    "on_bad_box": "error",
+    "one_based": False,
+    "crop": (),
+    "crop_ratio": (1.0, 1.0),
+    "crop_probability": 1.0,
+    "flip": 0.0,
+    "flip_vertical": 0.0,
+    "jitter": 0.0,
+    "per_class": False,
+    "voc_ap": False,
+    "only": 0,
+  }
+  return base_config(**(defaults | values))
