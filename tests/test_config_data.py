@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.data_fixtures import encode, picture
+from vision_jax.data.transforms import apply_all
 from vision_jax.errors import UserError
 from vision_jax.recipe import recipe
 
@@ -49,6 +50,21 @@ def test_every_split_of_a_folder_is_used_for_what_it_is(
   assert train == (20 if sizes["val"] == 20 else 20 - sizes["val"])
   batch = data.train_data.batch(0)
   assert np.isfinite(batch["image"]).all() and batch["label"].max() <= 1
+
+
+def test_bits_are_kept_in_training_evaluation_and_prediction(tmp_path):
+  for name in ("cat", "dog"):
+    put(tmp_path / name, *(f"{i}.jpg" for i in range(10)))
+  data = of_folder(tmp_path, bits="16")
+  assert data.train_data.batch(0)["image"].dtype == np.uint16
+  assert next(data.evals["val"].data.epoch())["image"].dtype == np.uint16
+  assert decoded(data.predict) == np.uint16
+  assert decoded(of_folder(tmp_path).predict) == np.uint8
+
+
+def decoded(predict):
+  example = {"name": "x", "image": encode(picture(8, 8))}
+  return apply_all(predict.transforms, example, None)["image"].dtype
 
 
 def test_predicting_needs_no_training_data(tmp_path):

@@ -68,6 +68,12 @@ def test_a_source_of_ones_own_is_decoded_fitted_and_padded(in_memory):
   assert truth["area"].tolist() == [[3, 4, 0]] * 4
 
 
+def test_bits_are_kept_where_they_are_asked_for():
+  made = pipeline(Boxed(), {"val": Boxed()}, loading=Loading(2, 4, bits=16))
+  assert made.train_data.batch(0)["image"].dtype == np.uint16
+  assert next(made.evals["val"].data.epoch())["image"].dtype == np.uint16
+
+
 def test_examples_with_padded_boxes_are_taken_as_they_are():
   data = BoxData(
     *("scenes", ("train", "val", "test"), DIGITS),

@@ -50,7 +50,7 @@ def masked(root, **values):
   return MaskData(**given | values)
 
 
-def pipeline(sources, target=None, names=NAMES, size=(24, 20)):
+def pipeline(sources, target=None, names=NAMES, size=(24, 20), bits=8):
   sources = dict(sources)
   return segmentation(
     train=sources.pop("train"),
@@ -58,7 +58,7 @@ def pipeline(sources, target=None, names=NAMES, size=(24, 20)):
     class_names=names,
     target=target,
     image_size=size,
-    loading=Loading(2, 8),
+    loading=Loading(2, 8, bits=bits),
     metrics={"segmentation": Segmentation(len(names), class_names=names)},
   )
 
@@ -192,6 +192,18 @@ def test_a_source_of_ones_own_needs_no_name():
   got = figures(made)
   assert got["held_out/miou"] == 1.0 and got["held_out/scored_height"] == 12
   assert {*made.fields()} == {"train_data", "evals", "inputs", "predict"}
+
+
+def test_bits_are_kept_where_they_are_asked_for(tmp_path):
+  write_masked(tmp_path, [(24, 20)])
+  data = masked(tmp_path)
+  made = pipeline(data.open(), data.decode_target(), bits=16)
+  low = pipeline(data.open(), data.decode_target())
+  deep, plain = (x.train_data.batch(0) for x in (made, low))
+  np.testing.assert_array_equal(deep["image"], plain["image"] * np.uint16(257))
+  np.testing.assert_allclose(
+    made.inputs(deep)["image"], low.inputs(plain)["image"], atol=1e-5
+  )
 
 
 def test_nothing_to_augment_is_no_augmentation():

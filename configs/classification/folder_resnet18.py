@@ -87,7 +87,7 @@ def build(config):
     evals=evals,
     class_names=config.class_names,
     colours=IMAGENET,
-    train_crop=random_resized_crop(size),
+    train_crop=random_resized_crop(size, bits=config.bits),
     crop=resize_centre_crop(size * 256 // 224, size),
     loading=Loading.of(config),
     metrics={

@@ -93,7 +93,7 @@ def build(config):
     evals=evals,
     class_names=sources.class_names(config.dataset),
     colours=IMAGENET,
-    train_crop=random_resized_crop(size),
+    train_crop=random_resized_crop(size, bits=config.bits),
     crop=resize_centre_crop(size * 256 // 224, size),
     loading=Loading.of(config),
     metrics={"accuracy": Accuracy((1, 5))},

@@ -42,7 +42,7 @@ def classification(
     channels: of a decoded image, 1 or 3.
     weights: which weights to evaluate: "raw", "ema".
   """
-  whole = [decode(channels), crop]
+  whole = [decode(channels, loading.bits), crop]
   part = [train_crop] if train_crop else whole
   anew = lambda source, steps: [] if hasattr(source, "gather") else steps
   return Data(
