@@ -1,6 +1,7 @@
 """Keys of the configs: none is decoration, and none means what it cannot."""
 
 import ast
+import re
 
 import pytest
 
@@ -66,6 +67,35 @@ def test_every_key_is_read(path):
   full = recipe.load(path, resolve=False).config
   read = set().union(*map(keys_read, [*imported(path), *COMMAND]))
   assert {*loaded.config.keys(), *full.keys()} <= read
+
+
+RESNET = "configs/classification/cifar10_resnet20.py"
+
+
+@pytest.mark.parametrize(
+  ("path", "key", "value", "message"),
+  [
+    (RESNET, "remat", "all", "got 'all'; expected none or blocks or dots"),
+    (RESNET, "remat", "True", "got 'True'; expected none or blocks or dots"),
+    (RESNET, "dtype", "int8", "got 'int8'; expected float32 or bfloat16 or"),
+    (
+      "configs/classification/mnist_lenet.py",
+      "remat",
+      "blocks",
+      "got 'blocks'; the model of this config has no blocks to compute again. "
+      "Use a smaller --config.batch_size",
+    ),
+    (
+      "configs/detection/coco_detr_r50.py",
+      "attention_dropout",
+      "1.0",
+      "got 1.0; expected 0 or more and below 1",
+    ),
+  ],
+)
+def test_values_of_memory_and_precision_are_checked(path, key, value, message):
+  with pytest.raises(UserError, match=f"--config.{key}: {re.escape(message)}"):
+    recipe.load(f"{path}:tiny", {key: value})
 
 
 @pytest.mark.parametrize("parts", [1, 4])

@@ -147,20 +147,6 @@ def test_a_new_residual_branch_is_the_identity():
     assert not np.any(scale)
 
 
-def test_remat_changes_nothing():
-  fields = {**variant("Ti/8"), "features": 16, "heads": 2, "depth": 2}
-  x = make_images((16, 16, 3))
-  plain = ViT(10, **fields, dropout=0.1, drop_path=0.2)
-  variables = init(plain, x)
-  expected = differentiate(plain, variables, x)
-  again = differentiate(plain.clone(remat=True), variables, x)
-  jax.tree.map(
-    lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5),
-    expected,
-    again,
-  )
-
-
 def test_a_vit_takes_another_resolution():
   fields = {"patch": 4, "features": 8, "depth": 1, "heads": 2}
   small, large = make_images((8, 8, 3)), make_images((16, 12, 3))

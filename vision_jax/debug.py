@@ -98,7 +98,7 @@ def failures(config: Any) -> Iterator[None]:
       + ("no remat" if remat is None else f"remat {remat}")
       + ". Use a smaller --config.batch_size, or split each batch by "
       f"--config.accumulate={2 * config.accumulate}"
-      + (", or --config.remat=true" if remat is False else "")
+      + (", or --config.remat=blocks" if remat == "none" else "")
       + f", or more devices. ({str(error).splitlines()[0]:.200})"
     ) from error
 

@@ -39,6 +39,7 @@ def get_config():
     weight_decay=5e-4,
     smoothing=0.1,
     ema=0.995,
+    remat="none",
     dtype="bfloat16",
     convolutional=True,
   )
@@ -65,6 +66,7 @@ def build(config):
     bottleneck=False,
     width=config.width,
     stem="small",
+    remat=config.remat,
     dtype=config.dtype,
   )
   loss = functools.partial(softmax_cross_entropy, smoothing=config.smoothing)

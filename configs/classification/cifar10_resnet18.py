@@ -33,6 +33,7 @@ def get_config():
     width=64,
     lr=0.1,
     weight_decay=1e-4,
+    remat="none",
     dtype="float32",
     convolutional=True,
   )
@@ -57,6 +58,7 @@ def build(config):
     10,
     width=config.width,
     stem="small",
+    remat=config.remat,
     dtype=config.dtype,
   )
   boundaries = [config.steps // 2, config.steps * 3 // 4]

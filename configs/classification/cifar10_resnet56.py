@@ -34,6 +34,7 @@ def get_config():
     width=16,
     lr=0.1,
     weight_decay=1e-4,
+    remat="none",
     dtype="float32",
     convolutional=True,
   )
@@ -54,7 +55,9 @@ VARIANTS = {
 
 
 def build(config):
-  model = ResNet56(10, width=config.width, dtype=config.dtype)
+  model = ResNet56(
+    10, width=config.width, remat=config.remat, dtype=config.dtype
+  )
   boundaries = [config.steps // 2, config.steps * 3 // 4]
   schedule = step_decay(config.lr, boundaries)
   train, evals = sources.open_splits(

@@ -40,7 +40,7 @@ def get_config():
     depth=8,
     heads=8,
     drop_path=0.1,
-    remat=False,
+    remat="none",
     lr=1e-3,
     warmup=880,
     weight_decay=0.05,

@@ -31,6 +31,7 @@ def get_config():
     width=32,
     lr=0.1,
     weight_decay=5e-4,
+    dtype="float32",
     convolutional=True,
   )
 
@@ -48,6 +49,7 @@ VARIANTS = {
 
 def build(config):
   w = config.width
+  stages = ((w, w), (2 * w, 2 * w))
   train, evals = sources.open_splits(
     config.dataset,
     size=config.image_size,
@@ -67,7 +69,7 @@ def build(config):
     metrics={"accuracy": Accuracy()},
   )
   return Experiment(
-    task=Classification(CNN(10, stages=((w, w), (2 * w, 2 * w)))),
+    task=Classification(CNN(10, stages=stages, dtype=config.dtype)),
     optimizers={
       "model": sgd(
         one_cycle(config.lr, config.steps),

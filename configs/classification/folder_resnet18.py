@@ -37,6 +37,7 @@ def get_config():
     lr=0.05,
     warmup=250,
     weight_decay=1e-4,
+    remat="none",
     dtype="float32",
     convolutional=True,
   )
@@ -69,6 +70,7 @@ def build(config):
   model = ResNet18(
     len(config.class_names),
     width=config.width,
+    remat=config.remat,
     dtype=config.dtype,
   )
   schedule = warmup_cosine(config.lr, config.steps, warmup=config.warmup)

@@ -36,6 +36,7 @@ def get_config():
     lr=0.4,
     warmup=6200,
     weight_decay=1e-4,
+    remat="none",
     dtype="bfloat16",
     convolutional=True,
   )
@@ -63,6 +64,7 @@ def build(config):
   model = ResNet50(
     config.num_classes,
     width=config.width,
+    remat=config.remat,
     dtype=config.dtype,
   )
   schedule = warmup_cosine(config.lr, config.steps, warmup=config.warmup)

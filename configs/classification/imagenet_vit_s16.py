@@ -41,7 +41,7 @@ def get_config():
     holdout=12_811,
     num_classes=1000,
     model="S/16",
-    remat=False,
+    remat="none",
     lr=1e-3,
     warmup=10_000,
     weight_decay=0.1,

@@ -30,6 +30,7 @@ def get_config():
     holdout=5000,
     lr=0.05,
     weight_decay=5e-4,
+    dtype="float32",
     convolutional=True,
   )
 
@@ -67,7 +68,7 @@ def build(config):
     metrics={"accuracy": Accuracy()},
   )
   return Experiment(
-    task=Classification(LeNet5(10)),
+    task=Classification(LeNet5(10, dtype=config.dtype)),
     optimizers={
       "model": sgd(
         warmup_cosine(config.lr, config.steps),

@@ -37,6 +37,8 @@ def get_config():
     lr=1e-3,
     warmup=430,
     weight_decay=0.05,
+    remat="none",
+    dtype="float32",
   )
 
 
@@ -65,6 +67,8 @@ def build(config):
     heads=config.heads,
     head="gap",
     drop_path=config.drop_path,
+    remat=config.remat,
+    dtype=config.dtype,
   )
   schedule = warmup_cosine(config.lr, config.steps, warmup=config.warmup)
   train, evals = sources.open_splits(

@@ -31,12 +31,16 @@ FORMS = {
   "pool_blocks": ("window", "shifts"),  # windows that do not overlap
   "pool_shifts": ("window", "shifts"),  # windows that do
   "dense_gradient": ("plain", "transposed", "float32"),
+  "gelu": ("kept", "again"),  # what it computes, for the backward pass
+  "layer_norm": ("kept", "again"),
   "matching": ("nested", "turns"),
   "histogram": ("scatter", "compare"),
   "levels": ("float32", "uint8"),  # of RandAugment; uint8 rounds, as Pillow
 }
 _FIRST = {name: forms[0] for name, forms in FORMS.items()}
 _CPU = {name: forms[1] for name, forms in FORMS.items()} | {
+  "gelu": "kept",
+  "layer_norm": "kept",
   "matching": "nested",
   "histogram": "scatter",
   "levels": "float32",
@@ -46,6 +50,8 @@ _ACCELERATOR = _FIRST | {
   "transposed": "subpixel",
   "dense_gradient": "float32",
   "pool_blocks": "shifts",
+  "gelu": "again",
+  "layer_norm": "again",
   "matching": "turns",
   "histogram": "compare",
   "levels": "uint8",

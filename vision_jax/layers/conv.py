@@ -155,5 +155,5 @@ def _shifts(x: Array, size: int, stride: int) -> list[Array]:
 
 
 def global_average(x: Array) -> Array:
-  """Mean over the image: (b, h, w, c) to (b, c), added up in float32."""
-  return jnp.mean(x, axis=(1, 2), dtype=jnp.float32).astype(x.dtype)
+  """Mean over the image: (b, h, w, c) to (b, c) float32."""
+  return jnp.mean(x, axis=(1, 2), dtype=jnp.float32)

@@ -25,7 +25,7 @@ class Attention(nn.Module):
 
   Attributes:
     heads: number of heads, m; divides the features.
-    dropout: of the attention's weights.
+    dropout: of the attention's weights; more than 0 leaves the fused kernels.
     dtype: to compute in; parameters are float32.
   """
 
@@ -84,18 +84,20 @@ class EncoderLayer(nn.Module):
   Attributes:
     heads: number of heads.
     hidden: features inside the perceptron.
-    dropout: after both, inside the perceptron and of attention's weights.
+    dropout: after both and inside the perceptron.
+    attention_dropout: of attention's weights.
     dtype: to compute in; parameters are float32.
   """
 
   heads: int = 8
   hidden: int = 2048
   dropout: float = 0.1
+  attention_dropout: float = 0.0
   dtype: Any = jnp.float32
 
   @nn.compact
   def __call__(
-    self, x: Array, positions: Array, mask: Array | None, *, train: bool
+    self, x: Array, positions: Array, mask: Array | None, train: bool
   ) -> Array:
     """Maps tokens x (b, l, d) to the same shape; `mask` (b, l)."""
     drop, attention, norm = _parts(self)
@@ -109,12 +111,13 @@ class DecoderLayer(nn.Module):
   """Self-attention of queries, attention to the image, and a perceptron.
 
   Attributes:
-    heads, hidden, dropout, dtype: as for `EncoderLayer`.
+    heads, hidden, dropout, attention_dropout, dtype: as for `EncoderLayer`.
   """
 
   heads: int = 8
   hidden: int = 2048
   dropout: float = 0.1
+  attention_dropout: float = 0.0
   dtype: Any = jnp.float32
 
   @nn.compact
@@ -125,7 +128,6 @@ class DecoderLayer(nn.Module):
     memory: Array,
     memory_positions: Array,
     mask: Array | None,
-    *,
     train: bool,
   ) -> Array:
     """Maps queries x (b, q, d) to the same shape; memory (b, l, d)."""
@@ -170,7 +172,7 @@ class Perceptron(nn.Module):
     return x
 
 
-def layer_norm(name: str, dtype: Any = jnp.float32) -> nn.LayerNorm:
+def layer_norm(name: str, dtype: Any = jnp.float32) -> LayerNorm:
   """Returns a LayerNorm with torch's epsilon."""
   return LayerNorm(epsilon=1e-5, dtype=dtype, name=name)
 
@@ -179,7 +181,7 @@ def _parts(layer: Any) -> tuple[Any, Any, Any]:
   """Returns dropout, attention and norm with a layer's settings."""
   drop = lambda y, train: Dropout(layer.dropout)(y, train=train)
   attention = lambda name: Attention(
-    layer.heads, layer.dropout, layer.dtype, name=name
+    layer.heads, layer.attention_dropout, layer.dtype, name=name
   )
   return drop, attention, lambda name: layer_norm(name, layer.dtype)
 

@@ -1,6 +1,5 @@
-"""Batch normalization that knows which examples count, and on which shards."""
+"""Layer normalization, and batch normalization of the examples that count."""
 
-import functools
 import math
 from typing import Any
 
@@ -8,13 +7,45 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from vision_jax.core.forms import form
 from vision_jax.core.mapped import automatic_devices, mapped_axis
 from vision_jax.core.norm_group import group_size
 from vision_jax.core.types import Array
 
-# Flax's default variance, mean(x²) - mean(x)², is off by half where the mean is
-# a thousand deviations.
-LayerNorm = functools.partial(nn.LayerNorm, use_fast_variance=False)
+
+class LayerNorm(nn.Module):
+  """Normalization of each token's features (Ba et al., 2016).
+
+  Parameters scale (d,) and bias (d,); every sum is float32. The variance is
+  mean((x - mean)²): mean(x²) - mean(x)² is off by half where the mean is a
+  thousand deviations. In the form "again" the backward pass computes all of it
+  again, so that x is kept in its own dtype, and no float32 copies of it.
+
+  Attributes:
+    epsilon: added to the variance.
+    dtype: of the result.
+  """
+
+  epsilon: float = 1e-6
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: Array) -> Array:
+    """Normalizes x (..., d)."""
+    shape = x.shape[-1:]
+    scale = self.param("scale", nn.initializers.ones, shape, jnp.float32)
+    bias = self.param("bias", nn.initializers.zeros, shape, jnp.float32)
+    normalize = self._normalize
+    if form("layer_norm") == "again":
+      normalize = jax.checkpoint(normalize)
+    return normalize(x, scale, bias)
+
+  def _normalize(self, x: Array, scale: Array, bias: Array) -> Array:
+    x = x.astype(jnp.float32)
+    x = x - jnp.mean(x, -1, keepdims=True)
+    variance = jnp.mean(x * x, -1, keepdims=True)
+    y = x * (jax.lax.rsqrt(variance + self.epsilon) * scale) + bias
+    return y.astype(self.dtype)
 
 
 class BatchNorm(nn.Module):

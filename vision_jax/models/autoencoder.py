@@ -25,7 +25,7 @@ class DenseEncoder(nn.Module):
     features: size of the code, d.
     hidden: features of the layers in between.
     activation: after each of those.
-    dtype: to compute in; parameters are float32.
+    dtype: to compute in; parameters and the head are float32.
   """
 
   features: int
@@ -38,7 +38,7 @@ class DenseEncoder(nn.Module):
     """Maps x (b, h, w, c) and context (b, k) to a code (b, d) float32."""
     x = join(x.reshape(x.shape[0], -1), context)
     x = _dense(x, self.hidden, self.activation, self.dtype)
-    return _head(self.features, self.dtype)(x).astype(jnp.float32)
+    return _head(self.features)(x)
 
 
 class DenseDecoder(nn.Module):
@@ -48,7 +48,7 @@ class DenseDecoder(nn.Module):
     shape: (h, w, c) of the result.
     hidden: features of the layers in between.
     activation: after each of those.
-    dtype: to compute in; parameters are float32.
+    dtype: to compute in; parameters and the head are float32.
   """
 
   shape: Sequence[int]
@@ -61,8 +61,7 @@ class DenseDecoder(nn.Module):
     """Maps z (b, d) and context (b, k) to (b, h, w, c) float32."""
     h, w, c = self.shape
     x = _dense(join(z, context), self.hidden, self.activation, self.dtype)
-    x = _head(h * w * c, self.dtype)(x).astype(jnp.float32)
-    return x.reshape(-1, h, w, c)
+    return _head(h * w * c)(x).reshape(-1, h, w, c)
 
 
 class ConvEncoder(nn.Module):
@@ -72,7 +71,7 @@ class ConvEncoder(nn.Module):
     features: size of the code, d.
     widths: features of the convolutions; each halves the image.
     activation: after each of those.
-    dtype: to compute in; parameters are float32.
+    dtype: to compute in; parameters and the head are float32.
   """
 
   features: int
@@ -91,7 +90,7 @@ class ConvEncoder(nn.Module):
       )
       x = self.activation(conv(x))
     x = join(x.reshape(b, -1), context)
-    return _head(self.features, self.dtype)(x).astype(jnp.float32)
+    return _head(self.features)(x)
 
 
 class ConvDecoder(nn.Module):
@@ -101,7 +100,7 @@ class ConvDecoder(nn.Module):
     shape: (h, w, c) of the result.
     widths: features before each transposed convolution, which doubles the map.
     activation: after all but the last.
-    dtype: to compute in; parameters are float32.
+    dtype: to compute in; parameters and the last layer are float32.
   """
 
   shape: Sequence[int]
@@ -119,10 +118,11 @@ class ConvDecoder(nn.Module):
     x = self.activation(first(join(z, context)))
     x = x.reshape(-1, h, w, self.widths[0])
     for i, width in enumerate((*self.widths[1:], c), 1):
-      conv = TransposedConv(width, 4, 2, dtype=self.dtype, name=f"conv{i}")
+      dtype = self.dtype if i < times else jnp.float32
+      conv = TransposedConv(width, 4, 2, dtype=dtype, name=f"conv{i}")
       x = conv(x)[:, 1:-1, 1:-1]  # as torch's padding of 1: twice the size
       x = self.activation(x) if i < times else x
-    return x.astype(jnp.float32)
+    return x
 
 
 class Autoencoder(nn.Module):
@@ -168,8 +168,8 @@ def _dense(x: Array, hidden: Sequence[int], activation, dtype) -> Array:
   return x
 
 
-def _head(features: int, dtype: Any) -> Dense:
-  return Dense(features, dtype=dtype, kernel_init=_GLOROT, name="head")
+def _head(features: int) -> Dense:
+  return Dense(features, kernel_init=_GLOROT, name="head")
 
 
 def join(x: Array, context: Array | None) -> Array:

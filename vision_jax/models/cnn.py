@@ -29,7 +29,7 @@ class CNN(nn.Module):
       before each stage.
     dropout: probability of zeroing a feature before the head.
     momentum: of BatchNorm's running moments.
-    dtype: to compute in; parameters are float32.
+    dtype: to compute in; parameters and the head are float32.
   """
 
   num_classes: int
@@ -59,5 +59,4 @@ class CNN(nn.Module):
         )
         x = jax.nn.relu(norm(x, train=train, mask=mask))
     x = Dropout(self.dropout)(x.reshape(b, -1), train=train)
-    head = Dense(self.num_classes, dtype=self.dtype, name="head")
-    return head(x).astype(jnp.float32)
+    return Dense(self.num_classes, name="head")(x)

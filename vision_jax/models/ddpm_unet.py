@@ -16,6 +16,7 @@ from vision_jax.layers.broadcast import add
 from vision_jax.layers.conv import Conv
 from vision_jax.layers.dense import Dense
 from vision_jax.layers.group_norm import GroupNorm
+from vision_jax.layers.remat import remat
 from vision_jax.layers.stochastic import Dropout
 from vision_jax.layers.time_embedding import GLOROT, TimeEmbedding
 
@@ -36,7 +37,7 @@ class ResBlock(nn.Module):
   dtype: Any
 
   @nn.compact
-  def __call__(self, x: Array, time: Array, *, train: bool) -> Array:
+  def __call__(self, x: Array, time: Array, train: bool) -> Array:
     """Maps x (b, h, w, c) and time (b, d) to (b, h, w, features)."""
     norm = functools.partial(GroupNorm, self.groups, dtype=self.dtype)
     conv = functools.partial(
@@ -98,7 +99,8 @@ class DDPMUNet(nn.Module):
     groups: of group normalization.
     learned_variance: whether twice the channels come out, the second half for
       the variance (https://arxiv.org/abs/2102.09672).
-    dtype: to compute in; parameters are float32.
+    remat: what blocks compute again in the backward pass, see `layers.remat`.
+    dtype: to compute in; parameters and the last convolution are float32.
   """
 
   num_classes: int = 0
@@ -110,6 +112,7 @@ class DDPMUNet(nn.Module):
   dropout: float = 0.1
   groups: int = 32
   learned_variance: bool = False
+  remat: str = "none"
   dtype: Any = jnp.float32
 
   @nn.compact
@@ -147,16 +150,14 @@ class DDPMUNet(nn.Module):
     time = self._embed(jnp.zeros(b, jnp.float32) if t is None else t, label)
     x = self._conv(self.width, "conv_in")(x)
     x, passed = self._down(x, time, train)
-    x = self._block(x.shape[-1], "middle_block1")(x, time, train=train)
+    x = self._block(x.shape[-1], "middle_block1")(x, time, train)
     x = self._attend("middle_attention")(x)
-    x = self._block(x.shape[-1], "middle_block2")(x, time, train=train)
+    x = self._block(x.shape[-1], "middle_block2")(x, time, train)
     x = self._up(x, passed, time, train)
     x = GroupNorm(self.groups, dtype=self.dtype, name="norm_out")(x)
     out = c * (2 if self.learned_variance else 1)
-    conv = Conv(
-      out, use_bias=True, dtype=self.dtype, kernel_init=NOTHING, name="conv_out"
-    )
-    return conv(jax.nn.silu(x)).astype(jnp.float32)
+    conv = Conv(out, use_bias=True, kernel_init=NOTHING, name="conv_out")
+    return conv(jax.nn.silu(x))
 
   def _embed(self, t: Array, label: Array | None) -> Array:
     """The time's vector, with the class's added, (b, 4 width)."""
@@ -201,16 +202,18 @@ class DDPMUNet(nn.Module):
     return x
 
   def _level(self, x, time, features, prefix, i, train):
-    x = self._block(features, f"{prefix}block{i + 1}")(x, time, train=train)
+    x = self._block(features, f"{prefix}block{i + 1}")(x, time, train)
     if x.shape[1] in self.attention:
       x = self._attend(f"{prefix}attention{i + 1}")(x)
     return x
 
   def _block(self, features: int, name: str) -> ResBlock:
-    return ResBlock(features, self.groups, self.dropout, self.dtype, name=name)
+    block = remat(ResBlock, self.remat, static=(3,))
+    return block(features, self.groups, self.dropout, self.dtype, name=name)
 
   def _attend(self, name: str) -> AttentionBlock:
-    return AttentionBlock(self.groups, self.heads, self.dtype, name=name)
+    block = remat(AttentionBlock, self.remat)
+    return block(self.groups, self.heads, self.dtype, name=name)
 
   def _conv(self, features: int, name: str, **options: Any) -> Conv:
     return Conv(

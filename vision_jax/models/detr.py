@@ -3,6 +3,7 @@
 Carion et al., 2020, https://arxiv.org/abs/2005.12872.
 """
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,6 +29,7 @@ from vision_jax.layers.detr_positions import (
   sine_of_points,
   sine_positions,
 )
+from vision_jax.layers.remat import remat
 from vision_jax.models import resnet
 
 _PRIOR = 0.01  # initial probability of a class, where there is no background
@@ -58,11 +60,13 @@ class Detr(nn.Module):
     num_queries: q.
     queries: "learned" or "encoder".
     features: d of the transformer.
-    heads, hidden, dropout: of its layers.
+    heads, hidden, dropout, attention_dropout: of its layers.
     encoder_layers, decoder_layers: how many.
     background: whether the logits have a last class "no object", for a softmax;
       without it each class is a sigmoid of its own.
-    dtype: to compute in; parameters are float32.
+    remat: what the transformer's layers compute again in the backward pass, see
+      `layers.remat`; the backbone has its own.
+    dtype: to compute in; parameters and the heads are float32.
   """
 
   num_classes: int
@@ -74,9 +78,11 @@ class Detr(nn.Module):
   heads: int = 8
   hidden: int = 2048
   dropout: float = 0.1
+  attention_dropout: float = 0.0
   encoder_layers: int = 6
   decoder_layers: int = 6
   background: bool = True
+  remat: str = "none"
   dtype: Any = jnp.float32
 
   def setup(self):
@@ -84,28 +90,27 @@ class Detr(nn.Module):
       raise UserError(
         f"Detr: got queries={self.queries!r}; expected 'learned' or 'encoder'."
       )
+    project = functools.partial(
+      Conv, self.features, kernel=1, use_bias=True, dtype=self.dtype
+    )
+    self.projections = [
+      project(name=f"projection_{level}") for level in self.levels
+    ]
     options = {
       "heads": self.heads,
       "hidden": self.hidden,
       "dropout": self.dropout,
+      "attention_dropout": self.attention_dropout,
       "dtype": self.dtype,
     }
-    self.projections = [
-      Conv(
-        self.features,
-        kernel=1,
-        use_bias=True,
-        dtype=self.dtype,
-        name=f"projection_{level}",
-      )
-      for level in self.levels
-    ]
+    encoder = remat(EncoderLayer, self.remat, static=(4,))
+    decoder = remat(DecoderLayer, self.remat, static=(6,))
     self.encoder = [
-      EncoderLayer(**options, name=f"encoder{i + 1}")
+      encoder(**options, name=f"encoder{i + 1}")
       for i in range(self.encoder_layers)
     ]
     self.decoder = [
-      DecoderLayer(**options, name=f"decoder{i + 1}")
+      decoder(**options, name=f"decoder{i + 1}")
       for i in range(self.decoder_layers)
     ]
     self.decoder_norm = layer_norm("decoder_norm", self.dtype)
@@ -166,7 +171,7 @@ class Detr(nn.Module):
     tokens, positions, points, real = self._tokens(maps, image_mask)
     real_or_none = real if padded else None
     for layer in self.encoder:
-      tokens = layer(tokens, positions, real_or_none, train=train)
+      tokens = layer(tokens, positions, real_or_none, train)
     decode = self._anchored if self.queries == "encoder" else self._learned
     return decode(tokens, positions, points, real, real_or_none, train)
 
@@ -193,24 +198,23 @@ class Detr(nn.Module):
     )
     return tokens, positions.astype(self.dtype), anchors, real > 0
 
-  def _learned(self, memory, positions, anchors, real, mask, train):
+  def _learned(self, memory, positions, _anchors, _real, mask, train):
     """The paper's decoder."""
-    del anchors, real
     b, d = memory.shape[0], self.features
     query = jnp.broadcast_to(self.query_table, (b, self.num_queries, d))
     x, states = jnp.zeros_like(query, self.dtype), []
     for layer in self.decoder:
-      x = layer(x, query, memory, positions, mask, train=train)
+      x = layer(x, query, memory, positions, mask, train)
       states.append(self.decoder_norm(x))
     states = jnp.stack(states)
-    boxes = jax.nn.sigmoid(self.box_head(states).astype(jnp.float32))
-    logits = self.class_head(states).astype(jnp.float32)
+    boxes = jax.nn.sigmoid(self.box_head(states))
+    logits = self.class_head(states)
     return {"logits": logits, "boxes": boxes}
 
   def _anchored(self, memory, positions, anchors, real, mask, train):
     """The decoder whose queries are the most promising tokens."""
     tokens = self.token_norm(self.token_dense(memory))
-    token_logits = self.token_class_head(tokens).astype(jnp.float32)
+    token_logits = self.token_class_head(tokens)
     token_boxes = shift_boxes(self.token_box_head(tokens), anchors)
     score = jnp.where(real, self._promise(token_logits), -jnp.inf)
     _, best = jax.lax.top_k(score, min(self.num_queries, score.shape[1]))
@@ -219,10 +223,10 @@ class Detr(nn.Module):
     logits, boxes = [], []
     for layer in self.decoder:
       query = self.position_head(self._box_positions(box))
-      x = layer(x, query, memory, positions, mask, train=train)
+      x = layer(x, query, memory, positions, mask, train)
       state = self.decoder_norm(x)
       new = shift_boxes(self.box_head(state), box)
-      logits.append(self.class_head(state).astype(jnp.float32))
+      logits.append(self.class_head(state))
       boxes.append(new)
       box = jax.lax.stop_gradient(new)
     return {
@@ -250,14 +254,13 @@ class Detr(nn.Module):
       init = nn.initializers.constant(-jnp.log((1 - _PRIOR) / _PRIOR))
     return Dense(
       self.num_classes + self.background,
-      dtype=self.dtype,
       bias_init=init,
       name=name,
     )
 
   def _box_head(self, name: str, zero_last: bool) -> Perceptron:
     d = self.features
-    return Perceptron((d, d, 4), zero_last, dtype=self.dtype, name=name)
+    return Perceptron((d, d, 4), zero_last, name=name)
 
 
 def variant(
@@ -265,6 +268,7 @@ def variant(
   num_classes: int,
   *,
   frozen_norm: bool = True,
+  remat: str = "none",
   dtype: Any = jnp.float32,
   **options: Any,
 ) -> Detr:
@@ -275,6 +279,7 @@ def variant(
       times as many tokens.
     num_classes: k; the published weights for COCO have 91.
     frozen_norm: whether BatchNorm keeps the pretrained moments.
+    remat: of the backbone's blocks and the transformer's layers.
     dtype: to compute in.
     **options: other fields of `Detr`.
   """
@@ -288,6 +293,7 @@ def variant(
     num_classes=0,
     frozen_norm=frozen_norm,
     dilated=bool(dash),
+    remat=remat,
     dtype=dtype,
   )
-  return Detr(num_classes, body, dtype=dtype, **options)
+  return Detr(num_classes, body, remat=remat, dtype=dtype, **options)

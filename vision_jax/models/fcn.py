@@ -13,6 +13,7 @@ from vision_jax.core.types import Array
 from vision_jax.errors import UserError
 from vision_jax.layers.conv import Conv, max_pool
 from vision_jax.layers.norm import BatchNorm
+from vision_jax.layers.remat import remat
 from vision_jax.layers.stochastic import Dropout
 from vision_jax.layers.upsample import (
   TransposedConv,
@@ -48,7 +49,9 @@ class FCN(nn.Module):
     zero_scores: whether score layers start at 0, for pretrained backbones.
     norm: whether BatchNorm follows VGG's convolutions, to train from scratch;
       they then have no bias, which the normalisation would take off again.
-    dtype: to compute in; parameters are float32.
+    remat: what VGG's stages compute again in the backward pass, see
+      `layers.remat`.
+    dtype: to compute in; parameters and scores are float32.
   """
 
   num_classes: int
@@ -64,6 +67,7 @@ class FCN(nn.Module):
   dropout: float = 0.5
   zero_scores: bool = False
   norm: bool = False
+  remat: str = "none"
   dtype: Any = jnp.float32
 
   @nn.compact
@@ -87,21 +91,25 @@ class FCN(nn.Module):
       score += self._score(pools[stage - 1], f"score_pool{stage}")
       stride //= 2
     logits = self._upsample(score, stride, f"upscore_{stride}s")
-    return logits[:, :h, :w].astype(jnp.float32)
+    return logits[:, :h, :w]
 
   def _backbone(self, x: Array, train: bool, mask: Array | None):
+    run = remat(FCN._stage, self.remat, static=(1, 3))
     pools = []
-    for stage, widths in enumerate(self.stages, 1):
-      for i, features in enumerate(widths, 1):
-        name = f"conv{stage}_{i}"
-        x = self._conv(features, 3, name, use_bias=not self.norm)(x)
-        if self.norm:
-          norm = BatchNorm(dtype=self.dtype, name=f"bn{stage}_{i}")
-          x = norm(x, train=train, mask=mask)
-        x = jax.nn.relu(x)
-      x = max_pool(x)
+    for stage in range(1, len(self.stages) + 1):
+      x = max_pool(run(self, stage, x, train, mask))
       pools.append(x)
     return pools
+
+  def _stage(self, stage: int, x: Array, train: bool, mask: Array | None):
+    for i, features in enumerate(self.stages[stage - 1], 1):
+      name = f"conv{stage}_{i}"
+      x = self._conv(features, 3, name, use_bias=not self.norm)(x)
+      if self.norm:
+        norm = BatchNorm(dtype=self.dtype, name=f"bn{stage}_{i}")
+        x = norm(x, train=train, mask=mask)
+      x = jax.nn.relu(x)
+    return x
 
   def _head(self, x: Array, train: bool) -> Array:
     for name, kernel in (("fc6", 7), ("fc7", 1)):
@@ -111,15 +119,18 @@ class FCN(nn.Module):
 
   def _score(self, x: Array, name: str) -> Array:
     init = nn.initializers.zeros if self.zero_scores else _HE
-    return self._conv(self.num_classes, 1, name, init)(x)
+    score = Conv(
+      self.num_classes, 1, use_bias=True, kernel_init=init, name=name
+    )
+    return score(x)
 
-  def _conv(self, features, kernel, name, init=_HE, use_bias=True):
+  def _conv(self, features, kernel, name, use_bias=True):
     return Conv(
       features,
       kernel,
       use_bias=use_bias,
       dtype=self.dtype,
-      kernel_init=init,
+      kernel_init=_HE,
       name=name,
     )
 
@@ -131,7 +142,6 @@ class FCN(nn.Module):
       kernel=2 * factor,
       stride=factor,
       use_bias=False,
-      dtype=self.dtype,
       kernel_init=bilinear_init,
       name=name,
     )

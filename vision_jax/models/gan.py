@@ -35,7 +35,7 @@ class DenseGenerator(nn.Module):
     latent: size of z.
     hidden: features of the layers in between.
     num_classes: k of a conditional generator, else 0.
-    dtype: to compute in; parameters are float32.
+    dtype: to compute in; parameters and the head are float32.
   """
 
   shape: Sequence[int]
@@ -59,8 +59,8 @@ class DenseGenerator(nn.Module):
     for i, features in enumerate(self.hidden, 1):
       dense = Dense(features, dtype=self.dtype, name=f"dense{i}")
       x = jax.nn.relu(dense(x))
-    x = Dense(h * w * c, dtype=self.dtype, name="head")(x)
-    return jnp.tanh(x.astype(jnp.float32)).reshape(-1, h, w, c)
+    x = Dense(h * w * c, name="head")(x)
+    return jnp.tanh(x).reshape(-1, h, w, c)
 
 
 class DenseDiscriminator(nn.Module):
@@ -69,7 +69,7 @@ class DenseDiscriminator(nn.Module):
   Attributes:
     hidden: features of the layers in between.
     num_classes: k of a conditional discriminator, else 0.
-    dtype: to compute in; parameters are float32.
+    dtype: to compute in; parameters and the head are float32.
   """
 
   hidden: Sequence[int] = (256, 128)
@@ -90,7 +90,7 @@ class DenseDiscriminator(nn.Module):
     for i, features in enumerate(self.hidden, 1):
       dense = Dense(features, dtype=self.dtype, name=f"dense{i}")
       x = jax.nn.leaky_relu(dense(x), 0.2)
-    return Dense(1, dtype=self.dtype, name="head")(x)[:, 0].astype(jnp.float32)
+    return Dense(1, name="head")(x)[:, 0]
 
 
 class DCGANGenerator(nn.Module):
@@ -104,7 +104,7 @@ class DCGANGenerator(nn.Module):
     latent: size of z.
     widths: features before each transposed convolution.
     num_classes: k of a conditional generator, else 0.
-    dtype: to compute in; parameters are float32.
+    dtype: to compute in; parameters and the last layer are float32.
   """
 
   shape: Sequence[int]
@@ -143,11 +143,11 @@ class DCGANGenerator(nn.Module):
         4,
         2,
         use_bias=i == times,
-        dtype=self.dtype,
+        dtype=self.dtype if i < times else jnp.float32,
         kernel_init=_DCGAN,
         name=f"conv{i}",
       )(x)[:, 1:-1, 1:-1]  # as torch's padding of 1: twice the size
-    return jnp.tanh(x.astype(jnp.float32))
+    return jnp.tanh(x)
 
 
 class DCGANDiscriminator(nn.Module):
@@ -161,7 +161,7 @@ class DCGANDiscriminator(nn.Module):
     widths: features of the convolutions; each halves the image.
     num_classes: k of a conditional discriminator, else 0.
     norm: "batch", "spectral" or "none".
-    dtype: to compute in; parameters are float32.
+    dtype: to compute in; parameters and the head are float32.
   """
 
   widths: Sequence[int] = (64, 128, 256)
@@ -197,7 +197,7 @@ class DCGANDiscriminator(nn.Module):
       one_hot = _one_hot(label, self.num_classes)
       vector = self._linear(one_hot, x.shape[-1], "classes", train, bias=False)
       logit += jnp.sum(vector * x, -1)
-    return logit.astype(jnp.float32)
+    return logit
 
   def _conv(self, x: Array, width: int, i: int, train: bool) -> Array:
     options = {"dtype": self.dtype, "name": f"conv{i}"}
@@ -211,7 +211,7 @@ class DCGANDiscriminator(nn.Module):
   def _linear(
     self, x: Array, features: int, name: str, train: bool, bias: bool = True
   ) -> Array:
-    options = {"use_bias": bias, "dtype": self.dtype, "name": name}
+    options = {"use_bias": bias, "name": name}
     if self.norm == "spectral":
       return SpectralDense(features, **options)(x, train=train)
     return Dense(features, kernel_init=_DCGAN, **options)(x)

@@ -26,7 +26,7 @@ class LeNet5(nn.Module):
 
   Attributes:
     num_classes: k.
-    dtype: to compute in; parameters are float32.
+    dtype: to compute in; parameters and the output are float32.
   """
 
   num_classes: int
@@ -44,8 +44,7 @@ class LeNet5(nn.Module):
     x = max_pool(jax.nn.relu(x)).reshape(b, -1)
     x = jax.nn.relu(self._dense(120, name="c5")(x))
     x = jax.nn.relu(self._dense(84, name="f6")(x))
-    x = Dense(self.num_classes, dtype=self.dtype, name="output")(x)
-    return x.astype(jnp.float32)
+    return Dense(self.num_classes, name="output")(x)
 
   def _conv(self, features, padding, name):
     return Conv(

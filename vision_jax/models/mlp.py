@@ -23,7 +23,7 @@ class MLP(nn.Module):
     num_classes: k.
     hidden: features of the layers in between.
     dropout: probability of zeroing a hidden value.
-    dtype: to compute in; parameters are float32.
+    dtype: to compute in; parameters and the head are float32.
   """
 
   num_classes: int
@@ -43,5 +43,4 @@ class MLP(nn.Module):
       )
       x = jax.nn.relu(dense(x))
       x = Dropout(self.dropout)(x, train=train)
-    head = Dense(self.num_classes, dtype=self.dtype, name="head")
-    return head(x).astype(jnp.float32)
+    return Dense(self.num_classes, name="head")(x)

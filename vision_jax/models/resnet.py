@@ -14,6 +14,7 @@ from vision_jax.errors import UserError
 from vision_jax.layers.conv import Conv, global_average, max_pool
 from vision_jax.layers.dense import Dense
 from vision_jax.layers.norm import BatchNorm
+from vision_jax.layers.remat import remat
 
 
 class Block(nn.Module):
@@ -103,7 +104,8 @@ class ResNet(nn.Module):
       optimizer, where they are to be.
     dilated: whether the last stage keeps its resolution and dilates its 3x3
       convolutions, after the first block, in place of its stride (DC5).
-    dtype: to compute in; parameters are float32.
+    remat: what blocks compute again in the backward pass, see `layers.remat`.
+    dtype: to compute in; parameters and the head are float32.
   """
 
   num_classes: int
@@ -116,6 +118,7 @@ class ResNet(nn.Module):
   momentum: float = 0.9
   frozen_norm: bool = False
   dilated: bool = False
+  remat: str = "none"
   dtype: Any = jnp.float32
 
   @nn.compact
@@ -147,11 +150,12 @@ class ResNet(nn.Module):
       moments = train and not self.frozen_norm
       return functools.partial(layer, train=moments, mask=mask)
 
+    block = remat(Block, self.remat)
     maps, x = {}, self._stem(x, norm)
     for stage, blocks in enumerate(self.stages):
       dilated = self.dilated and stage == len(self.stages) - 1
       for i in range(blocks):
-        x = Block(
+        x = block(
           self.width * 2**stage,
           stride=2 if stage > 0 and i == 0 and not dilated else 1,
           bottleneck=self.bottleneck,
@@ -165,8 +169,7 @@ class ResNet(nn.Module):
       maps[f"c{stage + 2}"] = x
     if features:
       return maps
-    x = Dense(self.num_classes, dtype=self.dtype, name="fc")(global_average(x))
-    return x.astype(jnp.float32)
+    return Dense(self.num_classes, name="fc")(global_average(x))
 
   def _stem(self, x: Array, norm: Any) -> Array:
     imagenet = self.stem == "imagenet"

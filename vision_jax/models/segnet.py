@@ -10,6 +10,7 @@ from vision_jax.core.shapes import check_shape
 from vision_jax.core.types import Array
 from vision_jax.layers.conv import Conv
 from vision_jax.layers.norm import BatchNorm
+from vision_jax.layers.remat import remat
 from vision_jax.layers.upsample import (
   max_pool_with_index,
   max_unpool,
@@ -34,7 +35,9 @@ class SegNetBasic(nn.Module):
     depth: encoders.
     kernel: side of the convolutions.
     momentum: of BatchNorm's running moments.
-    dtype: to compute in; parameters are float32.
+    remat: what encoders and decoders compute again in the backward pass, see
+      `layers.remat`.
+    dtype: to compute in; parameters and the head are float32.
   """
 
   num_classes: int
@@ -42,6 +45,7 @@ class SegNetBasic(nn.Module):
   depth: int = 4
   kernel: int = 7
   momentum: float = 0.9
+  remat: str = "none"
   dtype: Any = jnp.float32
 
   @nn.compact
@@ -51,17 +55,16 @@ class SegNetBasic(nn.Module):
     """Maps images x (b, h, w, c) to logits (b, h, w, k) float32."""
     _, h, w, _ = check_shape("image", x, "b h w c")
     x, indices = pad_to_multiple(x, 2**self.depth), []
+    layer = remat(SegNetBasic._layer, self.remat, static=(1, 3))
     for i in range(1, self.depth + 1):
-      x = jax.nn.relu(self._layer(f"encoder{i}", x, train, mask))
+      x = jax.nn.relu(layer(self, f"encoder{i}", x, train, mask))
       x, index = max_pool_with_index(x)
       indices.append(index)
     for i in range(self.depth, 0, -1):
       x = max_unpool(x, indices.pop())
-      x = self._layer(f"decoder{i}", x, train, mask)
-    x = Conv(self.num_classes, 1, use_bias=True, dtype=self.dtype, name="head")(
-      x
-    )
-    return x[:, :h, :w].astype(jnp.float32)
+      x = layer(self, f"decoder{i}", x, train, mask)
+    x = Conv(self.num_classes, 1, use_bias=True, name="head")(x)
+    return x[:, :h, :w]
 
   def _layer(self, name: str, x: Array, train: bool, mask: Array | None):
     x = Conv(self.width, self.kernel, dtype=self.dtype, name=name)(x)

@@ -11,6 +11,7 @@ from vision_jax.core.types import Array
 from vision_jax.errors import UserError
 from vision_jax.layers.conv import Conv, max_pool
 from vision_jax.layers.norm import BatchNorm
+from vision_jax.layers.remat import remat
 from vision_jax.layers.stochastic import Dropout
 from vision_jax.layers.upsample import (
   TransposedConv,
@@ -46,7 +47,8 @@ class UNet(nn.Module):
       as in the paper's section 3.1.
     patch: side of the squares of pixels that are folded; 1 with "valid".
     momentum: of BatchNorm's running moments.
-    dtype: to compute in; parameters are float32.
+    remat: what blocks compute again in the backward pass, see `layers.remat`.
+    dtype: to compute in; parameters and the head are float32.
   """
 
   num_classes: int
@@ -57,6 +59,7 @@ class UNet(nn.Module):
   dropout: float = 0.0
   patch: int = 1
   momentum: float = 0.9
+  remat: str = "none"
   dtype: Any = jnp.float32
 
   @nn.compact
@@ -86,12 +89,12 @@ class UNet(nn.Module):
       block = self._block(f"up{level}", self.width * 2**level, decoder=True)
       x = block(x, train, mask, across[level])
     features = self.num_classes * self.patch**2
-    head = Conv(features, 1, use_bias=True, dtype=self.dtype, name="head")
-    logits = depth_to_space(head(x), self.patch).astype(jnp.float32)
+    head = Conv(features, 1, use_bias=True, name="head")
+    logits = depth_to_space(head(x), self.patch)
     return logits[:, :h, :w] if self.padding == "same" else logits
 
   def _block(self, name: str, features: int, decoder: bool = False):
-    return UNetBlock(
+    return remat(UNetBlock, self.remat, static=(2,))(
       features,
       decoder=decoder,
       valid=self.padding == "valid",

@@ -17,6 +17,7 @@ from vision_jax.layers.embeddings import resize_positions, sincos2d
 from vision_jax.layers.mlp import MlpBlock
 from vision_jax.layers.norm import LayerNorm
 from vision_jax.layers.pooling import MapHead
+from vision_jax.layers.remat import remat
 from vision_jax.layers.stochastic import Dropout, StochasticDepth
 
 # Ti and S are of Touvron et al. (2021), B and L of the paper.
@@ -98,8 +99,8 @@ class ViT(nn.Module):
     dropout: probability of zeroing a value, after the positions and at the end
       of each attention and MLP layer.
     drop_path: stochastic depth of the last block; it grows linearly from 0.
-    remat: whether blocks recompute their activations in the backward pass.
-    dtype: to compute in; parameters are float32.
+    remat: what blocks compute again in the backward pass, see `layers.remat`.
+    dtype: to compute in; parameters and the head are float32.
   """
 
   num_classes: int
@@ -114,7 +115,7 @@ class ViT(nn.Module):
   grid: tuple[int, int] | None = None
   dropout: float = 0.0
   drop_path: float = 0.0
-  remat: bool = False
+  remat: str = "none"
   dtype: Any = jnp.float32
 
   @nn.compact
@@ -125,7 +126,7 @@ class ViT(nn.Module):
     self._check(x)
     x = self._add_positions(self._embed(x))
     x = Dropout(self.dropout)(x, train=train)
-    block = nn.remat(Block, static_argnums=(2,)) if self.remat else Block
+    block = remat(Block, self.remat, static=(2,))
     for i in range(self.depth):
       x = block(
         self.heads,
@@ -137,10 +138,10 @@ class ViT(nn.Module):
       )(x, train)
     x = self._pool(LayerNorm(1e-6, self.dtype, name="norm")(x))
     if self.pre_logits:
-      x = jnp.tanh(Dense(self.features, True, self.dtype, name="pre_logits")(x))
+      x = jnp.tanh(Dense(self.features, name="pre_logits")(x))
     init = nn.initializers.zeros
-    head = Dense(self.num_classes, True, self.dtype, init, name="head")
-    return head(x).astype(jnp.float32)
+    head = Dense(self.num_classes, kernel_init=init, name="head")
+    return head(x)
 
   def _check(self, x: Array) -> None:
     _, h, w, _ = check_shape("image", x, "b h w c")
@@ -190,10 +191,11 @@ class ViT(nn.Module):
     return add(x, table)
 
   def _pool(self, x: Array) -> Array:
-    """Maps tokens (b, l, d) to what is classified (b, d)."""
+    """Maps tokens (b, l, d) to what is classified (b, d), float32."""
     if self.head == "cls":
-      return x[:, 0]
+      return x[:, 0].astype(jnp.float32)
     if self.head == "gap":
-      return jnp.mean(x, axis=1, dtype=jnp.float32).astype(self.dtype)
+      return jnp.mean(x, axis=1, dtype=jnp.float32)
     hidden = self.mlp_ratio * self.features
-    return MapHead(self.heads, hidden, self.dtype, name="map")(x)
+    pooled = MapHead(self.heads, hidden, self.dtype, name="map")(x)
+    return pooled.astype(jnp.float32)

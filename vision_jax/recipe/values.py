@@ -47,11 +47,21 @@ RANGES: dict[str, tuple[str, Test]] = {
     ("crop_probability", "drop_label", "flip", "flip_vertical", "smoothing"),
     SHARE,
   ),
-  **dict.fromkeys(("b1", "b2", "dropout", "drop_path", "ema"), BELOW_ONE),
+  **dict.fromkeys(
+    ("attention_dropout", "b1", "b2", "dropout", "drop_path", "ema"), BELOW_ONE
+  ),
 }
 CHOICES = {
   "dtype": ("float32", "bfloat16", "float16"),
   "on_bad_image": ("error", "skip"),
+  "remat": ("none", "blocks", "dots"),
+}
+# Why a config may have no such key, where that says more than the nearest.
+ABSENT = {
+  "remat": (
+    "the model of this config has no blocks to compute again. Use a smaller "
+    "--config.batch_size, or split each batch by --config.accumulate."
+  )
 }
 
 
@@ -68,6 +78,8 @@ def override(
   """
   known = flat(config.to_dict())
   for key, text in values.items():
+    if key not in known and key in ABSENT:
+      raise UserError(f"--config.{key}: got {text!r:.200}; {ABSENT[key]}")
     if key not in known:
       near = difflib.get_close_matches(key, known, 1, 0.0)[0]
       raise UserError(

@@ -1,0 +1,118 @@
+"""A narrow net of every family, and what of it can be asked without a task."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from tests.tables import small_resnet
+from vision_jax.models import autoencoder, fcn, gan, vae
+from vision_jax.models.cnn import CNN
+from vision_jax.models.ddpm_unet import DDPMUNet
+from vision_jax.models.detr import Detr
+from vision_jax.models.lenet import LeNet5
+from vision_jax.models.mlp import MLP
+from vision_jax.models.resnet import ResNet
+from vision_jax.models.segnet import SegNetBasic
+from vision_jax.models.unet import UNet
+from vision_jax.models.vit import ViT
+
+SHAPE = (16, 16, 3)
+IMAGE = jax.ShapeDtypeStruct((4, *SHAPE), jnp.float32)
+LATENT = jax.ShapeDtypeStruct((4, 5), jnp.float32)
+
+
+@dataclasses.dataclass(frozen=True)
+class Family:
+  """A narrow net.
+
+  Attributes:
+    make: (**fields) -> module; takes dtype.
+    blocks: whether it takes remat.
+    inputs: of its call.
+  """
+
+  make: Callable[..., Any]
+  blocks: bool = False
+  inputs: tuple[Any, ...] = (IMAGE,)
+
+  def variables(self, model: Any) -> Any:
+    """Initial variables, abstract."""
+    keys = {"params": jax.random.key(0), "dropout": jax.random.key(0)}
+    return jax.eval_shape(
+      lambda *x: model.init(keys, *x, train=False), *self.inputs
+    )
+
+
+def _detr(queries, remat="none", **fields):
+  backbone = ResNet(
+    0, (1, 1), False, 4, "small", remat=remat, zero_init=False, **fields
+  )
+  return Detr(
+    4,
+    backbone,
+    levels=("c2", "c3"),
+    num_queries=5,
+    queries=queries,
+    features=8,
+    heads=2,
+    hidden=16,
+    attention_dropout=0.1,
+    encoder_layers=2,
+    decoder_layers=2,
+    remat=remat,
+    **fields,
+  )
+
+
+def _fcn(**fields):
+  stages = ((4, 4),) * 5
+  return fcn.FCN8s(4, stages=stages, hidden=8, norm=True, **fields)
+
+
+def _vit(**fields):
+  return ViT(4, 4, 16, 2, 2, head="gap", dropout=0.1, drop_path=0.2, **fields)
+
+
+def _ddpm(**fields):
+  options = {"width": 8, "multipliers": (1, 1), "blocks": 1, "groups": 4}
+  return DDPMUNet(attention=(8,), **options, **fields)
+
+
+def _autoencoder(**fields):
+  return autoencoder.Autoencoder(
+    autoencoder.ConvEncoder(5, (4,), **fields),
+    autoencoder.ConvDecoder(SHAPE, (4,), **fields),
+  )
+
+
+FAMILIES = {
+  "mlp": Family(lambda **f: MLP(4, **f)),
+  "lenet": Family(lambda **f: LeNet5(4, **f)),
+  "cnn": Family(lambda **f: CNN(4, ((4,), (4,)), **f)),
+  "resnet": Family(lambda **f: small_resnet().clone(**f), True),
+  "vit": Family(_vit, True),
+  "unet": Family(lambda **f: UNet(4, 4, 1, dropout=0.1, **f), True),
+  "fcn": Family(_fcn, True),
+  "segnet": Family(lambda **f: SegNetBasic(4, 4, 2, 3, **f), True),
+  "ddpm": Family(_ddpm, True),
+  "detr": Family(lambda **f: _detr("learned", **f), True),
+  "detr_encoder": Family(lambda **f: _detr("encoder", **f), True),
+  "autoencoder": Family(_autoencoder),
+  "dense_vae": Family(lambda **f: vae.dense_vae(SHAPE, hidden=(8,), **f)),
+  "conv_vae": Family(lambda **f: vae.conv_vae(SHAPE, widths=(4,), **f)),
+  "dense_generator": Family(
+    lambda **f: gan.DenseGenerator(SHAPE, 5, **f), inputs=(LATENT,)
+  ),
+  "dcgan_generator": Family(
+    lambda **f: gan.DCGANGenerator(SHAPE, 5, (4, 4), **f), inputs=(LATENT,)
+  ),
+  "dense_discriminator": Family(lambda **f: gan.DenseDiscriminator(**f)),
+  "dcgan_discriminator": Family(lambda **f: gan.DCGANDiscriminator((4,), **f)),
+  "spectral_discriminator": Family(
+    lambda **f: gan.DCGANDiscriminator((4,), 0, "spectral", **f)
+  ),
+}
+WITH_BLOCKS = [name for name, family in FAMILIES.items() if family.blocks]
