@@ -31,6 +31,7 @@ def unet(config: Any, num_classes: int = 10) -> DDPMUNet:
     attention=config.attention,
     groups=config.groups,
     dropout=config.dropout,
+    remat=config.remat,
     dtype=config.dtype,
   )
 

@@ -6,10 +6,16 @@ import numpy as np
 import pytest
 
 from tests.tables_families import FAMILIES
-from vision_jax import recipe
 from vision_jax.core.step import make_train_step
+from vision_jax.recipe import recipe
 
 PRODUCTS = ("dot_general", "conv_general_dilated")
+
+
+def body(equation):
+  """The jaxpr that an equation calls, if it does."""
+  called = equation.params.get("jaxpr", equation.params.get("call_jaxpr"))
+  return getattr(called, "jaxpr", called)
 
 
 def last_products(jaxpr, wanted):
@@ -21,9 +27,7 @@ def last_products(jaxpr, wanted):
     if equation.primitive.name in PRODUCTS:
       found |= {str(x.aval.dtype) for x in equation.invars}
       continue
-    inner = equation.params.get("jaxpr")
-    if inner is not None:
-      inner = getattr(inner, "jaxpr", inner)
+    if (inner := body(equation)) is not None:
       reached = last_products(inner, inner.outvars)
       if reached:
         found |= reached
@@ -51,8 +55,8 @@ def products(jaxpr):
   for equation in jaxpr.eqns:
     if equation.primitive.name in PRODUCTS:
       yield str(equation.outvars[0].aval.dtype)
-    if (inner := equation.params.get("jaxpr")) is not None:
-      yield from products(getattr(inner, "jaxpr", inner))
+    if (inner := body(equation)) is not None:
+      yield from products(inner)
 
 
 # One config a family, at a rate whose steps do not magnify a rounding; those
@@ -84,6 +88,7 @@ def losses(path, values):
   step = make_train_step(
     experiment.task,
     experiment.optimizers,
+    inputs=experiment.inputs,
     augment=experiment.augment,
     ema=experiment.ema,
   )

@@ -12,11 +12,11 @@ import pytest
 from benchmarks.saved import saved
 from tests.tables_families import FAMILIES, IMAGE, WITH_BLOCKS
 from tests.test_configs import CONFIGS
-from vision_jax import recipe
 from vision_jax.core.forms import use_forms
 from vision_jax.errors import UserError
 from vision_jax.layers.remat import MODES, remat
 from vision_jax.models.vit import ViT
+from vision_jax.recipe import recipe
 
 AGAIN = {"gelu": "again", "layer_norm": "again"}
 KEPT = {"gelu": "kept", "layer_norm": "kept"}
@@ -50,7 +50,8 @@ def size(arrays):
 @pytest.mark.parametrize("name", WITH_BLOCKS)
 def test_remat_keeps_less(name):
   family = FAMILIES[name]
-  models = {mode: family.make(remat=mode) for mode in MODES}
+  dtype = jnp.bfloat16
+  models = {mode: family.make(remat=mode, dtype=dtype) for mode in MODES}
   variables = family.variables(models["none"])
   for mode in MODES:  # parameters stay where they are
     assert jax.tree.structure(variables) == jax.tree.structure(
@@ -98,7 +99,8 @@ def test_remat_changes_nothing(name):
 
 def test_gelu_and_layer_norm_keep_one_array_each():
   """ViT-S: 29 MB of GELU a picture in bf16, of which 7 are needed."""
-  model = ViT(1000, 16, 384, 12, 6, head="gap", dtype=jnp.bfloat16)
+  depth = 2  # of 12, which are alike
+  model = ViT(1000, 16, 384, depth, 6, head="gap", dtype=jnp.bfloat16)
   image = jax.ShapeDtypeStruct((1, 224, 224, 3), jnp.float32)
   family = dataclasses.replace(FAMILIES["vit"], inputs=(image,))
   params = family.variables(model)["params"]
@@ -109,9 +111,9 @@ def test_gelu_and_layer_norm_keep_one_array_each():
     kinds = collections.Counter((x.shape, x.dtype.name) for x in arrays)
     hidden, tokens = (1, 196, 1536), (1, 196, 384)
     counts[which] = kinds[hidden, "bfloat16"], kinds[tokens, "float32"]
-  assert counts["kept"][0] == 4 * 12 and counts["kept"][1] >= 2 * 25
-  assert counts["again"] == (12, 0)
-  assert round(48 * 196 * 1536 * 2 / 1e6) == 29
+  assert counts["kept"][0] == 4 * depth
+  assert counts["kept"][1] >= 2 * (2 * depth + 1)
+  assert counts["again"] == (depth, 0)
 
 
 def test_both_forms_of_gelu_and_layer_norm_agree():

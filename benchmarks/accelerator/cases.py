@@ -42,7 +42,7 @@ STEPS = {
   ),
   "resnet50_b512": Case(_RESNET, {"batch_size": "512"}),
   "vit_s16_b1024": Case(_VIT),
-  "vit_s16_b1024_remat": Case(_VIT, {"remat": "True"}),
+  "vit_s16_b1024_remat": Case(_VIT, {"remat": "blocks"}),
   "bccd_detr_b16": Case("configs/detection/bccd_detr.py"),
   "dcgan_b128": Case("configs/generation/cifar10_dcgan.py"),
 }

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
@@ -11,6 +12,8 @@ from benchmarks.steps import BLOCK
 from vision_jax.core.forms import FORMS, form, use_forms
 from vision_jax.layers.conv import convolve, max_pool
 from vision_jax.layers.dense import linear
+from vision_jax.layers.mlp import MlpBlock
+from vision_jax.layers.norm import LayerNorm
 from vision_jax.layers.upsample import transposed
 from vision_jax.ops.augment import rand_augment
 from vision_jax.ops.augment.tables import histogram
@@ -112,6 +115,34 @@ def _dense_gradient_float32(tiny):
   return _with_gradient(linear, (x, kernel))
 
 
+def _gelu(tiny):
+  return _tokens(tiny, lambda d, dtype: MlpBlock(4 * d, dtype=dtype))
+
+
+def _layer_norm(tiny):
+  return _tokens(tiny, lambda _, dtype: Normalised(dtype))
+
+
+class Normalised(nn.Module):
+  """A layer normalization that the residual passes by, as in a block."""
+
+  dtype: Any
+
+  @nn.compact
+  def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+    """Maps tokens x (b, l, d) to the same shape."""
+    return x + LayerNorm(dtype=self.dtype)(x)
+
+
+def _tokens(tiny, make):
+  """A layer, make(features, dtype), on a ViT-S's tokens, in training."""
+  (x,) = _draw(tiny, (2, 16, 8) if tiny else (256, 196, 384))
+  layer = make(x.shape[-1], x.dtype)
+  init = jax.jit(lambda x: layer.init(jax.random.key(0), x, train=False))
+  apply = lambda x, variables: layer.apply(variables, x, train=True)
+  return _with_gradient(apply, (x, init(x)))
+
+
 def _matching(tiny):
   b, q, n = (2, 10, 4) if tiny else (48, 100, 100)  # DETR's: 6 layers of b8
   cost = jax.random.uniform(jax.random.key(0), (b, q, n))
@@ -146,6 +177,8 @@ _CASES = {
   "conv_1x1": _conv_1x1,
   "dense_gradient": _dense_gradient,
   "dense_gradient_float32": _dense_gradient_float32,
+  "gelu": _gelu,
+  "layer_norm": _layer_norm,
   "matching": _matching,
   "histogram": _histogram,
   "levels": _levels,

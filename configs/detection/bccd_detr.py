@@ -80,6 +80,7 @@ def get_config():
     weight_decay=1e-4,
     clip=1.0,
     ema=0.999,
+    remat="none",
     dtype="float32",
     convolutional=True,
   )
@@ -158,6 +159,7 @@ def build(config):
     bottleneck=False,
     width=config.width,
     zero_init=False,
+    remat=config.remat,
     dtype=config.dtype,
   )
   size = {
@@ -175,6 +177,8 @@ def build(config):
     num_queries=config.num_queries,
     queries="learned" if paper else "encoder",
     background=paper,
+    attention_dropout=0.1 if paper else 0.0,
+    remat=config.remat,
     dtype=config.dtype,
     **({} if paper else size),
   )

@@ -53,11 +53,13 @@ def get_config():
     layers=6,
     num_queries=100,
     dropout=0.1,
+    attention_dropout=0.1,
     lr=1e-4,
     drop_at=400 * _EPOCH,
     backbone_rate=0.1,
     weight_decay=1e-4,
     clip=0.1,
+    remat="none",
     dtype="float32",
     convolutional=True,
   )
@@ -117,11 +119,15 @@ def build(config):
     "decoder_layers": config.layers,
     "num_queries": config.num_queries,
     "dropout": config.dropout,
+    "attention_dropout": config.attention_dropout,
+    "remat": config.remat,
     "dtype": config.dtype,
   }
   k = len(config.class_names)
   if config.backbone == "tiny":
-    body = resnet.ResNet(0, (1, 1, 1, 1), False, 8)
+    body = resnet.ResNet(
+      0, (1, 1, 1, 1), False, 8, remat=config.remat, dtype=config.dtype
+    )
     model = detr.Detr(k, body, **options)
   else:
     model = detr.variant(

@@ -55,6 +55,8 @@ def get_config():
     lr=2e-3,
     weight_decay=1e-4,
     clip=1.0,
+    remat="none",
+    dtype="float32",
     convolutional=True,
   )
 
@@ -102,6 +104,8 @@ def build(config):
     width=config.width,
     stem=config.stem,
     zero_init=False,
+    remat=config.remat,
+    dtype=config.dtype,
   )
   model = Detr(
     len(config.class_names),
@@ -116,6 +120,8 @@ def build(config):
     encoder_layers=config.encoder_layers,
     decoder_layers=config.decoder_layers,
     background=False,
+    remat=config.remat,
+    dtype=config.dtype,
   )
   optimizer = muon(
     one_cycle(config.lr, config.steps),

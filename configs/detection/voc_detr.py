@@ -55,6 +55,7 @@ def get_config():
     weight_decay=1e-4,
     clip=1.0,
     ema=0.9995,
+    remat="none",
     dtype="float32",
     convolutional=True,
   )
@@ -111,6 +112,7 @@ def build(config):
     bottleneck=False,
     width=config.width,
     zero_init=False,
+    remat=config.remat,
     dtype=config.dtype,
   )
   model = Detr(
@@ -125,6 +127,7 @@ def build(config):
     decoder_layers=config.decoder_layers,
     dropout=0.0,
     background=False,
+    remat=config.remat,
     dtype=config.dtype,
   )
   optimizer = adamw(

@@ -40,6 +40,7 @@ def get_config():
     ema=0.999,
     inception="",
     extractor_variant="full",
+    dtype="float32",
     convolutional=True,
   )
 
@@ -64,8 +65,8 @@ def build(config):
   shape = (config.image_size, config.image_size, config.channels)
   widths = (config.width, 2 * config.width, 4 * config.width)
   task = GAN(
-    DCGANGenerator(shape, config.latent, widths[::-1]),
-    DCGANDiscriminator(widths),
+    DCGANGenerator(shape, config.latent, widths[::-1], dtype=config.dtype),
+    DCGANDiscriminator(widths, dtype=config.dtype),
     loss=config.loss,
   )
   return gan_experiment(

@@ -58,6 +58,7 @@ def get_config():
     bound_terms=0,
     real="test",
     ema=0.9999,
+    remat="none",
     dtype="float32",
     convolutional=True,
   )

@@ -35,6 +35,7 @@ def get_config():
     warmup=100,
     corruption="gaussian",
     level=0.2,
+    dtype="float32",
     convolutional=True,
   )
 
@@ -54,7 +55,8 @@ def build(config):
   shape = (config.image_size, config.image_size, config.channels)
   widths = (config.width, 2 * config.width)
   model = Autoencoder(
-    ConvEncoder(config.latent, widths), ConvDecoder(shape, widths[::-1])
+    ConvEncoder(config.latent, widths, dtype=config.dtype),
+    ConvDecoder(shape, widths[::-1], dtype=config.dtype),
   )
   train, test, inputs = unit_images(config, DIGIT_NAMES)
   rate = warmup_cosine(config.lr, config.steps, warmup=config.warmup)

@@ -38,6 +38,7 @@ def get_config():
     b2=0.99,
     ema=0.995,
     extractor_variant="full",
+    dtype="float32",
     convolutional=True,
   )
 
@@ -59,8 +60,8 @@ def build(config):
   shape = (config.image_size, config.image_size, config.channels)
   widths = (config.width, 2 * config.width)
   task = GAN(
-    DCGANGenerator(shape, config.latent, widths[::-1], 10),
-    DCGANDiscriminator(widths, 10, "none"),
+    DCGANGenerator(shape, config.latent, widths[::-1], 10, dtype=config.dtype),
+    DCGANDiscriminator(widths, 10, "none", dtype=config.dtype),
     loss=config.loss,
     r1=config.r1,
     r1_every=config.r1_every,

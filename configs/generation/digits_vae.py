@@ -34,6 +34,7 @@ def get_config():
     samples=1,
     score_samples=1000,
     score_examples=0,
+    dtype="float32",
   )
 
 
@@ -55,6 +56,7 @@ def build(config):
     (config.image_size, config.image_size, config.channels),
     latent=config.latent,
     hidden=(config.hidden, config.hidden),
+    dtype=config.dtype,
   )
   rate = warmup_cosine(config.lr, config.steps, warmup=config.warmup)
   return vae_experiment(config, model, Bernoulli(), rate, DIGIT_NAMES)

@@ -45,6 +45,7 @@ def get_config():
     b2=0.999,
     ema=0.999,
     extractor_variant="full",
+    dtype="float32",
     convolutional=True,
   )
 
@@ -76,8 +77,8 @@ def build(config):
   shape = (config.image_size, config.image_size, config.channels)
   widths = (config.width, 2 * config.width)
   task = GAN(
-    DCGANGenerator(shape, config.latent, widths[::-1], 10),
-    DCGANDiscriminator(widths, 10),
+    DCGANGenerator(shape, config.latent, widths[::-1], 10, dtype=config.dtype),
+    DCGANDiscriminator(widths, 10, dtype=config.dtype),
     loss=config.loss,
   )
   return gan_experiment(

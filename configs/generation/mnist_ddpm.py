@@ -51,6 +51,7 @@ def get_config():
     decay="cosine",
     bound_terms=0,
     real="test",
+    remat="none",
     dtype="float32",
     convolutional=True,
   )

@@ -49,6 +49,7 @@ def get_config():
     samples=1,
     score_samples=5000,
     score_examples=0,
+    dtype="float32",
   )
 
 
@@ -80,6 +81,7 @@ def build(config):
     (config.image_size, config.image_size, config.channels),
     latent=config.latent,
     hidden=(config.hidden, config.hidden),
+    dtype=config.dtype,
   )
   schedules = {"paper": paper_schedule, "cosine": warmup_cosine}
   rate = schedules[config.schedule](config.lr, config.steps)

@@ -42,6 +42,7 @@ def get_config():
     lr=0.01,
     warmup=200,
     weight_decay=5e-4,
+    remat="none",
     dtype="float32",
     convolutional=True,
   )
@@ -104,6 +105,7 @@ def build(config):
     hidden=config.hidden,
     dropout=config.dropout,
     norm=True,
+    remat=config.remat,
     dtype=config.dtype,
   )
   schedule = warmup_cosine(config.lr, config.steps, warmup=config.warmup)

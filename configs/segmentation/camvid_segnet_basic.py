@@ -40,6 +40,7 @@ def get_config():
     lr=0.1,
     warmup=100,
     weight_decay=5e-4,
+    remat="none",
     dtype="float32",
     convolutional=True,
   )
@@ -99,6 +100,7 @@ def build(config):
     len(config.class_names),
     width=config.width,
     depth=config.depth,
+    remat=config.remat,
     dtype=config.dtype,
   )
   schedule = warmup_cosine(config.lr, config.steps, warmup=config.warmup)

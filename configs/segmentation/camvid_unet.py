@@ -45,6 +45,7 @@ def get_config():
     warmup=200,
     weight_decay=1e-2,
     ema=0.999,
+    remat="none",
     dtype="float32",
     convolutional=True,
   )
@@ -109,6 +110,7 @@ def build(config):
     depth=config.depth,
     dropout=config.dropout,
     patch=config.patch,
+    remat=config.remat,
     dtype=config.dtype,
   )
   schedule = warmup_cosine(config.lr, config.steps, warmup=config.warmup)

@@ -43,6 +43,8 @@ def get_config():
     lr=0.03,
     rise=0.1,
     weight_decay=1e-2,
+    remat="none",
+    dtype="float32",
     convolutional=True,
   )
 
@@ -88,6 +90,8 @@ def build(config):
     width=config.width,
     depth=config.depth,
     patch=config.patch,
+    remat=config.remat,
+    dtype=config.dtype,
   )
   schedule = one_cycle(config.lr, config.steps, rise=config.rise)
   masks, names = data(config), tuple(config.class_names)

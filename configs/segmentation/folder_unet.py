@@ -45,6 +45,7 @@ def get_config():
     lr=1e-3,
     warmup=100,
     weight_decay=1e-2,
+    remat="none",
     dtype="float32",
     convolutional=True,
   )
@@ -97,6 +98,7 @@ def build(config):
     width=config.width,
     depth=config.depth,
     dropout=config.dropout,
+    remat=config.remat,
     dtype=config.dtype,
   )
   tiles = None
