@@ -227,6 +227,16 @@ def test_runs_of_one_config_are_the_same(file, tmp_path):
   assert len(str(error.value)) < 1000
 
 
+def test_a_run_older_than_a_key_of_every_run_goes_on(file, tmp_path):
+  save(file, tmp_path / "run")
+  saved = recipe.saved_config(epath.Path(tmp_path / "run"))
+  saved["values"].pop("norm_group", None)
+  recipe.check_same(recipe.load(str(file)), saved)
+  changed = recipe.load(str(file), {"norm_group": "2"})
+  with pytest.raises(ValueError, match="norm_group: 0 in the workdir, 2 now"):
+    recipe.check_same(changed, saved)
+
+
 def test_another_file_is_another_config(file, tmp_path):
   workdir = tmp_path / "run"
   save(file, workdir)

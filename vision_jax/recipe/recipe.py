@@ -16,7 +16,7 @@ import ml_collections
 from etils import epath
 
 from vision_jax.errors import UserError
-from vision_jax.experiment import Experiment
+from vision_jax.experiment import Experiment, base_config
 from vision_jax.files import replace_text
 from vision_jax.paths import CONFIG_KEYS
 from vision_jax.recipe import config_file, trust
@@ -215,9 +215,13 @@ def is_copy(name: str, workdir: epath.Path) -> bool:
 def changed_values(
   recipe: Recipe, saved: Mapping[str, Any]
 ) -> dict[str, tuple[Any, Any]]:
-  """Returns key -> (value in a workdir, value now) of those that differ."""
+  """Returns key -> (value in a workdir, value now) of those that differ.
+
+  A key of every run that is younger than this one had its default.
+  """
   new = flat(json.loads(recipe.config.to_json()))
-  old = flat(saved["values"])
+  defaults = base_config(steps=0, batch_size=0).to_dict()
+  old = defaults | flat(saved["values"])
   return {
     key: (old.get(key), value)
     for key, value in new.items()
