@@ -5,10 +5,10 @@ import types
 import numpy as np
 import pytest
 
-from configs.generation_data import COLUMNS, reconstructions
 from tests.data_fixtures import numbered, to_float
 from vision_jax.data.loader import Loader
 from vision_jax.experiment import Eval
+from vision_jax.pipelines.generation_pictures import COLUMNS, reconstructions
 from vision_jax.train.evaluate import Evaluator
 
 

@@ -12,11 +12,17 @@ published protocol, 50,000 samples against the training images, takes
 2021) are of --config.spacing=quadratic --config.clip=False.
 """
 
-from configs.data import CIFAR10_NAMES
-from configs.diffusion import diffusion_experiment, unet
-from vision_jax.experiment import base_config
+from vision_jax.experiment import Experiment, base_config
+from vision_jax.models.ddpm_unet import DDPMUNet
 from vision_jax.ops.augment import random_flip
-from vision_jax.pipelines import extractors
+from vision_jax.ops.diffusion import schedule
+from vision_jax.optim.optimizers import adamw
+from vision_jax.pipelines import extractors, sources
+from vision_jax.pipelines.colours import SIGNED
+from vision_jax.pipelines.data import Loading
+from vision_jax.pipelines.diffusion import bound_evals, rate, sampling
+from vision_jax.pipelines.generation import first, generation, sample_evals
+from vision_jax.tasks.diffusion import Diffusion
 
 
 def get_config():
@@ -86,13 +92,64 @@ VARIANTS = {
 
 
 def build(config):
-  return diffusion_experiment(
-    config,
-    unet(config, 10 if config.conditional else 0),
-    CIFAR10_NAMES,
+  unet = DDPMUNet(
+    num_classes=10 if config.conditional else 0,
+    width=config.width,
+    multipliers=config.multipliers,
+    blocks=config.blocks,
+    attention=config.attention,
+    groups=config.groups,
+    dropout=config.dropout,
+    remat=config.remat,
+    dtype=config.dtype,
+  )
+  task = Diffusion(
+    unet,
+    schedule(config.schedule, config.times),
+    prediction=config.prediction,
+    weighting=config.weighting,
+    variance=config.variance,
+    drop_label=config.drop_label,
+    clip=config.clip,
+  )
+  output = sampling(
+    task,
+    sampler=config.sampler,
+    steps=config.sampling_steps,
+    spacing=config.spacing,
+    guidance=config.guidance,
+  )
+  train, held_out = sources.open_splits(
+    config.dataset,
+    size=config.image_size,
+    channels=config.channels,
+    holdout=config.holdout,
+    data_dir=config.data_dir,
+    threads=config.threads,
+  )
+  samples = sample_evals(
+    train,
+    held_out["test"],
+    output,
     extractors.for_cifar10(
       config.inception, config.data_dir, config.extractor_variant
     ),
-    augment=random_flip(),
+    real=config.real,
+    examples=config.eval_examples,
     recognised=config.conditional,
+  )
+  seen = first(held_out["test"], config.eval_examples)
+  data = generation(
+    train=train,
+    evals=samples | bound_evals(task, seen, config.bound_terms),
+    colours=SIGNED,
+    loading=Loading.of(config),
+  )
+  lr = rate(config.decay, config.lr, config.steps, warmup=config.warmup)
+  return Experiment(
+    task=task,
+    optimizers={"model": adamw(lr, weight_decay=0.0, clip=1.0)},
+    augment=random_flip(),
+    ema={"model": config.ema},
+    **data.fields(),
   )

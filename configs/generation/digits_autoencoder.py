@@ -5,8 +5,6 @@ the codes tell classes apart: the accuracy of 5 nearest neighbours among the 360
 test images, leaving one out. Not measured yet.
 """
 
-from configs.data import DIGIT_NAMES
-from configs.generation_data import reconstructions, unit_images
 from vision_jax.experiment import Eval, Experiment, base_config
 from vision_jax.metrics.latents import LatentNeighbours
 from vision_jax.models.autoencoder import (
@@ -16,6 +14,11 @@ from vision_jax.models.autoencoder import (
 )
 from vision_jax.optim.optimizers import adamw
 from vision_jax.optim.schedules import warmup_cosine
+from vision_jax.pipelines import sources
+from vision_jax.pipelines.colours import UNIT
+from vision_jax.pipelines.data import Loading
+from vision_jax.pipelines.generation import generation
+from vision_jax.pipelines.generation_pictures import reconstructions
 from vision_jax.tasks.autoencoder import Autoencoding
 
 
@@ -58,16 +61,29 @@ def build(config):
     ConvEncoder(config.latent, widths, dtype=config.dtype),
     ConvDecoder(shape, widths[::-1], dtype=config.dtype),
   )
-  train, test, inputs = unit_images(config, DIGIT_NAMES)
+  train, held_out = sources.open_splits(
+    config.dataset,
+    size=config.image_size,
+    channels=config.channels,
+    holdout=config.holdout,
+    data_dir=config.data_dir,
+    threads=config.threads,
+  )
+  data = generation(
+    train=train,
+    evals={
+      "test": Eval(
+        held_out["test"],
+        {"latent": LatentNeighbours()},
+        pictures=reconstructions,
+      )
+    },
+    colours=UNIT,
+    loading=Loading.of(config),
+  )
   rate = warmup_cosine(config.lr, config.steps, warmup=config.warmup)
   return Experiment(
     task=Autoencoding(model, config.corruption, config.level),
     optimizers={"model": adamw(rate, weight_decay=0.0)},
-    train_data=train,
-    inputs=inputs,
-    evals={
-      "test": Eval(
-        test, {"latent": LatentNeighbours()}, pictures=reconstructions
-      )
-    },
+    **data.fields(),
   )

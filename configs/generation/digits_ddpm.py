@@ -7,10 +7,16 @@ right about 98.3 % of the real ones. 96 s on 2 CPU cores, compiling (19 s) and
 the CNN's training included.
 """
 
-from configs.data import DIGIT_NAMES
-from configs.diffusion import diffusion_experiment, unet
-from vision_jax.experiment import base_config
-from vision_jax.pipelines import extractors
+from vision_jax.experiment import Experiment, base_config
+from vision_jax.models.ddpm_unet import DDPMUNet
+from vision_jax.ops.diffusion import schedule
+from vision_jax.optim.optimizers import adamw
+from vision_jax.pipelines import extractors, sources
+from vision_jax.pipelines.colours import SIGNED
+from vision_jax.pipelines.data import Loading
+from vision_jax.pipelines.diffusion import bound_evals, rate, sampling
+from vision_jax.pipelines.generation import first, generation, sample_evals
+from vision_jax.tasks.diffusion import Diffusion
 
 
 def get_config():
@@ -71,10 +77,61 @@ VARIANTS = {
 
 
 def build(config):
-  return diffusion_experiment(
-    config,
-    unet(config),
-    DIGIT_NAMES,
+  unet = DDPMUNet(
+    num_classes=10,
+    width=config.width,
+    multipliers=config.multipliers,
+    blocks=config.blocks,
+    attention=config.attention,
+    groups=config.groups,
+    dropout=config.dropout,
+    remat=config.remat,
+    dtype=config.dtype,
+  )
+  task = Diffusion(
+    unet,
+    schedule(config.schedule, config.times),
+    prediction=config.prediction,
+    weighting=config.weighting,
+    variance=config.variance,
+    drop_label=config.drop_label,
+    clip=config.clip,
+  )
+  output = sampling(
+    task,
+    sampler=config.sampler,
+    steps=config.sampling_steps,
+    spacing=config.spacing,
+    guidance=config.guidance,
+  )
+  train, held_out = sources.open_splits(
+    config.dataset,
+    size=config.image_size,
+    channels=config.channels,
+    holdout=config.holdout,
+    data_dir=config.data_dir,
+    threads=config.threads,
+  )
+  samples = sample_evals(
+    train,
+    held_out["test"],
+    output,
     extractors.digits_cnn(config.extractor_variant),
+    real=config.real,
+    examples=config.eval_examples,
     recognised=True,
+  )
+  seen = first(held_out["test"], config.eval_examples)
+  data = generation(
+    train=train,
+    evals=samples | bound_evals(task, seen, config.bound_terms),
+    colours=SIGNED,
+    loading=Loading.of(config),
+  )
+  lr = rate(config.decay, config.lr, config.steps, warmup=config.warmup)
+  return Experiment(
+    task=task,
+    optimizers={"model": adamw(lr, weight_decay=0.0, clip=1.0)},
+    ema={"model": config.ema},
+    **data.fields(),
   )

@@ -7,12 +7,19 @@ importance-weighted bound with 1,000 samples. One seed gave 22.7 and 22.4 nats
 of 0.83; under 60 s on 2 CPU cores.
 """
 
-from configs.data import DIGIT_NAMES
-from configs.vae import vae_experiment
-from vision_jax.experiment import base_config
+from vision_jax.experiment import Eval, Experiment, base_config
 from vision_jax.losses.likelihood import Bernoulli
+from vision_jax.metrics.latents import LatentNeighbours
+from vision_jax.metrics.likelihood import ImportanceBound
 from vision_jax.models.vae import dense_vae
+from vision_jax.optim.optimizers import adamw
 from vision_jax.optim.schedules import warmup_cosine
+from vision_jax.pipelines import sources
+from vision_jax.pipelines.colours import UNIT
+from vision_jax.pipelines.data import Loading
+from vision_jax.pipelines.generation import first, generation
+from vision_jax.pipelines.generation_pictures import reconstructions
+from vision_jax.tasks.vae import VariationalAutoencoding
 
 
 def get_config():
@@ -59,4 +66,37 @@ def build(config):
     dtype=config.dtype,
   )
   rate = warmup_cosine(config.lr, config.steps, warmup=config.warmup)
-  return vae_experiment(config, model, Bernoulli(), rate, DIGIT_NAMES)
+  task = VariationalAutoencoding(
+    model, Bernoulli(), config.pixels, config.beta, config.samples
+  )
+  train, held_out = sources.open_splits(
+    config.dataset,
+    size=config.image_size,
+    channels=config.channels,
+    holdout=config.holdout,
+    data_dir=config.data_dir,
+    threads=config.threads,
+  )
+  data = generation(
+    train=train,
+    evals={
+      "test": Eval(
+        held_out["test"],
+        {"latent": LatentNeighbours()},
+        pictures=reconstructions,
+      ),
+      "bound": Eval(
+        first(held_out["test"], config.score_examples),
+        {"bound": ImportanceBound(config.score_samples)},
+        output=task.bound(config.score_samples),
+        costly=True,
+      ),
+    },
+    colours=UNIT,
+    loading=Loading.of(config),
+  )
+  return Experiment(
+    task=task,
+    optimizers={"model": adamw(rate, weight_decay=0.0)},
+    **data.fields(),
+  )

@@ -18,12 +18,19 @@ first two were seen, and agreed. It got
 that count as reproduced.
 """
 
-from configs.data import DIGIT_NAMES
-from configs.vae import vae_experiment
-from vision_jax.experiment import base_config
+from vision_jax.experiment import Eval, Experiment, base_config
 from vision_jax.losses.likelihood import Bernoulli
+from vision_jax.metrics.latents import LatentNeighbours
+from vision_jax.metrics.likelihood import ImportanceBound
 from vision_jax.models.vae import dense_vae
+from vision_jax.optim.optimizers import adamw
 from vision_jax.optim.schedules import piecewise, warmup_cosine
+from vision_jax.pipelines import sources
+from vision_jax.pipelines.colours import UNIT
+from vision_jax.pipelines.data import Loading
+from vision_jax.pipelines.generation import first, generation
+from vision_jax.pipelines.generation_pictures import reconstructions
+from vision_jax.tasks.vae import VariationalAutoencoding
 
 EPOCHS = 3280  # 1 + 3 + 9 + ... + 3^7
 
@@ -85,7 +92,40 @@ def build(config):
   )
   schedules = {"paper": paper_schedule, "cosine": warmup_cosine}
   rate = schedules[config.schedule](config.lr, config.steps)
-  return vae_experiment(config, model, Bernoulli(), rate, DIGIT_NAMES, eps=1e-4)
+  task = VariationalAutoencoding(
+    model, Bernoulli(), config.pixels, config.beta, config.samples
+  )
+  train, held_out = sources.open_splits(
+    config.dataset,
+    size=config.image_size,
+    channels=config.channels,
+    holdout=config.holdout,
+    data_dir=config.data_dir,
+    threads=config.threads,
+  )
+  data = generation(
+    train=train,
+    evals={
+      "test": Eval(
+        held_out["test"],
+        {"latent": LatentNeighbours()},
+        pictures=reconstructions,
+      ),
+      "bound": Eval(
+        first(held_out["test"], config.score_examples),
+        {"bound": ImportanceBound(config.score_samples)},
+        output=task.bound(config.score_samples),
+        costly=True,
+      ),
+    },
+    colours=UNIT,
+    loading=Loading.of(config),
+  )
+  return Experiment(
+    task=task,
+    optimizers={"model": adamw(rate, weight_decay=0.0, eps=1e-4)},
+    **data.fields(),
+  )
 
 
 def paper_schedule(peak, steps):

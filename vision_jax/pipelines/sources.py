@@ -8,7 +8,6 @@ photographs, such as "imagenet2012". Sources touch their data on first use.
 """
 
 import functools
-import logging
 import pathlib
 from collections.abc import Sequence
 from typing import Any
@@ -20,6 +19,7 @@ from vision_jax.data.subsets import split_train
 from vision_jax.data.tfds import TfdsSource
 from vision_jax.data.transforms import decode
 from vision_jax.errors import UserError
+from vision_jax.pipelines.scenes import tell_unused
 
 _DIGITS = tuple("0123456789")
 CLASS_NAMES = {
@@ -35,7 +35,6 @@ CHANNELS = {"mnist": (1,), "digits": (1, 3)}  # grey can be given as colour
 _IN_MEMORY = ("mnist", "cifar10")
 # ImageNet's test labels are not public: its validation set is the test.
 _SPLITS = {("imagenet2012", "test"): "validation"}
-_LOG = logging.getLogger(__name__)
 
 
 def class_names(name: str) -> tuple[str, ...]:
@@ -82,7 +81,7 @@ def open(
   _check_channels(name, channels)
   if name == "digits":
     if split == "train":
-      _tell_unused(data_dir)
+      tell_unused("scikit-learn's digits", data_dir=data_dir)
     return EnlargedDigits(split, size, channels)
   source = TfdsSource(
     name, _SPLITS.get((name, split), split), data_dir=data_dir
@@ -152,14 +151,4 @@ def _check_channels(name: str, channels: int) -> None:
     raise UserError(
       f"--config.channels: got {channels}; expected {expected}, as the "
       f"pictures of {name} have."
-    )
-
-
-def _tell_unused(data_dir: str) -> None:
-  """Tells that a folder of one's own is not used."""
-  if data_dir:
-    _LOG.warning(
-      "--config.data_dir=%s: not used. The data are scikit-learn's digits; to "
-      "use your own, leave out `:tiny`, or take a config that reads folders.",
-      data_dir,
     )

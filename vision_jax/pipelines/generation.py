@@ -1,0 +1,92 @@
+"""Generation: sources of images in, what is trained on and measured out."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from vision_jax.core.types import Metric
+from vision_jax.data.subsets import subset
+from vision_jax.errors import UserError
+from vision_jax.experiment import Eval
+from vision_jax.metrics.generation import SampleQuality
+from vision_jax.metrics.generation_extractor import Extractor
+from vision_jax.metrics.generation_scores import Recognised
+from vision_jax.ops.inputs import normalize
+from vision_jax.pipelines.data import Data, Loading
+from vision_jax.pipelines.generation_pictures import signed_samples
+
+
+def generation(
+  *,
+  train: Any,
+  evals: Mapping[str, Eval],
+  colours: Sequence[Sequence[float]],
+  loading: Loading,
+) -> Data:
+  """Returns what an experiment takes, of sources that are gathered.
+
+  Args:
+    train: a `GatherSource` of images.
+    evals: name -> what is measured, whose `data` is such a source.
+    colours: mean and standard deviation of a channel: `UNIT` leaves pixels in
+      [0, 1], `SIGNED` brings them into [-1, 1].
+    loading: how examples become batches.
+  """
+  return Data(
+    train_data=loading.train(train),
+    evals={
+      name: dataclasses.replace(each, data=loading.evaluation(each.data))
+      for name, each in evals.items()
+    },
+    inputs=normalize(*colours),
+  )
+
+
+def first(source: Any, number: int) -> Any:
+  """Returns the first examples of a source; 0 is all."""
+  return subset(source, np.arange(number)) if number else source
+
+
+def sample_evals(
+  train: Any,
+  test: Any,
+  output: Callable[..., Any],
+  extractor: Extractor,
+  *,
+  real: str,
+  examples: int,
+  recognised: bool,
+) -> dict[str, Eval]:
+  """Returns the evaluation of samples of the averaged weights.
+
+  One sample for each of the first test images, against these:
+  `test/ema/frechet_<extractor>`, and `recognised`, the share that the extractor
+  takes for its class. Or against all training images, as published figures are:
+  `train_set/ema/...`.
+
+  Args:
+    train: images that are trained on.
+    test: images held out.
+    output: (params, stats, batch, key) -> dict with `image` in [-1, 1].
+    extractor: what samples are looked at through.
+    real: "test" or "train", what samples meet.
+    examples: of test; 0 is all.
+    recognised: whether to tell it; of class-conditional generators.
+
+  Raises:
+    UserError: for another `real`.
+  """
+  metrics: dict[str, Metric] = {"quality": SampleQuality(extractor)}
+  if recognised:
+    metrics["recognised"] = Recognised(extractor)
+  if real not in ("train", "test"):
+    raise UserError(f"real: got {real!r}; expected 'test' or 'train'.")
+  name = "test" if real == "test" else "train_set"
+  source = first(test, examples) if real == "test" else train
+  return {
+    name: Eval(
+      source, metrics, output=output, weights=("ema",), pictures=signed_samples
+    )
+  }

@@ -1,0 +1,40 @@
+"""Pictures of a generator's evaluation, for TensorBoard."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from vision_jax.viz.grid import grid
+from vision_jax.viz.pixels import to_unit
+
+SHOWN, COLUMNS = 40, 10
+
+
+def reconstructions(batch: Any, out: Mapping[str, Any]) -> dict[str, Any]:
+  """Rows of ten images, each above a row of their reconstructions."""
+  pairs = [to_unit(batch["image"][:SHOWN]), to_unit(out["image"][:SHOWN])]
+  rest = ((0, -len(pairs[0]) % COLUMNS), (0, 0), (0, 0), (0, 0))
+  pairs = [np.pad(image, rest, constant_values=1) for image in pairs]
+  rows = [
+    image[i : i + COLUMNS]
+    for i in range(0, len(pairs[0]), COLUMNS)
+    for image in pairs
+  ]
+  return {"reconstructions": _enlarged(np.concatenate(rows))}
+
+
+def unit_samples(batch: Any, out: Mapping[str, Any]) -> dict[str, Any]:
+  """A grid of samples whose pixels are in [0, 1]."""
+  del batch
+  return {"samples": _enlarged(np.asarray(out["image"])[: 2 * SHOWN])}
+
+
+def signed_samples(batch: Any, out: Mapping[str, Any]) -> dict[str, Any]:
+  """A grid of samples whose pixels are in [-1, 1]."""
+  return unit_samples(batch, {"image": (np.asarray(out["image"]) + 1) / 2})
+
+
+def _enlarged(image: np.ndarray) -> np.ndarray:
+  factor = max(1, 32 // image.shape[1])
+  return grid(image.repeat(factor, 1).repeat(factor, 2), COLUMNS)
