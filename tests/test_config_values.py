@@ -17,7 +17,7 @@ CONFIGS = [
   if path.name != "__init__.py"
 ]
 
-PIPELINES = ("configs", "vision_jax.pipelines")
+PIPELINES = "vision_jax.pipelines"
 
 
 def keys_read(path):
