@@ -270,7 +270,7 @@ def test_a_config_that_is_gone_is_kept(
     own_config.unlink()
   else:
     text = own_config.read_text()
-    own_config.write_text(text.replace("momentum", "m") + "\nVARIANTS = ()\n")
+    own_config.write_text(text.replace("momentum", "m") + "\nMORE = ()\n")
   why = "is missing" if change == "missing" else "has changed since"
   message = f"{own_config} {why}: using the copy in {run}."
   flags = (f"--config={own_config}",) if named else ()

@@ -131,6 +131,21 @@ def test_a_variant_that_does_not_fit(file, change, message):
     recipe.load(f"{file}:tiny")
 
 
+@pytest.mark.parametrize(
+  ("more", "message"),
+  [
+    ("VARIANTS = ('tiny',)", r"VARIANTS of .* is \('tiny',\); expected what"),
+    ("VARIANTS = {'tiny': 20}", "VARIANTS of .*; expected what each variant"),
+    ("def get_config(variant): ...", "called without arguments .*'variant'"),
+  ],
+)
+def test_variants_that_are_no_diffs(file, more, message):
+  with file.open("a") as text:
+    text.write(more + "\n")
+  with pytest.raises(UserError, match=message):
+    recipe.load(f"{file}:tiny")
+
+
 def test_show_tells_what_gave_each_value(file, tmp_path):
   result = call("--mode=show", f"--config={file}:wide", "--config.lr=0.1")
   assert result.code == 0, result.err
@@ -269,7 +284,7 @@ def test_a_missing_config_names_the_nearest():
 
 
 def test_a_file_that_is_no_config(tmp_path):
-  (tmp_path / "x.py").write_text("def get_config(variant): ...\n")
+  (tmp_path / "x.py").write_text("def get_config(): ...\n")
   with pytest.raises(ValueError, match="has no function build; expected"):
     recipe.load(str(tmp_path / "x.py"))
 

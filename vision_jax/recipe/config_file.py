@@ -108,13 +108,13 @@ def values(module: Any, variant: str, origin: str) -> ml_collections.ConfigDict:
     UserError: if it has no such variant, it gives no config, or the variant
       changes what the config does not have.
   """
-  known = variants.names(module)
+  known = variants.names(module, origin)
   if variant not in known:
     raise UserError(
       f"--config: {origin} has no variant {variant!r}; expected "
       f"{', '.join(known)}."
     )
-  config = variants.full(module, variant)
+  config = variants.full(module, origin)
   if not isinstance(config, ml_collections.ConfigDict):
     _refuse(origin, "get_config", config, "a ConfigDict")
   lacking = [

@@ -7,6 +7,7 @@ values of their types; a tuple may have another length.
 """
 
 import difflib
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,27 +19,42 @@ from vision_jax.recipe.values import flat, put
 FULL = "full"
 
 
-def names(module: Any) -> tuple[str, ...]:
-  """Returns the names of a config file's variants."""
-  own = getattr(module, "VARIANTS", ())
-  return (FULL, *own) if isinstance(own, Mapping) else (FULL, "tiny", *own)
+def names(module: Any, origin: str) -> tuple[str, ...]:
+  """Returns the names of a config file's variants.
+
+  Raises:
+    UserError: if VARIANTS is not a mapping of names to mappings.
+  """
+  own = getattr(module, "VARIANTS", {})
+  each = own.values() if isinstance(own, Mapping) else [own]
+  if not all(isinstance(changed, Mapping) for changed in each):
+    raise UserError(
+      f"--config: VARIANTS of {origin} is {own!r:.200}; expected what each "
+      'variant changes of get_config(), such as {"tiny": {"steps": 20}}.'
+    )
+  return FULL, *own
 
 
-def full(module: Any, variant: str) -> Any:
+def full(module: Any, origin: str) -> Any:
   """Returns what `get_config` gives, before a variant's changes.
 
-  Where VARIANTS is no mapping, `get_config` is told the variant and makes it.
+  Raises:
+    UserError: if it wants an argument.
   """
-  if isinstance(getattr(module, "VARIANTS", ()), Mapping):
-    return module.get_config()
-  return module.get_config(variant)
+  try:
+    inspect.signature(module.get_config).bind()
+  except TypeError as error:
+    raise UserError(
+      f"--config: get_config of {origin} is called without arguments "
+      f"({error}); expected get_config(), and in VARIANTS what each variant "
+      "changes."
+    ) from None
+  return module.get_config()
 
 
 def changes(module: Any, variant: str) -> dict[str, Any]:
   """Returns dotted name -> value of what a variant changes."""
-  own = getattr(module, "VARIANTS", ())
-  given = own.get(variant, {}) if isinstance(own, Mapping) else {}
-  return flat(given) if isinstance(given, Mapping) else {"": given}
+  return flat(getattr(module, "VARIANTS", {}).get(variant, {}))
 
 
 def apply(
