@@ -173,9 +173,9 @@ def page(found: Mapping[str, Any]) -> str:
     f"{name} {found['versions'][name]}" for name in ("python", "jax", "flax")
   )
   head = (
-    "# Memory of a training step\n\nOf every config at its batch on one device, "
+    "# Memory of a training step\n\nOf each config at its batch on one device, "
     "in GB (10⁹ bytes): `state` is the weights, the optimizer and averages, "
-    "`kept` what autodiff keeps for the backward pass, `peak` the most that the "
+    "`kept` what autodiff keeps for the backward pass, `peak` the most that a "
     "step needs at once. Traced on shapes as for a GPU, neither compiled nor "
     "run; kernels' workspaces and the allocator's losses are not counted. "
     "`fits` is the smallest device on whose memory, less "
