@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from vision_jax.data.errors import DataError, some
+from vision_jax.data.pickled import AsMade
 from vision_jax.data.source import short_hash
 
 # What numpy and zipfile raise for files that are broken, a claim of more
@@ -21,7 +22,7 @@ _UNREADABLE = (
 )
 
 
-class ArraySource:
+class ArraySource(AsMade):
   """Examples from arrays with one leading axis.
 
   Args:

@@ -2,12 +2,12 @@
 
 import dataclasses
 import logging
-import threading
 from collections.abc import Callable
 
 import numpy as np
 
 from vision_jax.data.errors import DataError
+from vision_jax.data.pickled import Lock
 
 _TOLERANCE = 0.1  # pixels by which rounding may carry a box out of its image
 _POLICIES = ("error", "clip", "drop")
@@ -37,8 +37,8 @@ class BoxCheck:
   on_bad_box: str = "error"
   exact: bool = False
   bad: dict[str, str] = dataclasses.field(default_factory=dict, compare=False)
-  _lock: threading.Lock = dataclasses.field(
-    default_factory=threading.Lock, repr=False, compare=False
+  _lock: Lock = dataclasses.field(
+    default_factory=Lock, repr=False, compare=False
   )
 
   def __post_init__(self):

@@ -9,6 +9,7 @@ import numpy as np
 
 from vision_jax.data.errors import DataError
 from vision_jax.data.images import resize_image
+from vision_jax.data.pickled import transform
 from vision_jax.data.source import Example
 from vision_jax.data.transforms import Transform
 
@@ -29,6 +30,7 @@ def to_fractions(
   return (both / np.concatenate([whole, whole], -1)).astype(np.float32)
 
 
+@transform
 def pad_boxes(max_boxes: int = MAX_BOXES) -> Transform:
   """Pads what there is one of for each box to `max_boxes`; adds `box_mask`.
 
@@ -58,6 +60,7 @@ def pad_boxes(max_boxes: int = MAX_BOXES) -> Transform:
   return apply
 
 
+@transform
 def record_size() -> Transform:
   """Adds `size` (2,) int32, the decoded image's height and width."""
 
@@ -74,6 +77,7 @@ def record_size() -> Transform:
   return apply
 
 
+@transform
 def check_size() -> Transform:
   """Checks that the decoded image has the `size` that its boxes refer to."""
 
@@ -92,6 +96,7 @@ def check_size() -> Transform:
   return apply
 
 
+@transform
 def letterbox(size: tuple[int, int], method: str = "bilinear") -> Transform:
   """Resizes `image` to fit into (height, width), keeping its proportions.
 

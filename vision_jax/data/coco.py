@@ -3,7 +3,6 @@
 import functools
 import os
 import pathlib
-import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,11 +14,12 @@ from vision_jax.data.class_names import labels_of
 from vision_jax.data.coco_file import CocoFile, read_coco
 from vision_jax.data.errors import DataError
 from vision_jax.data.files import read_image
+from vision_jax.data.pickled import AsMade, Lock
 from vision_jax.data.places import place_inside
 from vision_jax.data.source import Example, short_hash
 
 
-class CocoSource:
+class CocoSource(AsMade):
   """Images with boxes from a json file of COCO's form.
 
   Categories become labels by their names, so that files which number them
@@ -54,7 +54,7 @@ class CocoSource:
     self.path, self.folder = pathlib.Path(annotations), pathlib.Path(images)
     self.root = pathlib.Path(root or images)
     self.check = BoxCheck(on_bad_box, exact)
-    self._given, self._lock = tuple(class_names), threading.Lock()
+    self._given, self._lock = tuple(class_names), Lock()
 
   @property
   def _file(self) -> CocoFile:

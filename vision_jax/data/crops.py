@@ -18,6 +18,7 @@ from vision_jax.data.images import (
   resize_part,
 )
 from vision_jax.data.orientation import orientation
+from vision_jax.data.pickled import transform
 from vision_jax.data.source import Example
 from vision_jax.data.transforms import (
   DEEP,
@@ -32,6 +33,7 @@ from vision_jax.data.transforms import (
 )
 
 
+@transform
 def centre_crop(size: int | tuple[int, int]) -> Transform:
   """Cuts the central (height, width) out of `image`; an int is a square."""
   height, width = (size, size) if isinstance(size, int) else size
@@ -53,6 +55,7 @@ def centre_crop(size: int | tuple[int, int]) -> Transform:
   return apply
 
 
+@transform
 def resize_centre_crop(
   short: int, size: int, method: str = "bilinear"
 ) -> Transform:
@@ -86,6 +89,7 @@ def resize_centre_crop(
   return apply
 
 
+@transform
 def random_resized_crop(
   size: int | tuple[int, int],
   scale: tuple[float, float] = (0.08, 1.0),

@@ -21,6 +21,7 @@ from vision_jax.data.files import (
   read_image,
   tell_left_out,
 )
+from vision_jax.data.pickled import AsMade
 from vision_jax.data.source import Example
 
 # How the folders of splits are called, in any case.
@@ -31,7 +32,7 @@ _SPELLINGS = {
 }
 
 
-class ImageFolder:
+class ImageFolder(AsMade):
   """A folder with one folder of images for each class, nested or not.
 
   Classes are the folders' names in sorted order; examples are sorted by class,
@@ -145,7 +146,7 @@ class ImageFolder:
     return files_hash(self.folder, self.files, self.class_names)
 
 
-class ImageList:
+class ImageList(AsMade):
   """The images that lie directly in one folder, sorted by name, no labels.
 
   Raises:

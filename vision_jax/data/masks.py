@@ -15,6 +15,7 @@ from vision_jax.data.files import (
   read_image,
   tell_left_out,
 )
+from vision_jax.data.pickled import AsMade, transform
 from vision_jax.data.source import Example
 from vision_jax.data.targets import open_mask
 from vision_jax.data.transforms import Transform
@@ -26,7 +27,7 @@ CAMVID_CLASSES = (
 CAMVID_VOID = 11
 
 
-class MaskFolder:
+class MaskFolder(AsMade):
   """A folder of images and one of masks, matched by name without suffix.
 
   Folders inside count as part of the name. Masks without an image are left out.
@@ -110,6 +111,7 @@ class MaskFolder:
     return pixels, present
 
 
+@transform
 def keep(*keys: str) -> Transform:
   """Leaves out all but `keys`, and the name; batched."""
 

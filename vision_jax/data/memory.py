@@ -1,7 +1,6 @@
 """Small data sets, decoded once and kept in memory."""
 
 import concurrent.futures
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,13 +8,14 @@ import numpy as np
 
 from vision_jax.data.assembly import cores
 from vision_jax.data.errors import DataError
+from vision_jax.data.pickled import AsMade, Lock
 from vision_jax.data.source import Example
 from vision_jax.data.transforms import apply_all
 
 _PARTS = 4  # for each thread, so that threads finish together
 
 
-class InMemory:
+class InMemory(AsMade):
   """Keeps a source's examples after deterministic transforms, all one shape.
 
   Lazy: an example is read when a batch first needs it, by all threads together,
@@ -37,9 +37,12 @@ class InMemory:
   ):
     self.source, self.transforms = source, tuple(transforms)
     self._threads = threads or cores()
-    self._lock = threading.Lock()
+    self._lock = Lock()
     self._arrays: dict[str, np.ndarray] | None = None
     self._filled: np.ndarray | None = None
+
+  def __getstate__(self) -> dict[str, Any]:
+    return super().__getstate__() | {"_arrays": None, "_filled": None}
 
   @property
   def num_classes(self) -> int | None:

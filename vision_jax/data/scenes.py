@@ -8,6 +8,7 @@ import numpy as np
 
 from vision_jax.data.digits import Digits
 from vision_jax.data.errors import DataError
+from vision_jax.data.pickled import AsMade
 from vision_jax.data.source import Example, short_hash
 
 _SPLITS = {"train": 0, "test": 1}
@@ -22,7 +23,7 @@ class _Placed(NamedTuple):
   ink: np.ndarray  # (h w) in [0,1], 0 outside the digit, tight
 
 
-class DigitScenes:
+class DigitScenes(AsMade):
   """Scenes of handwritten digits; example i is pure in (seed, split, i).
 
   Each has 1 to `max_objects` digits at random size, place and colour on a

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 
 from vision_jax.data.errors import DataError
+from vision_jax.data.pickled import AsMade
 from vision_jax.data.source import Example, short_hash
 
 _TIES = 0  # of the draw among ties: with it digits' split is the one published
 Indices = np.ndarray | Callable[[], np.ndarray]
 
 
-class _Part:
+class _Part(AsMade):
   """The examples of `source` at some indices, in their order."""
 
   def __init__(self, source: Any, indices: Indices):
@@ -96,20 +97,36 @@ def split_train(
     (what is left to train on, what is held out): two parts of `source`, each
     in the source's order.
   """
+  split = _Split(source, holdout, seed, stratify)
+  return subset(source, split.kept), subset(source, split.held)
 
-  @functools.cache
-  def parts() -> tuple[np.ndarray, np.ndarray]:
-    n = len(source)
-    labels = source.labels() if stratify else np.zeros(n, np.int64)
+
+class _Split(AsMade):
+  """Positions that are kept and held out, drawn on first use."""
+
+  def __init__(self, source: Any, holdout: float, seed: int, stratify: bool):
+    self.source, self.holdout = source, holdout
+    self.seed, self.stratify = seed, stratify
+
+  def kept(self) -> np.ndarray:
+    """Returns the positions of what is left to train on."""
+    return self._parts[0]
+
+  def held(self) -> np.ndarray:
+    """Returns the positions of what is held out."""
+    return self._parts[1]
+
+  @functools.cached_property
+  def _parts(self) -> tuple[np.ndarray, np.ndarray]:
+    source, n, holdout = self.source, len(self.source), self.holdout
+    labels = source.labels() if self.stratify else np.zeros(n, np.int64)
     if hasattr(source, "paths"):
-      names = source.class_names if stratify else ("",)
+      names = source.class_names if self.stratify else ("",)
       groups = [names[k] for k in labels]
-      return split_paths(source.paths(), groups, holdout, seed)
+      return split_paths(source.paths(), groups, holdout, self.seed)
     if 0 < holdout < 1:
-      return stratified(labels, max(round(holdout * n), 1), seed)
-    return stratified(labels, holdout, seed)
-
-  return subset(source, lambda: parts()[0]), subset(source, lambda: parts()[1])
+      return stratified(labels, max(round(holdout * n), 1), self.seed)
+    return stratified(labels, holdout, self.seed)
 
 
 def stratified(

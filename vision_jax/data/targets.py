@@ -10,6 +10,7 @@ from PIL import Image
 from vision_jax.data.errors import DataError, some
 from vision_jax.data.images import check_png, resize_image
 from vision_jax.data.orientation import noted, upright
+from vision_jax.data.pickled import transform
 from vision_jax.data.reading import check_pixels, reading
 from vision_jax.data.source import Example
 from vision_jax.data.transforms import Transform
@@ -21,6 +22,7 @@ _MANY = 20  # values that are no class: more are no mistake of a table
 _LOSSY = ("JPEG", "MPO", "JPEG2000", "AVIF")
 
 
+@transform
 def decode_target(
   num_classes: int,
   *,
@@ -79,6 +81,7 @@ def decode_target(
   return apply
 
 
+@transform
 def resize_with_target(size: tuple[int, int]) -> Transform:
   """Resizes `image` to (height, width), and `target` by its nearest pixels.
 

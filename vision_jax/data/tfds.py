@@ -6,13 +6,13 @@ import json
 import os
 import pathlib
 import re
-import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from vision_jax.data.errors import BadImage, DataError, some
+from vision_jax.data.pickled import AsMade, Lock
 from vision_jax.data.source import Example, short_hash
 
 ENVIRONMENT = "VISION_JAX_DATA"
@@ -21,7 +21,7 @@ _CLASS_KEYS = ("pythonClassName", "python_class_name", "type")
 _KEYS = {"image": "image", "label": "label"}
 
 
-class TfdsSource:
+class TfdsSource(AsMade):
   """A split of any prepared TFDS set; images stay encoded.
 
   Args:
@@ -46,7 +46,7 @@ class TfdsSource:
   ):
     self.name, self.split = name, split
     self.data_dir, self.keys = data_dir, dict(keys)
-    self._lock = threading.Lock()
+    self._lock = Lock()
 
   @functools.cached_property
   def folder(self) -> pathlib.Path:

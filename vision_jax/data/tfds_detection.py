@@ -13,6 +13,7 @@ from vision_jax.data.box_check import BoxCheck
 from vision_jax.data.boxes import to_fractions
 from vision_jax.data.class_names import labels_of, some
 from vision_jax.data.errors import DataError
+from vision_jax.data.pickled import AsMade
 from vision_jax.data.reading import reading
 from vision_jax.data.source import Example
 from vision_jax.data.tfds import TfdsSource
@@ -20,7 +21,7 @@ from vision_jax.data.tfds import TfdsSource
 _FLAGS = {"crowd": "is_crowd", "ignore": "is_difficult"}
 
 
-class TfdsDetection:
+class TfdsDetection(AsMade):
   """A split of a TFDS set whose feature `objects` has `bbox` and `label`.
 
   An example has `image`, encoded, `boxes` (n, 4) cxcywh in [0, 1], `label` (n,)

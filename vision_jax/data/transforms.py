@@ -22,6 +22,7 @@ from vision_jax.data.images import (
   with_bits,
 )
 from vision_jax.data.orientation import orientation
+from vision_jax.data.pickled import transform
 from vision_jax.data.reading import check_pixels, reading
 from vision_jax.data.source import Example
 
@@ -49,6 +50,7 @@ def apply_all(
   return example
 
 
+@transform
 def decode(channels: int = 3, bits: int = 8) -> Transform:
   """Decodes `image` to (h w channels), upright: uint8, or uint16 of 16 bits.
 
@@ -114,6 +116,7 @@ def _turned_unseen(data: bytes | np.ndarray, image: np.ndarray) -> bool:
   return 1 < value < 5 or (value >= 5 and h == w)
 
 
+@transform
 def resize(size: int | tuple[int, int], method: str = "bilinear") -> Transform:
   """Resizes `image`: an int is the short side, a pair is (height, width).
 

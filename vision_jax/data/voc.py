@@ -4,7 +4,6 @@ import functools
 import itertools
 import os
 import pathlib
-import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,11 +14,12 @@ from vision_jax.data.boxes import to_fractions
 from vision_jax.data.class_names import labels_of, some
 from vision_jax.data.errors import BadImage, DataError
 from vision_jax.data.files import find_images, nfc, read_image
+from vision_jax.data.pickled import AsMade, Lock
 from vision_jax.data.source import Example, short_hash
 from vision_jax.data.voc_file import Annotation, parse, read_list, xml_of
 
 
-class VocSource:
+class VocSource(AsMade):
   """Images with boxes from JPEGImages, Annotations and ImageSets/Main.
 
   An example has `image`, encoded, `boxes` (n, 4) cxcywh in [0, 1], `label`
@@ -56,7 +56,7 @@ class VocSource:
     self.images = pathlib.Path(images or self.root / "JPEGImages")
     self.check = BoxCheck(on_bad_box, exact)
     self._given, self._one_based = tuple(class_names), one_based
-    self._lock = threading.RLock()
+    self._lock = Lock()
 
   @functools.cached_property
   def stems(self) -> list[str]:

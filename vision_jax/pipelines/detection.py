@@ -12,6 +12,7 @@ from vision_jax.data import boxes
 from vision_jax.data.loader import Loader
 from vision_jax.data.masks import keep
 from vision_jax.data.memory import InMemory
+from vision_jax.data.pickled import transform
 from vision_jax.data.source import Example
 from vision_jax.data.transforms import Transform, apply_all, decode, resize
 from vision_jax.experiment import Eval, Predict
@@ -138,6 +139,7 @@ def box_augment(
   return augment.sequence(*steps) if steps else None
 
 
+@transform
 def _unless_padded(*steps: Transform) -> Transform:
   """Applies the steps to examples whose boxes are not padded yet."""
 
