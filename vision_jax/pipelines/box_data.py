@@ -13,7 +13,8 @@ from vision_jax.data.subsets import subset
 from vision_jax.data.tfds_detection import TfdsDetection
 from vision_jax.data.voc import VocSource
 from vision_jax.errors import UserError
-from vision_jax.pipelines.scenes import DIGITS, open_scenes, tell_unused
+from vision_jax.pipelines.scenes import DIGITS, open_scenes
+from vision_jax.pipelines.unused import tell_unused
 
 _NAMES = ("train", "val", "test")
 

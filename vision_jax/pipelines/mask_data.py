@@ -11,7 +11,8 @@ from vision_jax.data.targets import decode_target
 from vision_jax.data.transforms import Transform
 from vision_jax.errors import UserError
 from vision_jax.losses.segmentation import median_frequency_weights
-from vision_jax.pipelines.scenes import open_scenes, tell_unused
+from vision_jax.pipelines.scenes import open_scenes
+from vision_jax.pipelines.unused import tell_unused
 
 CROWD, FEW = 15, 5  # digits in a scene at most, to train and to evaluate
 MANY = 20  # values of masks that are listed

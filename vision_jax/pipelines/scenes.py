@@ -1,6 +1,5 @@
 """Generated digit scenes, which stand in for data of one's own."""
 
-import logging
 from collections.abc import Sequence
 
 from vision_jax.data.scenes import DigitScenes
@@ -10,7 +9,6 @@ DIGITS = DigitScenes.class_names
 SCENE_CLASSES = ("background", *DIGITS)  # of the pixels
 # Train and val draw from the same digits, in other scenes: (digits, seed).
 _DRAWN = {"train": ("train", 0), "val": ("train", 1), "test": ("test", 0)}
-_LOG = logging.getLogger(__name__)
 
 
 def open_scenes(
@@ -55,19 +53,3 @@ def open_scenes(
     )
     if length
   }
-
-
-def tell_unused(stand_in: str, **folders: str) -> None:
-  """Tells which folders of one's own are not used, where data are generated.
-
-  Args:
-    stand_in: what the data are.
-    folders: config key -> what was given; "" is nothing.
-  """
-  if given := [f"--config.{k}={path}" for k, path in folders.items() if path]:
-    _LOG.warning(
-      "%s: not used. The data are %s; to use your own, leave out `:tiny`, or "
-      "take a config that reads folders.",
-      " ".join(given),
-      stand_in,
-    )

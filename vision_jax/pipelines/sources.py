@@ -19,7 +19,7 @@ from vision_jax.data.subsets import split_train
 from vision_jax.data.tfds import TfdsSource
 from vision_jax.data.transforms import decode
 from vision_jax.errors import UserError
-from vision_jax.pipelines.scenes import tell_unused
+from vision_jax.pipelines.unused import tell_unused
 
 _DIGITS = tuple("0123456789")
 CLASS_NAMES = {
