@@ -14,7 +14,7 @@ GPUs; not run here.
 
 from vision_jax.experiment import Experiment
 from vision_jax.metrics.detection import AveragePrecision
-from vision_jax.models import detr, resnet
+from vision_jax.models import detr
 from vision_jax.optim.optimizers import adamw
 from vision_jax.optim.schedules import step_decay
 from vision_jax.pipelines.box_data import BoxData
@@ -123,16 +123,12 @@ def build(config):
     "remat": config.remat,
     "dtype": config.dtype,
   }
-  k = len(config.class_names)
-  if config.backbone == "tiny":
-    body = resnet.ResNet(
-      0, (1, 1, 1, 1), False, 8, remat=config.remat, dtype=config.dtype
-    )
-    model = detr.Detr(k, body, **options)
-  else:
-    model = detr.variant(
-      config.backbone, k, frozen_norm=config.frozen_norm, **options
-    )
+  model = detr.variant(
+    config.backbone,
+    len(config.class_names),
+    frozen_norm=config.frozen_norm,
+    **options,
+  )
   optimizer = adamw(
     step_decay(config.lr, [config.drop_at]),
     weight_decay=config.weight_decay,

@@ -38,6 +38,7 @@ _BACKBONES = {
   "R34": resnet.ResNet34,
   "R50": resnet.ResNet50,
   "R101": resnet.ResNet101,
+  "tiny": functools.partial(resnet.ResNet18, stages=(1, 1, 1, 1), width=8),
 }
 
 
@@ -275,8 +276,8 @@ def variant(
   """Returns a published form: "R18", "R34", "R50", "R101", also with "-DC5".
 
   Args:
-    name: the backbone; DC5 dilates its last stage, so that there are four
-      times as many tokens.
+    name: the backbone, "tiny" for tests; DC5 dilates its last stage, so that
+      there are four times as many tokens.
     num_classes: k; the published weights for COCO have 91.
     frozen_norm: whether BatchNorm keeps the pretrained moments.
     remat: of the backbone's blocks and the transformer's layers.
