@@ -10,6 +10,7 @@ from etils import epath
 from tests.programs.command import BLOBS, ROOT, call
 from vision_jax.errors import UserError
 from vision_jax.recipe import recipe, trust
+from vision_jax.recipe.show import origins
 
 SOURCE = '''
   """A config."""
@@ -163,6 +164,18 @@ def test_show_tells_what_gave_each_value(file, tmp_path):
   assert f"  # {workdir}/config.json" in next(
     line for line in result.out.splitlines() if line.startswith("lr = 0.25 ")
   )
+
+
+def test_defaults_of_a_kind_of_task_are_told_as_those():
+  path = "configs/segmentation/folder_unet.py"
+  overrides = {"jitter": "0.5"}
+  loaded = recipe.load(f"{path}:tiny", overrides)
+  told = origins(loaded, overrides)
+  assert told["mask_values"] == "vision_jax/pipelines/values.py"
+  assert told["seed"] == "vision_jax/experiment.py"
+  assert told["width"] == told["crop"] == f"{path}:tiny"
+  assert told["degrees"] == told["flip"] == told["batch_size"] == path
+  assert told["jitter"] == "--config.jitter"
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,6 @@ from vision_jax.recipe import config_file, variants
 from vision_jax.recipe.recipe import Recipe
 from vision_jax.recipe.values import flat, override
 
-DEFAULTS = "vision_jax/experiment.py"
-
 
 def show(
   recipe: Recipe, overrides: Mapping[str, str], workdir: str | None = None
@@ -35,14 +33,13 @@ def origins(
   """Returns what gave each value, by its dotted name.
 
   `--config.KEY`; the workdir's config.json; the config file's `resolve`, its
-  variant or its `get_config`; or `base_config`, whose defaults every run has.
+  variant or its `get_config`; or the file of ours whose defaults it has.
   """
   fresh = config_file.values(recipe.module, recipe.variant, recipe.path)
   override(fresh, {})  # its paths are absolute, as the recipe's are
   written = flat(fresh.to_dict())
   changed = variants.changes(recipe.module, recipe.variant)
-  defaults = base_config(steps=0, batch_size=0).to_dict()
-  del defaults["steps"], defaults["batch_size"]
+  defaults = _defaults(recipe.module)
 
   def origin(key: str, value: Any) -> str:
     if key in overrides:
@@ -51,7 +48,26 @@ def origins(
       return f"{workdir}/config.json" if workdir else f"{recipe.path} (resolve)"
     if key in changed:
       return f"{recipe.path}:{recipe.variant}"
-    same = key in defaults and defaults[key] == value
-    return DEFAULTS if same else recipe.path
+    default, file = defaults.get(key, (None, recipe.path))
+    return file if default == value else recipe.path
 
   return {k: origin(k, v) for k, v in flat(recipe.config.to_dict()).items()}
+
+
+def _defaults(module: Any) -> dict[str, tuple[Any, str]]:
+  """Returns key -> (default, file), of `base_config` and those built on it.
+
+  Those that a config file imports, such as `segmentation_config`.
+  """
+  ours = lambda x: getattr(x, "__module__", "").startswith("vision_jax.")
+  makers = [
+    make
+    for name, make in vars(module).items()
+    if name.endswith("_config") and ours(make)
+  ]
+  found = {}
+  for make in (*makers, base_config):
+    values = make(steps=0, batch_size=0).to_dict()
+    file = make.__module__.replace(".", "/") + ".py"
+    found |= {key: (x, file) for key, x in flat(values).items()}
+  return {k: v for k, v in found.items() if k not in ("steps", "batch_size")}
