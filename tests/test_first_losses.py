@@ -5,8 +5,16 @@ import pytest
 from tests.programs.first_losses import apart, first_losses
 from tests.programs.golden import configs
 
-# More than a minute of a CPU each.
-TOO_LARGE = ()
+# More than a minute of a CPU each; `python -m tests.programs.first_losses` does
+# them.
+TOO_LARGE = (
+  "configs/detection/coco_detr_r50.py",
+  "configs/detection/voc_detr.py",
+)
+
+
+def test_what_is_too_large_exists():
+  assert set(TOO_LARGE) < set(configs())
 
 
 @pytest.mark.slow
