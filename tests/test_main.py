@@ -1,7 +1,9 @@
 """The command: help, checkpoints and weights, profile, W&B, kept configs."""
 
+import dataclasses
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -22,14 +24,68 @@ from tests.programs.command import (
   stored,
   train,
 )
+from vision_jax.command.flags import parse
 from vision_jax.core.execution import Jit
-from vision_jax.main import MODES
+from vision_jax.main import MODES, main
 from vision_jax.train.checkpoint import weights
 from vision_jax.train.checkpoint.errors import CheckpointError
 from vision_jax.train.checkpoint.reading import first_readable
 
 pytestmark = pytest.mark.xdist_group("main")
 HELP_SECONDS = 2.0
+
+
+EVERY = ("workdir", "mode", "execution", "mesh", "cpu_tuning", "process_id")
+OWN = {
+  "train": ("config", "init_from", "profile", "wandb", "debug"),
+  "eval": ("checkpoint", "weights"),
+  "predict": ("checkpoint", "weights", "images", "output"),
+  "sample": ("checkpoint", "weights", "output", "num_samples", "label", "seed"),
+  "show": ("config",),
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_help_of_a_mode_lists_just_its_flags(mode, capsys):
+  assert main([f"--mode={mode}", "--help"]) == 0
+  told = capsys.readouterr().out
+  listed = set(
+    re.findall(r"^  (?:-\w,)?--(?:\[no\])?(\w+)", told, re.MULTILINE)
+  )
+  assert {*EVERY, *OWN[mode]} <= listed
+  others = {flag for flags in OWN.values() for flag in flags}
+  assert not listed & (others - {*OWN[mode]} - {"config"})
+  assert ("--sample.KEY=VALUE" in told) is (mode == "sample")
+
+
+@pytest.mark.parametrize(
+  ("flags", "message"),
+  [
+    ("--images=x", "--images is of --mode=predict; leave it out of --mode=tr"),
+    ("--steps=5", "--steps is --sample.steps now, of --mode=sample"),
+    ("--sampler=ddim", "--sampler is --sample.sampler now"),
+    ("--mode=sample --guidance=2", "--guidance is --sample.guidance now"),
+    ("--mode=sample --eta=1", "--eta is --sample.eta now"),
+    ("--mode=sample --interpolate=1", "--interpolate is --sample.interpolate"),
+    ("--sample.steps=5", "--sample.steps is of --mode=sample; leave it out"),
+    ("--mode=eval --config=x", "--mode=eval takes its config from the workdir"),
+    ("--mode=train --mode=best", "--mode: got 'best'; expected one of train, "),
+  ],
+)
+def test_a_flag_of_another_mode_is_told(flags, message, capsys):
+  assert main(["--workdir=x", *flags.split()]) == 2
+  assert message in capsys.readouterr().err
+
+
+def test_flags_are_read_once_into_a_frozen_mode():
+  flags = "--mode=sample --workdir=x --output=y --sample.steps=5 --sample.eta 1"
+  mode = parse([*flags.split(), "--config.on_bad_image=skip"])
+  assert mode.sample == {"steps": "5", "eta": "1"}
+  assert mode.overrides == {"on_bad_image": "skip"}
+  assert mode.num_samples == 64 and mode.label is None
+  assert mode.output.endswith("/y") and mode.output.startswith("/")
+  with pytest.raises(dataclasses.FrozenInstanceError):
+    mode.label = 3
 
 
 def test_help_is_quick_and_lists_the_flags():
@@ -47,9 +103,9 @@ def test_help_is_quick_and_lists_the_flags():
     seconds.append(time.perf_counter() - start)
   assert min(seconds) < HELP_SECONDS
   for flag in (
-    *("config", "workdir", "mode", "execution", "mesh", "images", "output"),
-    *("checkpoint", "weights", "init_from", "profile", "wandb", "coordinator"),
-    *("num_processes", "process_id", "preempted_exit_code", "cpu_tuning"),
+    *("config", "workdir", "mode", "execution", "mesh", "init_from", "profile"),
+    *("wandb", "coordinator", "num_processes", "process_id", "cpu_tuning"),
+    *("preempted_exit_code", "connect_timeout", "debug", "trust_workdir"),
     *("gpu_tuning", "deterministic", "compilation_cache"),
   ):
     assert f"--{flag}" in done.stdout or f"--[no]{flag}" in done.stdout, flag

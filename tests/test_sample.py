@@ -12,7 +12,7 @@ from tests.programs.files import content
 from tests.tables import small_diffusion
 from vision_jax.core.execution import Jit, Pmap
 from vision_jax.errors import RunFailure, UserError
-from vision_jax.inference.sample import sample_folder
+from vision_jax.inference.sample import read_options, sample_folder
 from vision_jax.ops.augment.keys import example_keys
 from vision_jax.writers.images import to_bytes
 
@@ -113,7 +113,10 @@ class Blind:
     ({"label": -1}, "--label: got -1"),
     ({"label": 0, "task": Painter(0)}, "trained without classes"),
     ({"num_samples": 0}, "expected at least 1"),
-    ({"steps": 5}, "--steps: Painter samples without it; it takes contrast"),
+    (
+      {"steps": 5},
+      "--sample.steps: Painter samples without it; it takes contrast",
+    ),
     ({"task": Blind()}, "--mode=sample: Blind does not generate"),
   ],
 )
@@ -149,7 +152,7 @@ def test_a_second_call_leaves_the_first_ones_samples_alone(tmp_path):
     ({"steps": 51}, "expected 1 to 50"),
     ({"eta": 1.5}, "eta: got 1.5; expected 0"),
     ({"sampler": "heun", "eta": 0.5}, "eta: got 0.5 with 'heun'"),
-    ({"interpolate": 8}, "--interpolate: Diffusion samples without it"),
+    ({"interpolate": 8}, "--sample.interpolate: Diffusion samples without it"),
     ({"label": 7}, "expected 0 to 3"),
   ],
 )
@@ -175,3 +178,22 @@ def test_pixels_become_bytes():
   image = np.array([-1.0, 0.0, 1.0, 2.0])
   np.testing.assert_array_equal(to_bytes(image, (-1, 1)), [0, 128, 255, 255])
   np.testing.assert_array_equal(to_bytes(image, (0, 1)), [0, 0, 255, 255])
+
+
+class Told(Painter):
+  def sample(self, params, stats, batch, key, *, n=1, way="a", x=0.5, on=False):
+    raise NotImplementedError
+
+
+def test_options_are_read_as_what_the_task_takes():
+  texts = {"n": "3", "way": "b", "x": "2", "on": "true"}
+  options = read_options(Told(), texts)
+  assert options == {"n": 3, "way": "b", "x": 2.0, "on": True}
+  assert isinstance(options["x"], float)
+  for texts, message in (
+    ({"n": "2.5"}, r"--sample.n: got '2.5'; expected a value of type int"),
+    ({"on": "yes"}, r"--sample.on: got 'yes'; expected .* bool, like False"),
+    ({"m": "1"}, r"--sample.m: Told samples without it; it takes n, on, way"),
+  ):
+    with pytest.raises(UserError, match=message):
+      read_options(Told(), texts)

@@ -23,7 +23,9 @@ from tests.programs.command import (
   stored,
   train,
 )
-from vision_jax import command, signals
+from vision_jax import signals
+from vision_jax.command.modes.eval import Mode as Eval
+from vision_jax.command.modes.train import Mode as Train
 from vision_jax.errors import UserError
 from vision_jax.train import evaluate, runs, stop
 from vision_jax.train.timing import Compilation
@@ -44,7 +46,7 @@ def raising(name, then=lambda *args, **options: None):
 
 # Where a command may be outside of training -> what to put in its place.
 PLACES = {
-  "recipe": (command, "_recipe"),
+  "recipe": (Train, "load"),
   "data": (runs, "_first_batch"),
   "claim": (runs, "claim"),
   "compile": (Compilation, "__init__"),
@@ -72,7 +74,7 @@ def test_its_exit_code_can_be_chosen(tmp_path):
 
 def test_a_signal_in_another_mode(tmp_path):
   train(tmp_path, "--config.steps=1")
-  with mock.patch.object(command, "evaluate", raising("SIGTERM")):
+  with mock.patch.object(Eval, "run", raising("SIGTERM")):
     result = call("--mode=eval", f"--workdir={tmp_path}")
   assert result.code == 128 + signal.SIGTERM
   assert result.err == "SIGTERM: stopped; the results are not complete.\n"

@@ -7,7 +7,11 @@ import sys
 import pytest
 
 from tests.programs.command import BLOBS, ROOT, call, finish, spawn
-from vision_jax import command, main, process, tuning
+from vision_jax import tuning
+from vision_jax.command import process
+from vision_jax.command.environment import CACHE, set_cache
+from vision_jax.command.flags import parse
+from vision_jax.command.modes.train import Mode
 from vision_jax.errors import UserError
 
 OPTION = "--xla_cpu_experimental_ynn_fusion_type"
@@ -170,7 +174,7 @@ def test_what_the_command_sets(
     seen.update(os.environ)
     return 0
 
-  monkeypatch.setattr(command, "_train", see)
+  monkeypatch.setattr(Mode, "run", see)
   call(f"--config={BLOBS}", f"--workdir={tmp_path}", *flags)
   assert (OPTION in seen.get("XLA_FLAGS", "")) is option
   assert seen.get("VISION_JAX_CPU_FORMS") == forms
@@ -183,7 +187,7 @@ def test_the_folder_of_compiled_programs(monkeypatch, tmp_path):
     seen.update(os.environ)
     return 0
 
-  monkeypatch.setattr(command, "_train", see)
+  monkeypatch.setattr(Mode, "run", see)
   name = "JAX_COMPILATION_CACHE_DIR"
   flags = (f"--config={BLOBS}", f"--workdir={tmp_path}")
   users = os.environ[name]
@@ -203,7 +207,7 @@ def test_a_file_of_flags_is_left_alone(environment, monkeypatch, tmp_path):
   assert tuning.flags_file() == str(file)
   assert not tuning.tune_convolutions()
   said = []
-  values, _ = main.parse(["--config=x", "--workdir=y"])
+  values = parse(["--config=x", "--workdir=y"])
   monkeypatch.setattr(process.cluster, "connect", lambda *a, **options: None)
   monkeypatch.setattr(process, "_start_backend", lambda: None)
   with pytest.raises(UserError, match="there is no such file"):
@@ -233,7 +237,7 @@ def gpu(environment, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     monkeypatch.setattr(process.cluster, "connect", lambda *a, **options: None)
     monkeypatch.setattr(process, "_start_backend", lambda: None)
-    values, _ = main.parse(["--config=x", "--workdir=y", *flags])
+    values = parse(["--config=x", "--workdir=y", *flags])
     said = []
     process.set_up(values, True, said.append)
     return dict(os.environ), said
@@ -328,9 +332,9 @@ def test_without_a_home_folder_nothing_is_kept(monkeypatch, tmp_path):
   monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR")
   monkeypatch.setattr(os.path, "expanduser", lambda path: path)
   monkeypatch.chdir(tmp_path)
-  main._set_cache(main.CACHE)
+  set_cache(CACHE)
   assert "JAX_COMPILATION_CACHE_DIR" not in os.environ
   with pytest.raises(UserError, match="knows no home folder '~'"):
-    main._set_cache("~/mine")
-  main._set_cache("mine")
+    set_cache("~/mine")
+  set_cache("mine")
   assert os.environ["JAX_COMPILATION_CACHE_DIR"] == str(tmp_path / "mine")

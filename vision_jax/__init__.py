@@ -1,3 +1,18 @@
-"""A research codebase for computer vision in JAX and Flax Linen."""
+"""A research codebase for computer vision in JAX and Flax Linen.
+
+Its parts are found when they are asked for: `vision_jax.train.run` needs no
+import but `vision_jax`, which itself imports nothing.
+"""
+
+import importlib
+import pathlib
+from typing import Any
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+  folder = pathlib.Path(__file__).parent
+  if (folder / f"{name}.py").exists() or (folder / name).is_dir():
+    return importlib.import_module(f"vision_jax.{name}")
+  raise AttributeError(f"module 'vision_jax' has no attribute {name!r}")

@@ -10,10 +10,11 @@ from etils import epath
 
 from vision_jax.core.execution import Execution
 from vision_jax.core.step import make_predict_step
+from vision_jax.data.arrays import ArraySource
 from vision_jax.data.folders import ImageList
 from vision_jax.data.loader import Loader
 from vision_jax.errors import UserError
-from vision_jax.experiment import Experiment
+from vision_jax.experiment import Experiment, Predict
 from vision_jax.files import replace_text, to_json
 from vision_jax.writers import folder
 from vision_jax.writers.base import Row
@@ -52,15 +53,11 @@ def predict_folder(
     UserError: if the experiment does not predict, the folder has no images, or
       the output folder has results of an earlier call.
   """
-  if experiment.predict is None:
-    raise UserError(
-      "--mode=predict: this config's Experiment has no `predict`; add "
-      "predict=Predict(transforms, class_names) to its build()."
-    )
+  how = _how(experiment)
   source = ImageList(images)
   loader = Loader(
     source,
-    experiment.predict.transforms,
+    how.transforms,
     batch_size=batch_size,
     shuffle=False,
     on_bad_image=on_bad_image,
@@ -69,8 +66,8 @@ def predict_folder(
   names = folder.names(files)
   folder.check_fresh(output, WRITTEN)
   output.mkdir(parents=True, exist_ok=True)
-  make_writer = experiment.predict.writer or ClassWriter
-  writer = make_writer(output, experiment.predict.class_names)
+  make_writer = how.writer or ClassWriter
+  writer = make_writer(output, how.class_names)
   main_process, lines = jax.process_index() == 0, []
   for index, row in _outputs(experiment, weights, execution, loader):
     if main_process:
@@ -84,6 +81,38 @@ def predict_folder(
     replace_text(path, "".join(lines))
     say(f"{len(lines)} images: {path}")
   return len(source)
+
+
+def predict_arrays(
+  experiment: Experiment,
+  weights: tuple[Any, Any],
+  execution: Execution,
+  images: np.ndarray,
+  *,
+  batch_size: int,
+) -> dict[str, np.ndarray]:
+  """Returns the outputs of images (n, h, w, c) uint8, by name (n, ...).
+
+  Raises:
+    UserError: if the experiment does not predict.
+  """
+  transforms = _how(experiment).transforms
+  source = ArraySource({"image": images})
+  loader = Loader(source, transforms, batch_size=batch_size, shuffle=False)
+  rows = [
+    row for _, row in sorted(_outputs(experiment, weights, execution, loader))
+  ]
+  names = rows[0].keys() - {"index", "mask"}
+  return {name: np.stack([row[name] for row in rows]) for name in names}
+
+
+def _how(experiment: Experiment) -> Predict:
+  if experiment.predict is None:
+    raise UserError(
+      "--mode=predict: this config's Experiment has no `predict`; add "
+      "predict=Predict(transforms, class_names) to its build()."
+    )
+  return experiment.predict
 
 
 def _outputs(

@@ -88,17 +88,47 @@ def _check_options(task: Any, options: Mapping[str, Any]) -> dict[str, Any]:
       "workdir of a config in configs/generation."
     )
   given = {k: v for k, v in options.items() if v is not None}
-  known = {
-    name
-    for name, parameter in inspect.signature(task.sample).parameters.items()
-    if parameter.kind is inspect.Parameter.KEYWORD_ONLY
-  }
-  if unknown := sorted(given.keys() - known):
+  known = _taken(task)
+  if unknown := sorted(given.keys() - known.keys()):
     raise UserError(
-      f"--{unknown[0]}: {type(task).__name__} samples without it; it takes "
+      f"--sample.{unknown[0]}: {type(task).__name__} samples without it; it "
+      "takes "
       f"{', '.join(sorted(known)) or 'no options'}. Leave it out."
     )
   return given
+
+
+def _taken(task: Any) -> dict[str, inspect.Parameter]:
+  """Returns what a task's `sample` can be told, by name."""
+  parameters = inspect.signature(task.sample).parameters
+  return {
+    name: parameter
+    for name, parameter in parameters.items()
+    if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+  }
+
+
+def read_options(task: Any, texts: Mapping[str, str]) -> dict[str, Any]:
+  """Reads options of a task's `sample`, each as the type of its default.
+
+  Raises:
+    UserError: if the task does not take one, or it is of another type.
+  """
+  _check_options(task, texts)
+  taken, options = _taken(task), {}
+  for name, text in texts.items():
+    kind = type(taken[name].default)
+    try:
+      options[name] = _SWITCH[text.lower()] if kind is bool else kind(text)
+    except (KeyError, ValueError):
+      raise UserError(
+        f"--sample.{name}: got {text!r}; expected a value of type "
+        f"{kind.__name__}, like {taken[name].default!r}."
+      ) from None
+  return options
+
+
+_SWITCH = {"true": True, "1": True, "false": False, "0": False}
 
 
 def _classes(task: Any) -> int:

@@ -179,6 +179,14 @@ def load_workdir(
   return Recipe(saved["path"], saved["variant"], source, config, module), batch
 
 
+def override_saved(
+  recipe: Recipe, overrides: Mapping[str, str], workdir: epath.Path
+) -> None:
+  """Sets values of a workdir's config, those that may differ between runs."""
+  override(recipe.config, overrides)
+  check_same(recipe, saved_config(workdir))
+
+
 def _restore(
   config: ml_collections.ConfigDict, values: Any, workdir: epath.Path
 ) -> None:

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
-from absl import flags
 from etils import epath
 
-from vision_jax.core.execution import make_execution
+from vision_jax.core.execution import Execution
+from vision_jax.core.state import TrainState
 from vision_jax.core.step import make_train_step
 from vision_jax.errors import RunFailure, UserError
 from vision_jax.experiment import Experiment
@@ -105,9 +105,11 @@ def failures(config: Any) -> Iterator[None]:
 
 def look_into(
   step: int,
-  values: flags.FlagValues,
   recipe: Recipe,
-  workdir: epath.Path,
+  workdir: epath.PathLike,
+  execution: Execution,
+  *,
+  init_from: str | None,
   say: Callable[[str], None],
 ) -> None:
   """Goes back to a checkpoint, trains up to a step and takes that one apart.
@@ -127,10 +129,12 @@ def look_into(
       "--debug=step:N runs in one process; leave out --coordinator, "
       "--num_processes and --process_id."
     )
-  execution = make_execution(values.execution, values.mesh)
   experiment = recipe.build()
   load = experiment.train_data.shard(0, 1).batch
-  state, start = _begin(experiment, execution, load(0), values, recipe, workdir)
+  state, start = _begin(
+    *(experiment, execution, load(0), config.seed),
+    *(epath.Path(workdir) / "checkpoints", step, init_from),
+  )
   if start >= step:
     raise UserError(
       f"--debug=step:{step}: the earliest checkpoint in {workdir} is of step "
@@ -148,14 +152,14 @@ def look_into(
   _take_apart(step, _step(experiment, config, None), state, batch, say)
 
 
-def _begin(experiment, execution, batch, values, recipe, workdir):
+def _begin(
+  experiment, execution, batch, seed, folder, wanted, init_from
+) -> tuple[TrainState, int]:
   """Returns the state of the newest checkpoint before the step, and its step.
 
   Without one a new state, as training begins.
   """
-  wanted = parse(values.debug).step
-  make = initial.state_maker(experiment, batch, recipe.config.seed)
-  folder = workdir / "checkpoints"
+  make = initial.state_maker(experiment, batch, seed)
   if folder.exists():
     with Checkpoints(
       folder, best=experiment.best, read_only=True
@@ -167,8 +171,8 @@ def _begin(experiment, execution, batch, values, recipe, workdir):
         state, _ = checkpoints.restore(target, which)
         return state, int(state.step)
   state = execution.init(make)
-  if values.init_from:
-    state = initial.with_weights(state, values.init_from)
+  if init_from:
+    state = initial.with_weights(state, init_from)
   return state, 0
 
 

@@ -1,24 +1,21 @@
 """The process that a command runs in: options, other processes, devices."""
 
 import os
-from collections.abc import Callable
 from importlib.metadata import version
 
 import jax
-from absl import flags
 
 from vision_jax import tuning
 from vision_jax.cluster import connect as cluster
+from vision_jax.command.options import Options, Say
 from vision_jax.errors import UserError
 
 
-def set_up(
-  values: flags.FlagValues, convolutional: bool, say: Callable[[str], None]
-) -> None:
+def set_up(mode: Options, convolutional: bool, say: Say) -> None:
   """Readies the process: XLA's options, the other processes, the devices.
 
   Args:
-    values: the command's flags.
+    mode: the command's flags.
     convolutional: whether the nets are, as the config says.
     say: tells the user one line.
 
@@ -34,7 +31,7 @@ def set_up(
       "a file of them; there is no such file."
     )
   _check_options()
-  if values.cpu_tuning == "auto" and convolutional:
+  if mode.cpu_tuning == "auto" and convolutional:
     if file is not None:
       say(
         f"XLA_FLAGS names the file {file}: left alone, so XLA's option for "
@@ -42,12 +39,12 @@ def set_up(
       )
     tuning.tune_convolutions()
   if tuning.on_gpu():
-    _set_gpu_options(values, say)
+    _set_gpu_options(mode, say)
   cluster.connect(
-    values.coordinator,
-    values.num_processes,
-    values.process_id,
-    seconds=values.connect_timeout,
+    mode.coordinator,
+    mode.num_processes,
+    mode.process_id,
+    seconds=mode.connect_timeout,
     say=say,
   )
   _start_backend()
@@ -65,12 +62,10 @@ def _check_options() -> None:
     )
 
 
-def _set_gpu_options(
-  values: flags.FlagValues, say: Callable[[str], None]
-) -> None:
+def _set_gpu_options(mode: Options, say: Say) -> None:
   """Sets what the flags ask for on GPUs, where XLA has it."""
-  several = tuning.gpus() > 1 or (values.num_processes or 1) > 1
-  if values.gpu_tuning == "auto":
+  several = tuning.gpus() > 1 or (mode.num_processes or 1) > 1
+  if mode.gpu_tuning == "auto":
     tuning.tune_memory()
     if several and tuning.unknown_options([tuning.HIDE_LATENCY]):
       say(
@@ -79,7 +74,7 @@ def _set_gpu_options(
       )
     elif several:
       tuning.add_option(tuning.HIDE_LATENCY, "true")
-  if not values.deterministic:
+  if not mode.deterministic:
     return
   if tuning.unknown_options([tuning.DETERMINISTIC]):
     raise UserError(

@@ -1,0 +1,1 @@
+"""The command: flags read once, and what each mode does with them."""

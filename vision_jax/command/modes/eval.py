@@ -1,0 +1,25 @@
+"""Evaluation of a trained workdir."""
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from vision_jax.command.options import OfWorkdir, Say
+
+if TYPE_CHECKING:  # it imports jax
+  from vision_jax.recipe.recipe import Recipe
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Mode(OfWorkdir):
+  """Prints the figures of the config's data sets as one JSON object."""
+
+  def run(self, recipe: "Recipe", batch: Any, say: Say) -> int:
+    """Evaluates; the figures go to stdout and to the workdir."""
+    import jax
+
+    from vision_jax.files import to_json
+
+    figures = self.trained(recipe, batch, say).evaluate()
+    if jax.process_index() == 0:
+      print(to_json(figures), flush=True)
+    return 0

@@ -1,0 +1,48 @@
+"""Samples of a trained generator."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from vision_jax.command.flags import keyed, option
+from vision_jax.command.options import OfWorkdir, Say
+from vision_jax.errors import UserError
+
+if TYPE_CHECKING:  # it imports jax
+  from vision_jax.recipe.recipe import Recipe
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Mode(OfWorkdir):
+  """Draws images from a generator: single files, a grid and an npz."""
+
+  output: str | None = option(None, "Folder of the results.", path=True)
+  num_samples: int = option(64, "How many images.", low=1)
+  label: int | None = option(None, "Class of all images; in turn by default.")
+  seed: int = option(0, "Of the noise.")
+  sample: Mapping[str, str] = keyed(
+    "sample",
+    "Set what the config's task can be told of sampling: sampler, steps, "
+    "guidance and eta of a diffusion model; interpolate of a VAE or a GAN, "
+    "images in a row from one draw to the next.",
+  )
+
+  def check(self) -> None:
+    """Refuses to begin without a place for the images."""
+    super().check()
+    if not self.output:
+      raise UserError("--mode=sample needs --output=FOLDER.")
+
+  def run(self, recipe: "Recipe", batch: Any, say: Say) -> int:
+    """Draws the images."""
+    from vision_jax.inference.sample import read_options
+
+    trained = self.trained(recipe, batch, say)
+    trained.sample_folder(
+      self.output,
+      num_samples=self.num_samples,
+      label=self.label,
+      seed=self.seed,
+      **read_options(trained.experiment.task, self.sample),
+    )
+    return 0

@@ -1,0 +1,29 @@
+"""The values that a config gives."""
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from vision_jax.command.options import Configured, Say
+
+if TYPE_CHECKING:  # it imports jax
+  from vision_jax.recipe.recipe import Recipe
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Mode(Configured):
+  """Prints the values that training would have, and what gave each."""
+
+  starts = False
+
+  @property
+  def needs_workdir(self) -> bool:
+    """Whether there is no config file that values could be of."""
+    return not self.config
+
+  def run(self, recipe: "Recipe", batch: Any, say: Say) -> int:
+    """Prints a line a value."""
+    del batch, say
+    from vision_jax.recipe.show import show
+
+    print(show(recipe, self.overrides, self.workdir))
+    return 0

@@ -1,0 +1,102 @@
+"""Training, from the beginning or from where it stopped."""
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from vision_jax import paths
+from vision_jax.command.flags import option
+from vision_jax.command.options import Configured, Say
+
+if TYPE_CHECKING:  # they import jax
+  from vision_jax.recipe.recipe import Recipe
+  from vision_jax.train.loop import Outcome
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Mode(Configured):
+  """Trains; the same command resumes a run that has stopped."""
+
+  left = "there was nothing to save, and the same command goes on."
+
+  init_from: str | None = option(
+    None,
+    "Begin with the weights of this workdir, checkpoint or .safetensors file.",
+    path=True,
+  )
+  profile: str | None = option(
+    None, "FIRST:LAST steps to trace into the workdir."
+  )
+  wandb: str | None = option(None, "Weights & Biases project to log to.")
+  debug: str = option(
+    "",
+    "nojit runs every operation by itself, nans stops at the operation that "
+    "gives NaN, step:N goes back to the last checkpoint, trains up to step N "
+    "and does that one without jit, to find what is not finite; that writes "
+    "nothing. Separated by commas.",
+  )
+
+  def check(self) -> None:
+    """Refuses a place that weights cannot be read from, too."""
+    super().check()
+    paths.check_no_glob("init_from", self.init_from or "")
+
+  def run(self, recipe: "Recipe", batch: Any, say: Say) -> int:
+    """Trains as the config and the flags say; returns the exit code."""
+    del batch
+    from vision_jax.command import debug
+    from vision_jax.core.execution import make_execution
+    from vision_jax.train import runs
+    from vision_jax.train.trace import parse_steps
+
+    asked, config = debug.parse(self.debug), recipe.config
+    debug.switch(asked, self.execution)
+    execution = make_execution(self.execution, self.mesh)
+    if asked.step is not None:
+      debug.look_into(
+        asked.step,
+        recipe,
+        self.workdir,
+        execution,
+        init_from=self.init_from,
+        say=say,
+      )
+      return 0
+    profile = self.profile and parse_steps(self.profile, config.steps)
+    outcome = runs.run(
+      recipe.build(),
+      self.workdir,
+      steps=config.steps,
+      batch_size=config.batch_size,
+      execution=execution,
+      recipe=recipe,
+      init_from=self.init_from,
+      profile=profile,
+      wandb=self.wandb,
+      seed=config.seed,
+      accumulate=config.accumulate,
+      norm_group=config.norm_group,
+      log_every=config.log_every,
+      eval_every=config.eval_every,
+      save_every=config.save_every,
+      keep_best=config.keep_best,
+      keep_every=config.keep_every,
+    )
+    return self._finish(outcome, config.steps, say)
+
+  def _finish(self, outcome: "Outcome", steps: int, say: Say) -> int:
+    """Tells how the run ended; returns the exit code."""
+    from vision_jax.files import to_json
+
+    if outcome.stopped_by is None:
+      shown = {
+        name: round(value, 6)
+        for name, value in outcome.figures.items()
+        if not name.startswith(("train/", "time/", "flops/", "memory/"))
+      }
+      say(f"Step {outcome.step} of {steps}: {to_json(shown)}")
+      return 0
+    say(
+      f"{outcome.stopped_by}: saved step {outcome.step} of {steps}; the same "
+      "command resumes there."
+    )
+    return self.preempted_exit_code or 0

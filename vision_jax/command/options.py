@@ -1,0 +1,215 @@
+"""The flags that every mode has, and those of a trained workdir."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from vision_jax import paths
+from vision_jax.command.environment import CACHE
+from vision_jax.command.flags import keyed, option
+from vision_jax.errors import UserError
+
+if TYPE_CHECKING:  # they import jax
+  from vision_jax.inference.trained import Trained
+  from vision_jax.recipe.recipe import Recipe
+
+EXECUTIONS = ("jit", "fsdp", "pmap")
+Say = Callable[[str], None]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options:
+  """What every mode can be told."""
+
+  workdir: str | None = option(
+    None,
+    "Folder of the run: config, checkpoints, metrics; may be on an object "
+    "store (gs://...).",
+    path=True,
+  )
+  overrides: Mapping[str, str] = keyed(
+    "config", "Set a value of the config; a mistyped key names the nearest."
+  )
+  execution: str = option(
+    "jit",
+    "jit: data parallel over a mesh; fsdp: the state is sharded too; pmap: "
+    "data parallel by jax.pmap.",
+    choices=EXECUTIONS,
+  )
+  mesh: str = option("", "Such as data:2,fsdp:4; all devices by default.")
+  preempted_exit_code: int | None = option(
+    None,
+    "Exit code after SIGTERM, for schedulers that take 0 as done.",
+    low=0,
+    high=255,
+  )
+  coordinator: str | None = option(
+    None,
+    "Several hosts: HOST:PORT of process 0; found automatically on TPU pods "
+    "and under SLURM.",
+  )
+  num_processes: int | None = option(None, "Several hosts: how many.")
+  process_id: int | None = option(None, "Several hosts: which one this is.")
+  connect_timeout: float = option(
+    300.0, "Several hosts: seconds to wait for them."
+  )
+  cpu_tuning: str = option(
+    "auto",
+    "On a CPU: set the allocator, XLA's option for convolutional nets (jax "
+    "0.10) and the models' fast forms.",
+    choices=("auto", "off"),
+  )
+  gpu_tuning: str = option(
+    "auto",
+    "On GPUs: take 92 % of the memory, and with several of them let XLA hide "
+    "what they wait for each other; where the environment does not say.",
+    choices=("auto", "off"),
+  )
+  deterministic: bool = option(
+    False,
+    "On GPUs: only operations that give the same numbers every time, which "
+    "are slower; a run that was stopped then goes on to the same weights.",
+  )
+  compilation_cache: str = option(
+    CACHE,
+    "Folder of compiled programs, or off; JAX_COMPILATION_CACHE_DIR goes "
+    "first.",
+  )
+  trust_workdir: bool = option(
+    False,
+    "Run the workdir's config.py although no training of this user has "
+    "written it.",
+  )
+  max_pixels: int = option(
+    178_956_970,
+    "Larger pictures and masks are refused, as a small file may unpack to all "
+    "of the memory.",
+    low=1,
+  )
+  traceback: bool = option(False, "Show an error's traceback.")
+
+  left: ClassVar[str] = ""  # what a signal before the end leaves to be said
+  starts: ClassVar[bool] = True  # jax, and with it the other processes
+
+  @property
+  def needs_workdir(self) -> bool:
+    """Whether there is nothing to do without --workdir."""
+    return True
+
+  def check(self) -> None:
+    """Refuses flags that do not go together.
+
+    Raises:
+      UserError: saying what is missing.
+    """
+    if self.needs_workdir and not self.workdir:
+      raise UserError("--workdir is missing; expected a folder for the run.")
+    several = (self.coordinator, self.num_processes, self.process_id)
+    alone = several == (None, 1, None)  # though it looks like one of several
+    if any(v is not None for v in several) and None in several and not alone:
+      raise UserError(
+        "--coordinator, --num_processes and --process_id go together; got "
+        f"{several}."
+      )
+    paths.check_no_glob("workdir", self.workdir or "")
+
+  def named(self) -> list[str]:
+    """Returns the files and folders that the flags name."""
+    fields = dataclasses.fields(self)
+    named = [f.name for f in fields if f.metadata.get("path")]
+    return [path for name in named if (path := getattr(self, name))]
+
+  def load(self, say: Say) -> tuple["Recipe", Any]:
+    """Returns the config, and the shapes of a batch where those are known."""
+    raise NotImplementedError
+
+  def run(self, recipe: "Recipe", batch: Any, say: Say) -> int:
+    """Does what the mode is for; returns the exit code."""
+    raise NotImplementedError
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Configured(Options):
+  """What modes are told that take a config file, or the workdir's."""
+
+  config: str | None = option(
+    None,
+    "Config file, PATH or PATH:VARIANT (ours have :tiny); by default that "
+    "in the workdir.",
+  )
+
+  def load(self, say: Say) -> tuple["Recipe", Any]:
+    """Loads the config named, or the workdir's; checks that they agree.
+
+    The same command goes on with the workdir's copy where the file has
+    changed.
+    """
+    from etils import epath
+
+    from vision_jax.recipe import recipe as recipes
+
+    workdir = epath.Path(self.workdir or "")
+    saved = recipes.saved_config(workdir) if self.workdir else None
+    trusted = self.trust_workdir
+    if saved is None:
+      if self.config is None:
+        raise UserError(
+          f"--config is missing, and {workdir} holds no run to go on with; "
+          "expected --config=PATH, for example "
+          "configs/classification/digits_cnn.py."
+        )
+      return recipes.load(self.config, self.overrides), None
+    if self.config is None:
+      recipe, _ = recipes.load_workdir(workdir, say, trusted=trusted)
+      recipes.override_saved(recipe, self.overrides, workdir)
+      return recipe, None
+    source = None
+    if recipes.same_file(self.config, saved):
+      trusted = trusted or recipes.is_copy(self.config, workdir)
+      source = recipes.kept_source(workdir, saved, say, trusted=trusted)
+    recipe = recipes.load(self.config, self.overrides, source)
+    recipes.check_same(recipe, saved)
+    return recipe, None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OfWorkdir(Options):
+  """What modes are told that use a trained workdir."""
+
+  checkpoint: str = option("latest", "latest, best or a step.")
+  weights: str | None = option(
+    None,
+    "Which weights; by default eval measures those that the config says, "
+    "predict and sample take those that `best` is chosen by; without a best "
+    "the averaged ones if they are evaluated, else raw.",
+    choices=("raw", "ema"),
+  )
+
+  def load(self, say: Say) -> tuple["Recipe", Any]:
+    """Returns the workdir's config, and the shapes of its training batch."""
+    from etils import epath
+
+    from vision_jax.recipe import recipe as recipes
+
+    workdir = epath.Path(self.workdir)
+    recipe, batch = recipes.load_workdir(
+      workdir, say, trusted=self.trust_workdir
+    )
+    recipes.override_saved(recipe, self.overrides, workdir)
+    return recipe, batch
+
+  def trained(self, recipe: "Recipe", batch: Any, say: Say) -> "Trained":
+    """Returns the workdir's experiment, ready to be used."""
+    from vision_jax.core.execution import make_execution
+    from vision_jax.inference.trained import Trained
+
+    return Trained(
+      recipe.build(),
+      self.workdir,
+      batch,
+      seed=recipe.config.seed,
+      execution=make_execution(self.execution, self.mesh),
+      checkpoint=self.checkpoint,
+      weights=self.weights,
+      say=say,
+    )

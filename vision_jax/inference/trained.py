@@ -1,0 +1,196 @@
+"""What a trained workdir is used for: figures, predictions, samples."""
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+from etils import epath
+
+from vision_jax.core.execution import Execution, Jit
+from vision_jax.errors import UserError
+from vision_jax.experiment import Experiment
+from vision_jax.files import add_line, to_json
+from vision_jax.inference import predict, sample
+from vision_jax.recipe.recipe import load_workdir
+from vision_jax.train import initial
+from vision_jax.train.checkpoint.weights import read_weights
+from vision_jax.train.evaluate import Evaluator
+from vision_jax.train.log.manifest import data_changes
+from vision_jax.train.runs import fingerprints
+
+PREDICT_BATCH = 32
+
+
+def _say(text: str) -> None:
+  print(text, file=sys.stderr, flush=True)
+
+
+def load(
+  workdir: epath.PathLike,
+  *,
+  checkpoint: str | int = "latest",
+  weights: str | None = None,
+  execution: Execution | None = None,
+  trusted: bool = False,
+  say: Callable[[str], None] = _say,
+) -> "Trained":
+  """Returns what a workdir with a config file has trained.
+
+  Args:
+    workdir: the run's folder.
+    checkpoint: "latest", "best" or a step.
+    weights: "raw" or "ema"; by default as `Trained` says.
+    execution: where to run; all devices where it is None.
+    trusted: whether the workdir's copy of its config runs, whoever wrote it.
+    say: tells the user one line.
+
+  Raises:
+    UserError: if there is no run, or its copy of the config file is neither
+      ours nor this user's.
+  """
+  recipe, batch = load_workdir(epath.Path(workdir), say, trusted=trusted)
+  return Trained(
+    recipe.build(),
+    workdir,
+    batch,
+    seed=recipe.config.seed,
+    execution=execution,
+    checkpoint=checkpoint,
+    weights=weights,
+    say=say,
+  )
+
+
+class Trained:
+  """An experiment with the weights of one of a workdir's checkpoints.
+
+  Attributes:
+    experiment: what was trained.
+    workdir: the run's folder.
+    execution: where it runs.
+  """
+
+  def __init__(
+    self,
+    experiment: Experiment,
+    workdir: epath.PathLike,
+    batch: Any = None,
+    *,
+    seed: int = 0,
+    execution: Execution | None = None,
+    checkpoint: str | int = "latest",
+    weights: str | None = None,
+    say: Callable[[str], None] = _say,
+  ):
+    """Reads nothing but shapes.
+
+    Args:
+      experiment: what was trained.
+      workdir: the run's folder.
+      batch: shapes of a training batch; None reads one.
+      seed: of the run.
+      execution: where to run; all devices where it is None.
+      checkpoint: "latest", "best" or a step.
+      weights: "raw" or "ema". By default evaluation measures those that each
+        `Eval` asks for, and the rest takes `experiment.weights`.
+      say: tells the user one line.
+    """
+    self.experiment, self.workdir = experiment, epath.Path(workdir)
+    self.execution = Jit() if execution is None else execution
+    self._checkpoint, self._weights, self._say = str(checkpoint), weights, say
+    self._batch = experiment.train_data.batch(0) if batch is None else batch
+    make = initial.state_maker(experiment, self._batch, seed)
+    state = initial.abstract_state(make, self.execution)
+    self._target = (state.params, state.stats)
+
+  def read(self, *kinds: str) -> tuple[int, dict[str, tuple[Any, Any]]]:
+    """Reads "raw" or "ema" weights, or both, of one step.
+
+    Returns:
+      The step, and the parameters and statistics of each kind.
+    """
+    checkpoint = self._checkpoint
+    if checkpoint not in ("latest", "best") and not checkpoint.isdigit():
+      raise UserError(
+        f"--checkpoint: got {checkpoint!r}; expected latest, best or a step."
+      )
+    return read_weights(
+      self.workdir,
+      self._target,
+      which=int(checkpoint) if checkpoint.isdigit() else checkpoint,
+      kinds=kinds,
+      best=self.experiment.best,
+    )
+
+  def weights(self) -> tuple[Any, Any]:
+    """Reads the weights to predict with, and says which they are."""
+    kind = self._weights or self.experiment.weights
+    step, found = self.read(kind)
+    name = "averaged (ema)" if kind == "ema" else "raw"
+    self._say(f"Weights: {name}, of step {step}.")
+    return found[kind]
+
+  def evaluate(self) -> dict[str, float]:
+    """Returns the figures of the data sets; `checkpoint` is the step.
+
+    Adds them to `evaluations.jsonl` in the workdir: a line, or on an object
+    store a file of the folder `evaluations`.
+    """
+    data = fingerprints(self.experiment)
+    del data["train"]
+    for change in data_changes(self.workdir, data):
+      self._say(change)
+    evals, only = self.experiment.evals.values(), self._weights
+    asked = {which for data in evals for which in data.weights}
+    step, weights = self.read(*([only] if only else sorted(asked)))
+    evaluator = Evaluator(self.experiment, self.execution)
+    figures = {"checkpoint": step} | evaluator(weights.get, only)
+    if jax.process_index() == 0:
+      add_line(self.workdir / "evaluations.jsonl", to_json(figures))
+    return figures
+
+  def predict(self, images: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns the outputs of images (n, h, w, c) uint8, by name (n, ...).
+
+    They go through the transforms that a folder of pictures goes through.
+    """
+    return predict.predict_arrays(
+      self.experiment,
+      self.weights(),
+      self.execution,
+      images,
+      batch_size=self._rounded(min(PREDICT_BATCH, len(images))),
+    )
+
+  def predict_folder(
+    self, images: str, output: epath.PathLike, *, on_bad_image: str = "error"
+  ) -> None:
+    """Predicts on a folder of pictures, into another folder."""
+    predict.predict_folder(
+      self.experiment,
+      self.weights(),
+      self.execution,
+      images,
+      epath.Path(output),
+      batch_size=self._rounded(PREDICT_BATCH),
+      on_bad_image=on_bad_image,
+      say=self._say,
+    )
+
+  def sample_folder(self, output: epath.PathLike, **options: Any) -> None:
+    """Draws images into a folder; `options` as of `sample.sample_folder`."""
+    sample.sample_folder(
+      self.experiment,
+      self.weights(),
+      self.execution,
+      self._batch["image"].shape,
+      output,
+      say=self._say,
+      **options,
+    )
+
+  def _rounded(self, size: int) -> int:
+    devices = self.execution.devices
+    return -(-size // devices) * devices
