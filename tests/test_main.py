@@ -373,7 +373,7 @@ def test_the_workdir_tells_what_was_run(trained):
   config = json.loads((trained / "config.json").read_text())
   assert config["path"] == str(ROOT / BLOBS) and config["variant"] == "full"
   assert config["values"]["eval_every"] == 4
-  assert config["batch"]["image"] == [[16, 8, 8, 3], "float32"]
+  assert config["batch"]["image"] == [[16, 8, 8, 3], "uint8"]
   assert (trained / "config.py").read_text() == (ROOT / BLOBS).read_text()
   run = json.loads((trained / "manifest.json").read_text())["runs"][0]
   assert run["step"] == 0
