@@ -5,10 +5,10 @@ python -m tests.programs.signalled STEP FLAGS...
 
 import sys
 
-from vision_jax import main
+from vision_jax import main, tuning
 
 if __name__ == "__main__":
-  main.tuning.tune_allocator()
+  tuning.tune_allocator()
   from tests.programs.command import after_step, terminate
 
   with after_step(int(sys.argv[1]), terminate):
