@@ -12,6 +12,7 @@ here`.
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -22,6 +23,7 @@ import pytest
 from PIL import Image
 
 from tests.box_files import write_voc
+from vision_jax import main
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -44,6 +46,43 @@ def test_every_shell_block_is_marked_and_so_is_run():
   fences = re.findall(r"^```(\w*)$", README, re.MULTILINE)
   opening = fences[::2]
   assert opening.count("bash") == len(BLOCKS) and len(opening) == len(BLOCKS)
+
+
+def test_what_python_can_do_runs(data, place, monkeypatch):
+  """All blocks one after another, as in a notebook; out/digits is trained."""
+  blocks = re.findall(r"^```python\n(.*?)```", README, re.DOTALL | re.MULTILINE)
+  assert len(blocks) == 4
+  monkeypatch.chdir(place)
+  (train, *_) = BLOCKS["train"]
+  (line,) = shortened(train, data)
+  assert main.main(shlex.split(line)[3:]) == 0
+  known = {}
+  for block in blocks:
+    exec(compile(block, "README.md", "exec"), known)
+  figures = known["outcome"].figures
+  assert (
+    figures["test/accuracy"] == known["trained"].evaluate()["test/accuracy"]
+  )
+  assert (place / "out/arrays/checkpoints/40").exists()
+  assert figures["test/accuracy"] > 0.5
+  assert known["outputs"]["logits"].shape == (5, 10)
+  assert np.isfinite(float(known["logs"]["loss"]))
+
+
+LAZY = """
+import sys
+import vision_jax
+assert not {name.split(".")[0] for name in sys.modules} & {"jax", "numpy"}
+assert callable(vision_jax.train.run) and callable(vision_jax.inference.load)
+try:
+  vision_jax.owls
+except AttributeError as error:
+  assert "owls" in str(error)
+"""
+
+
+def test_the_package_is_lazy():
+  subprocess.run([sys.executable, "-c", LAZY], check=True, cwd=ROOT)
 
 
 def test_every_file_named_exists():
