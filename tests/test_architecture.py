@@ -31,7 +31,7 @@ ALLOWED = {
   "data": set(),
   "optim": {"core"},
   "cluster": {"signals"},  # the processes of a run
-  "train": {"cluster", "core", "experiment", "signals"},
+  "train": {"cluster", "core", "experiment", "paths", "signals"},
   "interop": {"models"},
   "viz": set(),
   "writers": {"data", "viz"},
@@ -43,7 +43,9 @@ ALLOWED = {
   },
   "paths": set(),
   "recipe": {"experiment", "paths"},
-  "inference": {"core", "data", "experiment", "recipe", "train", "writers"},
+  "inference": {
+    *("core", "data", "experiment", "paths", "recipe", "train", "writers"),
+  },
   "command": {
     *("cluster", "core", "data", "experiment", "inference", "paths"),
     *("recipe", "train", "tuning"),

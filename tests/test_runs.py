@@ -62,7 +62,7 @@ def test_another_run_does_not_go_on(whole, other, monkeypatch):
 
 
 def test_a_batch_size_that_is_not_the_datas(tmp_path):
-  with pytest.raises(UserError, match="got 32, and train_data gives .* of 16"):
+  with pytest.raises(UserError, match=r"got 32, and train_data .* of 16"):
     run(experiment(), tmp_path, steps=1, batch_size=32, execution=one())
   assert not any(tmp_path.iterdir())
 
@@ -92,11 +92,11 @@ def test_a_workdir_is_used_from_python(whole, execution):
     np.testing.assert_allclose(x, whole[1].figures[name], rtol=1e-5)
   images = blobs.Blobs(37, 2).load()["image"]
   got = trained.predict(images)
-  params, stats = jax.device_get(whole[1].state.weights("ema"))
   made = experiment()
+  params, stats = jax.device_get(whole[1].state.weights(made.weights))
   batch = {"image": images, "mask": np.ones(37, np.float32)}
   expected = made.task.predict(params, stats, made.inputs(batch), None)
   np.testing.assert_allclose(
     got["logits"], expected["logits"], rtol=1e-4, atol=1e-4
   )
-  assert said[-1] == "Weights: averaged (ema), of step 13."
+  assert said[-1].endswith(", of step 13.")

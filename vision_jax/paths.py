@@ -3,6 +3,8 @@
 import os
 import pathlib
 
+from etils import epath
+
 from vision_jax.errors import UserError
 
 # Values of a config that name a folder or a file.
@@ -28,6 +30,17 @@ def absolute(path: str) -> str:
       "is not set, or there is no such user); write the path out."
     )
   return str(pathlib.Path(expanded).absolute())
+
+
+def folder(flag: str, path: epath.PathLike) -> epath.Path:
+  """Returns a folder of checkpoints, wherever we are.
+
+  Raises:
+    UserError: if checkpoints could not be read from there.
+  """
+  place = absolute(os.fspath(path))
+  check_no_glob(flag, place)
+  return epath.Path(place)
 
 
 def check_no_glob(flag: str, path: str) -> None:

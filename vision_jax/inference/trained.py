@@ -8,6 +8,7 @@ import jax
 import numpy as np
 from etils import epath
 
+from vision_jax import paths
 from vision_jax.core.execution import Execution, Jit
 from vision_jax.errors import UserError
 from vision_jax.experiment import Experiment
@@ -50,7 +51,8 @@ def load(
     UserError: if there is no run, or its copy of the config file is neither
       ours nor this user's.
   """
-  recipe, batch = load_workdir(epath.Path(workdir), say, trusted=trusted)
+  folder = paths.folder("workdir", workdir)
+  recipe, batch = load_workdir(folder, say, trusted=trusted)
   return Trained(
     recipe.build(),
     workdir,
@@ -97,7 +99,8 @@ class Trained:
         `Eval` asks for, and the rest takes `experiment.weights`.
       say: tells the user one line.
     """
-    self.experiment, self.workdir = experiment, epath.Path(workdir)
+    self.experiment = experiment
+    self.workdir = paths.folder("workdir", workdir)
     self.execution = Jit() if execution is None else execution
     self._checkpoint, self._weights, self._say = str(checkpoint), weights, say
     self._batch = experiment.train_data.batch(0) if batch is None else batch

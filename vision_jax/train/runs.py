@@ -10,6 +10,7 @@ import jax
 import numpy as np
 from etils import epath
 
+from vision_jax import paths
 from vision_jax.core.execution import Execution, Jit
 from vision_jax.core.types import Batches
 from vision_jax.errors import UserError
@@ -147,7 +148,7 @@ def run(
   """
   plan = Plan(steps, batch_size, **plan)
   execution = Jit() if execution is None else execution
-  folder = None if workdir is None else epath.Path(workdir)
+  folder = None if workdir is None else paths.folder("workdir", workdir)
   place = _Place(folder, recipe, wandb)
   plan.check(execution)
   batch = _first_batch(experiment, execution, batch_size)
