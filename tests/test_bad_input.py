@@ -149,9 +149,9 @@ def test_paths_are_relative_to_where_the_command_runs(tmp_path, monkeypatch):
 def test_a_programmers_error_keeps_its_traceback(tmp_path, monkeypatch):
   config = tmp_path / "own.py"
   text = (ROOT / BLOBS).read_text()
-  config.write_text(
-    text.replace("  to_input = TO_INPUT\n", "  a, b = 1, 2, 3\n")
-  )
+  begin = "def build(config):\n"
+  assert begin in text
+  config.write_text(text.replace(begin, f"{begin}  a, b = 1, 2, 3\n"))
   with pytest.raises(ValueError, match="too many values to unpack"):
     call(f"--config={config}", f"--workdir={tmp_path / 'run'}")
 
@@ -279,7 +279,8 @@ def test_a_workdir_of_another_config(trained, flags, message):
   assert "--workdir holds a run of another config, which differs in " in error
   assert message in error
   assert (
-    "Use another workdir, or the same values (only annotations, data_dir, " in error
+    "Use another workdir, or the same values (only annotations, data_dir"
+    in error
   )
 
 

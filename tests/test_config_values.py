@@ -54,7 +54,7 @@ def imported(path):
 
 COMMAND = [
   str(path.relative_to(ROOT))
-  for pattern in ("*.py", "command/*.py", "recipe/*.py", "train/**/*.py")
+  for pattern in ("*.py", "command/**/*.py", "recipe/*.py", "train/**/*.py")
   for path in (ROOT / "vision_jax").glob(pattern)
   if path.name != "experiment.py"
 ]
