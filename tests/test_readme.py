@@ -46,7 +46,7 @@ def test_every_shell_block_is_marked_and_so_is_run():
   fences = re.findall(r"^```(\w*)$", README, re.MULTILINE)
   opening = fences[::2]
   assert opening.count("bash") == len(BLOCKS)
-  assert len(opening) == len(BLOCKS) + opening.count("python")
+  assert {*opening} == {"bash", "python", ""} and opening.count("") == 1
 
 
 def test_what_python_can_do_runs(data, place, monkeypatch):
@@ -68,6 +68,61 @@ def test_what_python_can_do_runs(data, place, monkeypatch):
   assert figures["test/accuracy"] > 0.5
   assert known["outputs"]["logits"].shape == (5, 10)
   assert np.isfinite(float(known["logs"]["loss"]))
+
+
+def test_the_picture_of_the_house_is_the_house():
+  (picture,) = re.findall(
+    r"^## The house\n\n```\n(.*?)```", README, re.M | re.S
+  )
+  top, own = picture.split("configs/", 1)
+  inner = {*re.findall(r"(\w+)/", top)} - {"vision_jax", "modes"}
+  package = ROOT / "vision_jax"
+  parts = {p.name for p in package.iterdir() if (p / "__init__.py").exists()}
+  within = {"checkpoint", "log"}
+  assert inner == parts | within
+  files = {p.name for p in package.glob("[!_]*.py")}
+  assert {*re.findall(r"\w+\.py", top)} == files
+  for folder in ["configs", *re.findall(r"^(\w+)/", own, re.MULTILINE)]:
+    assert (ROOT / folder).is_dir(), folder
+
+
+MODE = '''"""Greets."""
+
+import dataclasses
+
+from vision_jax.command.flags import option
+from vision_jax.command.options import Configured
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Mode(Configured):
+  """Greets in so many words."""
+
+  words: int = option(2, "How many.", low=1)
+
+  def run(self, recipe, batch, say):
+    print("hello " * self.words + str(recipe.config.steps))
+    return 0
+'''
+
+
+def test_a_mode_is_one_file(place):
+  shutil.copytree(
+    ROOT / "vision_jax",
+    place / "vision_jax",
+    ignore=shutil.ignore_patterns("__pycache__"),
+  )
+  (place / "vision_jax/command/modes/greet.py").write_text(MODE)
+  config = ROOT / "tests/programs/blobs.py"
+  words = f"--mode=greet --words=3 --workdir=x --config={config}"
+  line = f"PYTHONPATH=. {sys.executable} -m vision_jax.main"
+  ((code, out), (_, told), (_, no)) = run_together(
+    [f"{line} {words}", f"{line} --mode=greet --help", f"{line} --words=1"],
+    place,
+  )
+  assert code == 0 and "hello hello hello 13" in out
+  assert "Greets in so many words." in told and "--words" in told
+  assert "--words is of --mode=greet; leave it out of --mode=train." in no
 
 
 LAZY = """
