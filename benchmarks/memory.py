@@ -172,18 +172,21 @@ def page(found: Mapping[str, Any]) -> str:
   versions = ", ".join(
     f"{name} {found['versions'][name]}" for name in ("python", "jax", "flax")
   )
-  head = (
-    "# Memory of a training step\n\nOf each config at its batch on one device, "
-    "in GB (10⁹ bytes): `state` is the weights, the optimizer and averages, "
-    "`kept` what autodiff keeps for the backward pass, `peak` the most that a "
-    "step needs at once. Traced on shapes as for a GPU, neither compiled nor "
-    "run; kernels' workspaces and the allocator's losses are not counted. "
-    "`fits` is the smallest device on whose memory, less "
-    f"{1 - capacities.SHARE:.0%}, that fits; the last column is the batch that "
-    f"one {CARD} would hold, in proportion.\n\n"
-    f"{markdown.code(found['command'])}; {versions}; commit "
-    f"{found['git_commit'][:12]}; {found['date'][:10]}.\n\n"
-  )
+  head = f"""# Memory of a training step
+
+Of each config at its batch on one device, in GB (10⁹ bytes): `state` is the
+weights, the optimizer and averages, `kept` what autodiff keeps for the backward
+pass, `peak` the most that a step needs at once, which is less than `kept` where
+elementwise values are computed again in the kernel that reads them. Traced on
+shapes as for a GPU, neither compiled nor run; kernels' workspaces and the
+allocator's losses are not counted. `fits` is the smallest device on whose
+memory, less {1 - capacities.SHARE:.0%}, that fits; the last column is the batch
+that one {CARD} would hold, in proportion.
+
+{markdown.code(found["command"])}; {versions};
+commit {found["git_commit"][:12]}; {found["date"][:10]}.
+
+"""
   columns = ("config", "batch", "dtype", "remat", "state", "kept", "peak")
   columns += ("fits", f"batch of an {CARD}")
   lines = [line for row in found["rows"] for line in _lines(row)]
@@ -201,7 +204,7 @@ def _lines(row: Mapping[str, Any]) -> Iterator[list[str]]:
       mode if len(row["peak_bytes"]) > 1 else "",
       *map(_gb, (row["state_bytes"], row["saved_bytes"][mode], peak)),
       capacities.smallest(peak) or "none",
-      str(_largest_batch(row, peak)),
+      _rounded(_largest_batch(row, peak)),
     ]
 
 
@@ -211,6 +214,14 @@ def _largest_batch(row: Mapping[str, Any], peak: int) -> int:
   fixed = row["state_bytes"] + row["gradient_bytes"]
   each = max(peak - fixed, 1) / row["batch_size"]
   return max(int((capacities.SHARE * card.bytes - fixed) / each), 0)
+
+
+def _rounded(count: int) -> str:
+  """Two digits, of what is a proportion: 1,600."""
+  if count >= 100_000:
+    return "100,000 or more"
+  digits = max(len(str(count)) - 2, 0)
+  return f"{count // 10**digits * 10**digits:,}"
 
 
 def _gb(size: int) -> str:

@@ -6,9 +6,11 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from benchmarks import capacities, memory
+from benchmarks import capacities, environment, memory
 from benchmarks.liveness import peak_bytes
 from benchmarks.saved import saved
+from vision_jax.layers.remat import MODES
+from vision_jax.recipe import recipe
 
 N = 64
 MATRIX = 4 * N * N
@@ -87,6 +89,21 @@ def test_a_row_and_its_page(tmp_path):
   assert row["state_bytes"] > 3 * row["gradient_bytes"]  # Adam's two moments
   assert (tmp_path / "memory.md").read_text() == memory.page(found)
   assert memory.page(found).count("| classification/mnist_vit |") == 3
+
+
+def test_the_table_that_is_kept_is_of_every_config():
+  folder = environment.ROOT / "benchmarks/results"
+  found = json.loads((folder / "memory.json").read_text())
+  assert (folder / "memory.md").read_text() == memory.page(found)
+  assert found["git_commit"] and found["versions"]["jax"]
+  rows = {row["config"]: row for row in found["rows"]}
+  assert list(rows) == memory.config_paths()
+  for path, row in rows.items():
+    config = recipe.load(path, resolve=False).config
+    for key in ("batch_size", "accumulate", "dtype"):
+      assert row[key] == config[key], f"{path}: run `{found['command']}` again"
+    modes = MODES if "remat" in config else ("none",)
+    assert tuple(row["peak_bytes"]) == tuple(row["saved_bytes"]) == modes
 
 
 @pytest.mark.parametrize(
