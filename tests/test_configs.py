@@ -168,6 +168,18 @@ def test_full_variant_builds(tmp_path, path, request):
   assert set(state.opt_state) == {o.net for o in experiment.task.objectives}
   assert sum(x.size for x in jax.tree.leaves(state.params)) > 0
   assert experiment.evals
+  check_classes(path, experiment)
+
+
+def check_classes(path, experiment):
+  """Labels that a net has no class for are refused by every loader."""
+  if path.split("/")[1] not in ("classification", "generation"):
+    return
+  task = experiment.task
+  net = task if hasattr(task, "num_classes") else task.model
+  evals = [data.data for data in experiment.evals.values()]
+  for loader in (experiment.train_data, *evals):
+    assert getattr(net, "num_classes", 0) in (0, loader.num_classes)
 
 
 def batch_of(experiment, config):

@@ -145,7 +145,10 @@ def test_a_label_that_is_no_class_is_an_error(which, dtype):
   [
     (lambda: Segmentation(3, absent="nan"), "absent: got 'nan'"),
     (lambda: Segmentation(3, class_names=("a",)), "got 1 for 3"),
-    (lambda: Segmentation(3, class_names=("a", "b", "a")), "a more than once"),
+    (
+      lambda: Segmentation(3, class_names=("a", "b", "a")),
+      "'a' more than once",
+    ),
     (lambda: segmentation_figures(np.zeros((3, 3))), "No pixel counts"),
     (
       lambda: (

@@ -70,6 +70,28 @@ def test_sources_in_fields_of_an_experiment_out():
   np.testing.assert_array_equal(one["image"][0], example["image"])
 
 
+def test_labels_have_to_be_of_the_models_classes():
+  """Whatever the data say: MixUp makes of another label no class at all."""
+  data = classified(class_names=())  # then those of the source, 2
+  assert data.train_data.batch(0)["label"].max() == 1
+  made = (
+    classified(evals={"files": Files()}, class_names=("cat",)),
+    classified(evals={"files": Files()}, class_names=(), num_classes=1),
+    generation(
+      train=arrays(),
+      evals={"files": Eval(arrays(), {})},
+      colours=UNIT,
+      loading=LOADING,
+      num_classes=1,
+    ),
+  )
+  for data in made:
+    with pytest.raises(UserError, match=r"label: got 1 in .*; expected 0 to 0"):
+      data.train_data.batch(0)
+    with pytest.raises(UserError, match=r"label: got 1 in .*; expected 0 to 0"):
+      list(data.evals["files"].data.epoch())
+
+
 def test_files_to_train_on_have_a_crop_of_their_own():
   half = lambda example, rng: example | {"image": np.zeros((4, 4, 3), np.uint8)}
   data = classified(train=Files(), train_crop=half)

@@ -8,7 +8,10 @@ import pytest
 
 from vision_jax.core.seeds import make_key
 from vision_jax.data.order import Order
+from vision_jax.data.scenes import DigitScenes
+from vision_jax.data.subsets import split_train
 from vision_jax.errors import UserError
+from vision_jax.metrics import generation_distances as distances
 from vision_jax.train.initial import state_maker
 
 
@@ -18,9 +21,25 @@ def test_a_seed_outside_of_32_bits_is_refused(seed):
     make_key(seed)
   with pytest.raises(UserError, match=f"got {seed}; expected 0 to 4294967295"):
     Order(10, seed, shuffle=True)
+  with pytest.raises(UserError, match=f"got {seed}; expected 0 to 4294967295"):
+    DigitScenes("train", seed=seed)
+  with pytest.raises(UserError, match=f"got {seed}; expected 0 to 4294967295"):
+    split_train(None, 0.1, seed)
   experiment = types.SimpleNamespace(initial_state=lambda *_: None)
   with pytest.raises(UserError, match=f"got {seed}"):
     state_maker(experiment, None, seed)()
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_figures_of_drawn_parts_check_their_seed(seed):
+  x = np.zeros((4, 2))
+  draws = (
+    lambda: distances.kernel_distance(x, x, subset_size=2, seed=seed),
+    lambda: distances.inception_score(x, splits=2, seed=seed),
+  )
+  for draw in draws:
+    with pytest.raises(UserError, match=f"seed: got {seed}"):
+      draw()
 
 
 def test_the_largest_seed_has_its_own_key():

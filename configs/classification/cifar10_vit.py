@@ -90,6 +90,7 @@ def build(config):
     train=train,
     evals=evals,
     class_names=sources.class_names(config.dataset),
+    num_classes=10,
     colours=CIFAR10,
     crop=resize((config.image_size, config.image_size)),
     channels=config.channels,

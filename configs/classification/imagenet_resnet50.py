@@ -81,6 +81,7 @@ def build(config):
     train=train,
     evals=evals,
     class_names=sources.class_names(config.dataset),
+    num_classes=config.num_classes,
     colours=IMAGENET,
     train_crop=random_resized_crop(size, bits=config.bits),
     crop=resize_centre_crop(size * 256 // 224, size),

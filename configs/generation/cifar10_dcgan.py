@@ -97,6 +97,7 @@ def build(config):
     ),
     colours=SIGNED,
     loading=Loading.of(config),
+    num_classes=task.num_classes,
   )
   adam = functools.partial(adamw, b1=config.b1, b2=config.b2, weight_decay=0.0)
   return Experiment(

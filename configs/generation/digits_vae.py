@@ -94,6 +94,7 @@ def build(config):
     },
     colours=UNIT,
     loading=Loading.of(config),
+    num_classes=task.num_classes,
   )
   return Experiment(
     task=task,

@@ -140,6 +140,7 @@ def build(config):
     evals=samples | bound_evals(task, seen, config.bound_terms),
     colours=SIGNED,
     loading=Loading.of(config),
+    num_classes=task.num_classes,
   )
   lr = rate(config.decay, config.lr, config.steps, warmup=config.warmup)
   return Experiment(

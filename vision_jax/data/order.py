@@ -7,6 +7,16 @@ import numpy as np
 from vision_jax.data.errors import DataError
 
 
+def check_seed(seed: int) -> None:
+  """Checks that a seed has 32 bits.
+
+  Raises:
+    DataError: if not.
+  """
+  if not 0 <= seed < 2**32:
+    raise DataError(f"seed: got {seed}; expected 0 to {2**32 - 1}.")
+
+
 class Order:
   """The endless sequence of a data set's positions, epoch after epoch.
 
@@ -15,8 +25,7 @@ class Order:
   """
 
   def __init__(self, size: int, seed: int, shuffle: bool):
-    if not 0 <= seed < 2**32:
-      raise DataError(f"seed: got {seed}; expected 0 to {2**32 - 1}.")
+    check_seed(seed)
     self._size, self._seed, self._shuffle = size, seed, shuffle
     self._lock = threading.Lock()
     self._epochs: dict[int, np.ndarray] = {}

@@ -8,6 +8,7 @@ import numpy as np
 
 from vision_jax.data.digits import Digits
 from vision_jax.data.errors import DataError
+from vision_jax.data.order import check_seed
 from vision_jax.data.pickled import AsMade
 from vision_jax.data.source import Example, short_hash
 
@@ -63,6 +64,7 @@ class DigitScenes(AsMade):
         f"scenes: got size {size}, max_objects {max_objects}, length {length}; "
         "expected a size of at least 16, and at least 1 of the others."
       )
+    check_seed(seed)
     self.split, self.length, self.size = split, length, size
     self.max_objects, self.seed = max_objects, seed
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from vision_jax.data.errors import DataError
+from vision_jax.data.order import check_seed
 from vision_jax.data.pickled import AsMade
 from vision_jax.data.source import Example, short_hash
 
@@ -105,6 +106,7 @@ class _Split(AsMade):
   """Positions that are kept and held out, drawn on first use."""
 
   def __init__(self, source: Any, holdout: float, seed: int, stratify: bool):
+    check_seed(seed)
     self.source, self.holdout = source, holdout
     self.seed, self.stratify = seed, stratify
 

@@ -7,6 +7,7 @@ import dataclasses
 
 import numpy as np
 
+from vision_jax.core.seeds import check_seed
 from vision_jax.errors import UserError
 
 
@@ -100,6 +101,7 @@ def kernel_distance(
   Raises:
     UserError: if a set has fewer examples than a subset takes.
   """
+  check_seed(seed)
   check_count("kernel distance, subset_size", subset_size, 2)
   for name, features in (("real", real), ("generated", fake)):
     check_count(f"kernel distance, {name} examples", len(features), subset_size)
@@ -131,6 +133,7 @@ def inception_score(
   Differs from the paper: the parts are drawn by `seed`, and are not consecutive
   ones, which of images that are sorted by their class have few classes each.
   """
+  check_seed(seed)
   check_count("inception score, splits", splits, 1)
   check_count("inception score, examples", len(logits), splits)
   logits = np.asarray(logits, np.float64)

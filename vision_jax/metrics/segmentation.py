@@ -4,7 +4,6 @@ Row label, column prediction, in pixels. Counts are whole numbers: int32 for a
 batch on the device, int64 for the data set on the host.
 """
 
-import collections
 import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Protocol
@@ -76,12 +75,6 @@ class Segmentation:
       raise UserError(
         f"class_names: got {len(self.class_names)} for {self.num_classes} "
         "classes."
-      )
-    counts = collections.Counter(self.class_names)
-    if twice := sorted(name for name, n in counts.items() if n > 1):
-      raise UserError(
-        f"class_names: got {', '.join(twice[:8])} more than once; "
-        "expected other names: each has a figure iou/NAME."
       )
 
   @property

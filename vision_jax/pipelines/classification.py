@@ -19,6 +19,7 @@ def classification(
   crop: Transform,
   loading: Loading,
   metrics: Mapping[str, Metric],
+  num_classes: int = 0,
   train_crop: Transform | None = None,
   channels: int = 3,
   weights: Sequence[str] = ("raw",),
@@ -37,6 +38,8 @@ def classification(
       such as `resize_centre_crop`.
     loading: how examples become batches.
     metrics: of each evaluation.
+    num_classes: of the model, whatever the data say: a label that is none of
+      them is an error; 0 is as many as `class_names`, or as the source has.
     train_crop: the same of an image to train on, encoded, such as
       `random_resized_crop`; None decodes and takes `crop`.
     channels: of a decoded image, 1 or 3.
@@ -45,11 +48,12 @@ def classification(
   whole = [decode(channels, loading.bits), crop]
   part = [train_crop] if train_crop else whole
   anew = lambda source, steps: [] if hasattr(source, "gather") else steps
+  known = num_classes or len(class_names) or None
   return Data(
-    train_data=loading.train(train, anew(train, part)),
+    train_data=loading.train(train, anew(train, part), num_classes=known),
     evals={
       name: Eval(
-        loading.evaluation(source, anew(source, whole)),
+        loading.evaluation(source, anew(source, whole), num_classes=known),
         metrics,
         weights=weights,
       )

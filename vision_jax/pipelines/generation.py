@@ -24,6 +24,7 @@ def generation(
   evals: Mapping[str, Eval],
   colours: Sequence[Sequence[float]],
   loading: Loading,
+  num_classes: int = 0,
 ) -> Data:
   """Returns what an experiment takes, of sources that are gathered.
 
@@ -33,11 +34,15 @@ def generation(
     colours: mean and standard deviation of a channel: `UNIT` leaves pixels in
       [0, 1], `SIGNED` brings them into [-1, 1].
     loading: how examples become batches.
+    num_classes: of a conditional model: a label that is none of them is an
+      error; 0 is as many as the source has.
   """
+  known = num_classes or None
+  batches = lambda source: loading.evaluation(source, num_classes=known)
   return Data(
-    train_data=loading.train(train),
+    train_data=loading.train(train, num_classes=known),
     evals={
-      name: dataclasses.replace(each, data=loading.evaluation(each.data))
+      name: dataclasses.replace(each, data=batches(each.data))
       for name, each in evals.items()
     },
     inputs=normalize(*colours),
