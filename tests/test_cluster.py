@@ -181,6 +181,27 @@ def test_the_command_ends_with_one_line(tmp_path, flags, code, message):
   assert not (tmp_path / "run").exists()
 
 
+def test_slurms_tasks_are_waited_for(tmp_path):
+  """As those that the flags name: jax is silent, and then aborts."""
+  result = call(
+    "--config=tests/programs/blobs.py",
+    f"--workdir={tmp_path / 'run'}",
+    "--connect_timeout=0.5",
+    env={
+      "SLURM_JOB_ID": "7",
+      "SLURM_STEP_NODELIST": "127.0.0.1,a[2-3]",
+      "SLURM_NTASKS": "3",
+      "SLURM_PROCID": "2",
+      "SLURM_LOCALID": "0",
+      "JAX_COORDINATOR_PORT": "1",
+    },
+  )
+  assert result.code == 3, result.err
+  assert "for process 0 at 127.0.0.1:1 (Connection" in result.err
+  assert len(result.err.splitlines()) == 1
+  assert not (tmp_path / "run").exists()
+
+
 ALONE = {
   "OMPI_COMM_WORLD_SIZE": "OMPI_COMM_WORLD_RANK",
   "PMI_SIZE": "PMI_RANK",

@@ -104,6 +104,22 @@ def test_evaluation_in_two_processes_equals_one(tmp_path, one):
   assert "{" not in results[1].out
 
 
+def test_slurms_tasks_find_each_other(tmp_path):
+  slurm = {
+    "SLURM_JOB_ID": "7",
+    "SLURM_STEP_NODELIST": "localhost",
+    "SLURM_NTASKS": "2",
+    "JAX_COORDINATOR_PORT": str(free_port()),
+  }
+  flags = (f"--config={BLOBS}", f"--workdir={tmp_path}", "--config.steps=1")
+  which = ({"SLURM_PROCID": str(i), "SLURM_LOCALID": str(i)} for i in range(2))
+  tasks = [spawn(*flags, env=slurm | own) for own in which]
+  results = [finish(task) for task in tasks]
+  assert [result.code for result in results] == [0, 0], results
+  manifest = json.loads((tmp_path / "manifest.json").read_text())
+  assert manifest["runs"][0]["devices"]["processes"] == 2
+
+
 def test_an_error_in_one_process_ends_both(tmp_path):
   """The other waits in the middle of a step, but not for minutes."""
   files = write_folder(tmp_path / "data")

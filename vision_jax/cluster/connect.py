@@ -46,18 +46,18 @@ def connect(
   # It would take SIGTERM away from us, and swallow it outside of training.
   jax.config.update("jax_enable_preemption_service", False)
   limit = {"initialization_timeout": max(1, round(seconds))}
-  if coordinator is not None:
-    others = rollcall.meet(coordinator, processes, process, seconds)
-    watch.begin(others)
-    jax.distributed.initialize(coordinator, processes, process, **limit)
-  elif processes == 1:
+  if coordinator is None and processes == 1:
     return
-  elif in_cluster(os.environ):
+  if coordinator is None:
+    if not in_cluster(os.environ):
+      check_alone(os.environ)
+      return
     if advice := idle_gpus(os.environ):
       say(advice)
-    jax.distributed.initialize(**limit)
-  else:
-    check_alone(os.environ)
+    coordinator, processes, process = tasks_of_slurm()
+  if coordinator is not None:
+    watch.begin(rollcall.meet(coordinator, processes, process, seconds))
+  jax.distributed.initialize(coordinator, processes, process, **limit)
 
 
 def in_cluster(environ: Mapping[str, str]) -> bool:
@@ -66,6 +66,20 @@ def in_cluster(environ: Mapping[str, str]) -> bool:
   under_slurm = "SLURM_STEP_NODELIST" in environ and int(tasks or 1) > 1
   hosts = environ.get("TPU_WORKER_HOSTNAMES", "").split(",")
   return under_slurm or len(hosts) > 1 or "MEGASCALE_NUM_SLICES" in environ
+
+
+def tasks_of_slurm() -> tuple[str | None, int | None, int | None]:
+  """Returns what jax finds of SLURM's tasks, without public API.
+
+  HOST:PORT of the first one, how many there are, and which one this is; None,
+  for jax to find, where this is none of them.
+  """
+  from jax._src.clusters import SlurmCluster
+
+  if not SlurmCluster.is_env_present():
+    return None, None, None
+  find = SlurmCluster.auto_detect_unset_distributed_params
+  return find(None, None, None, None, SlurmCluster.name, None)[:3]
 
 
 def check_alone(environ: Mapping[str, str]) -> None:
