@@ -10,7 +10,9 @@ import subprocess
 import sys
 import types
 
+import flax.linen as nn
 import jax
+import jax.numpy as jnp
 import pytest
 
 from benchmarks import environment, made_up, peaks, references, steps
@@ -23,6 +25,7 @@ from benchmarks.accelerator import (
   recipes,
   report,
   run,
+  smoke,
   targets,
   traces,
   verdicts,
@@ -191,6 +194,21 @@ def test_a_wrong_number_ends_with_3(tmp_path, monkeypatch, capsys):
   words = [f"--output={tmp_path}", "--stages=smoke"]
   assert __main__.main(words) == 3
   assert "WRONG: error 5.00e-01" in capsys.readouterr().out
+
+
+def test_a_bias_gradient_that_lost_tokens_is_wrong(monkeypatch):
+  found = smoke.measure("bias_gradient", size="tiny")
+  assert found["ok"] and found["length"] == pytest.approx(1, abs=1e-3)
+
+  class Lossy(nn.Dense):  # half of the tokens give its bias no gradient
+    def __call__(self, x):
+      y = super().__call__(x)
+      half = x.shape[1] // 2
+      return jnp.where(jnp.arange(x.shape[1])[:, None] < half, y, 0)
+
+  monkeypatch.setattr(smoke, "Dense", Lossy)
+  found = smoke.measure("bias_gradient", size="tiny")
+  assert not found["ok"] and found["length"] == pytest.approx(0.5)
 
 
 def test_without_an_accelerator_the_marks_are_targets(

@@ -180,6 +180,9 @@ FLAGS = [
   ("--mode=sample", "needs --output"),
   ("--mode=sample --output=x --num_samples=0", "num_samples"),
   ("--mode=sample --output=x --num_samples=many", "num_samples"),
+  ("--mode=sample --output=x --seed=-1", r"--seed=-1: .*4294967295"),
+  ("--mode=sample --output=x --seed=4294967296", r"--seed=4294967296: "),
+  ("--connect_timeout=-1", r"--connect_timeout=-1"),
   ("--mode=sample --output=x --steps=0", "steps"),
 ]  # fmt: skip
 

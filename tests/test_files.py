@@ -13,11 +13,13 @@ from tests.programs.command import ROOT
 from vision_jax.data.coco_results import write_json
 from vision_jax.errors import UserError
 from vision_jax.files import add_line, open_own, replace_text, to_json
+from vision_jax.inference.predict import WRITTEN
 from vision_jax.train.log import manifest
 from vision_jax.train.log.metrics_file import MetricsFile
 from vision_jax.train.log.tensorboard import TensorBoard
 from vision_jax.train.workdir import claim
 from vision_jax.viz.masks import write_png
+from vision_jax.writers.folder import check_fresh
 
 
 def write_samples(folder):
@@ -83,6 +85,15 @@ def test_no_writer_follows_a_link(tmp_path, writer):
   else:
     assert not any((home / n).is_symlink() for n in names), os.listdir(home)
   assert victim.read_text() == "precious"
+
+
+@pytest.mark.parametrize("name", ["masks", "overlays"])
+def test_results_do_not_go_through_a_linked_folder(tmp_path, name):
+  """A picture's name in it is that of a picture somewhere else."""
+  (tmp_path / "output").mkdir()
+  (tmp_path / "output" / name).symlink_to(tmp_path / "photos")
+  with pytest.raises(UserError, match=rf"results of an earlier call \({name}"):
+    check_fresh(tmp_path / "output", WRITTEN)
 
 
 def test_a_dangling_link_makes_no_file(tmp_path):

@@ -61,7 +61,7 @@ def test_a_signal_outside_of_training(tmp_path, place, name):
   assert result.code == 128 + getattr(signal, name)
   last = result.err.splitlines()[-1]
   assert last == (
-    f"{name}: stopped; there was nothing to save, and the same command goes on."
+    f"{name}: stopped; what was saved stays, and the same command goes on."
   )
   assert "Traceback" not in result.err and "error" not in result.err
 
@@ -120,7 +120,10 @@ def test_the_second_ctrl_c_does_not_wait(tmp_path):
   twice = lambda: [signal.raise_signal(signal.SIGINT) for _ in range(2)]
   with after_step(7, twice):
     result = train(tmp_path, code=128 + signal.SIGINT)
-  assert "SIGINT: stopped; " in result.err and "Traceback" not in result.err
+  assert result.err.endswith(
+    "SIGINT: stopped; what was saved stays, and the same command goes on.\n"
+  )
+  assert "Traceback" not in result.err and 5 in steps(tmp_path)
 
 
 def test_outside_the_main_thread_training_has_no_handlers(tmp_path):

@@ -311,6 +311,14 @@ def test_an_option_of_the_users_that_xla_does_not_have(gpu, tmp_path):
   assert variables["XLA_FLAGS"] == "--xla_dump_to=/tmp/x"
 
 
+def test_options_of_the_users_that_cannot_be_read(gpu, tmp_path):
+  file = tmp_path / "flags.txt"
+  file.write_bytes(b"--xla_dump_to=\xff")
+  for flags in ("--xla_dump_to='x", str(file)):
+    with pytest.raises(UserError, match=r"XLA_FLAGS=.*: cannot be read \("):
+      gpu(1, XLA_FLAGS=flags)
+
+
 def test_a_cpu_has_no_options_of_gpus(environment, monkeypatch):
   environment(XLA_FLAGS="")
   monkeypatch.delenv(MEMORY, raising=False)

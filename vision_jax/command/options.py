@@ -51,7 +51,7 @@ class Options:
   num_processes: int | None = option(None, "Several hosts: how many.")
   process_id: int | None = option(None, "Several hosts: which one this is.")
   connect_timeout: float = option(
-    300.0, "Several hosts: seconds to wait for them."
+    300.0, "Several hosts: seconds to wait for them.", low=0
   )
   cpu_tuning: str = option(
     "auto",

@@ -54,7 +54,14 @@ def _check_options() -> None:
   """Checks the user's options, at an unknown one of which XLA would abort."""
   if not os.environ.get("XLA_FLAGS"):
     return
-  if unknown := tuning.unknown_options(tuning.options()):
+  try:
+    given = tuning.options()
+  except (OSError, ValueError) as error:
+    raise UserError(
+      f"XLA_FLAGS={os.environ['XLA_FLAGS']:.200}: cannot be read ({error}); "
+      "expected options, each quotation closed, or the name of a file of them."
+    ) from error
+  if unknown := tuning.unknown_options(given):
     raise UserError(
       f"XLA_FLAGS: got {', '.join(unknown)}; expected options that the "
       f"installed jaxlib {version('jaxlib')} knows. Take out what it does not "

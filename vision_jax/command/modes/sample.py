@@ -19,7 +19,7 @@ class Mode(OfWorkdir):
   output: str | None = option(None, "Folder of the results.", path=True)
   num_samples: int = option(64, "How many images.", low=1)
   label: int | None = option(None, "Class of all images; in turn by default.")
-  seed: int = option(0, "Of the noise.")
+  seed: int = option(0, "Of the noise.", low=0, high=2**32 - 1)
   sample: Mapping[str, str] = keyed(
     "sample",
     "Set what the config's task can be told of sampling: sampler, steps, "

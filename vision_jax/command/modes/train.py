@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # they import jax
 class Mode(Configured):
   """Trains; the same command resumes a run that has stopped."""
 
-  left = "there was nothing to save, and the same command goes on."
+  left = "what was saved stays, and the same command goes on."
 
   init_from: str | None = option(
     None,
