@@ -6,10 +6,12 @@ import pytest
 from PIL import Image
 
 from vision_jax.core.execution import Jit, Pmap
+from vision_jax.data.masks import CAMVID_CLASSES
 from vision_jax.errors import UserError
 from vision_jax.metrics.segmentation import Segmentation
 from vision_jax.pipelines.data import Loading
 from vision_jax.pipelines.mask_data import MaskData
+from vision_jax.pipelines.scenes import SCENE_CLASSES
 from vision_jax.pipelines.segmentation import mask_augment, segmentation
 from vision_jax.train.evaluate import Evaluator
 from vision_jax.viz.masks import write_masks
@@ -223,6 +225,7 @@ def test_an_unknown_data_set_is_refused_with_those_there_are():
 
 def test_scenes_say_that_they_leave_ones_own_masks_out(tmp_path, caplog):
   given = {"images": str(tmp_path), "scenes": (2, 0, 1), "image_size": (32, 32)}
+  given["class_names"] = SCENE_CLASSES
   found = MaskData("scenes", **given).open()
   assert {name: len(source) for name, source in found.items()} == {
     "train": 2,
@@ -237,3 +240,21 @@ def test_scenes_say_that_they_leave_ones_own_masks_out(tmp_path, caplog):
     MaskData("scenes", **given | {"scenes": (0, 2, 1)}).open()
   with pytest.raises(UserError, match="same height and width"):
     MaskData("scenes", **given | {"image_size": (32, 48)}).open()
+
+
+def test_names_that_would_mislabel_are_refused():
+  """Masks of these sets say what their classes are."""
+  swapped = (SCENE_CLASSES[1], SCENE_CLASSES[0], *SCENE_CLASSES[2:])
+  for names in (swapped, SCENE_CLASSES[:5], ()):
+    with pytest.raises(UserError, match=r"class_names: got .*scenes of digits"):
+      MaskData("scenes", names, scenes=(2, 0, 1)).open()
+  values = (1, 0, *range(2, 11))
+  assert MaskData("scenes", swapped, values, scenes=(2, 0, 1)).open()
+  turned = CAMVID_CLASSES[::-1]
+  with pytest.raises(
+    UserError, match=r"got bicyclist.*expected the order of Ca"
+  ):
+    MaskData("camvid", turned).open()
+  for names in (CAMVID_CLASSES, ("wall", "floor")):  # of one's own
+    assert MaskData("camvid", names).open().keys() == {"train", "val", "test"}
+  assert MaskData("camvid", turned, range(10, -1, -1)).open()

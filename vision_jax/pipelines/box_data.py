@@ -13,7 +13,7 @@ from vision_jax.data.subsets import subset
 from vision_jax.data.tfds_detection import TfdsDetection
 from vision_jax.data.voc import VocSource
 from vision_jax.errors import UserError
-from vision_jax.pipelines.scenes import DIGITS, open_scenes
+from vision_jax.pipelines.scenes import check_scene_names, open_scenes
 from vision_jax.pipelines.unused import tell_unused
 
 _NAMES = ("train", "val", "test")
@@ -113,11 +113,7 @@ class BoxData:
 
   def _scenes(self) -> dict[str, Any]:
     tell_unused("digit scenes", data_dir=self.data_dir, images=self.images)
-    if tuple(self.class_names) != DIGITS:
-      raise UserError(
-        f"--config.class_names: got {tuple(self.class_names)} for scenes of "
-        f"digits; expected {DIGITS}."
-      )
+    check_scene_names(self.class_names)
     return open_scenes(self.scenes, self.image_size, most=self.max_boxes)
 
 

@@ -5,13 +5,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from vision_jax.data.errors import some
-from vision_jax.data.masks import MaskFolder, camvid
+from vision_jax.data.masks import CAMVID_CLASSES, MaskFolder, camvid
 from vision_jax.data.subsets import split_train
 from vision_jax.data.targets import decode_target
 from vision_jax.data.transforms import Transform
 from vision_jax.errors import UserError
 from vision_jax.losses.segmentation import median_frequency_weights
-from vision_jax.pipelines.scenes import open_scenes
+from vision_jax.pipelines.scenes import (
+  SCENE_CLASSES,
+  check_scene_names,
+  open_scenes,
+)
 from vision_jax.pipelines.unused import tell_unused
 
 CROWD, FEW = 15, 5  # digits in a scene at most, to train and to evaluate
@@ -59,8 +63,11 @@ class MaskData:
     Of a folder of one's own a tenth is held out of train as val.
 
     Raises:
-      UserError: for a data set of no known name, or scenes that cannot be.
+      UserError: for a data set of no known name, class names that are not its
+        own, or scenes that cannot be.
     """
+    if not self.mask_values:  # which say themselves what is what
+      self._check_names()
     if self.dataset == "scenes":
       folders = {"data_dir": self.data_dir, "images": self.images}
       tell_unused("digit scenes", **folders, masks=self.masks)
@@ -88,6 +95,19 @@ class MaskData:
       return tuple(self.class_names)
     number = len(self.mask_values) or self._count()
     return tuple(str(i) for i in range(number))
+
+  def _check_names(self) -> None:
+    """Checks names that are given of masks whose classes are known."""
+    names = tuple(self.class_names)
+    if self.dataset == "scenes":
+      check_scene_names(names, SCENE_CLASSES)
+    other = names != CAMVID_CLASSES and sorted(names) == sorted(CAMVID_CLASSES)
+    if self.dataset == "camvid" and other:
+      raise UserError(
+        f"--config.class_names: got {some(names, MANY)}; expected the order of "
+        f"CamVid's masks, {some(CAMVID_CLASSES, MANY)}. For another order say "
+        "which value each class has, as in --config.mask_values=3,0,..."
+      )
 
   def balanced_weights(self) -> tuple[float, ...]:
     """Returns weights by median frequency of train's pixels; () for scenes."""

@@ -11,6 +11,21 @@ SCENE_CLASSES = ("background", *DIGITS)  # of the pixels
 _DRAWN = {"train": ("train", 0), "val": ("train", 1), "test": ("test", 0)}
 
 
+def check_scene_names(
+  names: Sequence[str], expected: Sequence[str] = DIGITS
+) -> None:
+  """Checks given class names, which scenes have of their own.
+
+  Raises:
+    UserError: for other names, or another order, which would mislabel.
+  """
+  if tuple(names) != tuple(expected):
+    raise UserError(
+      f"--config.class_names: got {tuple(names)} for scenes of digits; "
+      f"expected {tuple(expected)}."
+    )
+
+
 def open_scenes(
   numbers: Sequence[int],
   size: Sequence[int],
