@@ -10,7 +10,7 @@ import pytest
 from tests.box_files import changed, coco_content, jpeg, write_coco
 from vision_jax.data.box_check import BoxCheck
 from vision_jax.data.coco import CocoSource
-from vision_jax.data.errors import DataError
+from vision_jax.data.errors import BadImage, DataError
 from vision_jax.data.tfds_detection import TfdsDetection
 from vision_jax.metrics.coco import BoxTable, coco_ap
 
@@ -269,28 +269,38 @@ def test_the_folder_of_pictures_may_be_another_one_and_a_link(tmp_path):
 
 
 class _Prepared:
-  """Stands for a TFDS set of one image with two objects."""
+  """Stands for a TFDS set of images with two objects each, `size` of them."""
 
   name, objects = "pets", {"bbox": None, "label": None}
 
-  def __init__(self, **more):
-    self.more = more
+  def __init__(self, size=1, last=(), **more):
+    self.size, self.last, self.more = size, dict(last), more
+
+  def __len__(self):
+    return self.size
 
   def feature(self, name):
     return {"bbox": None, "label": types.SimpleNamespace(names=["cat", "dog"])}
 
   def read(self, indices):
+    return [self.row(int(i)) for i in indices]
+
+  def row(self, i):
     objects = {
       "bbox": np.array([[0, 0, 0.5, 0.5], [0, 0, 1, 1.2]], np.float32),
       "label": np.array([1, 0]),
       **self.more,
     }
-    row = {"image": jpeg(40, 60), "objects": np.array(objects, object)}
-    return [row | {"name": "pets train [0]"}]
+    last = self.last if i == self.size - 1 else {}
+    image = last.get("image", jpeg(40, 60))
+    if image is None:
+      raise BadImage(f"pets train [{i}]", "cannot be read")
+    row = {"image": image, "objects": np.array(objects | last, object)}
+    return row | {"name": f"pets train [{i}]"}
 
 
-def prepared(exact=False, **more):
-  source = TfdsDetection("pets", "train", on_bad_box="drop", exact=exact)
+def prepared(exact=False, policy="drop", **more):
+  source = TfdsDetection("pets", "train", on_bad_box=policy, exact=exact)
   source._source = _Prepared(**more)
   return source
 
@@ -305,6 +315,29 @@ def test_tfds_boxes_may_be_difficult_and_leave_the_picture():
   (example,) = prepared(exact=True).read(np.arange(1))
   np.testing.assert_allclose(example["boxes"][1], [0.6, 0.5, 1.2, 1])
   assert "ignore" not in example
+
+
+@pytest.mark.parametrize(
+  ("last", "message"),
+  [
+    ({"label": np.array([0, 2])}, r"\[299\]: has the labels 0, 2"),
+    ({"label": np.array([-1, 0])}, r"\[299\]: has the labels -1, 0"),
+    ({"bbox": [[0, 0, 1, np.nan]]}, r"\[299\]: box 0 has .* not a number"),
+  ],
+)
+def test_every_annotation_of_a_tfds_set_is_checked_on_first_use(last, message):
+  good = [[0, 0, 1, 1], [0, 0, 0.5, 0.5]]
+  source = prepared(policy="error", size=300, last=last, bbox=good)
+  with pytest.raises(DataError, match=message):
+    source.read(np.arange(1))
+
+
+@pytest.mark.parametrize("image", [None, b"", b"no picture"])
+def test_a_bad_image_of_a_tfds_set_is_told_of_where_it_is_used(image):
+  source = prepared(size=3, last={"image": image})
+  assert len(source.read(np.arange(2))) == 2
+  with pytest.raises(BadImage, match=r"pets train \[2\]"):
+    source.read(np.arange(3))
 
 
 def test_tfds_sets_that_are_wrong(monkeypatch):

@@ -12,12 +12,13 @@ from PIL import Image
 from vision_jax.data.box_check import BoxCheck
 from vision_jax.data.boxes import to_fractions
 from vision_jax.data.class_names import labels_of, some
-from vision_jax.data.errors import DataError
-from vision_jax.data.pickled import AsMade
+from vision_jax.data.errors import BadImage, DataError
+from vision_jax.data.pickled import AsMade, Lock
 from vision_jax.data.reading import reading
 from vision_jax.data.source import Example
 from vision_jax.data.tfds import TfdsSource
 
+_ROWS = 256  # read at a time to check annotations
 _FLAGS = {"crowd": "is_crowd", "ignore": "is_difficult"}
 
 
@@ -26,7 +27,8 @@ class TfdsDetection(AsMade):
 
   An example has `image`, encoded, `boxes` (n, 4) cxcywh in [0, 1], `label` (n,)
   and `size` (2,), and where the objects have `is_crowd` and `is_difficult`,
-  `crowd` and `ignore` (n,).
+  `crowd` and `ignore` (n,). All annotations are checked on first use: that
+  reads every record once, since they have the pictures too.
 
   Args:
     name, split, data_dir: as for `TfdsSource`.
@@ -35,8 +37,8 @@ class TfdsDetection(AsMade):
     on_bad_box, exact: see `BoxCheck`.
 
   Raises:
-    DataError: on first use, if the set has no such feature, or a class that is
-      none of `class_names`.
+    DataError: on first use, if the set has no such feature, a class that is
+      none of `class_names`, or a wrong box or label: naming the example.
   """
 
   def __init__(
@@ -53,6 +55,7 @@ class TfdsDetection(AsMade):
     self._source = TfdsSource(name, split, data_dir, keys)
     self._given = tuple(class_names)
     self.check = BoxCheck(on_bad_box, exact)
+    self._lock = Lock()
 
   @property
   def class_names(self) -> tuple[str, ...]:
@@ -95,7 +98,28 @@ class TfdsDetection(AsMade):
 
   def read(self, indices: np.ndarray) -> list[Example]:
     """Returns examples with encoded images."""
+    self._ready()
     return [self._example(row) for row in self._source.read(indices)]
+
+  def _ready(self) -> bool:
+    with self._lock:  # checked once, and warned of once
+      return self._checked
+
+  @functools.cached_property
+  def _checked(self) -> bool:
+    """Whether all annotations are right; raises for the first that is not."""
+    for start in range(0, len(self), _ROWS):
+      self._check(np.arange(start, min(start + _ROWS, len(self))))
+    return True
+
+  def _check(self, indices: np.ndarray) -> None:
+    """Checks some annotations; bad images are told of where they are used."""
+    try:
+      for row in self._source.read(indices):
+        self._example(row)
+    except BadImage:
+      for i in indices if len(indices) > 1 else ():
+        self._check(np.array([i]))
 
   def fingerprint(self) -> str:
     """Of the prepared set."""
