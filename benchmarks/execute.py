@@ -16,6 +16,7 @@ from typing import Any
 from benchmarks import environment
 from benchmarks.row import Row
 from benchmarks.statistics import reaches
+from vision_jax.files import open_own, replace_text
 
 # What a result carries -> the key on the last line of a run's metrics.jsonl.
 SPEED_KEYS = {
@@ -119,7 +120,7 @@ def run_seed(row: Row, seed: int, plan: Plan) -> Outcome:
     git_commit=plan.commit,
     date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
   )
-  write_text(outcome_file, json.dumps(dataclasses.asdict(outcome), indent=1))
+  replace_text(outcome_file, json.dumps(dataclasses.asdict(outcome), indent=1))
   return outcome
 
 
@@ -218,7 +219,7 @@ def _claim(folder: pathlib.Path, identity: Mapping[str, Any]) -> None:
   file = folder / "identity.json"
   if not folder.exists():
     folder.mkdir(parents=True)
-    write_text(file, json.dumps(identity, indent=1))
+    replace_text(file, json.dumps(identity, indent=1))
     return
   found = json.loads(file.read_text("utf-8")) if file.exists() else {}
   for key, expected in identity.items():
@@ -234,7 +235,7 @@ def _train(row: Row, seed: int, plan: Plan, folder: pathlib.Path) -> None:
   words = [sys.executable, "-m", "vision_jax.main"]
   words += arguments(row, seed, *planned(row, plan), f"{environment.ROOT}/")
   words += [f"--workdir={folder / 'workdir'}"]
-  with log.open("a", encoding="utf-8") as out:
+  with open_own(log) as out:
     child = subprocess.Popen(words, stdout=out, stderr=subprocess.STDOUT)
     try:
       code = child.wait()
@@ -252,10 +253,3 @@ def _read_lines(file: pathlib.Path) -> list[dict]:
     return []
   text = file.read_text(encoding="utf-8")
   return [json.loads(line) for line in text.splitlines() if line]
-
-
-def write_text(file: pathlib.Path, text: str) -> None:
-  """Writes a file whole or not at all."""
-  partial = file.with_name(file.name + ".partial")
-  partial.write_text(text, encoding="utf-8")
-  partial.replace(file)

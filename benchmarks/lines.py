@@ -11,10 +11,11 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmarks import execute, facts
+from benchmarks import facts
 from benchmarks.result import Result
 from benchmarks.suite import row_named
 from vision_jax.errors import UserError
+from vision_jax.files import replace_text
 
 
 class BadResult(UserError):
@@ -77,7 +78,7 @@ def _text(file: pathlib.Path) -> str:
 def write(results: Sequence[Result], path: pathlib.Path) -> None:
   """Writes results, one a line, whole or not at all."""
   lines = [json.dumps(x.line(), allow_nan=False) + "\n" for x in results]
-  execute.write_text(path, "".join(lines))
+  replace_text(path, "".join(lines))
 
 
 def _compare(line: Mapping, expected: Mapping) -> None:

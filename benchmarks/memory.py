@@ -29,6 +29,7 @@ import jax
 from benchmarks import capacities, environment, made_up, markdown, steps
 from benchmarks.liveness import peak_bytes, size_of
 from benchmarks.saved import saved
+from vision_jax.files import replace_text
 from vision_jax.layers import attention
 from vision_jax.layers.remat import MODES
 
@@ -51,8 +52,8 @@ def main(argv: Sequence[str] | None = None) -> None:
   }
   output = pathlib.Path(options.output)
   output.mkdir(parents=True, exist_ok=True)
-  (output / "memory.json").write_text(json.dumps(found, indent=1) + "\n")
-  (output / "memory.md").write_text(page(found))
+  replace_text(output / "memory.json", json.dumps(found, indent=1) + "\n")
+  replace_text(output / "memory.md", page(found))
   print(page(found))
 
 

@@ -16,7 +16,6 @@ from collections.abc import Sequence
 
 from benchmarks import (
   environment,
-  execute,
   lines,
   markdown,
   result,
@@ -28,6 +27,7 @@ from benchmarks.facts import HARDWARE
 from benchmarks.result import Result
 from benchmarks.suite import SUITES
 from vision_jax.errors import UserError
+from vision_jax.files import replace_text
 
 BEGIN = "<!-- results:begin -->"
 END = "<!-- results:end -->"
@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
       readme = pathlib.Path(options.readme)
       text = fill(readme.read_text("utf-8"), with_absent(results))
       speeds = speed_table.page(speed_table.read(RESULTS))
-      execute.write_text(readme, put(text, speeds, *SPEED))
+      replace_text(readme, put(text, speeds, *SPEED))
       print(f"wrote the results of {len(results)} rows to {readme}")
     else:
       print(page(results, "Results"), end="")

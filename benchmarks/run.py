@@ -34,6 +34,7 @@ from benchmarks.suite import SUITES
 from vision_jax.data.errors import DataError
 from vision_jax.data.tfds import find_prepared
 from vision_jax.errors import UserError
+from vision_jax.files import replace_text
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -58,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     run.append(run_row(row, range(options.seeds or row.seeds), plan))
     lines.write(merged(kept, run), output / "results.jsonl")
   page = report.page(merged(kept, run), f"Suite {options.suite}")
-  execute.write_text(output / "report.md", page)
+  replace_text(output / "report.md", page)
   print(f"\n{tables.on_screen(run)}\n\nreport: {output / 'report.md'}")
   return _conclude(run)
 

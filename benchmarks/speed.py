@@ -30,6 +30,7 @@ from typing import Any
 
 from benchmarks import environment, speed_table
 from vision_jax.errors import UserError
+from vision_jax.files import replace_text
 
 TURN_SECONDS = 4.0  # of one variant, before it is the other one's turn
 LEAST_STEPS = 2
@@ -53,10 +54,10 @@ def main(argv: Sequence[str] | None = None) -> int:
   for row in _rows(options, common["hardware"]):
     rows.append(row | common)
     text = "".join(json.dumps(row) + "\n" for row in rows)
-    (output / "results.jsonl").write_text(text, encoding="utf-8")
+    replace_text(output / "results.jsonl", text)
     print(speed_table.line(row), flush=True)
   page = speed_table.page(rows)
-  (output / "report.md").write_text(page, encoding="utf-8")
+  replace_text(output / "report.md", page)
   print(f"report: {output / 'report.md'}")
   return 0
 

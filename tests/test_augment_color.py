@@ -1,5 +1,8 @@
 """Colour operations against Pillow and scikit-image."""
 
+import math
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -156,10 +159,17 @@ def test_an_accelerators_forms_scatter_nothing_and_move_less():
     with use_forms(**forms):
       return jax.jit(lambda b: change(b, key)).lower(batch)
 
-  lean = program(histogram="compare", levels="uint8")
-  assert "scatter" not in lean.as_text()
-  plain = program(histogram="scatter", levels="float32")
-  assert "scatter" in plain.as_text()
+  def gathered(text):
+    """The types of what whole pictures are gathered from."""
+    operand = r'"stablehlo.gather".*?: \(tensor<([\dx]+)x([a-z]\w*)>'
+    size = lambda shape: math.prod(map(int, shape.split("x")))
+    found = re.findall(operand, text)
+    return {kind for shape, kind in found if size(shape) > 224 * 224}
+
+  lean = program(histogram="compare", levels="uint8").as_text()
+  assert "scatter" not in lean and gathered(lean) == {"ui8"}
+  plain = program(histogram="scatter", levels="float32").as_text()
+  assert "scatter" in plain and gathered(plain) == {"f32"}
 
 
 def test_magnitude_zero_changes_what_has_no_strength_only():

@@ -9,6 +9,8 @@ import sys
 import numpy as np
 import pytest
 
+from benchmarks import lines
+from benchmarks.accelerator.journal import Journal
 from tests.programs.command import ROOT
 from vision_jax.data.coco_results import write_json
 from vision_jax.errors import UserError
@@ -63,6 +65,14 @@ WRITERS = {
   "coco": (
     lambda folder: write_json(folder / "results.json", []),
     ("results.json",),
+  ),
+  "lines of results": (
+    lambda folder: lines.write([], folder / "results.jsonl"),
+    ("results.jsonl", "results.jsonl.new"),
+  ),
+  "journal": (
+    lambda folder: Journal(folder).add({"stage": "s", "name": "n"}),
+    ("results.jsonl",),
   ),
   "samples": (write_samples, ("grid.png", "00000.png", "samples.npz")),
 }

@@ -14,6 +14,7 @@ from typing import Any
 
 from benchmarks import environment
 from benchmarks.accelerator.states import FAILED, LATE
+from vision_jax.files import open_own
 
 TAIL = 2000  # characters of what a process said last
 
@@ -42,7 +43,7 @@ def rows(
   """
   words = [module, json.dumps(list(names)), json.dumps(dict(settings))]
   left, deadline = list(names), time.monotonic() + limit
-  with log.open("ab") as said:
+  with open_own(log) as said:
     begin = said.tell()
     process = subprocess.Popen(
       [sys.executable, "-m", "benchmarks.accelerator.measure", *words],

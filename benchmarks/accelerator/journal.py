@@ -8,6 +8,7 @@ from typing import Any
 
 from benchmarks.accelerator.states import DONE, STATES
 from vision_jax.errors import UserError
+from vision_jax.files import open_own, replace_bytes
 
 SAME = ("device_kind", "device_count", "jax", "jaxlib", "size", "xla_flags")
 
@@ -56,7 +57,7 @@ class Journal:
     return self.rows.get((stage, name), {}).get("state") in DONE
 
   def _add(self, row: Mapping[str, Any]) -> None:
-    with self.path.open("a", encoding="utf-8") as file:
+    with open_own(self.path) as file:
       file.write(json.dumps(row, allow_nan=False) + "\n")
       file.flush()
       os.fsync(file.fileno())
@@ -69,7 +70,7 @@ class Journal:
     for number, line in enumerate(whole.splitlines(), 1):
       self._keep(number, line)
     if whole != content:  # a kill has torn the last line
-      self.path.write_bytes(whole)
+      replace_bytes(self.path, whole)
 
   def _keep(self, number: int, line: bytes) -> None:
     try:

@@ -13,6 +13,7 @@ from benchmarks.accelerator.options import Options
 from benchmarks.accelerator.plan import SIZES, Group, groups
 from benchmarks.accelerator.states import ABSENT, FAILED, LATE
 from vision_jax.errors import RunFailure
+from vision_jax.files import replace_text
 
 LEAST = 1.0  # seconds in which a process can do anything
 
@@ -36,7 +37,7 @@ def run(options: Options) -> bool:
       _measure(options, journal, guard, stage, group, settings, why)
   rows = list(journal.rows.values())
   page = report.page(journal.head, rows)
-  (options.output / "report.md").write_text(page, encoding="utf-8")
+  replace_text(options.output / "report.md", page)
   for title, lines in report.closing(rows):
     print(f"\n{title}:", *lines, sep="\n  ")
   print(f"\nreport: {options.output / 'report.md'}", flush=True)
