@@ -1,5 +1,8 @@
 """Gradients in bfloat16 of what is spread over examples, tokens or pixels."""
 
+from typing import Any
+
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,6 +17,7 @@ from vision_jax.layers.norm import BatchNorm, LayerNorm
 from vision_jax.layers.spectral_norm import SpectralConv, SpectralDense
 from vision_jax.layers.upsample import TransposedConv
 from vision_jax.models.ddpm_unet import DDPMUNet
+from vision_jax.models.detr import Detr
 from vision_jax.models.vit import ViT
 
 HALF = jnp.bfloat16
@@ -141,3 +145,39 @@ def test_of_a_denoisers_times_and_classes_are_those_of_float64():
   paths = ["label/embedding", "time/dense2/bias", "conv_in/bias"]
   paths += ["down1_block1/time/bias", "down1_block1/conv1/bias"]
   check_lengths(half, exact, [*paths, "norm_out/scale", "norm_out/bias"])
+
+
+class Levels(nn.Module):
+  """A backbone of two levels: the picture, and every other pixel."""
+
+  def __call__(self, x, *, train, mask, features):
+    del train, mask, features
+    return {"c4": x, "c5": x[:, ::2, ::2]}
+
+
+class Boxes(nn.Module):
+  """The boxes of a small DETR."""
+
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, image, *, train):
+    small = {"features": 8, "heads": 2, "hidden": 8, "dropout": 0.0}
+    layers = {"encoder_layers": 1, "decoder_layers": 1}
+    net = Detr(
+      *(2, Levels(), ("c4", "c5"), 2),
+      **(small | layers),
+      dtype=self.dtype,
+      name="detr",
+    )
+    return net(image, train=train)["boxes"]
+
+
+@pytest.mark.slow
+def test_of_a_detrs_tables_are_those_of_float64():
+  """A level's vector is spread over pixels."""
+  image = np.random.default_rng(0).normal(size=(256, 8, 8, 3))
+  half, exact = both_gradients(Boxes(), image.astype(np.float32))
+  paths = ("level_positions", "projection_c4/bias", "projection_c5/bias")
+  paths += ("encoder1/norm1/scale", "decoder_norm/bias", "box_head/dense3/bias")
+  check_lengths(half, exact, [f"detr/{path}" for path in paths])

@@ -307,6 +307,9 @@ def test_json_keeps_every_value():
   content = json.loads(loaded.files(BATCH)["config.json"])
   assert content["values"]["names"] == ["a", "b"]
   assert content["values"].keys() == loaded.config.to_dict().keys()
+  loaded.config.lr = float("inf")  # no flag can: those are checked
+  with pytest.raises(ValueError, match="JSON compliant"):
+    loaded.files(BATCH)
 
 
 def strange(tmp_path, name=OURS, change=None):

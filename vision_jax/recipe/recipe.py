@@ -111,7 +111,7 @@ class Recipe:
       "batch": shapes,
       "changes": changes,
     }
-    text = json.dumps(content, indent=2) + "\n"
+    text = json.dumps(content, indent=2, allow_nan=False) + "\n"
     return {"config.py": self.source, "config.json": text}
 
 
