@@ -13,6 +13,7 @@ import types
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from benchmarks import environment, made_up, peaks, references, steps
@@ -20,6 +21,7 @@ from benchmarks.accelerator import (
   __main__,
   cases,
   child,
+  first_losses,
   options,
   plan,
   recipes,
@@ -209,6 +211,18 @@ def test_a_bias_gradient_that_lost_tokens_is_wrong(monkeypatch):
   monkeypatch.setattr(smoke, "Dense", Lossy)
   found = smoke.measure("bias_gradient", size="tiny")
   assert not found["ok"] and found["length"] == pytest.approx(0.5)
+
+
+def test_a_value_that_is_not_finite_is_wrong(monkeypatch):
+  """Be it the only one, and not the first."""
+  x = jnp.zeros(3)
+  found = smoke.compared(lambda a, b: a + 1 + jnp.sqrt(b), (x, x))
+  assert not found["ok"]  # the gradient by b alone
+
+  losses = iter(({"loss": 1.0, "loss/g": 2.0}, {"loss": 1.0, "loss/g": np.nan}))
+  monkeypatch.setattr(first_losses, "_loss", lambda *_: next(losses))
+  found = first_losses.measure("generation/digits_gan")
+  assert not found["ok"]
 
 
 def test_without_an_accelerator_the_marks_are_targets(

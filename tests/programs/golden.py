@@ -14,6 +14,8 @@ import pathlib
 import sys
 import tempfile
 
+import numpy as np
+
 from tests.programs.command import ROOT, metrics, train
 from tests.programs.flags import compile_cheaply
 
@@ -57,7 +59,7 @@ def differences(before, after):
       if y is None:
         missing.append(f"{step}:{name}")
       else:
-        worst = max(worst, abs(x - y) / max(abs(x), 1e-6))
+        worst = np.maximum(worst, abs(x - y) / max(abs(x), 1e-6))
   return worst, missing
 
 
@@ -74,7 +76,7 @@ def main(mode, file, *names):
       continue
     worst, missing = differences(known[config], got)
     same = "bit-identical" if worst == 0 else f"{worst:.1e} apart"
-    failed = worst > TOLERANCE or bool(missing)
+    failed = not worst <= TOLERANCE or bool(missing)  # NaN too
     bad += failed
     print(f"{'DIFFERS' if failed else 'same'} {config}: {same} {missing[:3]}",
           flush=True)  # fmt: skip
