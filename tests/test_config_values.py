@@ -9,6 +9,7 @@ from tests.programs.command import ROOT, train
 from vision_jax.core.step import make_train_step
 from vision_jax.errors import UserError
 from vision_jax.recipe import recipe
+from vision_jax.recipe.values import CHOICES, RANGES, flat
 from vision_jax.train import loop
 
 CONFIGS = [
@@ -69,6 +70,20 @@ def test_every_key_is_read(path):
   assert {*loaded.config.keys(), *full.keys()} <= read
 
 
+@pytest.mark.parametrize("path", CONFIGS)
+def test_every_number_has_a_range(path):
+  """So that what means nothing, such as -1, is refused by name."""
+  for name in (path, f"{path}:tiny"):
+    values = flat(recipe.load(name, resolve=False).config.to_dict())
+    each = lambda x: x if isinstance(x, list | tuple) else (x,)
+    numbers = {
+      key.rpartition(".")[2]
+      for key, value in values.items()
+      if any(type(x) in (int, float) for x in each(value))
+    }
+    assert numbers <= RANGES.keys() | CHOICES.keys()
+
+
 RESNET = "configs/classification/cifar10_resnet20.py"
 
 
@@ -77,6 +92,7 @@ RESNET = "configs/classification/cifar10_resnet20.py"
   [
     (RESNET, "remat", "all", "got 'all'; expected none or blocks or dots"),
     (RESNET, "remat", "True", "got 'True'; expected none or blocks or dots"),
+    (RESNET, "bits", "7", "got 7; expected 8 or 16"),
     (RESNET, "dtype", "int8", "got 'int8'; expected float32 or bfloat16 or"),
     (
       "configs/classification/mnist_lenet.py",

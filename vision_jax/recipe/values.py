@@ -24,6 +24,7 @@ RANGES: dict[str, tuple[str, Test]] = {
   **dict.fromkeys(
     (
       *("accumulate", "batch_size", "eval_batch_size", "steps", "keep_best"),
+      *("attention", "samples"),
       *("blocks", "channels", "decoder_layers", "depth", "features", "groups"),
       *("heads", "hidden", "image_size", "latent", "layers", "max_boxes"),
       *("multipliers", "num_classes", "num_queries", "patch", "r1_every"),
@@ -38,13 +39,17 @@ RANGES: dict[str, tuple[str, Test]] = {
       *("discriminator_lr", "encoder_layers", "eval_examples", "examples"),
       *("generator_lr", "guidance", "holdout", "jitter", "lr", "mixup", "only"),
       *("norm_group", "r1", "scenes", "score_examples", "score_samples"),
-      *("warmup", "weight_decay"),
+      *("beta", "class_weights", "drop_at", "ignore_values", "level"),
+      *("mask_values", "warmup", "weight_decay"),
     ),
     NOT_NEGATIVE,
   ),
   **dict.fromkeys(("crop_ratio", "scale"), POSITIVE),
   **dict.fromkeys(
-    ("crop_probability", "drop_label", "flip", "flip_vertical", "smoothing"),
+    (
+      *("crop_probability", "drop_label", "flip", "flip_vertical", "rise"),
+      "smoothing",
+    ),
     SHARE,
   ),
   **dict.fromkeys(
@@ -52,6 +57,7 @@ RANGES: dict[str, tuple[str, Test]] = {
   ),
 }
 CHOICES = {
+  "bits": (8, 16),
   "dtype": ("float32", "bfloat16", "float16"),
   "on_bad_image": ("error", "skip"),
   "remat": ("none", "blocks", "dots"),
@@ -108,7 +114,7 @@ def check(key: str, value: Any) -> None:
     if number and name in RANGES and not RANGES[name][1](x):
       _refuse(key, value, RANGES[name][0])
   if name in CHOICES and value not in CHOICES[name]:
-    _refuse(key, value, " or ".join(CHOICES[name]))
+    _refuse(key, value, " or ".join(map(str, CHOICES[name])))
   if name == "class_names" and not all(str(x).strip() for x in each):
     _refuse(key, value, "a name for each class, none of them empty")
 
