@@ -64,6 +64,17 @@ def test_no_weight_gradient_has_holes(path):
   assert not DILATED_GRADIENT.search(step_text(path))
 
 
+@pytest.mark.parametrize("path", [p for p in CONFIGS if QUICK[0] in p])
+def test_a_tpu_gets_the_forms_of_an_accelerator(path):
+  gpu, tpu = (step_text(path, backend) for backend in ("gpu", "tpu"))
+  assert not DILATED_GRADIENT.search(tpu)
+  counts = lambda text: {
+    name: len(re.findall(rf"stablehlo\.{name}\b", text))
+    for name in ("convolution", "select_and_scatter", "reduce_window")
+  }
+  assert counts(tpu) == counts(gpu) and counts(tpu)["select_and_scatter"] == 0
+
+
 def test_the_search_finds_such_a_gradient():
   with use_forms(transposed="dilated"):
     text = step_text.__wrapped__("configs/segmentation/digit_scenes_unet.py")
