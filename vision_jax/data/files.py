@@ -54,15 +54,22 @@ class Found:
     Raises:
       DataError: if two have one name.
     """
-    stems: dict[str, pathlib.Path] = {}
+    stems = self.all_by_stem()
+    for first, *others in stems.values():
+      if others:
+        raise DataError(
+          f"folder {self.folder}: {first.name} and {others[0].name} have one "
+          "name; expected one file for each. Images and masks need folders of "
+          "their own."
+        )
+    return {stem: paths[0] for stem, paths in stems.items()}
+
+  def all_by_stem(self) -> dict[str, list[pathlib.Path]]:
+    """Returns all files of each name without suffix."""
+    stems: dict[str, list[pathlib.Path]] = {}
     for name, path in zip(self.names(), self.files, strict=True):
       stem = name.removesuffix(pathlib.PurePosixPath(name).suffix)
-      if (other := stems.setdefault(stem, path)) != path:
-        raise DataError(
-          f"folder {self.folder}: {other.name} and {path.name} have one name; "
-          "expected one file for each. Images and masks need folders of their "
-          "own."
-        )
+      stems.setdefault(stem, []).append(path)
     return stems
 
 

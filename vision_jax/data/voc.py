@@ -143,10 +143,7 @@ class VocSource(AsMade):
   @functools.cached_property
   def _pictures(self) -> list[pathlib.Path | None]:
     """Each picture's path, None where there is none."""
-    found = find_images(self.images)
-    named: dict[str, list[pathlib.Path]] = {}
-    for name, path in zip(found.names(), found.files, strict=True):
-      named.setdefault(os.path.splitext(name)[0], []).append(path)
+    named = find_images(self.images).all_by_stem()
     return [
       self._choose(stem, named.get(nfc(stem), []), annotation.filename)
       for stem, annotation in zip(self.stems, self._annotations, strict=True)
