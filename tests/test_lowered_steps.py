@@ -4,12 +4,15 @@ import functools
 import re
 
 import jax
+import jax.numpy as jnp
 import pytest
 
 from tests.programs.lowering import lowered
 from tests.test_configs import CONFIGS
 from vision_jax.core.forms import use_forms
 from vision_jax.core.step import make_train_step
+from vision_jax.layers.detr import EncoderLayer
+from vision_jax.models import detr
 from vision_jax.recipe import recipe
 
 QUICK = ("digit_scenes_unet", "digits_gan")
@@ -79,3 +82,30 @@ def test_the_search_finds_such_a_gradient():
   with use_forms(transposed="dilated"):
     text = step_text.__wrapped__("configs/segmentation/digit_scenes_unet.py")
   assert DILATED_GRADIENT.search(text)
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.1])
+def test_dropout_leaves_cudnn_to_detrs_attention(rate):
+  """But for that of the attention's own weights, which is 0 by default."""
+  options = {"attention_dropout": rate} if rate else {}
+  layer = EncoderLayer(2, 32, 0.1, dtype=jnp.bfloat16, **options)
+  x = jax.ShapeDtypeStruct((2, 16, 32), jnp.bfloat16)
+  mask = jax.ShapeDtypeStruct((2, 16), jnp.bool_)
+  keys = {"params": jax.random.key(0), "dropout": jax.random.key(1)}
+  variables = jax.eval_shape(
+    lambda x, mask: layer.init(keys, x, x, mask, False), x, mask
+  )
+
+  def loss(variables, x, mask):
+    y = layer.apply(variables, x, x, mask, True, rngs=keys)
+    return jnp.sum(y.astype(jnp.float32))
+
+  text = lowered("gpu", jax.grad(loss), variables, x, mask)
+  assert ("__cudnn$fmha" in text) == (not rate)
+
+
+def test_cocos_detr_keeps_the_papers_dropout():
+  layer = detr.Detr(4, None)
+  assert layer.dropout == 0.1 and layer.attention_dropout == 0.0
+  config = recipe.load("configs/detection/coco_detr_r50.py:tiny").config
+  assert config.attention_dropout == 0.1
