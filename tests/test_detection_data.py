@@ -1,6 +1,7 @@
 """Sources of boxes: what they read, and what they say of wrong files."""
 
 import json
+import pathlib
 
 import jax
 import numpy as np
@@ -14,6 +15,7 @@ from vision_jax.data.boxes import (
   pad_boxes,
   record_size,
 )
+from vision_jax.data.coco import CocoSource
 from vision_jax.data.coco_results import coco_results, write_json
 from vision_jax.data.errors import BadImage, DataError
 from vision_jax.data.loader import Loader
@@ -87,6 +89,31 @@ def test_an_unknown_class_is_named(tmp_path):
     DataError, match=r"one\.xml: object 0 .*'cat'.*one of dog"
   ):
     VocSource(tmp_path, "train", ("dog",)).read(ALL[:1])
+
+
+@pytest.mark.parametrize("relative", [False, True])
+def test_fingerprints_follow_annotations_and_pictures(
+  tmp_path, monkeypatch, relative
+):
+  monkeypatch.chdir(tmp_path)
+  root = pathlib.Path() if relative else tmp_path
+  voc, coco = root / "voc", root / "coco"
+  write_voc(voc, [("dog", 1, 1, 5, 5)])
+  coco.mkdir()
+  write_coco(coco, coco_content())
+  voc_of = lambda: VocSource(voc, "train").fingerprint()
+  labels = coco / "labels.json"
+  coco_of = lambda: CocoSource(labels, coco, root=root).fingerprint()
+  for of, picture, text in (
+    (voc_of, voc / "JPEGImages" / "one.jpg", voc / "Annotations" / "one.xml"),
+    (coco_of, coco / "b.jpg", labels),
+  ):
+    seen = {of(), of()}
+    for file in (picture, text):
+      file.write_bytes(file.read_bytes() + b"\n")
+      seen |= {of(), of()}
+    picture.unlink()
+    assert len(seen | {of()}) == 4
 
 
 def test_voc_folders_that_are_wrong(tmp_path):

@@ -13,10 +13,10 @@ from vision_jax.data.boxes import to_fractions
 from vision_jax.data.class_names import labels_of
 from vision_jax.data.coco_file import CocoFile, read_coco
 from vision_jax.data.errors import DataError
-from vision_jax.data.files import read_image
+from vision_jax.data.files import files_hash, read_image
 from vision_jax.data.pickled import AsMade, Lock
 from vision_jax.data.places import place_inside
-from vision_jax.data.source import Example, short_hash
+from vision_jax.data.source import Example
 
 
 class CocoSource(AsMade):
@@ -127,8 +127,9 @@ class CocoSource(AsMade):
     return [self._example(int(i)) for i in indices]
 
   def fingerprint(self) -> str:
-    """Returns a hash of the json file."""
-    return short_hash(self.path.read_bytes())
+    """Returns a hash of the json, and of the images' sizes and times."""
+    root = pathlib.Path(os.path.abspath(self.root))  # as those files' paths
+    return files_hash(root, self._ready()[0], self.path.read_bytes())
 
   def _example(self, i: int) -> Example:
     paths, columns, start = self._ready()

@@ -13,9 +13,9 @@ from vision_jax.data.box_check import BoxCheck
 from vision_jax.data.boxes import to_fractions
 from vision_jax.data.class_names import labels_of, some
 from vision_jax.data.errors import BadImage, DataError
-from vision_jax.data.files import find_images, nfc, read_image
+from vision_jax.data.files import files_hash, find_images, nfc, read_image
 from vision_jax.data.pickled import AsMade, Lock
-from vision_jax.data.source import Example, short_hash
+from vision_jax.data.source import Example
 from vision_jax.data.voc_file import Annotation, parse, read_list, xml_of
 
 
@@ -99,11 +99,12 @@ class VocSource(AsMade):
     return [self._example(int(i)) for i in indices]
 
   def fingerprint(self) -> str:
-    """Returns a hash of the images' names, and the annotations' text."""
-    return short_hash(
-      self.class_names,
-      [(p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in self._files],
-    )
+    """Returns a hash of both files' names, sizes and times of change."""
+    root = pathlib.Path(os.path.abspath(self.root))  # as those files' paths
+    annotations = files_hash(root, self._files, self.class_names)
+    with self._lock:
+      pictures = [path for path in self._pictures if path is not None]
+    return files_hash(self.images, pictures, annotations)
 
   @functools.cached_property
   def _checked(self) -> tuple[dict[str, np.ndarray], np.ndarray]:
