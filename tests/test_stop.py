@@ -34,6 +34,22 @@ pytestmark = pytest.mark.xdist_group("stop")
 SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP")
 
 
+@pytest.fixture(autouse=True)
+def heeded():
+  """Signals as a terminal's process has them; a job behind it ignores some."""
+  default = {
+    signal.SIGINT: signal.default_int_handler,
+    signal.SIGHUP: signal.SIG_DFL,
+  }
+  before = {number: signal.getsignal(number) for number in default}
+  for number, handler in before.items():
+    if handler is signal.SIG_IGN:
+      signal.signal(number, default[number])
+  yield
+  for number, handler in before.items():
+    signal.signal(number, handler)
+
+
 def raising(name, then=lambda *args, **options: None):
   """Returns a function that raises a signal in this process."""
 
