@@ -91,7 +91,9 @@ def test_predictions_score_as_the_evaluation_says(tmp_path):
   other = tmp_path / "other"
   write_split(other, "val", 24, {"cow": 90, "ant": 2, "bee": 30}, 1)
   place = f"--config.data_dir={other}"
-  again = json.loads(call("--mode=eval", *which, place, devices=1).out)
+  done = call("--mode=eval", *which, place, devices=1)
+  assert done.code == 0, done.err
+  again = json.loads(done.out.splitlines()[-1])
   assert again["val/ap"] == figures["val/ap"] > 0
   text = path.read_text().replace('"cow"', '"dog"')
   (other / "annotations" / "instances_val.json").write_text(text)

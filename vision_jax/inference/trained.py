@@ -19,7 +19,6 @@ from vision_jax.train import initial
 from vision_jax.train.checkpoint.weights import read_weights
 from vision_jax.train.evaluate import Evaluator
 from vision_jax.train.log.manifest import data_changes
-from vision_jax.train.runs import fingerprints
 
 PREDICT_BATCH = 32
 
@@ -141,12 +140,12 @@ class Trained:
     Adds them to `evaluations.jsonl` in the workdir: a line, or on an object
     store a file of the folder `evaluations`.
     """
-    data = fingerprints(self.experiment)
-    del data["train"]
+    evals, only = self.experiment.evals, self._weights
+    # Of what is evaluated alone: the training data need not be here.
+    data = {name: e.data.fingerprint() for name, e in evals.items()}
     for change in data_changes(self.workdir, data):
       self._say(change)
-    evals, only = self.experiment.evals.values(), self._weights
-    asked = {which for data in evals for which in data.weights}
+    asked = {which for e in evals.values() for which in e.weights}
     step, weights = self.read(*([only] if only else sorted(asked)))
     evaluator = Evaluator(self.experiment, self.execution)
     figures = {"checkpoint": step} | evaluator(weights.get, only)
