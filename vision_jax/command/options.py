@@ -1,5 +1,6 @@
 """The flags that every mode has, and those of a trained workdir."""
 
+import abc
 import dataclasses
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -18,7 +19,7 @@ Say = Callable[[str], None]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(abc.ABC):
   """What every mode can be told."""
 
   workdir: str | None = option(
@@ -119,13 +120,13 @@ class Options:
     named = [f.name for f in fields if f.metadata.get("path")]
     return [path for name in named if (path := getattr(self, name))]
 
+  @abc.abstractmethod
   def load(self, say: Say) -> tuple["Recipe", Any]:
     """Returns the config, and the shapes of a batch where those are known."""
-    raise NotImplementedError
 
+  @abc.abstractmethod
   def run(self, recipe: "Recipe", batch: Any, say: Say) -> int:
     """Does what the mode is for; returns the exit code."""
-    raise NotImplementedError
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
