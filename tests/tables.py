@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from vision_jax.models.ddpm_unet import DDPMUNet
-from vision_jax.models.detr import Detr
-from vision_jax.models.gan import DCGANDiscriminator, DCGANGenerator
-from vision_jax.models.resnet import ResNet
-from vision_jax.models.unet import UNet
-from vision_jax.models.vae import conv_vae
-from vision_jax.models.vit import ViT
+from vision_jax.models.backbones.resnet import ResNet
+from vision_jax.models.backbones.vit import ViT
+from vision_jax.models.detection.detr import Detr
+from vision_jax.models.generation.ddpm_unet import DDPMUNet
+from vision_jax.models.generation.gan import DCGANDiscriminator, DCGANGenerator
+from vision_jax.models.generation.vae import conv_vae
+from vision_jax.models.segmentation.unet import UNet
 from vision_jax.ops import augment, diffusion
 from vision_jax.ops.augment.boxes import random_crop_boxes, random_flip_boxes
 from vision_jax.ops.augment.dense import random_scale_rotate

@@ -8,16 +8,17 @@ import jax
 import jax.numpy as jnp
 
 from tests.tables import small_resnet
-from vision_jax.models import autoencoder, fcn, gan, vae
-from vision_jax.models.cnn import CNN
-from vision_jax.models.ddpm_unet import DDPMUNet
-from vision_jax.models.detr import Detr
-from vision_jax.models.lenet import LeNet5
-from vision_jax.models.mlp import MLP
-from vision_jax.models.resnet import ResNet
-from vision_jax.models.segnet import SegNetBasic
-from vision_jax.models.unet import UNet
-from vision_jax.models.vit import ViT
+from vision_jax.models.backbones.cnn import CNN
+from vision_jax.models.backbones.lenet import LeNet5
+from vision_jax.models.backbones.mlp import MLP
+from vision_jax.models.backbones.resnet import ResNet
+from vision_jax.models.backbones.vit import ViT
+from vision_jax.models.detection.detr import Detr
+from vision_jax.models.generation import autoencoder, gan, vae
+from vision_jax.models.generation.ddpm_unet import DDPMUNet
+from vision_jax.models.segmentation import fcn
+from vision_jax.models.segmentation.segnet import SegNetBasic
+from vision_jax.models.segmentation.unet import UNet
 
 SHAPE = (16, 16, 3)
 IMAGE = jax.ShapeDtypeStruct((4, *SHAPE), jnp.float32)

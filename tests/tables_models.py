@@ -5,11 +5,11 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from vision_jax.models import resnet
-from vision_jax.models.cnn import CNN
-from vision_jax.models.lenet import LeNet5
-from vision_jax.models.mlp import MLP
-from vision_jax.models.vit import ViT, variant
+from vision_jax.models.backbones import resnet
+from vision_jax.models.backbones.cnn import CNN
+from vision_jax.models.backbones.lenet import LeNet5
+from vision_jax.models.backbones.mlp import MLP
+from vision_jax.models.backbones.vit import ViT, variant
 
 
 @dataclasses.dataclass(frozen=True)

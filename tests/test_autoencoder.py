@@ -10,7 +10,8 @@ import scipy.linalg
 from vision_jax.core.state import create_state
 from vision_jax.core.step import make_train_step
 from vision_jax.metrics.latents import LatentNeighbours
-from vision_jax.models.autoencoder import (
+from vision_jax.models.count import parameters
+from vision_jax.models.generation.autoencoder import (
   Autoencoder,
   ConvDecoder,
   ConvEncoder,
@@ -18,7 +19,6 @@ from vision_jax.models.autoencoder import (
   DenseEncoder,
   linear_autoencoder,
 )
-from vision_jax.models.count import parameters
 from vision_jax.tasks.autoencoder import Autoencoding
 
 

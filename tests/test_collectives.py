@@ -11,7 +11,7 @@ from tests.tables import labelled_images, small_vit
 from vision_jax.core.execution import Jit, Pmap
 from vision_jax.core.state import create_state
 from vision_jax.core.step import make_train_step
-from vision_jax.models.resnet import ResNet
+from vision_jax.models.backbones.resnet import ResNet
 from vision_jax.tasks.classification import Classification
 
 EXECUTIONS = {

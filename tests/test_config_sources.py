@@ -10,7 +10,7 @@ import optax
 import pytest
 
 from benchmarks.suites import generation
-from vision_jax.models.vit import ViT
+from vision_jax.models.backbones.vit import ViT
 from vision_jax.recipe import recipe
 
 CONFIGS = "configs"

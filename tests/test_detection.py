@@ -16,8 +16,8 @@ from tests.tables import boxed_images, small_detection
 from vision_jax.core.execution import Jit
 from vision_jax.errors import UserError
 from vision_jax.metrics.detection import AveragePrecision
-from vision_jax.models import resnet
-from vision_jax.models.detr import Detr, anchor_boxes, variant
+from vision_jax.models.backbones import resnet
+from vision_jax.models.detection.detr import Detr, anchor_boxes, variant
 from vision_jax.recipe import recipe
 from vision_jax.tasks.detection import Detection
 from vision_jax.train.fit import fit

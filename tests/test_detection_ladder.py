@@ -13,8 +13,8 @@ from vision_jax.core.state import create_state
 from vision_jax.core.step import make_train_step
 from vision_jax.data.scenes import DigitScenes
 from vision_jax.metrics.detection import AveragePrecision
-from vision_jax.models.detr import Detr
-from vision_jax.models.resnet import ResNet
+from vision_jax.models.backbones.resnet import ResNet
+from vision_jax.models.detection.detr import Detr
 from vision_jax.optim.optimizers import adamw
 from vision_jax.optim.schedules import one_cycle
 from vision_jax.tasks.detection import Detection

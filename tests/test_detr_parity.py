@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from vision_jax.models import resnet
-from vision_jax.models.detr import Detr
+from vision_jax.models.backbones import resnet
+from vision_jax.models.detection.detr import Detr
 
 torch = pytest.importorskip(
   "torch",

@@ -14,7 +14,11 @@ from vision_jax.core.step import make_train_step
 from vision_jax.layers.group_norm import GroupNorm
 from vision_jax.layers.time_embedding import sinusoids
 from vision_jax.models.count import parameters
-from vision_jax.models.ddpm_unet import DDPM_CIFAR10, DDPMUNet, double
+from vision_jax.models.generation.ddpm_unet import (
+  DDPM_CIFAR10,
+  DDPMUNet,
+  double,
+)
 from vision_jax.ops import diffusion
 from vision_jax.recipe import recipe
 from vision_jax.tasks.diffusion import Diffusion

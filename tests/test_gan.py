@@ -21,7 +21,7 @@ from vision_jax.losses.adversarial import (
   square_gradient,
 )
 from vision_jax.models.count import parameters
-from vision_jax.models.gan import (
+from vision_jax.models.generation.gan import (
   DCGANDiscriminator,
   DCGANGenerator,
   DenseDiscriminator,

@@ -17,8 +17,8 @@ from vision_jax.core.state import create_state
 from vision_jax.core.step import make_train_step
 from vision_jax.inference.sample import sample_folder
 from vision_jax.layers.dense import Dense
-from vision_jax.models.gan import DenseDiscriminator, DenseGenerator
-from vision_jax.models.vae import dense_vae
+from vision_jax.models.generation.gan import DenseDiscriminator, DenseGenerator
+from vision_jax.models.generation.vae import dense_vae
 from vision_jax.ops import diffusion
 from vision_jax.recipe import recipe
 from vision_jax.tasks.diffusion import Diffusion

@@ -16,9 +16,9 @@ from vision_jax.layers.group_norm import GroupNorm
 from vision_jax.layers.norm import BatchNorm, LayerNorm
 from vision_jax.layers.spectral_norm import SpectralConv, SpectralDense
 from vision_jax.layers.upsample import TransposedConv
-from vision_jax.models.ddpm_unet import DDPMUNet
-from vision_jax.models.detr import Detr
-from vision_jax.models.vit import ViT
+from vision_jax.models.backbones.vit import ViT
+from vision_jax.models.detection.detr import Detr
+from vision_jax.models.generation.ddpm_unet import DDPMUNet
 
 HALF = jnp.bfloat16
 TOKENS, PIXELS = (256, 64, 8), (16, 64, 64, 4)  # 16,384 and 65,536 places

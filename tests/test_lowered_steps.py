@@ -12,7 +12,7 @@ from tests.test_configs import CONFIGS
 from vision_jax.core.forms import use_forms
 from vision_jax.core.step import make_train_step
 from vision_jax.layers.detr import EncoderLayer
-from vision_jax.models import detr
+from vision_jax.models.detection import detr
 from vision_jax.recipe import recipe
 
 QUICK = ("digit_scenes_unet", "digits_gan")

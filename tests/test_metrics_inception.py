@@ -13,8 +13,13 @@ import pytest
 
 from vision_jax.metrics import generation_inception
 from vision_jax.metrics.generation_inception import from_tensors, read_inception
-from vision_jax.models import fid_inception
-from vision_jax.models.fid_inception import Block, FIDInception, _a, _e
+from vision_jax.models.backbones import fid_inception
+from vision_jax.models.backbones.fid_inception import (
+  Block,
+  FIDInception,
+  _a,
+  _e,
+)
 from vision_jax.pipelines import extractors
 
 NO_ORACLE = "the oracle extra is not installed: pip install -e '.[oracle]'"

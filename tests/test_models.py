@@ -12,8 +12,8 @@ from vision_jax.core.forms import cpu_forms
 from vision_jax.core.shapes import check_shape
 from vision_jax.layers import dense
 from vision_jax.models import count
-from vision_jax.models.resnet import ResNet18, ResNet50
-from vision_jax.models.vit import ViT, variant
+from vision_jax.models.backbones.resnet import ResNet18, ResNet50
+from vision_jax.models.backbones.vit import ViT, variant
 
 BATCH = 4
 each_model = pytest.mark.parametrize("row", MODELS, ids=lambda row: row.name)

@@ -9,8 +9,8 @@ import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from vision_jax.core.mapped import mapped
-from vision_jax.models.resnet import ResNet20
-from vision_jax.models.vit import ViT
+from vision_jax.models.backbones.resnet import ResNet20
+from vision_jax.models.backbones.vit import ViT
 
 MODELS = {
   "resnet": (functools.partial(ResNet20, 10, width=4, stages=(1, 1)), 16),

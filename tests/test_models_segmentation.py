@@ -14,10 +14,10 @@ from vision_jax.layers.upsample import (
   max_unpool,
   transposed,
 )
-from vision_jax.models import fcn, unet
 from vision_jax.models.count import parameters
-from vision_jax.models.segnet import SegNetBasic
-from vision_jax.models.unet import UNet
+from vision_jax.models.segmentation import fcn, unet
+from vision_jax.models.segmentation.segnet import SegNetBasic
+from vision_jax.models.segmentation.unet import UNet
 
 REASON = "the oracle extra is not installed: pip install -e '.[oracle]'"
 RNG = np.random.default_rng(0)

@@ -15,8 +15,8 @@ from vision_jax.layers.dense_to_conv import (
   dense_to_conv,
   sliding_average,
 )
-from vision_jax.models import unet
-from vision_jax.models.unet import UNet
+from vision_jax.models.segmentation import unet
+from vision_jax.models.segmentation.unet import UNet
 from vision_jax.ops.augment.dense import random_scale_rotate, random_window
 from vision_jax.ops.tiling import Tiles, mirror_pad
 

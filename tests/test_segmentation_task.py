@@ -11,7 +11,7 @@ from vision_jax.core.state import create_state
 from vision_jax.core.step import make_eval_step, make_train_step
 from vision_jax.losses.segmentation import pixel_cross_entropy
 from vision_jax.metrics.segmentation import Segmentation as Figures
-from vision_jax.models.unet import UNet
+from vision_jax.models.segmentation.unet import UNet
 from vision_jax.ops.tiling import Tiles
 from vision_jax.tasks.segmentation import Segmentation
 

@@ -10,7 +10,7 @@ from tests.programs.command import assert_same, stored, train
 from tests.tables import segmented_images
 from vision_jax.core.state import create_state
 from vision_jax.core.step import make_train_step
-from vision_jax.models.unet import UNet
+from vision_jax.models.segmentation.unet import UNet
 from vision_jax.tasks.segmentation import Segmentation
 
 # With dropout, augmentation, averaged weights and balanced classes.

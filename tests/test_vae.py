@@ -19,9 +19,9 @@ from vision_jax.losses.likelihood import (
   Gaussian,
 )
 from vision_jax.metrics.likelihood import ImportanceBound
-from vision_jax.models.autoencoder import DenseDecoder, DenseEncoder
 from vision_jax.models.count import parameters
-from vision_jax.models.vae import VAE, conv_vae, dense_vae
+from vision_jax.models.generation.autoencoder import DenseDecoder, DenseEncoder
+from vision_jax.models.generation.vae import VAE, conv_vae, dense_vae
 from vision_jax.tasks.vae import VariationalAutoencoding
 
 NO_ORACLE = "the oracle extra is not installed: pip install -e '.[oracle]'"

@@ -12,7 +12,7 @@ from vision_jax.data.transforms import resize
 from vision_jax.experiment import Experiment, base_config
 from vision_jax.losses.classification import softmax_cross_entropy
 from vision_jax.metrics.classification import Accuracy
-from vision_jax.models.resnet import ResNet
+from vision_jax.models.backbones.resnet import ResNet
 from vision_jax.ops.augment import cutout, random_crop_flip, sequence
 from vision_jax.optim.optimizers import sgd
 from vision_jax.optim.schedules import one_cycle

@@ -8,7 +8,7 @@ decay of 1e-4 of all parameters (mmpretrain's recipe, 94.82 %). Differs from it:
 from vision_jax.data.transforms import resize
 from vision_jax.experiment import Experiment, base_config
 from vision_jax.metrics.classification import Accuracy
-from vision_jax.models.resnet import ResNet18
+from vision_jax.models.backbones.resnet import ResNet18
 from vision_jax.ops.augment import random_crop_flip
 from vision_jax.optim.optimizers import sgd
 from vision_jax.optim.schedules import step_decay

@@ -8,7 +8,7 @@ a GPU, hours on a CPU. Differs from the paper: scales and biases do not decay.
 from vision_jax.data.transforms import resize
 from vision_jax.experiment import Experiment, base_config
 from vision_jax.metrics.classification import Accuracy
-from vision_jax.models.resnet import ResNet20
+from vision_jax.models.backbones.resnet import ResNet20
 from vision_jax.ops.augment import random_crop_flip
 from vision_jax.optim.optimizers import sgd
 from vision_jax.optim.schedules import step_decay

@@ -9,7 +9,7 @@ Differs from the paper: scales and biases do not decay.
 from vision_jax.data.transforms import resize
 from vision_jax.experiment import Experiment, base_config
 from vision_jax.metrics.classification import Accuracy
-from vision_jax.models.resnet import ResNet56
+from vision_jax.models.backbones.resnet import ResNet56
 from vision_jax.ops.augment import random_crop_flip
 from vision_jax.optim.optimizers import sgd
 from vision_jax.optim.schedules import step_decay

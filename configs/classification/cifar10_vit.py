@@ -8,7 +8,7 @@ many parameters but another shape, batch, augmentation and loss.
 from vision_jax.data.transforms import resize
 from vision_jax.experiment import Experiment, base_config
 from vision_jax.metrics.classification import Accuracy
-from vision_jax.models.vit import ViT
+from vision_jax.models.backbones.vit import ViT
 from vision_jax.ops.augment import (
   mixup,
   normalized_range,

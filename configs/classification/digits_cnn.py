@@ -6,7 +6,7 @@ Needs no data but the installed packages; 15 s a seed on 2 CPU cores.
 from vision_jax.data.transforms import resize
 from vision_jax.experiment import Experiment, base_config
 from vision_jax.metrics.classification import Accuracy
-from vision_jax.models.cnn import CNN
+from vision_jax.models.backbones.cnn import CNN
 from vision_jax.ops.augment import random_crop
 from vision_jax.optim.optimizers import sgd
 from vision_jax.optim.schedules import one_cycle

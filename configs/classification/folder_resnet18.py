@@ -10,7 +10,7 @@ kept with the run.
 from vision_jax.data.crops import random_resized_crop, resize_centre_crop
 from vision_jax.experiment import Experiment, base_config
 from vision_jax.metrics.classification import Accuracy
-from vision_jax.models.resnet import ResNet18
+from vision_jax.models.backbones.resnet import ResNet18
 from vision_jax.ops.augment import random_flip
 from vision_jax.optim.optimizers import sgd
 from vision_jax.optim.schedules import warmup_cosine

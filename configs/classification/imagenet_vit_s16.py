@@ -11,7 +11,7 @@ a prepared imagenet2012 (TFDS). Needs accelerators; not run here.
 from vision_jax.data.crops import random_resized_crop, resize_centre_crop
 from vision_jax.experiment import Experiment, base_config
 from vision_jax.metrics.classification import Accuracy
-from vision_jax.models.vit import ViT, variant
+from vision_jax.models.backbones.vit import ViT, variant
 from vision_jax.ops.augment import (
   mixup,
   normalized_range,

@@ -9,7 +9,7 @@ looked at test, so that figure flatters a little.
 from vision_jax.data.transforms import resize
 from vision_jax.experiment import Experiment, base_config
 from vision_jax.metrics.classification import Accuracy
-from vision_jax.models.cnn import CNN
+from vision_jax.models.backbones.cnn import CNN
 from vision_jax.ops.augment import random_crop
 from vision_jax.optim.optimizers import sgd
 from vision_jax.optim.schedules import one_cycle

@@ -7,7 +7,7 @@ reported is the last step's on test.
 from vision_jax.data.transforms import resize
 from vision_jax.experiment import Experiment, base_config
 from vision_jax.metrics.classification import Accuracy
-from vision_jax.models.lenet import LeNet5
+from vision_jax.models.backbones.lenet import LeNet5
 from vision_jax.optim.optimizers import sgd
 from vision_jax.optim.schedules import warmup_cosine
 from vision_jax.pipelines import sources

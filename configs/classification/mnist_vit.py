@@ -8,7 +8,7 @@ is the last step's on test.
 from vision_jax.data.transforms import resize
 from vision_jax.experiment import Experiment, base_config
 from vision_jax.metrics.classification import Accuracy
-from vision_jax.models.vit import ViT
+from vision_jax.models.backbones.vit import ViT
 from vision_jax.ops.augment import random_crop
 from vision_jax.optim.optimizers import adamw
 from vision_jax.optim.schedules import warmup_cosine

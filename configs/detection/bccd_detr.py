@@ -33,8 +33,8 @@ and 1.2 pixels in x and y (+- 0.3), where counting from 1 would be 0.5 in both.
 from vision_jax.errors import UserError
 from vision_jax.experiment import Experiment
 from vision_jax.metrics.detection import AveragePrecision
-from vision_jax.models.detr import Detr
-from vision_jax.models.resnet import ResNet
+from vision_jax.models.backbones.resnet import ResNet
+from vision_jax.models.detection.detr import Detr
 from vision_jax.optim.optimizers import adamw
 from vision_jax.optim.schedules import warmup_cosine
 from vision_jax.pipelines.box_data import BoxData

@@ -14,7 +14,7 @@ GPUs; not run here.
 
 from vision_jax.experiment import Experiment
 from vision_jax.metrics.detection import AveragePrecision
-from vision_jax.models import detr
+from vision_jax.models.detection import detr
 from vision_jax.optim.optimizers import adamw
 from vision_jax.optim.schedules import step_decay
 from vision_jax.pipelines.box_data import BoxData

@@ -16,8 +16,8 @@ figures on them as `seen/ap`, which is to be above 0.9.
 
 from vision_jax.experiment import Experiment
 from vision_jax.metrics.detection import AveragePrecision
-from vision_jax.models.detr import Detr
-from vision_jax.models.resnet import ResNet
+from vision_jax.models.backbones.resnet import ResNet
+from vision_jax.models.detection.detr import Detr
 from vision_jax.optim.optimizers import muon
 from vision_jax.optim.schedules import one_cycle
 from vision_jax.pipelines.box_data import BoxData

@@ -12,8 +12,8 @@ expected result, it is your data.
 
 from vision_jax.experiment import Experiment
 from vision_jax.metrics.detection import AveragePrecision
-from vision_jax.models.detr import Detr
-from vision_jax.models.resnet import ResNet
+from vision_jax.models.backbones.resnet import ResNet
+from vision_jax.models.detection.detr import Detr
 from vision_jax.optim.optimizers import adamw
 from vision_jax.optim.schedules import warmup_cosine
 from vision_jax.pipelines.box_data import BoxData

@@ -13,7 +13,7 @@ published protocol, 50,000 samples against the training images, takes
 """
 
 from vision_jax.experiment import Experiment, base_config
-from vision_jax.models.ddpm_unet import DDPMUNet
+from vision_jax.models.generation.ddpm_unet import DDPMUNet
 from vision_jax.ops.augment import random_flip
 from vision_jax.ops.diffusion import schedule
 from vision_jax.optim.optimizers import adamw

@@ -7,7 +7,7 @@ test images, leaving one out. Not measured yet.
 
 from vision_jax.experiment import Eval, Experiment, base_config
 from vision_jax.metrics.latents import LatentNeighbours
-from vision_jax.models.autoencoder import (
+from vision_jax.models.generation.autoencoder import (
   Autoencoder,
   ConvDecoder,
   ConvEncoder,

@@ -8,7 +8,7 @@ the CNN's training included.
 """
 
 from vision_jax.experiment import Experiment, base_config
-from vision_jax.models.ddpm_unet import DDPMUNet
+from vision_jax.models.generation.ddpm_unet import DDPMUNet
 from vision_jax.ops.diffusion import schedule
 from vision_jax.optim.optimizers import adamw
 from vision_jax.pipelines import extractors, sources

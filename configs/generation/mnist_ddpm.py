@@ -10,7 +10,7 @@ a fifth of the steps and twice the rate: 9.55, and 85.8 % recognised where
 """
 
 from vision_jax.experiment import Experiment, base_config
-from vision_jax.models.ddpm_unet import DDPMUNet
+from vision_jax.models.generation.ddpm_unet import DDPMUNet
 from vision_jax.ops.diffusion import schedule
 from vision_jax.optim.optimizers import adamw
 from vision_jax.pipelines import extractors, sources

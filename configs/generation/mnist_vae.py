@@ -22,7 +22,7 @@ from vision_jax.experiment import Eval, Experiment, base_config
 from vision_jax.losses.likelihood import Bernoulli
 from vision_jax.metrics.latents import LatentNeighbours
 from vision_jax.metrics.likelihood import ImportanceBound
-from vision_jax.models.vae import dense_vae
+from vision_jax.models.generation.vae import dense_vae
 from vision_jax.optim.optimizers import adamw
 from vision_jax.optim.schedules import piecewise, warmup_cosine
 from vision_jax.pipelines import sources

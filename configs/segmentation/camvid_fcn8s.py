@@ -10,7 +10,7 @@ half the resolution, is not comparable; not run to its end either.
 from vision_jax.data.masks import CAMVID_CLASSES, CAMVID_VOID
 from vision_jax.experiment import Experiment
 from vision_jax.metrics import segmentation as metrics
-from vision_jax.models.fcn import FCN8s
+from vision_jax.models.segmentation.fcn import FCN8s
 from vision_jax.optim.optimizers import sgd
 from vision_jax.optim.schedules import warmup_cosine
 from vision_jax.pipelines.data import Loading

@@ -10,7 +10,7 @@ after its 500 steps (seed 0, averaged weights).
 from vision_jax.data.masks import CAMVID_CLASSES, CAMVID_VOID
 from vision_jax.experiment import Experiment
 from vision_jax.metrics import segmentation as metrics
-from vision_jax.models.unet import UNet
+from vision_jax.models.segmentation.unet import UNet
 from vision_jax.optim.optimizers import adamw
 from vision_jax.optim.schedules import warmup_cosine
 from vision_jax.pipelines.data import Loading

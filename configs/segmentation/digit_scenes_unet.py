@@ -14,7 +14,7 @@ packages.
 
 from vision_jax.experiment import Experiment
 from vision_jax.metrics import segmentation as metrics
-from vision_jax.models.unet import UNet
+from vision_jax.models.segmentation.unet import UNet
 from vision_jax.optim.optimizers import muon
 from vision_jax.optim.schedules import one_cycle
 from vision_jax.pipelines.data import Loading

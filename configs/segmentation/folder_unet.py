@@ -13,7 +13,7 @@ such windows. No time and no expected result are given: it is your data.
 
 from vision_jax.experiment import Experiment
 from vision_jax.metrics import segmentation as metrics
-from vision_jax.models.unet import UNet
+from vision_jax.models.segmentation.unet import UNet
 from vision_jax.ops.tiling import Tiles
 from vision_jax.optim.optimizers import adamw
 from vision_jax.optim.schedules import warmup_cosine

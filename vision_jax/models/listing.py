@@ -10,15 +10,16 @@ from collections.abc import Callable, Iterator
 import flax.linen as nn
 
 from vision_jax.errors import UserError
-from vision_jax.models import detr, resnet
-from vision_jax.models.cnn import CNN
-from vision_jax.models.ddpm_unet import DDPMUNet
-from vision_jax.models.fcn import FCN8s
-from vision_jax.models.lenet import LeNet5
-from vision_jax.models.mlp import MLP
-from vision_jax.models.segnet import SegNetBasic
-from vision_jax.models.unet import UNet
-from vision_jax.models.vit import ViT, variant
+from vision_jax.models.backbones import resnet
+from vision_jax.models.backbones.cnn import CNN
+from vision_jax.models.backbones.lenet import LeNet5
+from vision_jax.models.backbones.mlp import MLP
+from vision_jax.models.backbones.vit import ViT, variant
+from vision_jax.models.detection import detr
+from vision_jax.models.generation.ddpm_unet import DDPMUNet
+from vision_jax.models.segmentation.fcn import FCN8s
+from vision_jax.models.segmentation.segnet import SegNetBasic
+from vision_jax.models.segmentation.unet import UNet
 
 
 @dataclasses.dataclass(frozen=True)

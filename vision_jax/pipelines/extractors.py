@@ -15,7 +15,7 @@ import numpy as np
 from vision_jax.layers.capture import apply_with_input
 from vision_jax.metrics.generation_extractor import Extractor
 from vision_jax.metrics.generation_inception import read_inception
-from vision_jax.models.fid_inception import FIDInception
+from vision_jax.models.backbones.fid_inception import FIDInception
 from vision_jax.ops.inputs import normalize
 from vision_jax.recipe import config_file, recipe
 from vision_jax.train.fit import fit

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from vision_jax.core.types import Array
-from vision_jax.models.autoencoder import (
+from vision_jax.models.generation.autoencoder import (
   Activation,
   ConvDecoder,
   ConvEncoder,

@@ -30,7 +30,7 @@ from vision_jax.layers.detr_positions import (
   sine_positions,
 )
 from vision_jax.layers.remat import remat
-from vision_jax.models import resnet
+from vision_jax.models.backbones import resnet
 
 _PRIOR = 0.01  # initial probability of a class, where there is no background
 _BACKBONES = {

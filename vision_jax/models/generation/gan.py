@@ -19,7 +19,7 @@ from vision_jax.layers.dense import Dense
 from vision_jax.layers.norm import BatchNorm
 from vision_jax.layers.spectral_norm import SpectralConv, SpectralDense
 from vision_jax.layers.upsample import TransposedConv
-from vision_jax.models.autoencoder import check_halves, join
+from vision_jax.models.generation.autoencoder import check_halves, join
 
 _DCGAN = nn.initializers.normal(0.02)
 NORMS = ("batch", "spectral", "none")

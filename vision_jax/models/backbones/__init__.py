@@ -1,0 +1,1 @@
+"""Classifiers, and what other models read features from."""

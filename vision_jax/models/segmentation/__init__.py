@@ -1,0 +1,1 @@
+"""Models that say a class for each pixel."""
