@@ -9,8 +9,8 @@ from typing import Any
 
 from benchmarks import environment, execute, facts, references, statistics
 from benchmarks.execute import Outcome, Plan
-from benchmarks.peaks import utilisation
 from benchmarks.row import Row
+from benchmarks.speed.peaks import utilisation
 from benchmarks.suite import suite_of
 from vision_jax.train.timing import CLOCK
 

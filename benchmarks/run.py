@@ -17,17 +17,9 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from benchmarks import (
-  environment,
-  execute,
-  figures,
-  lines,
-  report,
-  result,
-  statistics,
-  tables,
-)
+from benchmarks import environment, execute, figures, lines, result, statistics
 from benchmarks.execute import Plan
+from benchmarks.report import pages, tables
 from benchmarks.result import Result
 from benchmarks.row import Row
 from benchmarks.suite import SUITES
@@ -58,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   for row in rows:
     run.append(run_row(row, range(options.seeds or row.seeds), plan))
     lines.write(merged(kept, run), output / "results.jsonl")
-  page = report.page(merged(kept, run), f"Suite {options.suite}")
+  page = pages.page(merged(kept, run), f"Suite {options.suite}")
   replace_text(output / "report.md", page)
   print(f"\n{tables.on_screen(run)}\n\nreport: {output / 'report.md'}")
   return _conclude(run)

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from benchmarks import environment, made_up, peaks, references, steps
+from benchmarks import environment, references
 from benchmarks.accelerator import (
   __main__,
   cases,
@@ -35,6 +35,7 @@ from benchmarks.accelerator import (
 from benchmarks.accelerator.guard import Guard
 from benchmarks.accelerator.journal import Journal
 from benchmarks.accelerator.states import FAILED, LATE, MEASURED
+from benchmarks.speed import made_up, peaks, steps
 from vision_jax.core.forms import FORMS, use_forms
 from vision_jax.errors import UserError
 from vision_jax.models import count

@@ -6,9 +6,10 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from benchmarks import capacities, environment, memory
-from benchmarks.liveness import peak_bytes
-from benchmarks.saved import saved
+from benchmarks import environment
+from benchmarks.memory import capacities, command
+from benchmarks.memory.liveness import peak_bytes
+from benchmarks.memory.saved import saved
 from vision_jax.layers.remat import MODES
 from vision_jax.recipe import recipe
 
@@ -79,7 +80,8 @@ def test_the_peak_of_a_gradient_is_near_what_xla_plans():
 
 def test_a_row_and_its_page(tmp_path):
   path = "configs/classification/mnist_vit.py"
-  memory.main([f"--output={tmp_path}", f"--configs={path}", "--config.depth=1"])
+  words = [f"--output={tmp_path}", f"--configs={path}", "--config.depth=1"]
+  command.main(words)
   found = json.loads((tmp_path / "memory.json").read_text())
   (row,) = found["rows"]
   assert row["config"] == path and row["batch_size"] == 128
@@ -87,17 +89,17 @@ def test_a_row_and_its_page(tmp_path):
   kept, peak = row["saved_bytes"], row["peak_bytes"]
   assert kept["blocks"] < kept["dots"] < kept["none"] < peak["none"]
   assert row["state_bytes"] > 3 * row["gradient_bytes"]  # Adam's two moments
-  assert (tmp_path / "memory.md").read_text() == memory.page(found)
-  assert memory.page(found).count("| classification/mnist_vit |") == 3
+  assert (tmp_path / "memory.md").read_text() == command.page(found)
+  assert command.page(found).count("| classification/mnist_vit |") == 3
 
 
 def test_the_table_that_is_kept_is_of_every_config():
   folder = environment.ROOT / "benchmarks/results"
   found = json.loads((folder / "memory.json").read_text())
-  assert (folder / "memory.md").read_text() == memory.page(found)
+  assert (folder / "memory.md").read_text() == command.page(found)
   assert found["git_commit"] and found["versions"]["jax"]
   rows = {row["config"]: row for row in found["rows"]}
-  assert list(rows) == memory.config_paths()
+  assert list(rows) == command.config_paths()
   for path, row in rows.items():
     config = recipe.load(path, resolve=False).config
     for key in ("batch_size", "accumulate", "dtype"):
@@ -117,7 +119,7 @@ def test_the_table_that_is_kept_is_of_every_config():
 def test_bad_input(capsys, flag, message):
   path = "--configs=configs/classification/cifar10_resnet20.py"
   with pytest.raises(SystemExit) as stopped:
-    memory.main([path, flag])
+    command.main([path, flag])
   assert stopped.value.code == 2 and message in capsys.readouterr().err
 
 

@@ -7,18 +7,10 @@ import re
 
 import pytest
 
-from benchmarks import (
-  environment,
-  execute,
-  lines,
-  markdown,
-  report,
-  result,
-  speed_table,
-  statistics,
-  tables,
-)
+from benchmarks import environment, execute, lines, result, statistics
 from benchmarks.execute import Outcome
+from benchmarks.report import command, markdown, pages, tables
+from benchmarks.speed import table
 from benchmarks.suite import SUITES, row_named
 from benchmarks.suites.classification import MNIST
 from vision_jax.train.timing import CLOCK
@@ -196,7 +188,7 @@ def test_forged_line_is_refused_by_line_and_field(
   line = lenet_result().line() | {field: value}
   file = tmp_path / "forged.jsonl"
   file.write_text(json.dumps(lenet_result().line()) + "\n" + json.dumps(line))
-  assert report.main([f"--input={file}"]) == 2
+  assert command.main([f"--input={file}"]) == 2
   told = capsys.readouterr().err
   assert "forged.jsonl:2" in told
   # What was run shows where something that follows from it is told.
@@ -216,7 +208,7 @@ def test_altered_reference_is_refused(key):
 def test_what_is_no_result_is_refused(text, tmp_path, capsys):
   file = tmp_path / "bad.jsonl"
   file.write_text(text + "\n")
-  assert report.main([f"--input={file}"]) == 2
+  assert command.main([f"--input={file}"]) == 2
   assert "bad.jsonl:1" in capsys.readouterr().err
 
 
@@ -251,7 +243,7 @@ def test_seeds_of_two_machines_are_not_joined():
 
 
 def test_report_without_input_says_so(tmp_path, capsys):
-  assert report.main([f"--input={tmp_path / 'none.jsonl'}"]) == 2
+  assert command.main([f"--input={tmp_path / 'none.jsonl'}"]) == 2
   assert "none.jsonl" in capsys.readouterr().err
 
 
@@ -259,27 +251,27 @@ def test_readme_block_is_rewritten_and_nothing_else(tmp_path):
   file = tmp_path / "results.jsonl"
   lines.write([lenet_result()], file)
   readme = tmp_path / "README.md"
-  speeds = "\n".join(report.SPEED)
+  speeds = "\n".join(pages.SPEED)
   tail = f"middle\n{speeds}\ntail\n"
-  readme.write_text(f"head\n{report.BEGIN}\nOUTDATED\n{report.END}\n{tail}")
+  readme.write_text(f"head\n{pages.BEGIN}\nOUTDATED\n{pages.END}\n{tail}")
   arguments = [f"--input={file}", f"--readme={readme}"]
-  assert report.main(arguments) == 0
+  assert command.main(arguments) == 0
   text = readme.read_text()
-  assert text.startswith(f"head\n{report.BEGIN}\n")
-  assert f"{report.END}\nmiddle\n{report.SPEED[0]}\n" in text
-  assert text.endswith(f"{report.SPEED[1]}\ntail\n")
+  assert text.startswith(f"head\n{pages.BEGIN}\n")
+  assert f"{pages.END}\nmiddle\n{pages.SPEED[0]}\n" in text
+  assert text.endswith(f"{pages.SPEED[1]}\ntail\n")
   assert "OUTDATED" not in text and "99.10 ± 0.10" in text
   for rows in SUITES.values():
     assert all(f"| {row.name} |" in text for row in rows)
-  assert report.main(arguments) == 0 and readme.read_text() == text
+  assert command.main(arguments) == 0 and readme.read_text() == text
 
 
 def test_readme_without_a_block_is_refused(tmp_path, capsys):
   readme = tmp_path / "README.md"
   readme.write_text("nothing\n")
   arguments = [f"--input={tmp_path}", f"--readme={readme}"]
-  assert report.main(arguments) == 2
-  assert report.BEGIN in capsys.readouterr().err
+  assert command.main(arguments) == 2
+  assert pages.BEGIN in capsys.readouterr().err
   assert readme.read_text() == "nothing\n"
 
 
@@ -291,7 +283,7 @@ def test_newest_result_of_a_row_on_a_machine_is_shown():
   new = dataclasses.replace(lenet_result(values=(0.5, 0.5)), date=date)
   hardware = {**HARDWARE, "device_kind": "TPU v4"}
   other = dataclasses.replace(old, hardware=hardware)
-  kept = report.newest([new, old, other])
+  kept = pages.newest([new, old, other])
   assert len(kept) == 2 and new in kept and other in kept
 
 
@@ -303,16 +295,16 @@ def test_a_later_result_of_another_recipe_does_not_replace_a_row(change):
   later = dataclasses.replace(
     lenet_result(values=(0.1,), **change), date="2027-01-01T00:00:00+00:00"
   )
-  kept = report.newest([full, later])
+  kept = pages.newest([full, later])
   assert kept == [full, later]
-  shown = [x for x in report.with_absent(kept) if x.row.name == "mnist_lenet"]
+  shown = [x for x in pages.with_absent(kept) if x.row.name == "mnist_lenet"]
   assert shown == [full]
 
 
 def test_a_report_names_every_machine():
   hardware = {**HARDWARE, "platform": "gpu", "device_kind": "NVIDIA H100"}
   other = dataclasses.replace(lenet_result(), hardware=hardware)
-  text = report.page([lenet_result(), other], "Both")
+  text = pages.page([lenet_result(), other], "Both")
   assert "2 cores of Some CPU; jax 0" in text
   assert "1 x NVIDIA H100; jax 0" in text
 
@@ -353,30 +345,30 @@ def speed_row(auto, off, **more):
 
 def test_a_multiplier_is_of_the_rates_beside_it_with_its_range():
   row = speed_row([90.0, 100.0, 110.0], [120.0, 125.0, 200.0])
-  assert "1.25x (1.25 to 1.82) of 64.0 untuned" in speed_table.figures(row)
+  assert "1.25x (1.25 to 1.82) of 64.0 untuned" in table.figures(row)
   stored = speed_row([0, 100.0], [0, 125.0], speedup=1.66)
   del stored["turn_ms"]
-  assert "1.25x of 64.0 untuned (range to be" in speed_table.figures(stored)
+  assert "1.25x of 64.0 untuned (range to be" in table.figures(stored)
 
 
 def test_what_is_below_the_noise_is_not_distinguishable():
   row = speed_row([90.0, 100.0, 110.0], [120.0, 105.0, 99.0])
   assert "not distinguishable from 76.2 untuned (0.90 to 1.33x)" in (
-    speed_table.figures(row)
+    table.figures(row)
   )
   share = {"row": "loop/overhead", "model": "net", "share": -0.089}
   shares = {"shares": [0.07, -0.13, -0.17]}
-  assert speed_table.figures(share | shares) == (
+  assert table.figures(share | shares) == (
     "not distinguishable from nothing (-17.0% to 7.0% of a step) (net)"
   )
-  assert speed_table.figures(
-    share | {"share": 0.02, "shares": [0.01, 0.03]}
-  ) == ("2.0% of a step (1.0% to 3.0%) (net)")
+  assert table.figures(share | {"share": 0.02, "shares": [0.01, 0.03]}) == (
+    "2.0% of a step (1.0% to 3.0%) (net)"
+  )
 
 
 def test_committed_results_are_valid_and_in_the_readme():
-  results = report.newest(lines.read(report.RESULTS))
+  results = pages.newest(lines.read(pages.RESULTS))
   text = (environment.ROOT / "README.md").read_text(encoding="utf-8")
-  assert report.fill(text, report.with_absent(results)) == text
-  speeds = speed_table.page(speed_table.read(report.RESULTS))
-  assert report.put(text, speeds, *report.SPEED) == text
+  assert pages.fill(text, pages.with_absent(results)) == text
+  speeds = table.page(table.read(pages.RESULTS))
+  assert pages.put(text, speeds, *pages.SPEED) == text

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmarks import environment, figures, peaks, references, statistics
+from benchmarks import environment, figures, references, statistics
+from benchmarks.speed import peaks
 from benchmarks.suite import SUITES
 from vision_jax.recipe import recipe
 

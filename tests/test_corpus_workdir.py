@@ -5,7 +5,8 @@ import shutil
 
 import pytest
 
-from benchmarks import lines, report
+from benchmarks import lines
+from benchmarks.report import command
 from tests.corpus import says
 from tests.programs.command import call, train
 from tests.test_benchmarks_results import lenet_result
@@ -243,7 +244,7 @@ RESULTS = [
 def test_results(tmp_path, capsys, content, pattern):
   file = tmp_path / "owls.jsonl"
   file.write_bytes(content if isinstance(content, bytes) else content.encode())
-  assert report.main([f"--input={file}"]) == 2
+  assert command.main([f"--input={file}"]) == 2
   says(capsys.readouterr().err, pattern)
 
 

@@ -5,14 +5,14 @@ import types
 
 import pytest
 
-from benchmarks import speed_input
+from benchmarks.speed import jpegs
 
 
 @pytest.fixture
 def clock(monkeypatch):
   """Half a second goes by from one look at the clock to the next."""
   clock = types.SimpleNamespace(perf_counter=itertools.count(0, 0.5).__next__)
-  monkeypatch.setattr(speed_input, "time", clock)
+  monkeypatch.setattr(jpegs, "time", clock)
 
 
 def check(rows, names):
@@ -26,7 +26,7 @@ def check(rows, names):
 
 
 def test_decoding(clock):
-  rows = speed_input.decode_rows(1.2, images=8, batch_size=8, turns=2, torch=())
+  rows = jpegs.decode_rows(1.2, images=8, batch_size=8, turns=2, torch=())
   check(rows, ["input/decode_crop"])
 
 
@@ -36,7 +36,5 @@ def test_decoding_by_torch(clock):
     "torch",
     reason="the oracle extra is not installed: pip install -e '.[oracle]'",
   )
-  rows = speed_input.decode_rows(
-    1.2, images=8, batch_size=8, turns=1, torch=("cv2",)
-  )
+  rows = jpegs.decode_rows(1.2, images=8, batch_size=8, turns=1, torch=("cv2",))
   check(rows, ["input/decode_crop", "input/decode_crop/torch_cv2"])

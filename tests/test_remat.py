@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from benchmarks.saved import saved
+from benchmarks.memory.saved import saved
 from tests.tables_families import FAMILIES, IMAGE, WITH_BLOCKS
 from tests.test_configs import CONFIGS
 from vision_jax.core.forms import use_forms

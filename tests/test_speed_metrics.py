@@ -4,49 +4,47 @@ import json
 
 import pytest
 
-from benchmarks import speed, speed_metrics, speed_table
+from benchmarks.speed import command, metrics, table
 
 
 def test_metric_rows():
-  rows = speed_metrics.metric_rows(
+  rows = metrics.metric_rows(
     images=6, detections=5, classes=3, masks=3, mask_size=(8, 12), turns=2
   )
   names = ["metrics/coco_ap", "metrics/miou", "metrics/miou/device"]
   assert [row["row"] for row in rows] == names
   for row in rows:
     assert 0 < row["best_seconds"] <= row["seconds"]
-  assert "6 images x 5 detections x 3 classes" in speed_table.line(rows[0])
-  assert "3 masks of 12 x 8, 11 classes" in speed_table.line(rows[1])
+  assert "6 images x 5 detections x 3 classes" in table.line(rows[0])
+  assert "3 masks of 12 x 8, 11 classes" in table.line(rows[1])
 
 
 def test_the_forms_of_miou_agree():
-  truth, guess = speed_metrics.random_masks(3, (8, 12))
-  host = speed_metrics._miou(truth, guess)
-  assert host == speed_metrics._device_miou(truth, guess, batch=2)
+  truth, guess = metrics.random_masks(3, (8, 12))
+  host = metrics._miou(truth, guess)
+  assert host == metrics._device_miou(truth, guess, batch=2)
   assert 0.5 < host["miou"] < 0.95
 
 
 def test_the_detections_are_worth_scoring():
-  rows = speed_metrics.detection_rows(40, 20, 3)
-  metric = speed_metrics.AveragePrecision("abc", per_class=False)
+  rows = metrics.detection_rows(40, 20, 3)
+  metric = metrics.AveragePrecision("abc", per_class=False)
   assert 0.01 < metric.result({}, rows)["ap50"] < 0.9
 
 
 def test_matching_rows():
-  rows = speed_metrics.matching_rows(
-    images=8, queries=6, boxes=4, repeats=1, turns=1
-  )
+  rows = metrics.matching_rows(images=8, queries=6, boxes=4, repeats=1, turns=1)
   names = [row["row"].removeprefix("matching/") for row in rows]
   assert names == ["vmap", "lax_map", "shard_map", "local"]
   assert all(row["seconds"] > 0 for row in rows)
 
 
 def test_a_duration_has_a_unit():
-  assert speed_table._duration(1.234) == "1.23 s"
-  assert speed_table._duration(0.00123) == "1.23 ms"
+  assert table._duration(1.234) == "1.23 s"
+  assert table._duration(0.00123) == "1.23 ms"
   row = {"row": "r", "work": "w", "seconds": 2.0}
   row |= {"best_seconds": 1.5, "cpu_seconds": 0.05}
-  assert speed_table.figures(row) == "2.00 s, best 1.50 s, CPU 50.00 ms (w)"
+  assert table.figures(row) == "2.00 s, best 1.50 s, CPU 50.00 ms (w)"
 
 
 GAN = "configs/generation/digits_gan.py:tiny"
@@ -66,7 +64,7 @@ GAN = "configs/generation/digits_gan.py:tiny"
 )
 def test_what_cannot_be_timed_is_refused(words, message, capsys):
   with pytest.raises(SystemExit) as left:
-    speed.main(words)
+    command.main(words)
   assert left.value.code == 2 and message in capsys.readouterr().err
 
 
@@ -74,7 +72,7 @@ def test_what_cannot_be_timed_is_refused(words, message, capsys):
 def test_a_config_is_timed_by_its_whole_step(tmp_path):
   words = [f"--configs={GAN}", "--config.width=4", "--batch_sizes=8"]
   words += ["--rows=models", "--turns=1", f"--output={tmp_path}"]
-  assert speed.main(words) == 0
+  assert command.main(words) == 0
   (row,) = map(json.loads, (tmp_path / "results.jsonl").open())
   assert row["row"] == "digits_gan:tiny/width=4/step/b8"
   assert row["images_per_s"] > 0 and row["flops_per_step"] > 0

@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from benchmarks import made_up, steps
+from benchmarks.speed import made_up, steps
 
 RELATIVE = 1e-2  # products of float32 have ten bits of mantissa on GPUs
 

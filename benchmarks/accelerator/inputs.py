@@ -4,8 +4,8 @@ import pathlib
 import tempfile
 from typing import Any
 
-from benchmarks import speed_input
 from benchmarks.accelerator.states import NotHere
+from benchmarks.speed import jpegs
 from vision_jax.train.log import machine
 
 
@@ -16,14 +16,12 @@ def measure(name: str, *, size: str, **_: Any) -> dict[str, Any]:
   if threads > cores and not tiny:
     raise NotHere(f"{threads} threads need as many cores; here are {cores}")
   with tempfile.TemporaryDirectory() as folder:
-    bytes_each = speed_input.write_images(
-      pathlib.Path(folder), 16 if tiny else 512
-    )
-    batches = speed_input.ours(folder, threads, 8 if tiny else 128)
-    rate = speed_input.measure(batches, 0.2 if tiny else 5.0)
+    bytes_each = jpegs.write_images(pathlib.Path(folder), 16 if tiny else 512)
+    batches = jpegs.ours(folder, threads, 8 if tiny else 128)
+    rate = jpegs.measure(batches, 0.2 if tiny else 5.0)
   return {
     "examples_per_s": rate,
     "threads": threads,
     "cores": cores,
-    "image": f"{speed_input.HEIGHT}x{speed_input.WIDTH}, {bytes_each} bytes",
+    "image": f"{jpegs.HEIGHT}x{jpegs.WIDTH}, {bytes_each} bytes",
   }

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from benchmarks.accelerator.timing import in_turns, medians
-from benchmarks.steps import BLOCK
+from benchmarks.speed.steps import BLOCK
 from vision_jax.core.forms import FORMS, form, use_forms
 from vision_jax.layers.conv import convolve, max_pool
 from vision_jax.layers.dense import linear

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from benchmarks import markdown
 from benchmarks.accelerator import targets, verdicts
 from benchmarks.accelerator.states import MEASURED
+from benchmarks.report import markdown
 
 Row = Mapping[str, Any]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 
-from benchmarks.steps import BLOCK
+from benchmarks.speed.steps import BLOCK
 
 
 def in_turns(

@@ -4,13 +4,13 @@ from typing import Any
 
 import jax
 
-from benchmarks import steps
 from benchmarks.accelerator.cases import CASES
-from benchmarks.peaks import peak_flops
+from benchmarks.speed import steps
+from benchmarks.speed.peaks import peak_flops
 
 
 def measure(name: str, *, size: str, **_: Any) -> dict[str, Any]:
-  """Returns the row of a case: see `benchmarks.steps.timed_row`."""
+  """Returns the row of a case: see `benchmarks.speed.steps.timed_row`."""
   case = CASES[name]
   row = steps.timed_row(
     case.config,
@@ -23,7 +23,7 @@ def measure(name: str, *, size: str, **_: Any) -> dict[str, Any]:
   row["forms"] = dict(case.forms)
   if jax.default_backend() != "cpu" and not peak_flops(row["device_kind"]):
     row["mfu_why"] = (
-      f"the card {row['device_kind']!r} is not in benchmarks/peaks.py; add its "
-      "dense bf16 rate there, with the source"
+      f"the card {row['device_kind']!r} is not in benchmarks/speed/peaks.py; "
+      "add its dense bf16 rate there, with the source"
     )
   return row

@@ -14,8 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks import made_up
-from benchmarks.steps import build
+from benchmarks.speed import made_up
+from benchmarks.speed.steps import build
 from tests.programs.flags import compile_cheaply
 from tests.programs.golden import configs
 from vision_jax.core import forms

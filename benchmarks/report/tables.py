@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from benchmarks import environment, markdown, statistics
-from benchmarks.markdown import escape
+from benchmarks import environment, statistics
+from benchmarks.report import markdown
+from benchmarks.report.markdown import escape
 from benchmarks.result import Result
 from vision_jax.train.timing import CLOCK
 

@@ -28,7 +28,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from benchmarks import environment, speed_table
+from benchmarks import environment
+from benchmarks.speed import table
 from vision_jax.errors import UserError
 from vision_jax.files import replace_text
 
@@ -55,8 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     rows.append(row | common)
     text = "".join(json.dumps(row) + "\n" for row in rows)
     replace_text(output / "results.jsonl", text)
-    print(speed_table.line(row), flush=True)
-  page = speed_table.page(rows)
+    print(table.line(row), flush=True)
+  page = table.page(rows)
   replace_text(output / "report.md", page)
   print(f"report: {output / 'report.md'}")
   return 0
@@ -144,11 +145,11 @@ def _rows(options: Any, hardware: dict) -> Iterator[dict[str, Any]]:
     for name, arguments in _targets(options):
       yield _step_row(name, arguments, options.turns, hardware["platform"])
   if "loop" in options.rows:
-    yield from _child("benchmarks.speed_loop")
+    yield from _child("benchmarks.speed.loop")
   if "input" in options.rows:
-    yield from _child("benchmarks.speed_input")
+    yield from _child("benchmarks.speed.jpegs")
   if "metrics" in options.rows:
-    yield from _child("benchmarks.speed_metrics")
+    yield from _child("benchmarks.speed.metrics")
 
 
 def _targets(options: Any) -> Iterator[tuple[str, list[str]]]:
@@ -189,7 +190,7 @@ def _step_row(
   name: str, arguments: Sequence[str], turns: int, platform: str
 ) -> dict[str, Any]:
   """Times one compiled step, on a CPU with and without tuning."""
-  from benchmarks.steps import mfu, rates
+  from benchmarks.speed.steps import mfu, rates
 
   variants = ("auto", "off") if platform == "cpu" else ("auto",)
   with contextlib.ExitStack() as stack:
@@ -229,10 +230,10 @@ def _together(turns: Sequence[dict]) -> dict[str, list[float]]:
 
 
 class _Worker:
-  """A process of `benchmarks.speed_model`, compiled and warm."""
+  """A process of `benchmarks.speed.worker`, compiled and warm."""
 
   def __init__(self, arguments: Sequence[str], tuning: str):
-    command = [sys.executable, "-m", "benchmarks.speed_model"]
+    command = [sys.executable, "-m", "benchmarks.speed.worker"]
     self._process = subprocess.Popen(
       [*command, *arguments, f"--tuning={tuning}"],
       stdin=subprocess.PIPE,
@@ -272,7 +273,3 @@ class _Worker:
   def __exit__(self, *exc: object) -> None:
     self._process.stdin.close()
     self._process.wait(timeout=60)
-
-
-if __name__ == "__main__":
-  sys.exit(main())

@@ -1,57 +1,21 @@
-"""Renders results as markdown, or writes the README's table from them.
+"""Results as a page of markdown, or as a block of one."""
 
-  python -m benchmarks.report                     # to the terminal
-  python -m benchmarks.report --input=OUT/results.jsonl
-  python -m benchmarks.report --readme            # rewrites README.md's block
-
-It computes again what follows from the values, the suite and the references,
-and refuses a line that says otherwise: exit code 2.
-"""
-
-import argparse
 import datetime
 import pathlib
-import sys
 from collections.abc import Sequence
 
-from benchmarks import (
-  environment,
-  lines,
-  markdown,
-  result,
-  speed_table,
-  tables,
-)
+from benchmarks import environment, result
 from benchmarks.execute import Plan
 from benchmarks.facts import HARDWARE
+from benchmarks.report import markdown, tables
 from benchmarks.result import Result
 from benchmarks.suite import SUITES
 from vision_jax.errors import UserError
-from vision_jax.files import replace_text
 
 BEGIN = "<!-- results:begin -->"
 END = "<!-- results:end -->"
 SPEED = ("<!-- speed:begin -->", "<!-- speed:end -->")
 RESULTS = environment.ROOT / "benchmarks" / "results"
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-  """Renders what `argv` names and returns the exit code."""
-  options = _parse(argv)
-  try:
-    results = newest(lines.read(pathlib.Path(options.input)))
-    if options.readme:
-      readme = pathlib.Path(options.readme)
-      text = fill(readme.read_text("utf-8"), with_absent(results))
-      speeds = speed_table.page(speed_table.read(RESULTS))
-      replace_text(readme, put(text, speeds, *SPEED))
-      print(f"wrote the results of {len(results)} rows to {readme}")
-    else:
-      print(page(results, "Results"), end="")
-  except (UserError, OSError) as error:
-    print(f"benchmarks.report: {error}", file=sys.stderr)
-    return 2
-  return 0
 
 
 def page(results: Sequence[Result], title: str) -> str:
@@ -118,28 +82,3 @@ def put(text: str, block: str, begin_mark: str, end_mark: str) -> str:
       "lines"
     )
   return f"{head}{begin}\n{block}{end}{tail}"
-
-
-def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-  parser = argparse.ArgumentParser(
-    prog="python -m benchmarks.report",
-    description="Renders benchmark results as markdown.",
-    allow_abbrev=False,
-  )
-  parser.add_argument(
-    "--input",
-    default=str(RESULTS),
-    help="a .jsonl file or a folder of them, default benchmarks/results",
-  )
-  parser.add_argument(
-    "--readme",
-    nargs="?",
-    default="",
-    const=str(environment.ROOT / "README.md"),
-    help="write the table into README.md (or the file named)",
-  )
-  return parser.parse_args(argv)
-
-
-if __name__ == "__main__":
-  sys.exit(main())

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from benchmarks.peaks import GOOGLE, NVIDIA
+from benchmarks.speed.peaks import GOOGLE, NVIDIA
 
 GB = 10**9
 # What jax takes of a GPU by `tuning`; the rest is the driver's and libraries'.

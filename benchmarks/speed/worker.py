@@ -34,7 +34,7 @@ def main() -> None:
     if _convolutional(options):
       tuning.tune_convolutions()
   with contextlib.redirect_stdout(sys.stderr):
-    from benchmarks.steps import Running
+    from benchmarks.speed.steps import Running
     from vision_jax.train.timing import peak_bytes
 
     running = Running(_program(options))
@@ -55,7 +55,7 @@ def _convolutional(options):
 
 def _program(options):
   if options.config:
-    from benchmarks import steps
+    from benchmarks.speed import steps
 
     size = options.batch_size
     sized = {"batch_size": str(size)} if size else {}
@@ -64,7 +64,7 @@ def _program(options):
 
 
 def _of_model(options):
-  from benchmarks.steps import Program
+  from benchmarks.speed.steps import Program
   from vision_jax.core.execution import Jit
   from vision_jax.models import count, listing
 

@@ -1,6 +1,6 @@
 """What the loop and the input pipeline cost beside the bare compiled step.
 
-`python -m benchmarks.speed_loop` prints the rows. The loop that is measured is
+`python -m benchmarks.speed.loop` prints the rows. The loop that is measured is
 the real one: loader, prefetch, transfer, logs on disk, progress, signals. The
 bare step runs on one batch that is already on the device. Both take turns, and
 the figure is the median of the pairs' differences.

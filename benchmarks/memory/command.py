@@ -26,9 +26,12 @@ from unittest import mock
 
 import jax
 
-from benchmarks import capacities, environment, made_up, markdown, steps
-from benchmarks.liveness import peak_bytes, size_of
-from benchmarks.saved import saved
+from benchmarks import environment
+from benchmarks.memory import capacities
+from benchmarks.memory.liveness import peak_bytes, size_of
+from benchmarks.memory.saved import saved
+from benchmarks.report import markdown
+from benchmarks.speed import made_up, steps
 from vision_jax.files import replace_text
 from vision_jax.layers import attention
 from vision_jax.layers.remat import MODES
@@ -227,7 +230,3 @@ def _rounded(count: int) -> str:
 
 def _gb(size: int) -> str:
   return f"{size / capacities.GB:.3g}"
-
-
-if __name__ == "__main__":
-  main()

@@ -1,6 +1,6 @@
 """What evaluation costs on the host, and the matcher's forms beside each other.
 
-`python -m benchmarks.speed_metrics` prints one JSON object a row: COCO's AP
+`python -m benchmarks.speed.metrics` prints one JSON object a row: COCO's AP
 over 5,000 images of 100 detections, mIoU over 500 masks of CamVid's size, and
 the matching of a batch by `vmap`, by `lax.map`, and by each of two devices for
 its own images. All take turns; the median and the best are given, of seconds

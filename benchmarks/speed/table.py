@@ -5,7 +5,8 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks import environment, markdown
+from benchmarks import environment
+from benchmarks.report import markdown
 
 VERSIONS = ("python", "jax", "flax")
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import jax
 
-from benchmarks import made_up
-from benchmarks.peaks import utilisation
+from benchmarks.speed import made_up
+from benchmarks.speed.peaks import utilisation
 from vision_jax.core.execution import Jit
 from vision_jax.core.forms import use_forms
 from vision_jax.core.step import make_train_step

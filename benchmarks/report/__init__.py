@@ -1,0 +1,1 @@
+"""Results as tables: `python -m benchmarks.report`."""

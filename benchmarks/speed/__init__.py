@@ -1,0 +1,1 @@
+"""How fast this machine runs it: `python -m benchmarks.speed`."""
