@@ -24,7 +24,7 @@ from benchmarks.result import Result
 from benchmarks.row import Row
 from benchmarks.suite import SUITES
 from vision_jax.data.errors import DataError
-from vision_jax.data.tfds import find_prepared
+from vision_jax.data.sources.tfds import find_prepared
 from vision_jax.errors import UserError
 from vision_jax.files import replace_text
 

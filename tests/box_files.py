@@ -6,7 +6,7 @@ import json
 import numpy as np
 from PIL import Image
 
-from vision_jax.data.coco import CocoSource
+from vision_jax.data.sources.coco import CocoSource
 
 
 def jpeg(h, w):

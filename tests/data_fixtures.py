@@ -5,9 +5,9 @@ import io
 import numpy as np
 from PIL import Image
 
-from vision_jax.data.arrays import ArraySource
 from vision_jax.data.source import Example
-from vision_jax.data.transforms import Transform
+from vision_jax.data.sources.arrays import ArraySource
+from vision_jax.data.transforms.base import Transform
 
 
 def picture(h: int = 40, w: int = 60, c: int = 3, seed: int = 0) -> np.ndarray:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.data_fixtures import encode, picture
-from vision_jax.data.transforms import apply_all
+from vision_jax.data.transforms.base import apply_all
 from vision_jax.errors import UserError
 from vision_jax.recipe import recipe
 

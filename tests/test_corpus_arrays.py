@@ -9,11 +9,11 @@ from PIL import Image
 
 from tests.corpus import cases, refuse
 from tests.data_fixtures import encode, picture
-from vision_jax.data.arrays import ArraySource, NpzSource
-from vision_jax.data.masks import MaskFolder, camvid
+from vision_jax.data.sources.arrays import ArraySource, NpzSource
+from vision_jax.data.sources.masks import MaskFolder, camvid
 from vision_jax.data.subsets import split_train
-from vision_jax.data.targets import decode_target
-from vision_jax.data.transforms import decode
+from vision_jax.data.transforms.image import decode
+from vision_jax.data.transforms.masks import decode_target
 
 IMAGE = np.zeros((6, 4, 4, 3), np.uint8)
 LABEL = np.arange(6) % 3

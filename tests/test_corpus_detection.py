@@ -6,10 +6,10 @@ import numpy as np
 
 from tests.corpus import cases, refuse
 from tests.data_fixtures import encode, picture
-from vision_jax.data.boxes import check_size, pad_boxes
-from vision_jax.data.coco import CocoSource
-from vision_jax.data.transforms import decode
-from vision_jax.data.voc import VocSource
+from vision_jax.data.sources.coco import CocoSource
+from vision_jax.data.sources.voc import VocSource
+from vision_jax.data.transforms.boxes import check_size, pad_boxes
+from vision_jax.data.transforms.image import decode
 
 JPEG = encode(picture(40, 60))
 

@@ -8,10 +8,14 @@ import numpy as np
 from tests.corpus import cases, refuse
 from tests.data_fixtures import encode, picture
 from tests.test_data_tfds_broken import IMAGE, INFO, described
-from vision_jax.data.folders import ImageFolder, ImageList, split_folders
 from vision_jax.data.loader import Loader
-from vision_jax.data.tfds import TfdsSource
-from vision_jax.data.transforms import decode, resize
+from vision_jax.data.sources.folders import (
+  ImageFolder,
+  ImageList,
+  split_folders,
+)
+from vision_jax.data.sources.tfds import TfdsSource
+from vision_jax.data.transforms.image import decode, resize
 
 GOOD = encode(picture(16, 16))
 

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from tests.data_fixtures import picture
-from vision_jax.data.arrays import ArraySource, NpzSource
-from vision_jax.data.crops import random_resized_crop
 from vision_jax.data.errors import DataError
 from vision_jax.data.loader import Loader
+from vision_jax.data.sources.arrays import ArraySource, NpzSource
 from vision_jax.data.subsets import split_train
-from vision_jax.data.transforms import decode, resize
+from vision_jax.data.transforms.crops import random_resized_crop
+from vision_jax.data.transforms.image import decode, resize
 from vision_jax.ops.inputs import normalize
 
 BYTES = np.stack([picture(12, 10, seed=i) for i in range(4)])

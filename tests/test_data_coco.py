@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from tests.box_files import changed, coco_content, jpeg, write_coco
-from vision_jax.data.box_check import BoxCheck
-from vision_jax.data.coco import CocoSource
 from vision_jax.data.errors import BadImage, DataError
-from vision_jax.data.tfds_detection import TfdsDetection
+from vision_jax.data.sources.box_check import BoxCheck
+from vision_jax.data.sources.coco import CocoSource
+from vision_jax.data.sources.tfds_detection import TfdsDetection
 from vision_jax.metrics.coco import BoxTable, coco_ap
 
 NAMES = ("ant", "bee", "cow")

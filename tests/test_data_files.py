@@ -13,11 +13,15 @@ from PIL import Image
 from tests.data_fixtures import encode, picture
 from vision_jax.data.errors import BadImage, DataError
 from vision_jax.data.files import SUFFIXES, find_images, read_image
-from vision_jax.data.folders import ImageFolder, ImageList, split_folders
 from vision_jax.data.images import decode_image
 from vision_jax.data.loader import Loader
-from vision_jax.data.masks import MaskFolder
-from vision_jax.data.transforms import decode
+from vision_jax.data.sources.folders import (
+  ImageFolder,
+  ImageList,
+  split_folders,
+)
+from vision_jax.data.sources.masks import MaskFolder
+from vision_jax.data.transforms.image import decode
 
 PIXELS = encode(picture(8, 8))
 

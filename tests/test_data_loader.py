@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from tests.data_fixtures import Encoded, numbered, to_float
-from vision_jax.data.arrays import ArraySource
-from vision_jax.data.crops import random_resized_crop
 from vision_jax.data.errors import BadImage, DataError
 from vision_jax.data.loader import Loader
 from vision_jax.data.memory import InMemory
-from vision_jax.data.transforms import decode
+from vision_jax.data.sources.arrays import ArraySource
+from vision_jax.data.transforms.crops import random_resized_crop
+from vision_jax.data.transforms.image import decode
 
 
 def jitter(example, rng):

@@ -9,18 +9,14 @@ from PIL import Image
 
 from vision_jax.data.errors import BadImage, DataError
 from vision_jax.data.loader import Loader
-from vision_jax.data.masks import (
-  CAMVID_VOID,
-  MaskFolder,
-  camvid,
-  keep,
-)
-from vision_jax.data.targets import (
+from vision_jax.data.sources.masks import CAMVID_VOID, MaskFolder, camvid
+from vision_jax.data.transforms.base import keep
+from vision_jax.data.transforms.image import decode
+from vision_jax.data.transforms.masks import (
   decode_target,
   open_mask,
   resize_with_target,
 )
-from vision_jax.data.transforms import decode
 
 RNG = np.random.default_rng(0)
 REGIONS = np.kron(RNG.integers(0, 3, (8, 8)), np.ones((3, 3))).astype(np.uint8)

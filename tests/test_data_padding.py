@@ -8,10 +8,10 @@ import pytest
 from tests.data_fixtures import Encoded, to_float
 from tests.test_data_loader import SOURCES, counting, joined, make
 from vision_jax.core.types import Mean
-from vision_jax.data.arrays import ArraySource
 from vision_jax.data.loader import Loader
 from vision_jax.data.memory import InMemory
-from vision_jax.data.transforms import decode
+from vision_jax.data.sources.arrays import ArraySource
+from vision_jax.data.transforms.image import decode
 
 LEFT_OUT = ("mask", "index")
 

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from tests.test_configs import CONFIGS, WRITTEN
-from vision_jax.data.boxes import letterbox
-from vision_jax.data.crops import random_resized_crop
 from vision_jax.data.loader import Loader
-from vision_jax.data.masks import keep
 from vision_jax.data.pickled import Lock
-from vision_jax.data.transforms import decode, resize
+from vision_jax.data.transforms.base import keep
+from vision_jax.data.transforms.boxes import letterbox
+from vision_jax.data.transforms.crops import random_resized_crop
+from vision_jax.data.transforms.image import decode, resize
 from vision_jax.recipe import recipe
 
 

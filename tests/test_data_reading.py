@@ -11,16 +11,16 @@ from PIL.PngImagePlugin import PngInfo
 
 from tests.data_fixtures import Encoded, picture
 from tests.test_data_images import FILES, by_pillow, saved
-from vision_jax.data.crops import random_resized_crop
 from vision_jax.data.errors import BadImage, DataError
-from vision_jax.data.folders import ImageFolder
 from vision_jax.data.images import decode_image, resize_image
 from vision_jax.data.loader import Loader
 from vision_jax.data.memory import InMemory
 from vision_jax.data.orientation import orientation
 from vision_jax.data.reading import MAX_PIXELS, set_max_pixels
-from vision_jax.data.targets import decode_target
-from vision_jax.data.transforms import decode, resize
+from vision_jax.data.sources.folders import ImageFolder
+from vision_jax.data.transforms.crops import random_resized_crop
+from vision_jax.data.transforms.image import decode, resize
+from vision_jax.data.transforms.masks import decode_target
 
 PNG = b"\x89PNG\r\n\x1a\n"
 END = b"\0\0\0\0IEND" + struct.pack(">I", zlib.crc32(b"IEND"))

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from vision_jax.data.digits import Digits
 from vision_jax.data.errors import DataError
 from vision_jax.data.loader import Loader
-from vision_jax.data.scenes import DigitScenes
+from vision_jax.data.sources.digits import Digits
+from vision_jax.data.sources.scenes import DigitScenes
 
 SCENES = DigitScenes("train", 60, max_objects=4)
 

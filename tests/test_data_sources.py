@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from tests.data_fixtures import Encoded, encode, numbered, picture
-from vision_jax.data.arrays import ArraySource, NpzSource
-from vision_jax.data.crops import random_resized_crop
-from vision_jax.data.digits import Digits
 from vision_jax.data.errors import BadImage, DataError
-from vision_jax.data.folders import ImageFolder, ImageList
 from vision_jax.data.memory import InMemory
 from vision_jax.data.source import short_hash
+from vision_jax.data.sources.arrays import ArraySource, NpzSource
+from vision_jax.data.sources.digits import Digits
+from vision_jax.data.sources.folders import ImageFolder, ImageList
 from vision_jax.data.subsets import split_paths, split_train, stratified, subset
-from vision_jax.data.transforms import decode
+from vision_jax.data.transforms.crops import random_resized_crop
+from vision_jax.data.transforms.image import decode
 
 IMAGE = np.zeros((4, 2, 2, 1), np.uint8)
 
@@ -359,10 +359,10 @@ def test_a_source_of_files_is_split_by_its_paths(folder):
 def test_importing_the_data_package_imports_neither_jax_nor_tensorflow():
   code = """
 import pkgutil, sys, importlib, vision_jax.data as data
-for module in pkgutil.iter_modules(data.__path__):
-  importlib.import_module("vision_jax.data." + module.name)
+for module in pkgutil.walk_packages(data.__path__, "vision_jax.data."):
+  importlib.import_module(module.name)
 from vision_jax.data.loader import Loader
-from vision_jax.data.digits import Digits
+from vision_jax.data.sources.digits import Digits
 Loader(Digits("test"), (), 8).batch(0)
 print([m for m in ("jax", "tensorflow", "flax", "torch") if m in sys.modules])
 """

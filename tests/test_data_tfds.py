@@ -14,9 +14,9 @@ from PIL import Image
 from vision_jax.data.errors import DataError
 from vision_jax.data.loader import Loader
 from vision_jax.data.memory import InMemory
+from vision_jax.data.sources.tfds import TfdsSource
 from vision_jax.data.subsets import split_train
-from vision_jax.data.tfds import TfdsSource
-from vision_jax.data.transforms import decode
+from vision_jax.data.transforms.image import decode
 
 
 @pytest.mark.parametrize(
@@ -138,8 +138,8 @@ def test_the_first_batch_comes_at_once(data_root):
   code = """
 from vision_jax.data.loader import Loader
 from vision_jax.data.memory import InMemory
-from vision_jax.data.tfds import TfdsSource
-from vision_jax.data.transforms import decode
+from vision_jax.data.sources.tfds import TfdsSource
+from vision_jax.data.transforms.image import decode
 memory = InMemory(TfdsSource("mnist", "train"), [decode(1)])
 Loader(memory, (), 128).batch(0)
 import sys

@@ -9,8 +9,8 @@ import pytest
 
 from vision_jax.data.errors import BadImage, DataError
 from vision_jax.data.loader import Loader
-from vision_jax.data.tfds import TfdsSource
-from vision_jax.data.transforms import decode, resize
+from vision_jax.data.sources.tfds import TfdsSource
+from vision_jax.data.transforms.image import decode, resize
 
 IMAGE = "tensorflow_datasets.core.features.image_feature.Image"
 DICT = "tensorflow_datasets.core.features.features_dict.FeaturesDict"

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from tests.data_fixtures import encode, picture
-from vision_jax.data.crops import (
+from vision_jax.data.errors import BadImage, DataError
+from vision_jax.data.images import decode_image
+from vision_jax.data.transforms.crops import (
   centre_crop,
   random_part,
   random_resized_crop,
   resize_centre_crop,
 )
-from vision_jax.data.errors import BadImage, DataError
-from vision_jax.data.images import decode_image
-from vision_jax.data.transforms import decode, resize
+from vision_jax.data.transforms.image import decode, resize
 
 WHOLE = {"scale": (1.0, 1.0), "ratio": (1.0, 1.0)}
 

@@ -5,7 +5,7 @@ import pytest
 
 from tests.box_files import jpeg, write_voc
 from vision_jax.data.errors import DataError
-from vision_jax.data.voc import VocSource
+from vision_jax.data.sources.voc import VocSource
 
 ALL = np.arange(2)
 DOG = [("dog", 6, 4, 30, 20)]

@@ -8,20 +8,20 @@ import numpy as np
 import pytest
 
 from tests.box_files import changed, coco_content, write_coco, write_voc
-from vision_jax.data.box_check import BoxCheck
-from vision_jax.data.boxes import (
+from vision_jax.data.errors import BadImage, DataError
+from vision_jax.data.loader import Loader
+from vision_jax.data.sources.box_check import BoxCheck
+from vision_jax.data.sources.coco import CocoSource
+from vision_jax.data.sources.coco_results import coco_results, write_json
+from vision_jax.data.sources.tfds_detection import TfdsDetection
+from vision_jax.data.sources.voc import VocSource
+from vision_jax.data.transforms.boxes import (
   check_size,
   letterbox,
   pad_boxes,
   record_size,
 )
-from vision_jax.data.coco import CocoSource
-from vision_jax.data.coco_results import coco_results, write_json
-from vision_jax.data.errors import BadImage, DataError
-from vision_jax.data.loader import Loader
-from vision_jax.data.tfds_detection import TfdsDetection
-from vision_jax.data.transforms import decode, resize
-from vision_jax.data.voc import VocSource
+from vision_jax.data.transforms.image import decode, resize
 from vision_jax.recipe import recipe
 
 ALL = np.arange(2)

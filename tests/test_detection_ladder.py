@@ -11,7 +11,7 @@ import pytest
 
 from vision_jax.core.state import create_state
 from vision_jax.core.step import make_train_step
-from vision_jax.data.scenes import DigitScenes
+from vision_jax.data.sources.scenes import DigitScenes
 from vision_jax.metrics.detection import AveragePrecision
 from vision_jax.models.backbones.resnet import ResNet
 from vision_jax.models.detection.detr import Detr

@@ -12,7 +12,7 @@ import pytest
 from benchmarks import lines
 from benchmarks.accelerator.journal import Journal
 from tests.programs.command import ROOT
-from vision_jax.data.coco_results import write_json
+from vision_jax.data.sources.coco_results import write_json
 from vision_jax.errors import UserError
 from vision_jax.files import add_line, open_own, replace_text, to_json
 from vision_jax.inference.predict import WRITTEN

@@ -11,7 +11,7 @@ from tests.data_fixtures import picture
 from tests.test_configs import CONFIGS
 from vision_jax.core.execution import Jit
 from vision_jax.core.step import make_eval_step, make_predict_step
-from vision_jax.data.transforms import apply_all
+from vision_jax.data.transforms.base import apply_all
 from vision_jax.errors import UserError
 from vision_jax.experiment import Experiment
 from vision_jax.ops.inputs import normalize

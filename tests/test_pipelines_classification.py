@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tests.data_fixtures import encode, picture
-from vision_jax.data.arrays import ArraySource
-from vision_jax.data.transforms import resize
+from vision_jax.data.sources.arrays import ArraySource
+from vision_jax.data.transforms.image import resize
 from vision_jax.errors import UserError
 from vision_jax.experiment import Eval
 from vision_jax.metrics.classification import Accuracy

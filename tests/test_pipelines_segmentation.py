@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from vision_jax.core.execution import Jit, Pmap
-from vision_jax.data.masks import CAMVID_CLASSES
+from vision_jax.data.sources.masks import CAMVID_CLASSES
 from vision_jax.errors import UserError
 from vision_jax.metrics.segmentation import Segmentation
 from vision_jax.pipelines.data import Loading

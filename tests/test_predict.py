@@ -18,7 +18,7 @@ from tests.programs.command import BLOBS, ROOT, call, stored, train
 from tests.programs.files import content, write_folder
 from vision_jax.core.execution import Jit, make_execution
 from vision_jax.core.types import as_given
-from vision_jax.data.transforms import decode, resize
+from vision_jax.data.transforms.image import decode, resize
 from vision_jax.errors import UserError
 from vision_jax.experiment import Predict
 from vision_jax.inference.predict import predict_folder

@@ -8,7 +8,7 @@ import pytest
 
 from vision_jax.core.seeds import make_key
 from vision_jax.data.order import Order
-from vision_jax.data.scenes import DigitScenes
+from vision_jax.data.sources.scenes import DigitScenes
 from vision_jax.data.subsets import split_train
 from vision_jax.errors import UserError
 from vision_jax.metrics import generation_distances as distances

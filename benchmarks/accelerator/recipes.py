@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks import environment
 from vision_jax.data.errors import DataError
-from vision_jax.data.tfds import find_prepared
+from vision_jax.data.sources.tfds import find_prepared
 
 CONFIG = "configs/classification/cifar10_fast.py"
 GOAL, FIGURE = 0.94, "test/ema/accuracy"

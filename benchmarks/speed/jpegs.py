@@ -19,9 +19,9 @@ import cv2
 import numpy as np
 import simplejpeg
 
-from vision_jax.data.crops import random_resized_crop
-from vision_jax.data.folders import ImageFolder
 from vision_jax.data.loader import Loader
+from vision_jax.data.sources.folders import ImageFolder
+from vision_jax.data.transforms.crops import random_resized_crop
 
 HEIGHT, WIDTH, QUALITY, CROP = 256, 341, 85, 224
 Batches = Iterator[int]  # of how many examples each was
@@ -153,7 +153,7 @@ class _Crops:
 
 
 def _part() -> tuple[int, int, int, int]:
-  from vision_jax.data.crops import random_part
+  from vision_jax.data.transforms.crops import random_part
 
   rng = np.random.default_rng(np.random.randint(1 << 31))
   return random_part(rng, (HEIGHT, WIDTH), (0.08, 1.0), (3 / 4, 4 / 3))

@@ -145,8 +145,8 @@ class _Bench:
 def _experiment(model: str, batch_size: int) -> Any:
   import numpy as np
 
-  from vision_jax.data.arrays import ArraySource
   from vision_jax.data.loader import Loader
+  from vision_jax.data.sources.arrays import ArraySource
   from vision_jax.experiment import Experiment
   from vision_jax.models import listing
   from vision_jax.ops.augment import random_crop_flip

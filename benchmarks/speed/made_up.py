@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from vision_jax.data.arrays import ArraySource
 from vision_jax.data.loader import Loader
+from vision_jax.data.sources.arrays import ArraySource
 from vision_jax.experiment import Experiment
 from vision_jax.tasks.detection import Detection
 from vision_jax.tasks.segmentation import Segmentation

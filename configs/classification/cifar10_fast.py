@@ -8,7 +8,7 @@ of a test image; this does not.
 
 import functools
 
-from vision_jax.data.transforms import resize
+from vision_jax.data.transforms.image import resize
 from vision_jax.experiment import Experiment, base_config
 from vision_jax.losses.classification import softmax_cross_entropy
 from vision_jax.metrics.classification import Accuracy

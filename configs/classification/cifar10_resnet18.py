@@ -5,7 +5,7 @@ decay of 1e-4 of all parameters (mmpretrain's recipe, 94.82 %). Differs from it:
 5,000 training images are held out. Needs a GPU; not run here.
 """
 
-from vision_jax.data.transforms import resize
+from vision_jax.data.transforms.image import resize
 from vision_jax.experiment import Experiment, base_config
 from vision_jax.metrics.classification import Accuracy
 from vision_jax.models.backbones.resnet import ResNet18

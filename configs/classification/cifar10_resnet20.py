@@ -5,7 +5,7 @@ crops and flips; 5,000 training images are held out, as in the paper. Minutes on
 a GPU, hours on a CPU. Differs from the paper: scales and biases do not decay.
 """
 
-from vision_jax.data.transforms import resize
+from vision_jax.data.transforms.image import resize
 from vision_jax.experiment import Experiment, base_config
 from vision_jax.metrics.classification import Accuracy
 from vision_jax.models.backbones.resnet import ResNet20

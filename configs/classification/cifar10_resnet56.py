@@ -6,7 +6,7 @@ a GPU, hours on a CPU. No warm-up, which the paper has for ResNet-110 alone.
 Differs from the paper: scales and biases do not decay.
 """
 
-from vision_jax.data.transforms import resize
+from vision_jax.data.transforms.image import resize
 from vision_jax.experiment import Experiment, base_config
 from vision_jax.metrics.classification import Accuracy
 from vision_jax.models.backbones.resnet import ResNet56

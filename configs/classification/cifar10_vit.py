@@ -5,7 +5,7 @@ here. 5,000 training images are held out. Published: 91.01 %, of a ViT of as
 many parameters but another shape, batch, augmentation and loss.
 """
 
-from vision_jax.data.transforms import resize
+from vision_jax.data.transforms.image import resize
 from vision_jax.experiment import Experiment, base_config
 from vision_jax.metrics.classification import Accuracy
 from vision_jax.models.backbones.vit import ViT

@@ -3,7 +3,7 @@
 Needs no data but the installed packages; 15 s a seed on 2 CPU cores.
 """
 
-from vision_jax.data.transforms import resize
+from vision_jax.data.transforms.image import resize
 from vision_jax.experiment import Experiment, base_config
 from vision_jax.metrics.classification import Accuracy
 from vision_jax.models.backbones.cnn import CNN

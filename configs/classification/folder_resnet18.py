@@ -7,7 +7,10 @@ picture more moves one other at most. Class names are read from the folders and
 kept with the run.
 """
 
-from vision_jax.data.crops import random_resized_crop, resize_centre_crop
+from vision_jax.data.transforms.crops import (
+  random_resized_crop,
+  resize_centre_crop,
+)
 from vision_jax.experiment import Experiment, base_config
 from vision_jax.metrics.classification import Accuracy
 from vision_jax.models.backbones.resnet import ResNet18

@@ -6,7 +6,10 @@ Differs from it: 1 % of train is held out. `data_dir` has a prepared
 imagenet2012 (TFDS). Needs accelerators; not run here.
 """
 
-from vision_jax.data.crops import random_resized_crop, resize_centre_crop
+from vision_jax.data.transforms.crops import (
+  random_resized_crop,
+  resize_centre_crop,
+)
 from vision_jax.experiment import Experiment, base_config
 from vision_jax.metrics.classification import Accuracy
 from vision_jax.models.backbones.resnet import ResNet50

@@ -8,7 +8,10 @@ channel, the first moment is float32, MixUp draws for each pair. `data_dir` has
 a prepared imagenet2012 (TFDS). Needs accelerators; not run here.
 """
 
-from vision_jax.data.crops import random_resized_crop, resize_centre_crop
+from vision_jax.data.transforms.crops import (
+  random_resized_crop,
+  resize_centre_crop,
+)
 from vision_jax.experiment import Experiment, base_config
 from vision_jax.metrics.classification import Accuracy
 from vision_jax.models.backbones.vit import ViT, variant

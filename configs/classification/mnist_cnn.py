@@ -6,7 +6,7 @@ is the last step's on test. The net was chosen by a few runs of one seed that
 looked at test, so that figure flatters a little.
 """
 
-from vision_jax.data.transforms import resize
+from vision_jax.data.transforms.image import resize
 from vision_jax.experiment import Experiment, base_config
 from vision_jax.metrics.classification import Accuracy
 from vision_jax.models.backbones.cnn import CNN

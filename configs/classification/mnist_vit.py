@@ -5,7 +5,7 @@ training images are held out to choose the best checkpoint; the figure reported
 is the last step's on test.
 """
 
-from vision_jax.data.transforms import resize
+from vision_jax.data.transforms.image import resize
 from vision_jax.experiment import Experiment, base_config
 from vision_jax.metrics.classification import Accuracy
 from vision_jax.models.backbones.vit import ViT

@@ -7,7 +7,7 @@ camvid_unet.py. For a GPU; not run there yet. The variant `cpu`, narrow and at
 half the resolution, is not comparable; not run to its end either.
 """
 
-from vision_jax.data.masks import CAMVID_CLASSES, CAMVID_VOID
+from vision_jax.data.sources.masks import CAMVID_CLASSES, CAMVID_VOID
 from vision_jax.experiment import Experiment
 from vision_jax.metrics import segmentation as metrics
 from vision_jax.models.segmentation.fcn import FCN8s

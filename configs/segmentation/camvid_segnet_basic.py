@@ -7,7 +7,7 @@ For a GPU; not run there yet. The variant `cpu`, at half the resolution and so
 not comparable, is for 2 cores; not run to its end either.
 """
 
-from vision_jax.data.masks import CAMVID_CLASSES, CAMVID_VOID
+from vision_jax.data.sources.masks import CAMVID_CLASSES, CAMVID_VOID
 from vision_jax.experiment import Experiment
 from vision_jax.metrics import segmentation as metrics
 from vision_jax.models.segmentation.segnet import SegNetBasic

@@ -7,7 +7,7 @@ a narrow net on folded pixels, for 2 cores, scored at the same 360 x 480: 25.7
 after its 500 steps (seed 0, averaged weights).
 """
 
-from vision_jax.data.masks import CAMVID_CLASSES, CAMVID_VOID
+from vision_jax.data.sources.masks import CAMVID_CLASSES, CAMVID_VOID
 from vision_jax.experiment import Experiment
 from vision_jax.metrics import segmentation as metrics
 from vision_jax.models.segmentation.unet import UNet

@@ -9,11 +9,11 @@ import flax.linen as nn
 import jax
 import numpy as np
 
-from vision_jax.data.arrays import ArraySource, NpzSource
-from vision_jax.data.folders import ImageFolder
 from vision_jax.data.loader import Loader
+from vision_jax.data.sources.arrays import ArraySource, NpzSource
+from vision_jax.data.sources.folders import ImageFolder
 from vision_jax.data.subsets import split_train
-from vision_jax.data.transforms import decode, resize
+from vision_jax.data.transforms.image import decode, resize
 from vision_jax.experiment import Eval, Experiment, Predict, base_config
 from vision_jax.layers.conv import Conv
 from vision_jax.layers.norm import BatchNorm

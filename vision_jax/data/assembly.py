@@ -13,7 +13,7 @@ import numpy as np
 
 from vision_jax.data.errors import BadImage, DataError
 from vision_jax.data.source import Example
-from vision_jax.data.transforms import apply_all
+from vision_jax.data.transforms.base import apply_all
 
 Arrays = dict[str, np.ndarray]
 _LOG = logging.getLogger(__name__)

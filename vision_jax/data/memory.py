@@ -10,7 +10,7 @@ from vision_jax.data.assembly import cores
 from vision_jax.data.errors import DataError
 from vision_jax.data.pickled import AsMade, Lock
 from vision_jax.data.source import Example
-from vision_jax.data.transforms import apply_all
+from vision_jax.data.transforms.base import apply_all
 
 _PARTS = 4  # for each thread, so that threads finish together
 

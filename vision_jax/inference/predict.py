@@ -10,9 +10,9 @@ from etils import epath
 
 from vision_jax.core.execution import Execution
 from vision_jax.core.step import make_predict_step
-from vision_jax.data.arrays import ArraySource
-from vision_jax.data.folders import ImageList
 from vision_jax.data.loader import Loader
+from vision_jax.data.sources.arrays import ArraySource
+from vision_jax.data.sources.folders import ImageList
 from vision_jax.errors import UserError
 from vision_jax.experiment import Experiment, Predict
 from vision_jax.files import replace_text, to_json

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from vision_jax.data.coco import CocoSource
+from vision_jax.data.sources.coco import CocoSource
+from vision_jax.data.sources.tfds_detection import TfdsDetection
+from vision_jax.data.sources.voc import VocSource
 from vision_jax.data.subsets import subset
-from vision_jax.data.tfds_detection import TfdsDetection
-from vision_jax.data.voc import VocSource
 from vision_jax.errors import UserError
 from vision_jax.pipelines.scenes import check_scene_names, open_scenes
 from vision_jax.pipelines.unused import tell_unused

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vision_jax.core.types import Metric
-from vision_jax.data.transforms import Transform, decode
+from vision_jax.data.transforms.base import Transform
+from vision_jax.data.transforms.image import decode
 from vision_jax.experiment import Eval, Predict
 from vision_jax.ops.inputs import normalize
 from vision_jax.pipelines.data import Data, Loading

@@ -8,13 +8,13 @@ import numpy as np
 
 from vision_jax.core.checks import check_class_names
 from vision_jax.core.types import Metric
-from vision_jax.data import boxes
 from vision_jax.data.loader import Loader
-from vision_jax.data.masks import keep
 from vision_jax.data.memory import InMemory
 from vision_jax.data.pickled import transform
 from vision_jax.data.source import Example
-from vision_jax.data.transforms import Transform, apply_all, decode, resize
+from vision_jax.data.transforms import boxes
+from vision_jax.data.transforms.base import Transform, apply_all, keep
+from vision_jax.data.transforms.image import decode, resize
 from vision_jax.experiment import Eval, Predict
 from vision_jax.ops import augment
 from vision_jax.ops.augment.boxes import random_crop_boxes, random_flip_boxes
@@ -47,7 +47,7 @@ def detection(
   """Returns what an experiment takes, of sources of images with boxes.
 
   Args:
-    train: a source as `data.boxes` says. Examples that have `box_mask` are
+    train: a source as `transforms.boxes` says. Examples with `box_mask` are
       taken as they are: of one shape, with padded boxes.
     evals: name -> such a source.
     class_names: of the labels.

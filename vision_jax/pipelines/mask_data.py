@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from vision_jax.data.errors import some
-from vision_jax.data.masks import CAMVID_CLASSES, MaskFolder, camvid
+from vision_jax.data.sources.masks import CAMVID_CLASSES, MaskFolder, camvid
 from vision_jax.data.subsets import split_train
-from vision_jax.data.targets import decode_target
-from vision_jax.data.transforms import Transform
+from vision_jax.data.transforms.base import Transform
+from vision_jax.data.transforms.masks import decode_target
 from vision_jax.errors import UserError
 from vision_jax.losses.segmentation import median_frequency_weights
 from vision_jax.pipelines.scenes import (

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from vision_jax.data.scenes import DigitScenes
+from vision_jax.data.sources.scenes import DigitScenes
 from vision_jax.errors import UserError
 
 DIGITS = DigitScenes.class_names

@@ -6,10 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from vision_jax.core.types import Metric
-from vision_jax.data.masks import keep
 from vision_jax.data.memory import InMemory
-from vision_jax.data.targets import decode_target, resize_with_target
-from vision_jax.data.transforms import Transform, decode, resize
+from vision_jax.data.transforms.base import Transform, keep
+from vision_jax.data.transforms.image import decode, resize
+from vision_jax.data.transforms.masks import (
+  decode_target,
+  resize_with_target,
+)
 from vision_jax.experiment import Eval, Predict
 from vision_jax.metrics.segmentation import Segmentation
 from vision_jax.ops import augment

@@ -12,12 +12,12 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from vision_jax.data.digits import EnlargedDigits
-from vision_jax.data.folders import ImageFolder, split_folders
 from vision_jax.data.memory import InMemory
+from vision_jax.data.sources.digits import EnlargedDigits
+from vision_jax.data.sources.folders import ImageFolder, split_folders
+from vision_jax.data.sources.tfds import TfdsSource
 from vision_jax.data.subsets import split_train
-from vision_jax.data.tfds import TfdsSource
-from vision_jax.data.transforms import decode
+from vision_jax.data.transforms.image import decode
 from vision_jax.errors import UserError
 from vision_jax.pipelines.unused import tell_unused
 

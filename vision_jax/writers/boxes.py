@@ -8,11 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from vision_jax.data.coco_file import CocoFile, read_coco
-from vision_jax.data.coco_results import coco_file, coco_results, write_json
 from vision_jax.data.errors import DataError
 from vision_jax.data.files import nfc
 from vision_jax.data.images import decode_image
+from vision_jax.data.sources.coco_file import CocoFile, read_coco
+from vision_jax.data.sources.coco_results import (
+  coco_file,
+  coco_results,
+  write_json,
+)
 from vision_jax.viz.detections import write_boxes
 from vision_jax.writers.base import Row
 

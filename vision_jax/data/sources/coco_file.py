@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from vision_jax.data.class_names import some
 from vision_jax.data.errors import DataError
+from vision_jax.data.sources.class_names import some
 
 _LARGEST = 2**31 - 1  # of a height or width
 _LOG = logging.getLogger(__name__)

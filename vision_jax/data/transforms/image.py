@@ -1,14 +1,4 @@
-"""Host transforms: what makes every example one static shape.
-
-A factory returns `(example, rng) -> example`, pure in both. One that also works
-on a stacked batch carries `batched = True`, is deterministic and gets None for
-`rng`. Randomness that does not change a shape belongs to the device
-(`vision_jax.ops.augment`).
-"""
-
-import logging
-import threading
-from collections.abc import Callable, Sequence
+"""Pictures decoded and resized: what makes them one static shape."""
 
 import numpy as np
 
@@ -25,29 +15,12 @@ from vision_jax.data.orientation import orientation
 from vision_jax.data.pickled import transform
 from vision_jax.data.reading import check_pixels, reading
 from vision_jax.data.source import Example
-
-Transform = Callable[[Example, np.random.Generator | None], Example]
-_LOG = logging.getLogger(__name__)
-
-
-def apply_all(
-  transforms: Sequence[Transform],
-  example: Example,
-  rng: np.random.Generator | None,
-) -> Example:
-  """Applies transforms in order.
-
-  Raises:
-    BadImage: naming the example, if it takes more memory than there is.
-  """
-  given = example
-  try:
-    for transform in transforms:
-      example = transform(example, rng)
-  except MemoryError:
-    with reading(name_of(given)):
-      raise
-  return example
+from vision_jax.data.transforms.base import (
+  Transform,
+  check_alone,
+  name_of,
+  say_once,
+)
 
 
 @transform
@@ -79,17 +52,6 @@ def decode(channels: int = 3, bits: int = 8) -> Transform:
     return example | {"image": image}
 
   return apply
-
-
-def say_once(message: str) -> Callable[[Example], None]:
-  """Returns what warns of the first example that it is given, by its name."""
-  first = threading.Lock()
-
-  def say(example: Example) -> None:
-    if first.acquire(blocking=False):
-      _LOG.warning(message, name_of(example))
-
-  return say
 
 
 DEEP = (
@@ -168,21 +130,6 @@ def short_side(image: np.ndarray, size: int) -> tuple[int, int]:
   """Returns the (height, width) whose smaller one is `size`."""
   h, w, _ = image.shape
   return (size, round(w * size / h)) if h <= w else (round(h * size / w), size)
-
-
-def check_alone(example: Example, what: str, keys: Sequence[str]) -> None:
-  """Checks that nothing would be left behind where the image moves."""
-  left = [key for key in keys if key in example]
-  if left:
-    raise DataError(
-      f"{what}: {name_of(example)} also has {', '.join(left)}, which would not "
-      "follow the image; expected an image alone."
-    )
-
-
-def name_of(example: Example) -> str:
-  """Returns what errors call an example."""
-  return example.get("name", "an image")
 
 
 def check_size_given(what: str, size: int | tuple[int, int]) -> None:

@@ -6,11 +6,11 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from vision_jax.data.digits import Digits
 from vision_jax.data.errors import DataError
 from vision_jax.data.order import check_seed
 from vision_jax.data.pickled import AsMade
 from vision_jax.data.source import Example, short_hash
+from vision_jax.data.sources.digits import Digits
 
 _SPLITS = {"train": 0, "test": 1}
 _VERSION = 1  # of the drawing, part of the fingerprint

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from vision_jax.data.arrays import ArraySource
 from vision_jax.data.errors import DataError
+from vision_jax.data.sources.arrays import ArraySource
 from vision_jax.data.subsets import stratified
 from vision_jax.errors import UserError
 

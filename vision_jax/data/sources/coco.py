@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from vision_jax.data.box_check import BoxCheck
-from vision_jax.data.boxes import to_fractions
-from vision_jax.data.class_names import labels_of
-from vision_jax.data.coco_file import CocoFile, read_coco
 from vision_jax.data.errors import DataError
 from vision_jax.data.files import files_hash, read_image
 from vision_jax.data.pickled import AsMade, Lock
 from vision_jax.data.places import place_inside
 from vision_jax.data.source import Example
+from vision_jax.data.sources.box_check import BoxCheck
+from vision_jax.data.sources.class_names import labels_of
+from vision_jax.data.sources.coco_file import CocoFile, read_coco
+from vision_jax.data.transforms.boxes import to_fractions
 
 
 class CocoSource(AsMade):

@@ -11,7 +11,7 @@ from vision_jax.data.errors import DataError
 from vision_jax.data.images import resize_image
 from vision_jax.data.pickled import transform
 from vision_jax.data.source import Example
-from vision_jax.data.transforms import Transform
+from vision_jax.data.transforms.base import Transform
 
 MAX_BOXES = 100
 _PER_BOX = ("boxes", "label", "crowd", "ignore", "area")

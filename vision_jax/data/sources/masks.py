@@ -15,10 +15,10 @@ from vision_jax.data.files import (
   read_image,
   tell_left_out,
 )
-from vision_jax.data.pickled import AsMade, transform
+from vision_jax.data.pickled import AsMade
 from vision_jax.data.source import Example
-from vision_jax.data.targets import open_mask
-from vision_jax.data.transforms import Transform
+from vision_jax.data.transforms.base import Transform
+from vision_jax.data.transforms.masks import open_mask
 
 CAMVID_CLASSES = (
   *("sky", "building", "pole", "road", "pavement", "tree"),
@@ -109,19 +109,6 @@ class MaskFolder(AsMade):
       pixels += counts[:k]
       present += np.where(counts[:k] > 0, counts[:k].sum(), 0)
     return pixels, present
-
-
-@transform
-def keep(*keys: str) -> Transform:
-  """Leaves out all but `keys`, and the name; batched."""
-
-  def apply(example: Example, rng: np.random.Generator | None) -> Example:
-    del rng
-    wanted = {*keys, "name", "mask", "index"}
-    return {k: x for k, x in example.items() if k in wanted}
-
-  apply.batched = True
-  return apply
 
 
 def camvid(split: str, data_dir: str | os.PathLike[str] = "") -> MaskFolder:

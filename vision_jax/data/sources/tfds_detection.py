@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from vision_jax.data.box_check import BoxCheck
-from vision_jax.data.boxes import to_fractions
-from vision_jax.data.class_names import labels_of, some
 from vision_jax.data.errors import BadImage, DataError
 from vision_jax.data.pickled import AsMade, Lock
 from vision_jax.data.reading import reading
 from vision_jax.data.source import Example
-from vision_jax.data.tfds import TfdsSource
+from vision_jax.data.sources.box_check import BoxCheck
+from vision_jax.data.sources.class_names import labels_of, some
+from vision_jax.data.sources.tfds import TfdsSource
+from vision_jax.data.transforms.boxes import to_fractions
 
 _ROWS = 256  # read at a time to check annotations
 _FLAGS = {"crowd": "is_crowd", "ignore": "is_difficult"}

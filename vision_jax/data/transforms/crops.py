@@ -20,14 +20,16 @@ from vision_jax.data.images import (
 from vision_jax.data.orientation import orientation
 from vision_jax.data.pickled import transform
 from vision_jax.data.source import Example
-from vision_jax.data.transforms import (
-  DEEP,
+from vision_jax.data.transforms.base import (
   Transform,
   check_alone,
-  check_size_given,
-  decoded,
   name_of,
   say_once,
+)
+from vision_jax.data.transforms.image import (
+  DEEP,
+  check_size_given,
+  decoded,
   short_side,
   to_array,
 )

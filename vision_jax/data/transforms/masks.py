@@ -13,7 +13,7 @@ from vision_jax.data.orientation import noted, upright
 from vision_jax.data.pickled import transform
 from vision_jax.data.reading import check_pixels, reading
 from vision_jax.data.source import Example
-from vision_jax.data.transforms import Transform
+from vision_jax.data.transforms.base import Transform
 
 IGNORE = 255
 _VALUES = 2**16  # of a mask's pixels

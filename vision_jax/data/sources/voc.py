@@ -9,14 +9,19 @@ from typing import Any
 
 import numpy as np
 
-from vision_jax.data.box_check import BoxCheck
-from vision_jax.data.boxes import to_fractions
-from vision_jax.data.class_names import labels_of, some
 from vision_jax.data.errors import BadImage, DataError
 from vision_jax.data.files import files_hash, find_images, nfc, read_image
 from vision_jax.data.pickled import AsMade, Lock
 from vision_jax.data.source import Example
-from vision_jax.data.voc_file import Annotation, parse, read_list, xml_of
+from vision_jax.data.sources.box_check import BoxCheck
+from vision_jax.data.sources.class_names import labels_of, some
+from vision_jax.data.sources.voc_file import (
+  Annotation,
+  parse,
+  read_list,
+  xml_of,
+)
+from vision_jax.data.transforms.boxes import to_fractions
 
 
 class VocSource(AsMade):

@@ -1,0 +1,1 @@
+"""Host transforms of examples, a file for what they move."""
