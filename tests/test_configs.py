@@ -10,10 +10,10 @@ import jax
 import numpy as np
 import pytest
 
+from tests.data.test_detection_data import write_voc
 from tests.data_fixtures import encode, picture
 from tests.programs.command import ROOT, metrics, train
 from tests.programs.files import write_folder
-from tests.test_detection_data import write_voc
 from vision_jax.core.step import make_eval_step, make_train_step
 from vision_jax.data.errors import DataError
 from vision_jax.recipe import recipe

@@ -7,9 +7,9 @@ import pytest
 
 from benchmarks import lines
 from benchmarks.report import command
+from tests.benchmarks.test_benchmarks_results import lenet_result
 from tests.corpus import says
 from tests.programs.command import call, train
-from tests.test_benchmarks_results import lenet_result
 
 
 @pytest.fixture(scope="module")

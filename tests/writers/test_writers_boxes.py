@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.box_files import coco_content, write_coco
-from tests.test_data_coco import score
+from tests.data.test_data_coco import score
 from vision_jax.data.errors import DataError
 from vision_jax.metrics.coco import FIGURES
 from vision_jax.recipe import recipe

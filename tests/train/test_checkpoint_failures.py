@@ -2,7 +2,6 @@
 
 import json
 import os
-import pathlib
 import signal
 import socket
 import subprocess
@@ -13,17 +12,18 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests.programs.command import ROOT
 from vision_jax.train.checkpoint.checkpoints import Checkpoints
 
-PROGRAM = pathlib.Path(__file__).with_name("checkpoint_program.py")
+PROGRAM = ("-m", "tests.programs.checkpoint")
 
 
 def start(*args, devices=1, **options):
-  """Starts tests/checkpoint_program.py on so many devices."""
+  """Starts tests/programs/checkpoint.py on so many devices."""
   return subprocess.Popen(
-    [sys.executable, PROGRAM, *map(str, args)],
+    [sys.executable, *PROGRAM, *map(str, args)],
     env=os.environ | {"JAX_NUM_CPU_DEVICES": str(devices)},
-    cwd=PROGRAM.parent.parent,
+    cwd=ROOT,
     text=True,
     stdout=subprocess.PIPE,
     **options,

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests.data.test_data_loader import SOURCES, counting, joined, make
 from tests.data_fixtures import Encoded, to_float
-from tests.test_data_loader import SOURCES, counting, joined, make
 from vision_jax.core.types import Mean
 from vision_jax.data.loader import Loader
 from vision_jax.data.memory import InMemory

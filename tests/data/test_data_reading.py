@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from tests.data.test_data_images import FILES, by_pillow, saved
 from tests.data_fixtures import Encoded, picture
-from tests.test_data_images import FILES, by_pillow, saved
 from vision_jax.data.errors import BadImage, DataError
 from vision_jax.data.images import decode_image, resize_image
 from vision_jax.data.loader import Loader

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.data.test_data_coco import score
 from tests.programs.command import call
-from tests.test_data_coco import score
 from vision_jax.metrics.coco import FIGURES
 
 CONFIG = "configs/detection/voc_detr.py:tiny"

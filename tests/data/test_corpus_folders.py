@@ -6,8 +6,8 @@ import json
 import numpy as np
 
 from tests.corpus import cases, refuse
+from tests.data.test_data_tfds_broken import IMAGE, INFO, described
 from tests.data_fixtures import encode, picture
-from tests.test_data_tfds_broken import IMAGE, INFO, described
 from vision_jax.data.loader import Loader
 from vision_jax.data.sources.folders import (
   ImageFolder,

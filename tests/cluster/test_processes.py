@@ -18,7 +18,7 @@ from tests.programs.command import (
   train,
 )
 from tests.programs.files import cut_short, write_folder
-from tests.test_resume import wait_for
+from tests.train.test_resume import wait_for
 
 pytestmark = pytest.mark.xdist_group("processes")
 SIGNALLED = ("-m", "tests.programs.signalled")

@@ -5,8 +5,6 @@ import os
 import resource
 import sys
 
-sys.path.insert(0, os.getcwd())
-
 import jax
 import jax.numpy as jnp
 import numpy as np
