@@ -1,11 +1,12 @@
-"""Renders results as markdown, or writes the README's table from them.
+"""Renders results as markdown, or writes the page that keeps them.
 
   python -m benchmarks.report                     # to the terminal
   python -m benchmarks.report --input=OUT/results.jsonl
-  python -m benchmarks.report --readme            # rewrites README.md's block
+  python -m benchmarks.report --write             # benchmarks/RESULTS.md
 
-It computes again what follows from the values, the suite and the references,
-and refuses a line that says otherwise: exit code 2.
+The second also writes the README's digest of it. Both compute again what
+follows from the values, the suite and the references, and refuse a line that
+says otherwise: exit code 2.
 """
 
 import argparse
@@ -25,18 +26,23 @@ def main(argv: Sequence[str] | None = None) -> int:
   options = _parse(argv)
   try:
     results = pages.newest(lines.read(pathlib.Path(options.input)))
-    if options.readme:
-      readme = pathlib.Path(options.readme)
-      text = pages.fill(readme.read_text("utf-8"), pages.with_absent(results))
-      speeds = table.page(table.read(pages.RESULTS))
-      replace_text(readme, pages.put(text, speeds, *pages.SPEED))
-      print(f"wrote the results of {len(results)} rows to {readme}")
+    if options.write:
+      _write(results, pathlib.Path(options.write))
     else:
       print(pages.page(results, "Results"), end="")
   except (UserError, OSError) as error:
     print(f"benchmarks.report: {error}", file=sys.stderr)
     return 2
   return 0
+
+
+def _write(results: Sequence[pages.Result], root: pathlib.Path) -> None:
+  """Writes the page of all results, and the README's digest, below `root`."""
+  readme, kept = root / "README.md", root / pages.PAGE
+  text = pages.fill(readme.read_text("utf-8"), results)
+  replace_text(kept, pages.everything(results, table.read(pages.RESULTS)))
+  replace_text(readme, text)
+  print(f"wrote the results of {len(results)} rows to {kept} and {readme}")
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -51,10 +57,12 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     help="a .jsonl file or a folder of them, default benchmarks/results",
   )
   parser.add_argument(
-    "--readme",
+    "--write",
     nargs="?",
     default="",
-    const=str(environment.ROOT / "README.md"),
-    help="write the table into README.md (or the file named)",
+    metavar="ROOT",
+    const=str(environment.ROOT),
+    help=f"write {pages.PAGE} and README.md's digest, of this checkout or of "
+    "the folder named",
   )
   return parser.parse_args(argv)

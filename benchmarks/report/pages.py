@@ -3,27 +3,64 @@
 import datetime
 import pathlib
 from collections.abc import Sequence
+from typing import Any
 
 from benchmarks import environment, result
 from benchmarks.execute import Plan
 from benchmarks.facts import HARDWARE
 from benchmarks.report import markdown, tables
 from benchmarks.result import Result
+from benchmarks.speed import table
 from benchmarks.suite import SUITES
 from vision_jax.errors import UserError
 
 BEGIN = "<!-- results:begin -->"
 END = "<!-- results:end -->"
-SPEED = ("<!-- speed:begin -->", "<!-- speed:end -->")
 RESULTS = environment.ROOT / "benchmarks" / "results"
+PAGE = "benchmarks/RESULTS.md"
+
+HEAD = """\
+Written by `python -m benchmarks.report --write` from the lines in `results`. A
+row whose data or hardware are missing says `not run here` and shows no number.
+`reproduced` and `missed` are decided by the row's tolerance, and
+`not comparable` says that its protocol is not the reference's. A *target* is
+ours, a *reference* is published, with its source in `third_party/references`.
+"""
+SPEED = """\
+Of this machine, by `python -m benchmarks.speed`: models (on a CPU with and
+without our tuning, in turns), the loop beside the bare compiled step, the input
+pipeline, metrics and the matcher.
+"""
 
 
 def page(results: Sequence[Result], title: str) -> str:
-  """Returns a whole report: tables, sources, machines and versions."""
-  text = f"# {title}\n\n{tables.results_markdown(results)}\n"
-  text += tables.notes(results)
-  conditions = dict.fromkeys(map(_conditions, results))
-  return text + "".join(f"\n{line}\n" for line in conditions)
+  """Returns a report: tables, then how each row was measured, and on what."""
+  return f"# {title}\n\n{tables.results_markdown(results)}\n{how(results)}"
+
+
+def everything(results: Sequence[Result], speeds: Sequence[Any]) -> str:
+  """Returns the page of all rows, run here or not, and of the speeds.
+
+  Args:
+    results: the newest ones, see `newest`.
+    speeds: rows, see `benchmarks.speed.table.read`.
+  """
+  shown = with_absent(results)
+  parts = [
+    f"# Results\n\n{HEAD}",
+    tables.results_markdown(shown),
+    f"Why a row is not comparable:\n\n{tables.differences(shown)}",
+    f"## How\n\n{how([x for x in shown if x.values])}",
+    f"## Speed\n\n{SPEED}",
+    table.page(speeds),
+  ]
+  return "\n".join(parts)
+
+
+def how(results: Sequence[Result]) -> str:
+  """Returns protocols, sources and commands; machines and versions."""
+  conditions = dict.fromkeys(_conditions(x) for x in results if x.values)
+  return tables.notes(results) + "".join(f"\n{line}\n" for line in conditions)
 
 
 def _conditions(found: Result) -> str:
@@ -58,27 +95,16 @@ def with_absent(results: Sequence[Result]) -> list[Result]:
 
 
 def fill(text: str, results: Sequence[Result]) -> str:
-  """Returns the README's text with its block rewritten.
+  """Returns the README's text with its digest of the results rewritten.
 
   Raises:
     UserError: the text has no such block, or it is not closed.
   """
-  table = tables.results_markdown(results)
-  why = f"Why a row is not comparable:\n\n{tables.differences(results)}"
-  return put(text, f"{table}\n{why}", BEGIN, END)
-
-
-def put(text: str, block: str, begin_mark: str, end_mark: str) -> str:
-  """Returns a text with what is between two marks replaced.
-
-  Raises:
-    UserError: the text has no such block, or it is not closed.
-  """
-  head, begin, rest = text.partition(begin_mark)
-  _, end, tail = rest.partition(end_mark)
+  head, begin, rest = text.partition(BEGIN)
+  _, end, tail = rest.partition(END)
   if not begin or not end:
     raise UserError(
-      f"the README has no block between {begin_mark} and {end_mark}; add both "
-      "lines"
+      f"the README has no block between {BEGIN} and {END}; add both lines"
     )
-  return f"{head}{begin}\n{block}{end}{tail}"
+  measured = [x for x in with_absent(results) if x.values]
+  return f"{head}{begin}\n{tables.digest(measured)}{end}{tail}"

@@ -19,6 +19,7 @@ COLUMNS = (
   "target",
   "hardware",
 )
+DIGEST = ("row", "data", "result", "reference", "verdict", "target")
 SPEED_COLUMNS = (
   "row",
   "images/s",
@@ -149,15 +150,27 @@ def on_screen(results: Sequence[Result]) -> str:
 
 def results_markdown(results: Sequence[Result]) -> str:
   """Returns the figures with linked references, and the speeds."""
-  rows = [list(map(escape, result_cells(x))) for x in results]
-  place = COLUMNS.index("reference")
-  for result, row in zip(results, rows, strict=True):
-    if result.reference is not None:
-      url = result.reference.source_url
-      row[place] = markdown.link(_published(result), url)
-  text = f"{LEGEND}\n\n{markdown.table(COLUMNS, rows)}"
+  text = f"{LEGEND}\n\n{_linked(COLUMNS, results)}"
   speeds = [list(map(escape, speed_cells(x))) for x in results if x.values]
   return text + ("\n" + markdown.table(SPEED_COLUMNS, speeds) if speeds else "")
+
+
+def digest(results: Sequence[Result]) -> str:
+  """Returns the figures in a narrow table."""
+  return _linked(DIGEST, results)
+
+
+def _linked(columns: Sequence[str], results: Sequence[Result]) -> str:
+  """A table of some of `COLUMNS`, its references linked."""
+  rows = []
+  for result in results:
+    cells = dict(zip(COLUMNS, map(escape, result_cells(result)), strict=True))
+    if reference := result.reference:
+      cells["reference"] = markdown.link(
+        _published(result), reference.source_url
+      )
+    rows.append([cells[name] for name in columns])
+  return markdown.table(columns, rows)
 
 
 def differences(results: Sequence[Result]) -> str:

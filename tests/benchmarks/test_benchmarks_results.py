@@ -247,32 +247,40 @@ def test_report_without_input_says_so(tmp_path, capsys):
   assert "none.jsonl" in capsys.readouterr().err
 
 
-def test_readme_block_is_rewritten_and_nothing_else(tmp_path):
-  file = tmp_path / "results.jsonl"
-  lines.write([lenet_result()], file)
-  readme = tmp_path / "README.md"
-  speeds = "\n".join(pages.SPEED)
-  tail = f"middle\n{speeds}\ntail\n"
-  readme.write_text(f"head\n{pages.BEGIN}\nOUTDATED\n{pages.END}\n{tail}")
-  arguments = [f"--input={file}", f"--readme={readme}"]
-  assert command.main(arguments) == 0
-  text = readme.read_text()
-  assert text.startswith(f"head\n{pages.BEGIN}\n")
-  assert f"{pages.END}\nmiddle\n{pages.SPEED[0]}\n" in text
-  assert text.endswith(f"{pages.SPEED[1]}\ntail\n")
-  assert "OUTDATED" not in text and "99.10 ± 0.10" in text
+def checkout(folder):
+  """A folder with the README's digest, outdated, to write results into."""
+  (folder / "benchmarks").mkdir()
+  readme = folder / "README.md"
+  readme.write_text(f"head\n{pages.BEGIN}\nOUTDATED\n{pages.END}\ntail\n")
+  return readme
+
+
+def test_the_page_has_all_rows_and_the_digest_those_that_were_run(tmp_path):
+  readme = checkout(tmp_path)
+  lines.write([lenet_result()], tmp_path / "results.jsonl")
+  words = [f"--input={tmp_path}", f"--write={tmp_path}"]
+  assert command.main(words) == 0
+  digest, page = readme.read_text(), (tmp_path / pages.PAGE).read_text()
+  assert digest.startswith(f"head\n{pages.BEGIN}\n| row |")
+  assert digest.endswith(f"|\n{pages.END}\ntail\n") and "99.10 ± 0.10" in digest
+  assert digest.count("\n| ") == 2 + 1
   for rows in SUITES.values():
-    assert all(f"| {row.name} |" in text for row in rows)
-  assert command.main(arguments) == 0 and readme.read_text() == text
+    assert all(f"| {row.name} |" in page for row in rows)
+  assert "99.10 ± 0.10" in page
+  assert command.main(words) == 0
+  assert (readme.read_text(), (tmp_path / pages.PAGE).read_text()) == (
+    digest,
+    page,
+  )
 
 
-def test_readme_without_a_block_is_refused(tmp_path, capsys):
-  readme = tmp_path / "README.md"
+def test_a_readme_without_a_block_is_refused(tmp_path, capsys):
+  readme = checkout(tmp_path)
   readme.write_text("nothing\n")
-  arguments = [f"--input={tmp_path}", f"--readme={readme}"]
-  assert command.main(arguments) == 2
+  assert command.main([f"--input={tmp_path}", f"--write={tmp_path}"]) == 2
   assert pages.BEGIN in capsys.readouterr().err
   assert readme.read_text() == "nothing\n"
+  assert not (tmp_path / pages.PAGE).exists()
 
 
 def test_newest_result_of_a_row_on_a_machine_is_shown():
@@ -366,9 +374,10 @@ def test_what_is_below_the_noise_is_not_distinguishable():
   )
 
 
-def test_committed_results_are_valid_and_in_the_readme():
+def test_committed_results_are_valid_and_are_what_is_shown():
   results = pages.newest(lines.read(pages.RESULTS))
-  text = (environment.ROOT / "README.md").read_text(encoding="utf-8")
-  assert pages.fill(text, pages.with_absent(results)) == text
-  speeds = table.page(table.read(pages.RESULTS))
-  assert pages.put(text, speeds, *pages.SPEED) == text
+  speeds = table.read(pages.RESULTS)
+  page = (environment.ROOT / pages.PAGE).read_text("utf-8")
+  assert page == pages.everything(results, speeds)
+  readme = (environment.ROOT / "README.md").read_text("utf-8")
+  assert readme == pages.fill(readme, results)
