@@ -56,6 +56,16 @@ EXTRAS = {
   "wandb": ["wandb>=0.19"],
 }
 
+# Folders of the repository that lie inside the package once it is installed:
+# files to be read, no packages to be imported under names that others have too.
+INSIDE = ("configs", "third_party")
+PACKAGES = setuptools.find_packages(include=["vision_jax", "vision_jax.*"]) + [
+  f"vision_jax.{name}"
+  for name in setuptools.find_namespace_packages(
+    include=[f"{folder}{rest}" for folder in INSIDE for rest in ("", ".*")]
+  )
+]
+
 setuptools.setup(
   name="vision_jax",
   version=VERSION,
@@ -64,16 +74,8 @@ setuptools.setup(
   long_description_content_type="text/markdown",
   license="Apache-2.0",
   python_requires=">=3.11",
-  # `third_party` holds data only: a namespace package without code, in the
-  # wheel so that `benchmarks` finds its reference numbers at the same relative
-  # place as in a checkout.
-  packages=setuptools.find_namespace_packages(
-    include=[
-      f"{name}{rest}"
-      for name in ("vision_jax", "configs", "benchmarks", "third_party")
-      for rest in ("", ".*")
-    ]
-  ),
+  packages=PACKAGES,
+  package_dir={f"vision_jax.{name}": name for name in INSIDE},
   package_data={"": ["*.jsonl", "*.txt", "*.md"]},
   install_requires=REQUIRES,
   extras_require=EXTRAS,

@@ -147,8 +147,11 @@ class Configured(Options):
     """
     from etils import epath
 
+    from vision_jax.recipe import places
     from vision_jax.recipe import recipe as recipes
 
+    if self.config and (told := places.passed_over(self.config)):
+      say(told)
     workdir = epath.Path(self.workdir or "")
     saved = recipes.saved_config(workdir) if self.workdir else None
     trusted = self.trust_workdir

@@ -17,7 +17,7 @@ from vision_jax.metrics.generation_extractor import Extractor
 from vision_jax.metrics.generation_inception import read_inception
 from vision_jax.models.backbones.fid_inception import FIDInception
 from vision_jax.ops.inputs import normalize
-from vision_jax.recipe import config_file, recipe
+from vision_jax.recipe import places, recipe
 from vision_jax.train.fit import fit
 
 CONFIGS = "configs/classification"
@@ -45,8 +45,7 @@ def classifier(
     data_dir: folder of its data, "" for VISION_JAX_DATA.
     seed: of its training.
   """
-  source = config_file.installed(path).read_text(encoding="utf-8")
-  loaded = recipe.load(f"{path}:{variant}", source=source)
+  loaded = recipe.load(f"{places.installed(path)}:{variant}")
   loaded.config.update({"seed": seed, "data_dir": data_dir})
   experiment = functools.cache(loaded.build)
   inputs = lambda pixels: experiment().inputs({"image": pixels})["image"]

@@ -19,7 +19,7 @@ from vision_jax.errors import UserError
 from vision_jax.experiment import Experiment, base_config
 from vision_jax.files import replace_text
 from vision_jax.paths import CONFIG_KEYS
-from vision_jax.recipe import config_file, trust
+from vision_jax.recipe import config_file, places, trust
 from vision_jax.recipe.saved import (
   batch_shapes,
   kept_source,
@@ -131,12 +131,11 @@ def load(
     UserError: if the file is missing or is no config, or an override names no
       key or has another type.
   """
-  path, _, variant = name.partition(":")
-  variant = variant or "full"
+  path, variant = places.split(name)
   if source is None:
-    source = config_file.read(path)
-  module = config_file.load(source, str(config_file.look(path) or path))
-  path = config_file.canonical(path)
+    source = places.read(path)
+  module = config_file.load(source, str(places.look(path) or path))
+  path = places.canonical(path)
   config = config_file.values(module, variant, path)
   override(config, overrides or {})
   if resolve and hasattr(module, "resolve"):
@@ -207,14 +206,13 @@ def _restore(
 
 def same_file(name: str, saved: Mapping[str, Any]) -> bool:
   """Whether "PATH:VARIANT" names the config file that a workdir has saved."""
-  path, _, variant = name.partition(":")
-  same = config_file.same(path, saved["path"])
-  return same and (variant or "full") == saved["variant"]
+  path, variant = places.split(name)
+  return places.same(path, saved["path"]) and variant == saved["variant"]
 
 
 def is_copy(name: str, workdir: epath.Path) -> bool:
   """Whether a workdir's copy has the text of the file in "PATH:VARIANT"."""
-  path = config_file.look(name.partition(":")[0])
+  path = places.look(places.split(name)[0])
   copy = workdir / "config.py"
   there = path is not None and copy.exists()
   return there and path.read_bytes() == copy.read_bytes()

@@ -9,7 +9,7 @@ import numpy as np
 from etils import epath
 
 from vision_jax.errors import UserError
-from vision_jax.recipe import config_file, trust
+from vision_jax.recipe import places, trust
 
 
 def saved_config(workdir: epath.Path) -> dict[str, Any] | None:
@@ -61,8 +61,8 @@ def kept_source(
 
 def _changed(saved: Mapping[str, Any], copy: str) -> str | None:
   """Says what has become of a saved config's file; None if it is the same."""
-  path = config_file.look(saved["path"])
-  if path is None:
+  path = places.named(saved["path"])
+  if not path.is_file():
     return "is missing"
   changed = path.read_bytes() != copy.encode()
   return "has changed since" if changed else None

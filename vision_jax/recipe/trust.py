@@ -11,7 +11,7 @@ import os
 import pathlib
 
 from vision_jax.errors import UserError
-from vision_jax.recipe import config_file
+from vision_jax.recipe import config_file, places
 
 SHOWN = 3  # lines of a difference
 
@@ -63,7 +63,7 @@ def check(workdir: os.PathLike[str], path: str, copy: str) -> None:
   Raises:
     UserError: saying that a workdir is code, and what differs.
   """
-  ours = config_file.installed(path)
+  ours = places.installed(path)
   if is_listed(copy) or (ours and ours.read_text(encoding="utf-8") == copy):
     return
   raise UserError(

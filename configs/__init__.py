@@ -1,1 +1,0 @@
-"""Experiments, one a file: `get_config` gives values, `build` gives objects."""

@@ -1,1 +1,0 @@
-"""Detection experiments, one a file."""
