@@ -1,41 +1,56 @@
 """Makes the examples of one batch: read, transformed, in threads, in place."""
 
 import concurrent.futures
-import dataclasses
 import functools
 import logging
 import os
 import threading
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from vision_jax.data.errors import BadImage, DataError
-from vision_jax.data.source import Example
-from vision_jax.data.transforms.base import apply_all
+from vision_jax.data.source import Example, Source, gathers
+from vision_jax.data.transforms.base import Transform, apply_all
 
 Arrays = dict[str, np.ndarray]
 _LOG = logging.getLogger(__name__)
 _CHUNKS = 4  # for each thread in a batch, so that threads finish together
 
 
-@dataclasses.dataclass(frozen=True)
 class Assembly:
   """Makes batches of given examples; safe to use from several threads.
 
   Attributes:
-    source, transforms, seed, threads, on_bad_image: as for the Loader.
     skipped: name of each bad image met so far -> what is wrong with it.
   """
 
-  source: Any
-  transforms: Sequence[Callable[..., Example]]
-  seed: int
-  threads: int | None
-  on_bad_image: str
-  skipped: dict[str, str] = dataclasses.field(default_factory=dict)
-  _lock: Any = dataclasses.field(default_factory=threading.RLock)
+  def __init__(
+    self,
+    source: Source,
+    transforms: Sequence[Transform],
+    seed: int,
+    threads: int | None,
+    on_bad_image: str,
+  ):
+    """Takes what the Loader is made with."""
+    self.skipped: dict[str, str] = {}
+    self._source, self._seed, self._on_bad = source, seed, on_bad_image
+    self._threads = threads or cores()
+    ends = len(transforms)
+    while ends and getattr(transforms[ends - 1], "batched", False):
+      ends -= 1
+    # Those one by one, and batched ones after.
+    self._singles, self._batched = transforms[:ends], transforms[ends:]
+    self._lock = threading.RLock()
+    self._pool: concurrent.futures.ThreadPoolExecutor | None = None
+
+  def close(self) -> None:
+    """Ends the threads, after what they are at; a next batch starts new."""
+    with self._lock:
+      pool, self._pool = self._pool, None
+    if pool is not None:
+      pool.shutdown()
 
   def make(self, indices: np.ndarray, positions: np.ndarray) -> Arrays:
     """Returns the examples at `indices` (k,), and copies up to `positions`.
@@ -49,27 +64,18 @@ class Assembly:
     batch = self._gathered(indices, len(positions))
     return self._assembled(indices, positions) if batch is None else batch
 
-  @functools.cached_property
-  def _split(self) -> tuple[Sequence[Any], Sequence[Any]]:
-    """Splits the transforms into those one by one, and batched ones after."""
-    ends = len(self.transforms)
-    while ends and getattr(self.transforms[ends - 1], "batched", False):
-      ends -= 1
-    return self.transforms[:ends], self.transforms[ends:]
-
   def _gathered(self, indices: np.ndarray, size: int) -> Arrays | None:
     """Gathers a whole batch; None if it has to be made one by one."""
-    singles, batched = self._split
     count = len(indices)
-    if singles or not count or not hasattr(self.source, "gather"):
+    if self._singles or not count or not gathers(self._source):
       return None
     try:
-      batch = self.source.gather(indices)
+      batch = self._source.gather(indices)
     except BadImage:
-      if self.on_bad_image == "error":
+      if self._on_bad == "error":
         raise
       return None
-    for transform in batched:
+    for transform in self._batched:
       batch = transform(batch, None)
     if count < size:
       rows = np.where(np.arange(size) < count, np.arange(size), 0)
@@ -83,18 +89,17 @@ class Assembly:
     shapes = self._template[1]
     out = {k: np.empty((b, *x.shape), x.dtype) for k, x in shapes.items()}
     out["mask"] = np.zeros(b, np.float32)
-    threads = self.threads or cores()
-    size = max(1, -(-len(indices) // (threads * _CHUNKS)))
+    size = max(1, -(-len(indices) // (self._threads * _CHUNKS)))
     starts = range(0, len(indices), size)
     real = {k: x[: len(indices)] for k, x in out.items()}
     fill = lambda lo: self._fill(
       real, slice(lo, lo + size), indices[lo : lo + size], positions[lo:]
     )
-    if threads == 1 or len(starts) == 1:
+    if self._threads == 1 or len(starts) == 1:
       for start in starts:
         fill(start)
     else:
-      list(self._pool.map(fill, starts))
+      list(self._opened().map(fill, starts))
     left = out["mask"] == 0  # bad images, and padding
     first = int(np.argmin(left))
     for key, example in shapes.items() if left.any() else ():
@@ -105,7 +110,7 @@ class Assembly:
     self, out: Arrays, where: slice, indices: np.ndarray, positions: np.ndarray
   ) -> None:
     """Writes the examples at `indices` to the rows `where` of `out`."""
-    batched, shapes = self._split[1], self._template[0]
+    batched, shapes = self._batched, self._template[0]
     rows = {k: x[where] for k, x in out.items()}
     if batched:
       b = len(indices)
@@ -124,29 +129,29 @@ class Assembly:
   def _read(self, indices: np.ndarray) -> list[Example | None]:
     """Reads examples; None for bad ones that are to be skipped."""
     try:
-      if not hasattr(self.source, "gather"):
-        return self.source.read(indices)
-      batch = self.source.gather(indices)
+      if not gathers(self._source):
+        return self._source.read(indices)
+      batch = self._source.gather(indices)
       return [{k: x[i] for k, x in batch.items()} for i in range(len(indices))]
     except BadImage as error:
-      if len(indices) > 1 and self.on_bad_image == "skip":
+      if len(indices) > 1 and self._on_bad == "skip":
         return [self._read(indices[i : i + 1])[0] for i in range(len(indices))]
       self._skip(error)
       return [None]
 
   def _transform(self, example: Example, position: int) -> Example | None:
     """Applies the transforms one by one; None for a bad image."""
-    singles, rng = self._split[0], None
+    singles, rng = self._singles, None
     try:
       if singles:
-        rng = np.random.default_rng((self.seed, position))
+        rng = np.random.default_rng((self._seed, position))
       return apply_all(singles, example, rng)
     except BadImage as error:
       self._skip(error)
       return None
 
   def _skip(self, error: BadImage) -> None:
-    if self.on_bad_image == "error":
+    if self._on_bad == "error":
       raise error
     with self._lock:
       new = error.name not in self.skipped
@@ -154,27 +159,29 @@ class Assembly:
     if new:
       _LOG.warning("skipped image %s: %s", error.name, error.reason)
 
-  @functools.cached_property
-  def _pool(self) -> concurrent.futures.ThreadPoolExecutor:
-    return concurrent.futures.ThreadPoolExecutor(
-      self.threads or cores(), "vision_jax_data"
-    )
+  def _opened(self) -> concurrent.futures.ThreadPoolExecutor:
+    with self._lock:
+      if self._pool is None:
+        self._pool = concurrent.futures.ThreadPoolExecutor(
+          self._threads, "vision_jax_data"
+        )
+      return self._pool
 
   @functools.cached_property
   def _template(self) -> tuple[Arrays, Arrays]:
     """One example before and after the batched transforms, for its shapes."""
-    for i in range(len(self.source)):
+    for i in range(len(self._source)):
       example = self._read(np.array([i]))[0]
       example = example and self._transform(example, 0)
       if example is not None:
         break
     else:
       raise DataError(
-        f"source: none of its {len(self.source)} images can be decoded."
+        f"source: none of its {len(self._source)} images can be decoded."
       )
     first = {k: _array(k, x) for k, x in example.items() if k != "name"}
     last = {k: x[None] for k, x in first.items()}
-    for transform in self._split[1]:
+    for transform in self._batched:
       last = transform(last, None)
     return first, {k: x[0] for k, x in last.items()}
 
@@ -200,7 +207,7 @@ def _store(rows: Arrays, i: int, example: Example, shapes: Arrays) -> None:
     rows[key][i] = value
 
 
-def _array(key: str, value: Any) -> np.ndarray:
+def _array(key: str, value: object) -> np.ndarray:
   if value is None or isinstance(value, bytes | str):
     what = "missing" if value is None else "still encoded"
     raise DataError(

@@ -1,76 +1,80 @@
 """Batches of one static shape, as a pure function of (seed, step)."""
 
-import dataclasses
+import copy
 import functools
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from vision_jax.data.assembly import Arrays, Assembly
 from vision_jax.data.errors import DataError
 from vision_jax.data.order import Order
-from vision_jax.data.source import Example
+from vision_jax.data.source import Source
+from vision_jax.data.transforms.base import Transform
 
 
-@dataclasses.dataclass(frozen=True)
 class Loader:
   """Makes batches; safe to use from several threads.
 
   A batch is a dict of arrays (b, ...): the examples' own, `mask` (b,) float32,
-  1 where the example counts, and `index` (b,) int32.
+  1 where the example counts, and `index` (b,) int32. Threads start with the
+  first batch that needs them and end with `close`, or where a `with` does.
 
   Attributes:
-    source: a `Source`, or a `GatherSource` that is gathered a batch at a time.
-    transforms: applied in order; the batched ones at the end work on many
-      examples at once.
-    batch_size: examples in a batch over all processes.
-    seed: of the order, and of random transforms.
-    shuffle: whether `batch` visits each epoch in an order of its own.
-    threads: that read and transform; None or 0 is one for each core.
-    on_bad_image: "error" raises `BadImage`; "skip" puts a copy of a real
-      example with mask 0 in its place, counted in `skipped`.
     num_classes: labels have to lie below it; None takes the source's.
     process_index, process_count: whose slice of each batch this is.
-
-  Raises:
-    DataError: for values that make no batch; labels out of range.
   """
 
-  source: Any
-  transforms: Sequence[Callable[..., Example]] = ()
-  batch_size: int = 0
-  seed: int = 0
-  _: dataclasses.KW_ONLY
-  shuffle: bool = True
-  threads: int | None = None
-  on_bad_image: str = "error"
-  num_classes: int | None = None
-  process_index: int = 0
-  process_count: int = 1
-  _assembly: Assembly = dataclasses.field(init=False, repr=False, compare=False)
+  def __init__(
+    self,
+    source: Source,
+    transforms: Sequence[Transform] = (),
+    batch_size: int = 0,
+    seed: int = 0,
+    *,
+    shuffle: bool = True,
+    threads: int | None = None,
+    on_bad_image: str = "error",
+    num_classes: int | None = None,
+  ):
+    """Touches no data.
 
-  def __post_init__(self):
-    assembly = Assembly(
-      self.source, self.transforms, self.seed, self.threads, self.on_bad_image
-    )
-    object.__setattr__(self, "_assembly", assembly)
-    if self.on_bad_image not in ("error", "skip"):
+    Args:
+      source: what is read, or gathered a batch at a time.
+      transforms: applied in order; the batched ones at the end work on many
+        examples at once.
+      batch_size: examples in a batch over all processes.
+      seed: of the order, and of random transforms.
+      shuffle: whether `batch` visits each epoch in an order of its own.
+      threads: that read and transform; None or 0 is one for each core.
+      on_bad_image: "error" raises `BadImage`; "skip" puts a copy of a real
+        example with mask 0 in its place, counted in `skipped`.
+      num_classes: labels have to lie below it; None takes the source's.
+
+    Raises:
+      DataError: for values that make no batch.
+    """
+    if on_bad_image not in ("error", "skip"):
       raise DataError(
-        f"on_bad_image: got {self.on_bad_image!r}; expected error or skip."
+        f"on_bad_image: got {on_bad_image!r}; expected error or skip."
       )
-    if self.batch_size < 1 or self.batch_size % self.process_count:
-      raise DataError(
-        f"batch_size: got {self.batch_size}; expected a positive multiple of "
-        f"the {self.process_count} process(es), which share each batch."
-      )
-    if (self.threads or 0) < 0:
-      raise DataError(f"threads: got {self.threads}; expected 0 or more.")
-    if not 0 <= self.process_index < self.process_count:
-      raise DataError(
-        f"process_index: got {self.process_index}; expected 0 to "
-        f"{self.process_count - 1}."
-      )
+    if (threads or 0) < 0:
+      raise DataError(f"threads: got {threads}; expected 0 or more.")
+    self.source, self.transforms = source, tuple(transforms)
+    self.seed, self.shuffle = seed, shuffle
+    self.on_bad_image, self.num_classes = on_bad_image, num_classes
+    self._assembly = Assembly(source, transforms, seed, threads, on_bad_image)
+    self._set_share(batch_size, 0, 1)
+
+  def __enter__(self) -> "Loader":
+    return self
+
+  def __exit__(self, *error: object) -> None:
+    self.close()
+
+  def close(self) -> None:
+    """Ends the threads, of `shard` and `rounded` too; a next batch has new."""
+    self._assembly.close()
 
   def shard(self, process_index: int, process_count: int) -> "Loader":
     """Returns the loader of one process's slices of the same batches.
@@ -79,10 +83,8 @@ class Loader:
       DataError: if the batch cannot be divided, or there are more processes
         than examples.
     """
-    shard = dataclasses.replace(
-      self, process_index=process_index, process_count=process_count
-    )
-    object.__setattr__(shard, "_assembly", self._assembly)
+    shard = copy.copy(self)
+    shard._set_share(self.batch_size, process_index, process_count)
     if process_count > 1 and process_count > len(self.source):
       raise DataError(
         f"processes: got {process_count} for {len(self.source)} examples; "
@@ -96,11 +98,23 @@ class Loader:
     For evaluation, where the mask of the last batch takes up the difference.
     """
     size = -(-self.batch_size // devices) * devices
-    if size == self.batch_size:
-      return self
-    rounded = dataclasses.replace(self, batch_size=size)
-    object.__setattr__(rounded, "_assembly", self._assembly)
+    rounded = copy.copy(self)
+    rounded._set_share(size, self.process_index, self.process_count)
     return rounded
+
+  def _set_share(self, batch_size: int, index: int, count: int) -> None:
+    """Sets the size of the batches, and which slice of them is made."""
+    if batch_size < 1 or batch_size % count:
+      raise DataError(
+        f"batch_size: got {batch_size}; expected a positive multiple of the "
+        f"{count} process(es), which share each batch."
+      )
+    if not 0 <= index < count:
+      raise DataError(
+        f"process_index: got {index}; expected 0 to {count - 1}."
+      )
+    self.batch_size = batch_size
+    self.process_index, self.process_count = index, count
 
   @property
   def epoch_steps(self) -> int:

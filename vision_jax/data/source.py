@@ -7,7 +7,7 @@ cheap: it touches its data on first use.
 """
 
 import hashlib
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 import numpy as np
 
@@ -15,7 +15,7 @@ Example = dict[str, Any]
 
 
 class Source(Protocol):
-  """A data set whose examples are read one by one.
+  """A data set: a `ReadSource` or a `GatherSource`.
 
   May have `num_classes` (int or None), `class_names` and `labels()` (n,).
   """
@@ -23,27 +23,27 @@ class Source(Protocol):
   def __len__(self) -> int:
     """Number of examples."""
 
-  def read(self, indices: np.ndarray) -> list[Example]:
-    """Returns the examples at `indices` (b,); safe from several threads."""
-
   def fingerprint(self) -> str:
     """Returns a short hash that changes when the data do."""
 
 
-class GatherSource(Protocol):
-  """A data set in memory, gathered a batch at a time.
+class ReadSource(Source, Protocol):
+  """A data set whose examples are read one by one."""
 
-  May have `num_classes`, `class_names` and `labels()`, as `Source`.
-  """
+  def read(self, indices: np.ndarray) -> list[Example]:
+    """Returns the examples at `indices` (b,); safe from several threads."""
 
-  def __len__(self) -> int:
-    """Number of examples."""
+
+class GatherSource(Source, Protocol):
+  """A data set in memory, gathered a batch at a time."""
 
   def gather(self, indices: np.ndarray) -> dict[str, np.ndarray]:
     """Returns new arrays (b, ...) of the examples at `indices` (b,)."""
 
-  def fingerprint(self) -> str:
-    """Returns a short hash that changes when the data do."""
+
+def gathers(source: Source) -> TypeGuard[GatherSource]:
+  """Whether a source is gathered from memory, and not read one by one."""
+  return hasattr(source, "gather")
 
 
 def short_hash(*parts: object) -> str:

@@ -1,6 +1,5 @@
 """What happens to annotated boxes that cannot be right."""
 
-import dataclasses
 import logging
 from collections.abc import Callable
 
@@ -21,31 +20,34 @@ _EMPTY, _LEAVES = 2, 3
 _LOG = logging.getLogger(__name__)
 
 
-@dataclasses.dataclass(frozen=True)
 class BoxCheck:
   """Checks boxes; training gets what lies in the image, evaluation the file's.
 
   Attributes:
-    on_bad_box: "error"; "clip" cuts boxes to their image, and those without
-      area stay errors; "drop" cuts them too, and leaves out those without area.
-    exact: whether boxes stay as the file has them, as evaluation has to score
-      them (COCO's own tools do): nothing is cut then, boxes without area count,
-      and "drop" leaves out only what is no box.
     bad: place -> what is wrong, of those that were cut or left out.
   """
 
-  on_bad_box: str = "error"
-  exact: bool = False
-  bad: dict[str, str] = dataclasses.field(default_factory=dict, compare=False)
-  _lock: Lock = dataclasses.field(
-    default_factory=Lock, repr=False, compare=False
-  )
+  def __init__(self, on_bad_box: str = "error", exact: bool = False):
+    """Says what happens to bad ones.
 
-  def __post_init__(self):
-    if self.on_bad_box not in _POLICIES:
+    Args:
+      on_bad_box: "error"; "clip" cuts boxes to their image, and those without
+        area stay errors; "drop" cuts them too, and leaves out those without
+        area.
+      exact: whether boxes stay as the file has them, as evaluation has to score
+        them (COCO's own tools do): nothing is cut then, boxes without area
+        count, and "drop" leaves out only what is no box.
+
+    Raises:
+      DataError: for another `on_bad_box`.
+    """
+    if on_bad_box not in _POLICIES:
       raise DataError(
-        f"on_bad_box: got {self.on_bad_box!r}; expected one of {_POLICIES}."
+        f"on_bad_box: got {on_bad_box!r}; expected one of {_POLICIES}."
       )
+    self.on_bad_box, self.exact = on_bad_box, exact
+    self.bad: dict[str, str] = {}
+    self._lock = Lock()
 
   def __call__(
     self,
