@@ -104,8 +104,9 @@ def ours(folder: str, threads: int, batch_size: int) -> Callable[[], Batches]:
   )
 
   def run() -> Batches:
-    for step in itertools.count():
-      yield len(loader.batch(step)["image"])
+    with loader:
+      for step in itertools.count():
+        yield len(loader.batch(step)["image"])
 
   return run
 

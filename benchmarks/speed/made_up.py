@@ -30,10 +30,12 @@ def batch(experiment: Experiment, config: Any) -> dict[str, np.ndarray]:
   """Returns a training batch of `config.batch_size` examples."""
   loader = experiment.train_data
   if config.get("dataset") in BUNDLED:
-    return loader.batch(0)
+    with loader:
+      return loader.batch(0)
   batched = [t for t in loader.transforms if getattr(t, "batched", False)]
   source = ArraySource(arrays(experiment.task, config))
-  return Loader(source, batched, config.batch_size).batch(0)
+  with Loader(source, batched, config.batch_size) as made:
+    return made.batch(0)
 
 
 def arrays(task: Any, config: Any) -> dict[str, np.ndarray]:

@@ -100,6 +100,23 @@ def test_batches_may_be_made_in_several_threads(name):
     equal(batch, got[step])
 
 
+def test_threads_end_with_the_loader_and_start_again():
+  mine = lambda: {
+    t for t in threading.enumerate() if t.name.startswith("vision_jax_data")
+  }
+  before = mine()
+  with make("read", threads=3) as loader:
+    first = loader.batch(0)
+    assert len(mine() - before) == 3
+  assert mine() == before
+  loader.close()  # once more does no harm
+  shard = loader.shard(0, 2)
+  equal(first, joined([shard.batch(0), loader.shard(1, 2).batch(0)]))
+  assert len(mine() - before) == 3, "shards share the threads"
+  shard.close()
+  assert mine() == before
+
+
 @pytest.mark.parametrize("n, batch_size", [(23, 8), (7, 16), (24, 8), (5, 1)])
 def test_training_visits_every_example_once_an_epoch(n, batch_size):
   loader = Loader(numbered(n), (), batch_size, seed=1)

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import threading
 
 import jax
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from tests.programs import blobs
 from tests.programs.command import assert_same, metrics, stored, train
+from tests.programs.files import write_folder
 from vision_jax.core.execution import Jit, Pmap
 from vision_jax.errors import UserError
 from vision_jax.inference.trained import Trained
@@ -59,6 +61,23 @@ def test_another_run_does_not_go_on(whole, other, monkeypatch):
   (name,) = other
   with pytest.raises(UserError, match=f"{name}: got .*began with"):
     run(made, whole[0], steps=14, execution=one(), **(PLAN | other))
+
+
+@pytest.mark.parametrize("size", [16, 32])
+def test_it_leaves_no_threads_of_the_data_behind(tmp_path, size):
+  """Whether the run ends well or stops at an error, and may be called again."""
+  write_folder(tmp_path, each=12)
+  config = blobs.get_config()
+  config.data_dir, config.threads = str(tmp_path), 2
+  config.holdout = 16
+  made = blobs.build(config)
+  right = size == config.batch_size
+  ends = contextlib.nullcontext() if right else pytest.raises(UserError)
+  for _ in range(2):
+    with ends:
+      run(made, steps=1, batch_size=size, execution=one(), quiet=True)
+    names = [thread.name for thread in threading.enumerate()]
+    assert not any(name.startswith("vision_jax_data") for name in names)
 
 
 def test_a_batch_size_that_is_not_the_datas(tmp_path):

@@ -129,27 +129,29 @@ def look_into(
       "--debug=step:N runs in one process; leave out --coordinator, "
       "--num_processes and --process_id."
     )
-  experiment = recipe.build()
-  load = experiment.train_data.shard(0, 1).batch
-  state, start = _begin(
-    *(experiment, execution, load(0), config.seed),
-    *(epath.Path(workdir) / "checkpoints", step, init_from),
-  )
-  if start >= step:
-    raise UserError(
-      f"--debug=step:{step}: the earliest checkpoint in {workdir} is of step "
-      f"{start}; expected a later step."
+  with recipe.build() as experiment:
+    load = experiment.train_data.shard(0, 1).batch
+    state, start = _begin(
+      *(experiment, execution, load(0), config.seed),
+      *(epath.Path(workdir) / "checkpoints", step, init_from),
     )
-  say(f"From step {start} on, compiled up to step {step}.")
-  train = execution.train_step(_step(experiment, config, execution.axis), state)
-  for number in range(start, step - 1):
-    state, _ = train(state, execution.put(load(number)))
-  if (bad := int(state.bad_step)) >= 0:  # sooner than the first time
-    step = bad + 1
-  here = jax.local_devices()[0]
-  state = jax.device_put(state.replace(bad_step=state.bad_step * 0 - 1), here)
-  batch = jax.device_put(dict(load(step - 1)), here)
-  _take_apart(step, _step(experiment, config, None), state, batch, say)
+    if start >= step:
+      raise UserError(
+        f"--debug=step:{step}: the earliest checkpoint in {workdir} is of step "
+        f"{start}; expected a later step."
+      )
+    say(f"From step {start} on, compiled up to step {step}.")
+    train = execution.train_step(
+      _step(experiment, config, execution.axis), state
+    )
+    for number in range(start, step - 1):
+      state, _ = train(state, execution.put(load(number)))
+    if (bad := int(state.bad_step)) >= 0:  # sooner than the first time
+      step = bad + 1
+    here = jax.local_devices()[0]
+    state = jax.device_put(state.replace(bad_step=state.bad_step * 0 - 1), here)
+    batch = jax.device_put(dict(load(step - 1)), here)
+    _take_apart(step, _step(experiment, config, None), state, batch, say)
 
 
 def _begin(

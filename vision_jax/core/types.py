@@ -130,3 +130,6 @@ class Batches(Protocol):
 
   def fingerprint(self) -> str:
     """Returns a short hash of the data."""
+
+  def close(self) -> None:
+    """Ends the threads that make batches; a next batch starts new ones."""

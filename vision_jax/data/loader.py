@@ -110,9 +110,7 @@ class Loader:
         f"{count} process(es), which share each batch."
       )
     if not 0 <= index < count:
-      raise DataError(
-        f"process_index: got {index}; expected 0 to {count - 1}."
-      )
+      raise DataError(f"process_index: got {index}; expected 0 to {count - 1}.")
     self.batch_size = batch_size
     self.process_index, self.process_count = index, count
 

@@ -69,12 +69,13 @@ def predict_folder(
   make_writer = how.writer or ClassWriter
   writer = make_writer(output, how.class_names)
   main_process, lines = jax.process_index() == 0, []
-  for index, row in _outputs(experiment, weights, execution, loader):
-    if main_process:
-      told = {"error": "unreadable image"}
-      if row is not None:
-        told = writer(files[index], row, names[index])
-      lines.append(to_json({"file": str(files[index])} | told) + "\n")
+  with loader:
+    for index, row in _outputs(experiment, weights, execution, loader):
+      if main_process:
+        told = {"error": "unreadable image"}
+        if row is not None:
+          told = writer(files[index], row, names[index])
+        lines.append(to_json({"file": str(files[index])} | told) + "\n")
   if main_process:
     writer.close()
     path = output / "predictions.jsonl"
@@ -98,10 +99,10 @@ def predict_arrays(
   """
   transforms = _how(experiment).transforms
   source = ArraySource({"image": images})
-  loader = Loader(source, transforms, batch_size=batch_size, shuffle=False)
-  rows = [
-    row for _, row in sorted(_outputs(experiment, weights, execution, loader))
-  ]
+  options = {"batch_size": batch_size, "shuffle": False}
+  with Loader(source, transforms, **options) as loader:
+    outputs = sorted(_outputs(experiment, weights, execution, loader))
+  rows = [row for _, row in outputs]
   names = rows[0].keys() - {"index", "mask"}
   return {name: np.stack([row[name] for row in rows]) for name in names}
 

@@ -102,7 +102,10 @@ class Trained:
     self.workdir = paths.folder("workdir", workdir)
     self.execution = Jit() if execution is None else execution
     self._checkpoint, self._weights, self._say = str(checkpoint), weights, say
-    self._batch = experiment.train_data.batch(0) if batch is None else batch
+    if batch is None:
+      with experiment:
+        batch = experiment.train_data.batch(0)
+    self._batch = batch
     make = initial.state_maker(experiment, self._batch, seed)
     state = initial.abstract_state(make, self.execution)
     self._target = (state.params, state.stats)
@@ -148,7 +151,8 @@ class Trained:
     asked = {which for e in evals.values() for which in e.weights}
     step, weights = self.read(*([only] if only else sorted(asked)))
     evaluator = Evaluator(self.experiment, self.execution)
-    figures = {"checkpoint": step} | evaluator(weights.get, only)
+    with self.experiment:
+      figures = {"checkpoint": step} | evaluator(weights.get, only)
     if jax.process_index() == 0:
       add_line(self.workdir / "evaluations.jsonl", to_json(figures))
     return figures

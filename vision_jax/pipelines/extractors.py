@@ -63,7 +63,8 @@ def classifier(
 
   def load():
     weights = fit(experiment(), steps=loaded.config.steps, seed=seed)
-    batch = experiment().train_data.batch(0)
+    with experiment() as made:
+      batch = made.train_data.batch(0)
     seen = jax.jit(apply)(weights, normalize([0.5], [0.5])(batch)["image"])
     return weights, np.asarray(seen["features"]).mean(0)
 

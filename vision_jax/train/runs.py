@@ -151,36 +151,37 @@ def run(
   folder = None if workdir is None else paths.folder("workdir", workdir)
   place = _Place(folder, recipe, wandb)
   plan.check(execution)
-  batch = _first_batch(experiment, execution, batch_size)
-  evaluator = Evaluator(experiment, execution)
-  make = initial.state_maker(experiment, batch, plan.seed)
-  evaluator.check(initial.abstract_state(make, execution).weights)
-  trace = _trace(profile, folder)
-  with place.checkpoints(experiment.best, plan) as checkpoints:
-    state, start = initial.begin(
-      *(experiment, execution, checkpoints, batch),
-      seed=plan.seed,
-      init_from=init_from,
-    )
-    shown = Progress(
-      steps, batch_size, start=start, quiet=quiet or not _first()
-    )
-    place.record(experiment, batch, shown)
-    owed = initial.evaluation_owed(folder, experiment, plan, start)
-    if start:
-      shown.say(f"Resuming at step {start} of {steps}.")
-    with place.writer(plan, shown) as write:
-      outcome = Training(
-        experiment=experiment,
-        config=plan,
-        execution=execution,
-        checkpoints=checkpoints,
-        write=write,
-        progress=shown,
-        stop=Never() if workdir is None else Stop(),
-        trace=trace,
-        evaluator=evaluator,
-      ).run(state, start, owed=owed)
+  with experiment:
+    batch = _first_batch(experiment, execution, batch_size)
+    evaluator = Evaluator(experiment, execution)
+    make = initial.state_maker(experiment, batch, plan.seed)
+    evaluator.check(initial.abstract_state(make, execution).weights)
+    trace = _trace(profile, folder)
+    with place.checkpoints(experiment.best, plan) as checkpoints:
+      state, start = initial.begin(
+        *(experiment, execution, checkpoints, batch),
+        seed=plan.seed,
+        init_from=init_from,
+      )
+      shown = Progress(
+        steps, batch_size, start=start, quiet=quiet or not _first()
+      )
+      place.record(experiment, batch, shown)
+      owed = initial.evaluation_owed(folder, experiment, plan, start)
+      if start:
+        shown.say(f"Resuming at step {start} of {steps}.")
+      with place.writer(plan, shown) as write:
+        outcome = Training(
+          experiment=experiment,
+          config=plan,
+          execution=execution,
+          checkpoints=checkpoints,
+          write=write,
+          progress=shown,
+          stop=Never() if workdir is None else Stop(),
+          trace=trace,
+          evaluator=evaluator,
+        ).run(state, start, owed=owed)
   _tell_skipped(experiment)
   return outcome
 
