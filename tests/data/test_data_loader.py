@@ -108,13 +108,13 @@ def test_threads_end_with_the_loader_and_start_again():
   with make("read", threads=3) as loader:
     first = loader.batch(0)
     assert len(mine() - before) == 3
-  assert mine() == before
+  assert mine() <= before
   loader.close()  # once more does no harm
   shard = loader.shard(0, 2)
   equal(first, joined([shard.batch(0), loader.shard(1, 2).batch(0)]))
   assert len(mine() - before) == 3, "shards share the threads"
   shard.close()
-  assert mine() == before
+  assert mine() <= before
 
 
 @pytest.mark.parametrize("n, batch_size", [(23, 8), (7, 16), (24, 8), (5, 1)])
