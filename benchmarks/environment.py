@@ -4,7 +4,6 @@
 a child process, because a process that has opened an accelerator keeps it.
 """
 
-import hashlib
 import json
 import os
 import pathlib
@@ -13,9 +12,12 @@ import subprocess
 import sys
 from collections.abc import Mapping
 
+from vision_jax.recipe.sources import digest, sources
 from vision_jax.train.log import machine
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+# What trains a config, besides what that imports.
+TRAINS = ("vision_jax.command.session", "vision_jax.command.modes.train")
 
 
 def versions() -> dict[str, str]:
@@ -36,15 +38,14 @@ def git_commit() -> str:
   return state["commit"] + ("-dirty" if state["dirty"] else "")
 
 
-def source_hash(root: pathlib.Path = ROOT) -> str:
-  """Returns a hash of all that a run is made of, whether committed or not."""
-  found = hashlib.sha256()
-  for folder in ("vision_jax", "configs"):
-    for file in sorted((root / folder).rglob("*.py")):
-      name = file.relative_to(root).as_posix().encode()
-      content = file.read_bytes()
-      found.update(b"%d %s %d " % (len(name), name, len(content)) + content)
-  return found.hexdigest()
+def source_hash(config: str) -> str:
+  """Returns a hash of all that a run is made of, whether committed or not.
+
+  Args:
+    config: the config file, from the repository's root.
+  """
+  text = (ROOT / config).read_text(encoding="utf-8")
+  return digest(sources(config, text, TRAINS))
 
 
 def host_memory() -> int | None:

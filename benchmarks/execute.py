@@ -42,7 +42,6 @@ class Plan:
   overrides: Mapping[str, str] = dataclasses.field(default_factory=dict)
   hardware: Mapping = dataclasses.field(default_factory=dict)
   commit: str = ""
-  sources: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -199,12 +198,14 @@ def _finite(value: Any) -> bool:
 
 
 def _identity(row: Row, seed: int, plan: Plan) -> dict[str, Any]:
-  """What a seed's result depends on."""
+  """What a seed's result depends on.
+
+  Not the commit: it changes with texts, too, and misses what is not committed.
+  """
   return {
     "command": command(row, seed, *planned(row, plan)),
     "figures": [row.metric, *row.also, *row.curve, row.time_to],
-    "git_commit": plan.commit,
-    "sources": plan.sources,
+    "sources": environment.source_hash(row.config),
     "versions": environment.versions(),
     "hardware": dict(plan.hardware),
   }

@@ -44,7 +44,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     overrides=overrides,
     hardware=environment.probe(),
     commit=environment.git_commit(),
-    sources=environment.source_hash(),
   )
   run = []
   for row in rows:

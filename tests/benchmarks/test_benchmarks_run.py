@@ -10,6 +10,7 @@ import pytest
 from benchmarks import environment, execute, figures, lines, run, statistics
 from benchmarks.row import Row
 from benchmarks.suites.classification import MNIST
+from vision_jax.recipe import sources
 
 DIGITS = ("--suite=quick", "--rows=digits_cnn")
 HARDWARE = {
@@ -153,8 +154,7 @@ def test_result_of_another_recipe_is_not_reused(
 @pytest.mark.parametrize(
   ("name", "value"),
   [
-    ("source_hash", lambda: "other sources"),
-    ("git_commit", lambda: "other commit"),
+    ("source_hash", lambda config: f"other sources of {config}"),
     ("versions", lambda: {"jax": "other"}),
     ("probe", lambda: {**HARDWARE, "device_kind": "NVIDIA H100"}),
   ],
@@ -173,18 +173,30 @@ def test_run_of_other_code_or_machine_is_not_reused_or_resumed(
   assert "holds another run" in capsys.readouterr().out
 
 
-def test_sources_tell_two_uncommitted_trees_apart(tmp_path):
-  for folder in ("vision_jax", "configs"):
-    (tmp_path / folder).mkdir()
-  file = tmp_path / "vision_jax" / "step.py"
-  found = set()
-  for text in ("x = 1", "x = 2", "x = 1 "):
-    file.write_text(text)
-    found.add(environment.source_hash(tmp_path))
-  file.write_text("x = 1")
-  assert environment.source_hash(tmp_path) in found and len(found) == 3
-  (tmp_path / "configs" / "new.py").touch()
-  assert environment.source_hash(tmp_path) not in found
+def test_another_commit_of_the_same_sources_is_the_same_run(
+  fake_training, tmp_path, monkeypatch
+):
+  arguments = [*DIGITS, f"--output={tmp_path}"]
+  run.main([*arguments, "--seeds=1"])
+  monkeypatch.setattr(environment, "git_commit", lambda: "other commit")
+  assert run.main([*arguments, "--seeds=1"]) == 0
+  assert fake_training == [("digits_cnn", 0)]
+
+
+def test_sources_are_those_of_the_config_and_of_what_trains_it(monkeypatch):
+  config = "configs/classification/digits_cnn.py"
+  before = environment.source_hash(config)
+  read = sources._read
+
+  def after(edited):
+    change = lambda file: (
+      read(file)[0] + (edited if edited in str(file) else "")
+    )
+    monkeypatch.setattr(sources, "_read", lambda f: (change(f), read(f)[1]))
+    return environment.source_hash(config)
+
+  assert after("no such file") == after("models/detection/") == before
+  assert after("train/loop.py") != before != after("tasks/classification.py")
 
 
 def test_another_call_keeps_the_rows_of_the_first(fake_training, tmp_path):

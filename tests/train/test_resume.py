@@ -17,6 +17,8 @@ from tests.programs.command import (
   train,
 )
 from tests.programs.files import write_folder
+from vision_jax.data.transforms import image
+from vision_jax.recipe import sources
 
 # 13 steps of the small config; it logs every 3, evaluates every 5 and saves
 # every 4, and an epoch is 5.6 steps.
@@ -217,19 +219,81 @@ def test_a_process_stopped_by_a_signal(tmp_path, number):
 
 
 def test_data_that_changed_between_two_runs_are_told(tmp_path):
-  """As they are in an evaluation on its own."""
+  """As they are in an evaluation on its own; --strict refuses both."""
   files = write_folder(tmp_path / "data", each=15)
   flags = (f"--config.data_dir={tmp_path / 'data'}", "--config.eval_every=0")
   go_on = lambda number: (
     train(tmp_path / "run", *flags, f"--config.steps={number}", devices=1).err
   )
-  evaluate = lambda: (
-    call("--mode=eval", f"--workdir={tmp_path / 'run'}", devices=1).err
+  evaluate = lambda *more: call(
+    "--mode=eval", f"--workdir={tmp_path / 'run'}", *more, devices=1
   )
   go_on(1)
-  assert "have changed" not in go_on(2) + evaluate()
+  assert "Not as" not in go_on(2) + evaluate("--strict").err
   files[0].with_name("new.jpg").write_bytes(files[0].read_bytes())
-  told = "have changed since the run from step 1 (fingerprint "
-  assert f"The data 'val' {told}" in evaluate()
-  assert f"The data 'train' {told}" in go_on(3)
-  assert "have changed" not in go_on(4) + evaluate()
+  told = f"Not as in the run from step 1 of {tmp_path / 'run'}: "
+  line = f"{told}the files of the data 'val'. Figures before and"
+  assert line in evaluate().err
+  refused = evaluate("--strict")
+  assert (refused.code, refused.out) == (2, "")
+  assert f"error: --strict: {line}" in refused.err
+  again = (f"--config={BLOBS}", f"--workdir={tmp_path / 'run'}", *flags)
+  refused = call(*again, "--config.steps=3", "--strict", devices=1)
+  assert refused.code == 2 and f"error: --strict: {told}" in refused.err
+  both = "the files of the data 'train', the files of the data 'val'. Fig"
+  assert f"{told}{both}" in go_on(3)
+  assert "Not as" not in go_on(4) + evaluate().err
+
+
+def test_a_pipeline_that_changed_is_told_though_the_data_are_the_same(
+  tmp_path, monkeypatch
+):
+  write_folder(tmp_path / "data", each=15)
+  workdir = f"--workdir={tmp_path / 'run'}"
+  flags = (f"--config.data_dir={tmp_path / 'data'}", "--config.eval_every=0")
+  train(tmp_path / "run", *flags, "--config.steps=1", devices=1)
+  other = lambda size: (
+    lambda example, *rest: {
+      k: 255 - x if k == "image" else x
+      for k, x in resize(size)(example, *rest).items()
+    }
+  )
+  resize = image.resize
+  monkeypatch.setattr(image, "resize", other)
+  result = call("--mode=eval", workdir, devices=1)
+  assert result.code == 0 and ": the first batch of 'val'. Fig" in result.err
+  result = train(tmp_path / "run", *flags, "--config.steps=2", devices=1)
+  both = "the first batch of 'train', the first batch of 'val'. Figures"
+  assert both in result.err
+
+
+def test_predict_without_its_data_tells_of_files_that_changed(
+  tmp_path, monkeypatch
+):
+  write_folder(tmp_path / "data", each=15)
+  data = f"--config.data_dir={tmp_path / 'data'}"
+  train(
+    tmp_path / "run",
+    data,
+    "--config.steps=1",
+    "--config.eval_every=0",
+    devices=1,
+  )
+  images = (tmp_path / "data").rename(tmp_path / "images") / "a"
+  predict = lambda *more: call(
+    *("--mode=predict", f"--workdir={tmp_path / 'run'}"),
+    *(f"--images={images}", f"--output={tmp_path / 'out'}", *more),
+    devices=1,
+  )
+  assert "Not as" not in (result := predict("--strict")).err
+  assert result.code == 0, result.err
+  read = sources._read
+
+  def edited(file):
+    sha, imports = read(file)
+    return (sha[::-1] if file.name == "norm.py" else sha), imports
+
+  monkeypatch.setattr(sources, "_read", edited)
+  result = predict("--strict")
+  assert result.code == 2
+  assert ": vision_jax/layers/norm.py. Figures before" in result.err

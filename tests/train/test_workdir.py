@@ -1,5 +1,6 @@
 """The workdir's lock and manifest."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -8,10 +9,13 @@ import sys
 import time
 
 import jax
+import numpy as np
 import pytest
 
+from vision_jax.errors import UserError
 from vision_jax.files import is_remote, replace_text
 from vision_jax.train.log import machine, manifest
+from vision_jax.train.log.parts import Parts, differences, hash_batch
 from vision_jax.train.workdir import WorkdirBusy, claim
 
 HOLD = (
@@ -90,7 +94,7 @@ def test_replace_text_survives_a_kill(tmp_path):
 
 def test_manifest_lists_every_run(tmp_path):
   for step in (0, 7):
-    entry = manifest.describe_run(data={"train": "abc"}, step=step)
+    entry = manifest.describe_run(Parts({"train": "abc"}), step)
     manifest.append_run(tmp_path / "run", entry)
   runs = json.loads((tmp_path / "run" / "manifest.json").read_text())["runs"]
   assert [run["step"] for run in runs] == [0, 7]
@@ -104,20 +108,64 @@ def test_manifest_lists_every_run(tmp_path):
   assert run["cpu"] and run["cores"] >= 1 and run["python"] and run["started"]
 
 
-def test_data_that_are_not_the_last_runs_are_told(tmp_path):
-  data = {"train": "abc", "val": "def"}
-  assert manifest.data_changes(tmp_path, data) == []  # no run yet
-  manifest.append_run(tmp_path, {"step": 0, "data": data})
-  assert manifest.data_changes(tmp_path, data) == []
-  (told,) = manifest.data_changes(tmp_path, data | {"val": "new", "test": "x"})
-  assert told.startswith(
-    "The data 'val' have changed since the run from step 0"
+def tell(workdir, now, **strict):
+  said = []
+  manifest.tell_differences(workdir, now, said.append, **strict)
+  return said
+
+
+def test_what_is_not_the_last_runs_is_told_in_one_line(tmp_path):
+  then = Parts(
+    data={"train": "a", "val": "b"},
+    batches={"train": "c", "val": "d"},
+    files={"mine.py": "e", "x.py": "f", "y.py": "g"},
   )
-  assert "fingerprint def then, new now" in told
-  manifest.append_run(tmp_path, {"step": 3, "data": data | {"val": "new"}})
-  assert manifest.data_changes(tmp_path, data | {"val": "new"}) == []  # told
+  assert tell(tmp_path, then) == []  # no run yet
+  manifest.append_run(tmp_path, {"step": 4} | dataclasses.asdict(then))
+  assert tell(tmp_path, then) == tell(tmp_path, Parts()) == []
+  now = Parts(
+    data={"val": "new", "test": "x"},
+    batches={"val": "new", "train": "new"},
+    files={"mine.py": "new", "x.py": "f", "z.py": "h"},
+  )
+  assert differences(manifest.last_run(tmp_path), now) == [
+    "the files of the data 'val'",
+    "the first batch of 'train'",
+    "mine.py",
+    "y.py (gone)",
+  ]
+  (line,) = tell(tmp_path, now)
+  assert line == (
+    f"Not as in the run from step 4 of {tmp_path}: the files of the data "
+    "'val', the first batch of 'train', mine.py and 1 more. Figures before "
+    "and after do not compare (--strict refuses)."
+  )
+  with pytest.raises(UserError, match=r"^--strict: Not as in the run f"):
+    tell(tmp_path, now, strict=True)
+  manifest.append_run(tmp_path, {"step": 6} | dataclasses.asdict(now))
+  assert tell(tmp_path, now, strict=True) == []  # it was told
+
+
+@pytest.mark.parametrize("entry", [{"step": 0}, {"files": 3, "data": None}, []])
+def test_what_an_earlier_run_does_not_tell_of_is_as_it_was(tmp_path, entry):
+  manifest.append_run(tmp_path, dict(entry))
+  assert tell(tmp_path, Parts({"train": "a"}, {"train": "b"}, {"c": "d"})) == []
   (tmp_path / "manifest.json").write_text('{"runs": [')
-  assert manifest.data_changes(tmp_path, data) == []
+  assert tell(tmp_path, Parts({"train": "a"})) == []
+
+
+def test_a_batch_is_known_by_its_values_names_and_types():
+  batch = {"image": np.zeros((2, 3), np.uint8), "mask": np.ones(2)}
+  others = [
+    batch | {"image": batch["image"].astype(np.int8)},
+    batch | {"image": batch["image"].reshape(3, 2)},
+    batch | {"image": batch["image"] + 1},
+    {"images": batch["image"], "mask": batch["mask"]},
+  ]
+  hashes = {hash_batch(x) for x in (batch, *others)}
+  assert len(hashes) == 5
+  turned = {"mask": batch["mask"], "image": np.zeros((3, 2), np.uint8).T}
+  assert hash_batch(turned) == hash_batch(batch)
 
 
 def test_damaged_manifest_is_set_aside(tmp_path):

@@ -81,6 +81,11 @@ class Options(abc.ABC):
     "Run the workdir's config.py although no training of this user has "
     "written it.",
   )
+  strict: bool = option(
+    False,
+    "Refuse to go on with, or to use, a run whose data, first batches or "
+    "source files are not what they were; without it, that is told.",
+  )
   max_pixels: int = option(
     178_956_970,
     "Larger pictures and masks are refused, as a small file may unpack to all "
@@ -205,15 +210,15 @@ class OfWorkdir(Options):
   def trained(self, recipe: "Recipe", batch: Any, say: Say) -> "Trained":
     """Returns the workdir's experiment, ready to be used."""
     from vision_jax.core.execution import make_execution
-    from vision_jax.inference.trained import Trained
+    from vision_jax.inference.trained import of_recipe
 
-    return Trained(
-      recipe.build(),
+    return of_recipe(
+      recipe,
       self.workdir,
       batch,
-      seed=recipe.config.seed,
       execution=make_execution(self.execution, self.mesh),
       checkpoint=self.checkpoint,
       weights=self.weights,
+      strict=self.strict,
       say=say,
     )

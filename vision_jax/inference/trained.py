@@ -1,7 +1,8 @@
 """What a trained workdir is used for: figures, predictions, samples."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -10,17 +11,22 @@ from etils import epath
 
 from vision_jax import paths
 from vision_jax.core.execution import Execution, Jit
+from vision_jax.core.types import Batches
 from vision_jax.errors import UserError
 from vision_jax.experiment import Experiment
 from vision_jax.files import add_line, to_json
 from vision_jax.inference import predict, sample
-from vision_jax.recipe.recipe import load_workdir
+from vision_jax.recipe.recipe import Recipe, load_workdir
 from vision_jax.train import initial
 from vision_jax.train.checkpoint.weights import read_weights
 from vision_jax.train.evaluate import Evaluator
-from vision_jax.train.log.manifest import data_changes
+from vision_jax.train.log import parts
+from vision_jax.train.log.manifest import tell_differences
 
 PREDICT_BATCH = 32
+
+
+Say = Callable[[str], None]
 
 
 def _say(text: str) -> None:
@@ -30,21 +36,17 @@ def _say(text: str) -> None:
 def load(
   workdir: epath.PathLike,
   *,
-  checkpoint: str | int = "latest",
-  weights: str | None = None,
-  execution: Execution | None = None,
   trusted: bool = False,
-  say: Callable[[str], None] = _say,
+  say: Say = _say,
+  **options: Any,
 ) -> "Trained":
   """Returns what a workdir with a config file has trained.
 
   Args:
     workdir: the run's folder.
-    checkpoint: "latest", "best" or a step.
-    weights: "raw" or "ema"; by default as `Trained` says.
-    execution: where to run; all devices where it is None.
     trusted: whether the workdir's copy of its config runs, whoever wrote it.
     say: tells the user one line.
+    **options: of `Trained`: checkpoint, weights, execution, strict.
 
   Raises:
     UserError: if there is no run, or its copy of the config file is neither
@@ -52,16 +54,22 @@ def load(
   """
   folder = paths.folder("workdir", workdir)
   recipe, batch = load_workdir(folder, say, trusted=trusted)
-  return Trained(
-    recipe.build(),
-    workdir,
-    batch,
-    seed=recipe.config.seed,
-    execution=execution,
-    checkpoint=checkpoint,
-    weights=weights,
-    say=say,
-  )
+  return of_recipe(recipe, workdir, batch, say=say, **options)
+
+
+def of_recipe(
+  recipe: Recipe, workdir: epath.PathLike, batch: Any, **options: Any
+) -> "Trained":
+  """Returns what a workdir has trained, whose recipe is known.
+
+  Args:
+    recipe: the workdir's.
+    workdir: the run's folder.
+    batch: shapes of a training batch.
+    **options: of `Trained`.
+  """
+  options |= {"seed": recipe.config.seed, "files": recipe.sources}
+  return Trained(recipe.build(), workdir, batch, **options)
 
 
 class Trained:
@@ -83,7 +91,9 @@ class Trained:
     execution: Execution | None = None,
     checkpoint: str | int = "latest",
     weights: str | None = None,
-    say: Callable[[str], None] = _say,
+    files: Mapping[str, str] = MappingProxyType({}),
+    strict: bool = False,
+    say: Say = _say,
   ):
     """Reads nothing but shapes.
 
@@ -96,12 +106,16 @@ class Trained:
       checkpoint: "latest", "best" or a step.
       weights: "raw" or "ema". By default evaluation measures those that each
         `Eval` asks for, and the rest takes `experiment.weights`.
+      files: hashes of what the experiment is built by, to be compared with
+        those of the run.
+      strict: refuse to use the weights with other code or data than the run's.
       say: tells the user one line.
     """
     self.experiment = experiment
     self.workdir = paths.folder("workdir", workdir)
     self.execution = Jit() if execution is None else execution
     self._checkpoint, self._weights, self._say = str(checkpoint), weights, say
+    self._files, self._strict, self._compared = files, strict, False
     if batch is None:
       with experiment:
         batch = experiment.train_data.batch(0)
@@ -130,7 +144,13 @@ class Trained:
     )
 
   def weights(self) -> tuple[Any, Any]:
-    """Reads the weights to predict with, and says which they are."""
+    """Reads the weights to predict with, and says which they are.
+
+    The first time, what is not as the run had it, too: here its data need not
+    be, so of those nothing is said.
+    """
+    if not self._compared:
+      self._compare({})
     kind = self._weights or self.experiment.weights
     step, found = self.read(kind)
     name = "averaged (ema)" if kind == "ema" else "raw"
@@ -144,14 +164,12 @@ class Trained:
     store a file of the folder `evaluations`.
     """
     evals, only = self.experiment.evals, self._weights
-    # Of what is evaluated alone: the training data need not be here.
-    data = {name: e.data.fingerprint() for name, e in evals.items()}
-    for change in data_changes(self.workdir, data):
-      self._say(change)
     asked = {which for e in evals.values() for which in e.weights}
     step, weights = self.read(*([only] if only else sorted(asked)))
     evaluator = Evaluator(self.experiment, self.execution)
     with self.experiment:
+      # Of what is evaluated alone: the training data need not be here.
+      self._compare({name: e.data for name, e in evals.items()})
       figures = {"checkpoint": step} | evaluator(weights.get, only)
     if jax.process_index() == 0:
       add_line(self.workdir / "evaluations.jsonl", to_json(figures))
@@ -196,6 +214,13 @@ class Trained:
       say=self._say,
       **options,
     )
+
+  def _compare(self, data: Mapping[str, Batches]) -> None:
+    """Says what is not as the run had it; under `strict` refuses."""
+    if jax.process_index() == 0:
+      now = parts.describe(data, self._files)
+      tell_differences(self.workdir, now, self._say, strict=self._strict)
+    self._compared = True
 
   def _rounded(self, size: int) -> int:
     devices = self.execution.devices

@@ -19,7 +19,7 @@ from vision_jax.errors import UserError
 from vision_jax.experiment import Experiment, base_config
 from vision_jax.files import replace_text
 from vision_jax.paths import CONFIG_KEYS
-from vision_jax.recipe import config_file, places, trust
+from vision_jax.recipe import config_file, places, sources, trust
 from vision_jax.recipe.saved import (
   batch_shapes,
   kept_source,
@@ -62,6 +62,11 @@ class Recipe:
   def values(self) -> dict[str, Any]:
     """The config's values."""
     return self.config.to_dict()
+
+  @property
+  def sources(self) -> dict[str, str]:
+    """Hashes of the file and of each file of ours that it imports, by name."""
+    return sources.sources(self.path, self.source)
 
   def keep(self, workdir: epath.Path, batch: Any, progress: Any) -> None:
     """Writes what a workdir keeps; tells what is not as it was before.

@@ -12,17 +12,17 @@ from etils import epath
 
 from vision_jax import paths
 from vision_jax.core.execution import Execution, Jit
-from vision_jax.core.types import Batches
 from vision_jax.errors import UserError
 from vision_jax.experiment import Experiment
 from vision_jax.train import initial
 from vision_jax.train.checkpoint.checkpoints import Checkpoints
 from vision_jax.train.checkpoint.unsaved import Unsaved
 from vision_jax.train.evaluate import Evaluator
+from vision_jax.train.log import parts
 from vision_jax.train.log.manifest import (
   append_run,
-  data_changes,
   describe_run,
+  tell_differences,
 )
 from vision_jax.train.log.progress import Progress
 from vision_jax.train.log.writer import Writer, open_writer
@@ -40,6 +40,7 @@ class Kept(Protocol):
   """The config file that an experiment comes from, which a workdir keeps."""
 
   values: Mapping[str, Any]
+  sources: Mapping[str, str]  # hashes, of it and of our files that it imports
 
   def keep(self, workdir: epath.Path, batch: Any, progress: Progress) -> None:
     """Writes what the workdir is to be used with, and tells what is new."""
@@ -53,11 +54,13 @@ class _Place:
     workdir: the folder; None keeps nothing.
     recipe: the config file that is kept there, if there is one.
     wandb: project of Weights & Biases to log to.
+    strict: whether a run does not go on with other code or data.
   """
 
   workdir: epath.Path | None
   recipe: Kept | None
   wandb: str | None
+  strict: bool
 
   @contextlib.contextmanager
   def checkpoints(
@@ -83,12 +86,17 @@ class _Place:
     """Writes what the run is made of; tells what is not as it was before."""
     if self.workdir is None or not _first():
       return
-    data = fingerprints(experiment)
-    for change in data_changes(self.workdir, data):
-      shown.say(change)
+    made_of = parts.describe(
+      {name: e.data for name, e in experiment.evals.items()},
+      self.recipe.sources if self.recipe else {},
+      experiment.train_data,
+      batch,
+    )
+    if shown.step:
+      tell_differences(self.workdir, made_of, shown.say, strict=self.strict)
     if self.recipe is not None:
       self.recipe.keep(self.workdir, batch, shown)
-    append_run(self.workdir, describe_run(data=data, step=shown.step))
+    append_run(self.workdir, describe_run(made_of, shown.step))
 
   def writer(self, plan: Plan, shown: Progress) -> Writer:
     """Opens the logs, after cutting them back to where the run begins."""
@@ -116,6 +124,7 @@ def run(
   init_from: epath.PathLike | None = None,
   profile: tuple[int, int] | None = None,
   wandb: str | None = None,
+  strict: bool = False,
   quiet: bool = False,
   **plan: int,
 ) -> Outcome:
@@ -137,6 +146,7 @@ def run(
       begins with.
     profile: first and last step to trace into the workdir.
     wandb: project of Weights & Biases to log to.
+    strict: refuse to go on with other code or data than the run had.
     quiet: show no progress.
     **plan: the other numbers of a `Plan`: seed, accumulate, norm_group,
       log_every, eval_every, save_every, keep_best and keep_every.
@@ -149,7 +159,7 @@ def run(
   plan = Plan(steps, batch_size, **plan)
   execution = Jit() if execution is None else execution
   folder = None if workdir is None else paths.folder("workdir", workdir)
-  place = _Place(folder, recipe, wandb)
+  place = _Place(folder, recipe, wandb, strict)
   plan.check(execution)
   with experiment:
     batch = _first_batch(experiment, execution, batch_size)
@@ -184,13 +194,6 @@ def run(
         ).run(state, start, owed=owed)
   _tell_skipped(experiment)
   return outcome
-
-
-def fingerprints(experiment: Experiment) -> dict[str, str]:
-  """Returns each data set's fingerprint."""
-  evals = {name: e.data for name, e in experiment.evals.items()}
-  loaders: dict[str, Batches] = {"train": experiment.train_data} | evals
-  return {name: loader.fingerprint() for name, loader in loaders.items()}
 
 
 def _first() -> bool:

@@ -72,6 +72,7 @@ class Mode(Configured):
       init_from=self.init_from,
       profile=profile,
       wandb=self.wandb,
+      strict=self.strict,
       seed=config.seed,
       accumulate=config.accumulate,
       norm_group=config.norm_group,

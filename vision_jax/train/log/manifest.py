@@ -11,9 +11,12 @@
   python, platform, cpu, cores
   devices       {"platform": ..., "kind": ..., "count": ..., "processes": ...}
   environment   the variables that change what XLA and jax compute
-  data          fingerprints by split
+  data          fingerprint of each data set
+  batches       hash of each data set's first batch, as the host makes it
+  files         SHA-256 of the config file and of each of ours that it imports
 """
 
+import dataclasses
 import datetime
 import json
 import logging
@@ -22,28 +25,29 @@ import pathlib
 import platform
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from etils import epath
 
 import vision_jax
+from vision_jax.errors import UserError
 from vision_jax.files import replace_text, to_json
 from vision_jax.train.log import machine
+from vision_jax.train.log.parts import Parts, differences
 
 _LOG = logging.getLogger(__name__)
 
 NAME = "manifest.json"
+SHOWN = 3  # names of what differs from an earlier run
 ENVIRONMENT = ("XLA_", "JAX_", "LIBTPU_", "MALLOC_", "VISION_JAX_")
 
 
-def describe_run(
-  *, data: Mapping[str, str] | None = None, step: int = 0
-) -> dict[str, Any]:
+def describe_run(parts: Parts, step: int = 0) -> dict[str, Any]:
   """Returns an entry of the manifest; starts jax's backend if need be.
 
   Args:
-    data: fingerprint of each split.
+    parts: what it is made of.
     step: the step that the run begins from.
   """
   return {
@@ -62,8 +66,7 @@ def describe_run(
       for name, value in sorted(os.environ.items())
       if name.startswith(ENVIRONMENT)
     },
-    "data": dict(data or {}),
-  }
+  } | dataclasses.asdict(parts)
 
 
 def append_run(workdir: epath.PathLike, entry: Mapping[str, Any]):
@@ -85,30 +88,48 @@ def append_run(workdir: epath.PathLike, entry: Mapping[str, Any]):
   replace_text(path, text + "\n")
 
 
-def data_changes(workdir: epath.PathLike, data: Mapping[str, str]) -> list[str]:
-  """Says which data are not those that a workdir's last run had.
+def last_run(workdir: epath.PathLike) -> dict[str, Any]:
+  """Returns the last entry of a workdir's manifest; {} where none is known."""
+  try:
+    last = json.loads((epath.Path(workdir) / NAME).read_text())["runs"][-1]
+  except (OSError, ValueError, LookupError, TypeError):
+    return {}
+  return last if isinstance(last, dict) else {}
+
+
+def tell_differences(
+  workdir: epath.PathLike,
+  now: Parts,
+  say: Callable[[str], None],
+  *,
+  strict: bool = False,
+) -> None:
+  """Says in one line what is not as the workdir's last run had it.
 
   Args:
     workdir: the run's folder.
-    data: fingerprint of each split, as they are now.
+    now: of what there is to compare; the rest is not asked after.
+    say: tells the user one line.
+    strict: refuse instead.
 
-  Returns:
-    A line for each split that has changed.
+  Raises:
+    UserError: under `strict`, if something differs.
   """
-  path = epath.Path(workdir) / NAME
-  try:
-    last = json.loads(path.read_text())["runs"][-1]
-    old, step = dict(last["data"]), last["step"]
-  except (OSError, ValueError, LookupError, TypeError):
-    return []  # there was none, or nothing is known of it
-  return [
-    f"The data {name!r} have changed since the run from step {step} "
-    f"(fingerprint {old[name]} then, {new} now): files or values were added, "
-    "removed or altered, or the split is another. Figures before and after do "
-    "not compare."
-    for name, new in data.items()
-    if old.get(name, new) != new
-  ]
+  last = last_run(workdir)
+  if not (differ := differences(last, now)):
+    return
+  more = len(differ) - SHOWN
+  line = (
+    f"Not as in the run from step {last.get('step')} of {workdir}: "
+    + ", ".join(differ[:SHOWN])
+    + (f" and {more} more" if more > 0 else "")
+    + ". Figures before and after do not compare"
+  )
+  if strict:
+    raise UserError(
+      f"--strict: {line}. Restore what the run had, or leave out --strict."
+    )
+  say(f"{line} (--strict refuses).")
 
 
 def _devices() -> dict[str, Any]:
