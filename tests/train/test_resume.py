@@ -270,7 +270,7 @@ def test_a_pipeline_that_changed_is_told_though_the_data_are_the_same(
 def test_predict_without_its_data_tells_of_files_that_changed(
   tmp_path, monkeypatch
 ):
-  write_folder(tmp_path / "data", each=15)
+  files = write_folder(tmp_path / "data", each=15)
   data = f"--config.data_dir={tmp_path / 'data'}"
   train(
     tmp_path / "run",
@@ -279,10 +279,14 @@ def test_predict_without_its_data_tells_of_files_that_changed(
     "--config.eval_every=0",
     devices=1,
   )
-  images = (tmp_path / "data").rename(tmp_path / "images") / "a"
+  images = (tmp_path / "data").rename(tmp_path / "images")
   predict = lambda *more: call(
     *("--mode=predict", f"--workdir={tmp_path / 'run'}"),
-    *(f"--images={images}", f"--output={tmp_path / 'out'}", *more),
+    *(
+      f"--images={images / files[0].parent.name}",
+      f"--output={tmp_path / 'out'}",
+      *more,
+    ),
     devices=1,
   )
   assert "Not as" not in (result := predict("--strict")).err
