@@ -26,7 +26,7 @@ import jax.numpy as jnp
 from vision_jax.core.execution import Jit
 from vision_jax.metrics.confusion import host_confusion
 from vision_jax.metrics.detection import AveragePrecision
-from vision_jax.metrics.segmentation import Segmentation, segmentation_figures
+from vision_jax.metrics.segmentation import Segmentation, segmentation_metrics
 from vision_jax.ops.matching import match, match_one
 
 MOST_BOXES, MEAN_BOXES = 20, 7.3  # of an image, as in COCO's val2017
@@ -165,7 +165,7 @@ def random_masks(
 
 
 def _miou(truth: np.ndarray, guess: np.ndarray) -> Mapping[str, float]:
-  return segmentation_figures(host_confusion(truth, guess, 11))
+  return segmentation_metrics(host_confusion(truth, guess, 11))
 
 
 _METRIC = Segmentation(11)

@@ -6,8 +6,8 @@ import pytest
 from vision_jax.data.errors import DataError
 from vision_jax.errors import UserError
 from vision_jax.experiment import Predict
-from vision_jax.metrics.classification import ConfusionMatrix
 from vision_jax.metrics.coco import BoxTable, coco_ap
+from vision_jax.metrics.decisions import ConfusionMatrix
 from vision_jax.metrics.detection import AveragePrecision
 from vision_jax.metrics.segmentation import Segmentation
 from vision_jax.metrics.voc import voc_ap

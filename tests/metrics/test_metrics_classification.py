@@ -1,12 +1,14 @@
-"""Figures against torchmetrics' and scikit-learn's, over ragged batches."""
+"""Metrics against torchmetrics' and scikit-learn's, over ragged batches."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from sklearn import metrics as sklearn_metrics
 
+from tests.metrics import batches
 from vision_jax.metrics import classification as metrics
+from vision_jax.metrics.calibration import CalibrationError
+from vision_jax.metrics.decisions import ConfusionMatrix
 
 ORACLE = "the oracle extra is not installed: pip install -e '.[oracle]'"
 RNG = np.random.default_rng(0)
@@ -17,23 +19,8 @@ LABEL = np.where(
 NAMES = tuple("abcdefgh")
 
 
-def evaluate(metric, logits=LOGITS, label=LABEL, size=16):
-  """Runs in batches, of which the last one is padded with nonsense."""
-  sums = {}
-  measure = jax.jit(metric.measure)
-  for start in range(0, len(logits), size):
-    x, y = logits[start : start + size], label[start : start + size]
-    pad = size - len(x)
-    batch = {
-      "label": np.concatenate([y, np.full((pad, *y.shape[1:]), -1, y.dtype)]),
-      "mask": np.arange(size) < len(x),
-    }
-    x = np.concatenate([x, np.full((pad, 8), np.nan, np.float32)])
-    more, rows = measure(metric.state, {"logits": jnp.asarray(x)}, batch)
-    assert rows == {}
-    for key, value in more.items():
-      sums[key] = sums.get(key, 0) + np.asarray(value, np.float64)
-  return metric.result(sums, {})
+def evaluate(metric, logits=LOGITS, label=LABEL):
+  return batches.evaluate(metric, logits, label)
 
 
 @pytest.mark.parametrize("top", [(1,), (1, 5), (3,)])
@@ -54,7 +41,7 @@ def test_accuracy_is_torchmetrics(top):
 
 def test_balanced_and_class_accuracy_are_sklearns():
   guess = LOGITS.argmax(1)
-  got = evaluate(metrics.ConfusionMatrix(NAMES, matrix=True))
+  got = evaluate(ConfusionMatrix(NAMES, matrix=True))
   want = sklearn_metrics.balanced_accuracy_score(LABEL, guess)
   assert got["balanced_accuracy"] == pytest.approx(want, abs=1e-7)
   matrix = sklearn_metrics.confusion_matrix(LABEL, guess, labels=range(8))
@@ -82,8 +69,8 @@ def test_calibration_error_is_torchmetrics():
   want = functional.multiclass_calibration_error(
     torch.tensor(LOGITS).softmax(-1), torch.tensor(LABEL), 8, n_bins=15
   )
-  got = evaluate(metrics.CalibrationError())
-  assert got["calibration_error"] == pytest.approx(float(want), abs=1e-6)
+  got = evaluate(CalibrationError())
+  assert got["ece"] == pytest.approx(float(want), abs=1e-6)
 
 
 def test_any_of_several_right_labels_is_a_hit():
@@ -117,6 +104,6 @@ def test_errors_are_named():
   with pytest.raises(ValueError, match=r"top: got \(9,\) for 8 classes"):
     evaluate(metrics.Accuracy((9,)))
   with pytest.raises(ValueError, match="class_names: got 2 for 8"):
-    evaluate(metrics.ConfusionMatrix(("a", "b")))
+    evaluate(ConfusionMatrix(("a", "b")))
   with pytest.raises(ValueError, match="No example"):
     metrics.Accuracy().result({"top1": 0, "count": np.float64(0)}, {})

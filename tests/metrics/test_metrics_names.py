@@ -1,14 +1,17 @@
-"""Metrics name the figures that they give, so that no run has to find out."""
+"""Metrics say which names they give, so that no run has to find out."""
 
 import numpy as np
 import pytest
 
+from vision_jax.metrics.calibration import CalibrationError
 from vision_jax.metrics.classification import Accuracy
+from vision_jax.metrics.decisions import PrecisionRecallF1
 from vision_jax.metrics.detection import AveragePrecision
 from vision_jax.metrics.generation import FIGURES, SampleQuality
 from vision_jax.metrics.generation_extractor import Extractor
 from vision_jax.metrics.generation_scores import MeanOf, Recognised
 from vision_jax.metrics.likelihood import ImportanceBound
+from vision_jax.metrics.mask_threshold import MaskThreshold
 from vision_jax.metrics.segmentation import Segmentation
 
 RNG = np.random.default_rng(0)
@@ -46,10 +49,20 @@ CONFUSION = {
   "images": 1,
 }
 NATS = {"log_likelihood": -9.0, "count": 1.0, "values": 64.0}
+COUNTS = {k: np.ones(2) for k in ("guess", "truth", "both")}
+COUNTS |= {"count": 2, "binary": 2}
+BINS = {k: np.ones(15) for k in ("hit", "count", "confidence")}
 QUALITY = {"figures": FIGURES, "subsets": 2, "subset_size": 5, "splits": 2}
 
 CASES = {
   "accuracy": (Accuracy((1, 5)), {"top1": 1, "top5": 1, "count": 2}, {}),
+  "f1": (
+    PrecisionRecallF1(("hen", "ox"), ("macro", "micro", "weighted")),
+    COUNTS,
+    {},
+  ),
+  "ece": (CalibrationError(), BINS, {}),
+  "threshold": (MaskThreshold(bins=4), {"counts": np.ones((2, 4), int)}, {}),
   "mean": (MeanOf(("bits",)), {"bits": 1.0, "count": 1.0}, {}),
   "recognised": (Recognised(SEEN), {"fake": 1, "real": 1, "count": 2}, {}),
   "bound": (ImportanceBound(5), NATS, {}),

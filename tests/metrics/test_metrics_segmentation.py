@@ -1,4 +1,4 @@
-"""Figures of segmentation: exactly the oracles', whatever is absent."""
+"""Metrics of segmentation: exactly the oracles', whatever is absent."""
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +9,7 @@ from vision_jax.metrics.confusion import host_confusion
 from vision_jax.metrics.segmentation import (
   Segmentation,
   class_iou,
-  segmentation_figures,
+  segmentation_metrics,
 )
 
 REASON = "the oracle extra is not installed: pip install -e '.[oracle]'"
@@ -60,10 +60,17 @@ def test_figures_equal_scikit_learn_exactly(seed, classes):
     )
     got = figures(Segmentation(K, absent=absent), truth, guess)
     assert got["miou"] == expected
+    expected = sklearn.f1_score(
+      *pair, labels=labels, average="macro", zero_division=value
+    )
+    assert got["dice"] == pytest.approx(expected, abs=1e-15)
   present = np.unique(pair)
   got = figures(Segmentation(K), truth, guess)
   assert got["miou"] == sklearn.jaccard_score(
     *pair, labels=present, average="macro"
+  )
+  assert got["dice"] == pytest.approx(
+    sklearn.f1_score(*pair, labels=present, average="macro"), abs=1e-15
   )
   assert got["global_accuracy"] == sklearn.accuracy_score(*pair)
   assert got["class_accuracy"] == pytest.approx(
@@ -93,6 +100,7 @@ def test_padding_does_not_count_whatever_is_in_it():
   got = figures(metric, padded, guesses, mask)
   assert got == figures(metric, truth, guess)
   assert {f"iou/{name}" for name in "abcde"} < set(got)
+  assert {f"dice/{name}" for name in "abcde"} < set(got)
 
 
 def test_ignore_is_an_argument():
@@ -109,6 +117,7 @@ def test_a_skipped_class_has_no_figure():
   truth, guess = masks(3, 3)
   got = figures(Segmentation(K, class_names=tuple("abcde")), truth, guess)
   assert "iou/c" in got and "iou/d" not in got
+  assert "dice/c" in got and "dice/d" not in got
   matrix = host_confusion(truth, guess, K)
   assert np.isnan(class_iou(matrix)[3:]).all()
   assert (class_iou(matrix, absent="one")[3:] == 1).all()
@@ -149,7 +158,7 @@ def test_a_label_that_is_no_class_is_an_error(which, dtype):
       lambda: Segmentation(3, class_names=("a", "b", "a")),
       "'a' more than once",
     ),
-    (lambda: segmentation_figures(np.zeros((3, 3))), "No pixel counts"),
+    (lambda: segmentation_metrics(np.zeros((3, 3))), "No pixel counts"),
     (
       lambda: (
         measure(Segmentation(K), *masks(0), mask=None)

@@ -1,4 +1,4 @@
-"""Figures of segmentation, all from one confusion matrix of the data set.
+"""Metrics of segmentation, all from one confusion matrix of the data set.
 
 Row label, column prediction, in pixels. Counts are whole numbers: int32 for a
 batch on the device, int64 for the data set on the host.
@@ -34,24 +34,27 @@ class OwnSize(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Segmentation:
-  """Mean intersection over union and accuracies.
+  """Mean intersection over union, Dice and accuracies.
 
   `out` has `target` (b, h, w), predicted classes; the batch `target` (b, h, w)
-  and `mask` (b,). The figures, fractions in [0, 1]:
+  and `mask` (b,). The metrics, fractions in [0, 1]:
 
   miou: mean over classes of intersection over union.
+  dice: mean over classes of Dice, 2 |A and B| / (|A| + |B|), which is F1 of a
+    class's pixels; of the whole data set, not a mean over images.
   class_accuracy: mean over the classes that occur in the truth of the part of
     their pixels that is right.
   global_accuracy: part of all pixels that is right.
-  iou/NAME: of each class, if class_names are given; absent ones by policy.
+  iou/NAME, dice/NAME: of each class, if class_names are given; absent ones by
+    policy.
   scored_height, scored_width: mean size of the masks that were compared.
 
   Attributes:
     num_classes: k.
     ignore: the label of pixels that do not count; None counts all.
-    absent: what a class without a pixel in truth or prediction is for miou:
-      "skip" (left out, as torchmetrics does), "zero" or "one" (scikit-learn's
-      zero_division).
+    absent: what a class without a pixel in truth or prediction is for miou and
+      dice: "skip" (left out, as torchmetrics does), "zero" or "one"
+      (scikit-learn's zero_division).
     class_names: in the order of the classes.
     own_size: the truth before it was resized to the batch's size. Where sizes
       differ predictions are kept as rows, (b, h, w), and counted on the host
@@ -79,9 +82,9 @@ class Segmentation:
 
   @property
   def names(self) -> tuple[str, ...]:
-    """Of the figures that `result` may give."""
-    classes = (f"iou/{name}" for name in self.class_names)
-    return (*FIGURES, *classes, "scored_height", "scored_width")
+    """Of the metrics that `result` may give."""
+    classes = (f"{x}/{n}" for x in ("iou", "dice") for n in self.class_names)
+    return (*NAMES, *classes, "scored_height", "scored_width")
 
   def measure(
     self, state: Any, out: Any, batch: Batch
@@ -114,7 +117,7 @@ class Segmentation:
     return sums | {"size": count * size, "images": count}, {}
 
   def result(self, sums: Mapping, rows: Mapping) -> dict[str, float]:
-    """Reads the figures off the matrix.
+    """Reads the metrics off the matrix.
 
     Raises:
       UserError: if labels or predictions were no class, or none counted.
@@ -127,11 +130,11 @@ class Segmentation:
         f"{self.num_classes} classes nor {self.ignore}; correct the masks, map "
         "their values or choose `ignore`."
       )
-    figures = segmentation_figures(
+    found = segmentation_metrics(
       sums["confusion"], absent=self.absent, class_names=self.class_names
     )
     height, width = sums["size"] / max(sums["images"], 1)
-    return figures | {
+    return found | {
       "scored_height": float(height),
       "scored_width": float(width),
     }
@@ -148,38 +151,40 @@ class Segmentation:
     return {"confusion": matrix, "strange": 0, "size": size, "images": images}
 
 
-FIGURES = ("miou", "class_accuracy", "global_accuracy")
+NAMES = ("miou", "dice", "class_accuracy", "global_accuracy")
 
 
-def segmentation_figures(
+def segmentation_metrics(
   confusion: np.ndarray,
   *,
   absent: str = "skip",
   class_names: Sequence[str] = (),
 ) -> dict[str, float]:
-  """Returns miou, class_accuracy, global_accuracy and iou/NAME.
+  """Returns miou, dice, accuracies, iou/NAME and dice/NAME, see `Segmentation`.
 
   Args:
     confusion: (k, k) pixels, row label, column prediction.
     absent: "skip", "zero" or "one", see `Segmentation`.
-    class_names: () gives no figures by class.
+    class_names: () gives no metrics by class.
   """
   counts = np.asarray(confusion, np.float64)
   truth, right = counts.sum(1), np.diag(counts)
   if not truth.sum() > 0:
     raise UserError("No pixel counts: all are ignored or of mask 0.")
-  union = truth + counts.sum(0) - right
   iou = class_iou(counts, absent=absent)
+  by_class = {"iou": iou, "dice": 2 * iou / (1 + iou)}
   has = truth > 0
-  figures = {
-    "miou": float(np.mean(iou[union > 0] if absent == "skip" else iou)),
+  found = {
+    "miou": float(np.nanmean(iou)),
+    "dice": float(np.nanmean(by_class["dice"])),
     "class_accuracy": float(np.mean(right[has] / truth[has])),
     "global_accuracy": float(right.sum() / truth.sum()),
   }
-  for name, value in zip(class_names, iou, strict=bool(class_names)):
-    if not np.isnan(value):
-      figures[f"iou/{name}"] = float(value)
-  return figures
+  for what, values in by_class.items():
+    for name, value in zip(class_names, values, strict=bool(class_names)):
+      if not np.isnan(value):
+        found[f"{what}/{name}"] = float(value)
+  return found
 
 
 def class_iou(confusion: np.ndarray, *, absent: str = "skip") -> np.ndarray:
