@@ -1,5 +1,6 @@
 """All forms of each operation, with its gradient, in turns in one process."""
 
+import statistics
 from collections.abc import Callable
 from typing import Any
 
@@ -7,8 +8,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from benchmarks.accelerator.timing import in_turns, medians
-from benchmarks.speed.steps import BLOCK
+from benchmarks.speed.timing import BLOCK, in_turns
 from vision_jax.core.forms import FORMS, form, use_forms
 from vision_jax.layers.conv import convolve, max_pool
 from vision_jax.layers.dense import linear
@@ -47,7 +47,7 @@ def measure(name: str, *, size: str, **_: Any) -> dict[str, Any]:
     "dtype": str(jax.tree.leaves(args)[0].dtype),
     "default": form(operation),
     "turn_ms": times,
-    "ms": medians(times),
+    "ms": {name: statistics.median(ms) for name, ms in times.items()},
     "temp_bytes": saved,
   }
 

@@ -9,7 +9,8 @@ import jax
 
 from benchmarks.accelerator.cases import CASES
 from benchmarks.accelerator.states import NotHere
-from benchmarks.speed.steps import WARM, Running, of_config
+from benchmarks.speed.steps import Running, of_config
+from benchmarks.speed.timing import WARM
 from vision_jax.core.forms import use_forms
 
 STEPS, TOP = 5, 20

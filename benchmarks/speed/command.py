@@ -9,10 +9,10 @@ A model, by its short name, trains by plain SGD or infers; a config runs its
 whole step (augmentation, losses, matching, optimizer, averages) on made-up
 data, and takes --config.KEY=VALUE. On a CPU each is timed with our tuning
 (allocator, XLA option, fast forms) and without, in turns A B A B within one
-run; the ratio is that of the two rates, its range that of the turns. The host
-dispatches 20 steps ahead, and a time is the mean of such a block. Other rows:
-`loop/overhead`, `input/in_memory`, `input/decode_crop`, `metrics/...` and
-`matching/...`. Writes results.jsonl and report.md.
+run; the ratio is that of the two rates, its range that of the turns. A time is
+the mean of a block of 20 steps, of which as many are in flight as in the loop.
+Other rows: `loop/overhead`, `input/in_memory`, `input/decode_crop`,
+`metrics/...` and `matching/...`. Writes results.jsonl and report.md.
 """
 
 import argparse
@@ -45,6 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   output.mkdir(parents=True, exist_ok=True)
   common = {
     "kind": "speed",  # which a report of results leaves out
+    "timing": table.TIMING,
     "hardware": environment.probe(),
     "versions": environment.versions(),
     "git_commit": environment.git_commit(),

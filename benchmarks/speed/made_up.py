@@ -28,19 +28,23 @@ def stand_in(config: Any) -> None:
 
 def batch(experiment: Experiment, config: Any) -> dict[str, np.ndarray]:
   """Returns a training batch of `config.batch_size` examples."""
-  loader = experiment.train_data
-  if config.get("dataset") in BUNDLED:
-    with loader:
-      return loader.batch(0)
-  batched = [t for t in loader.transforms if getattr(t, "batched", False)]
-  source = ArraySource(arrays(experiment.task, config))
-  with Loader(source, batched, config.batch_size) as made:
+  with loader(experiment, config, config.batch_size) as made:
     return made.batch(0)
 
 
-def arrays(task: Any, config: Any) -> dict[str, np.ndarray]:
-  """Returns what a source would give: `image` in uint8, and its labels."""
-  rng, n = np.random.default_rng(0), config.batch_size
+def loader(experiment: Experiment, config: Any, count: int) -> Loader:
+  """Returns training batches of `count` examples in memory, to be closed."""
+  given = experiment.train_data
+  if config.get("dataset") in BUNDLED:
+    return given
+  batched = [t for t in given.transforms if getattr(t, "batched", False)]
+  source = ArraySource(arrays(experiment.task, config, count))
+  return Loader(source, batched, config.batch_size)
+
+
+def arrays(task: Any, config: Any, n: int) -> dict[str, np.ndarray]:
+  """Returns n examples as a source gives them: `image` in uint8, and labels."""
+  rng = np.random.default_rng(0)
   size = config.image_size
   h, w = (size, size) if isinstance(size, int) else size
   shape = (n, h, w, config.get("channels", 3))

@@ -1,14 +1,12 @@
 """A config's whole training step: built without its data, compiled, timed.
 
 The one place where speeds of steps are measured: `benchmarks.speed` and
-`benchmarks.accelerator` both do it here. The host runs ahead: it dispatches
-BLOCK steps before it waits for the devices, as the loop does, and a figure is
-the mean of such a block.
+`benchmarks.accelerator` both do it here. A figure is the mean of a block of
+steps, of which as many are in flight at once as in the loop.
 """
 
 import dataclasses
 import statistics
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +14,7 @@ import jax
 
 from benchmarks.speed import made_up
 from benchmarks.speed.peaks import utilisation
+from benchmarks.speed.timing import BLOCK, WARM, block
 from vision_jax.core.execution import Jit
 from vision_jax.core.forms import use_forms
 from vision_jax.core.step import make_train_step
@@ -23,9 +22,6 @@ from vision_jax.experiment import Experiment
 from vision_jax.models import count
 from vision_jax.recipe import recipe
 from vision_jax.train.timing import Compilation, peak_bytes
-
-BLOCK = 20  # steps dispatched before the host waits
-WARM = 3  # steps before the first that counts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,17 +76,16 @@ class Running:
       `seconds` of a step, a figure for each BLOCK (or what is left of one);
       `dispatch`, for how long of those the host was busy with it.
     """
-    seconds, dispatch = [], []
-    for done in range(0, steps, BLOCK):
-      size = min(BLOCK, steps - done)
-      start = time.perf_counter()
-      for _ in range(size):
-        self._state, out = self._compiled.step(self._state, self._batch)
-      sent = time.perf_counter()
-      jax.block_until_ready((self._state, out))
-      seconds.append((time.perf_counter() - start) / size)
-      dispatch.append((sent - start) / size)
-    return {"seconds": seconds, "dispatch": dispatch}
+    sizes = [min(BLOCK, steps - done) for done in range(0, steps, BLOCK)]
+    found = [block(self._step, size) for size in sizes]
+    return {
+      "seconds": [x.seconds for x in found],
+      "dispatch": [x.dispatch for x in found],
+    }
+
+  def _step(self) -> Any:
+    self._state, out = self._compiled.step(self._state, self._batch)
+    return out
 
   def compile_again(self) -> float:
     """Returns the seconds it takes where jax's cache on disk has the step."""

@@ -347,6 +347,7 @@ def speed_row(auto, off, **more):
     "flops_per_step": 1e9,
     "mfu": None,
     "turn_ms": {"auto": auto, "off": off},
+    "timing": table.TIMING,
     **more,
   }
 
@@ -354,9 +355,12 @@ def speed_row(auto, off, **more):
 def test_a_multiplier_is_of_the_rates_beside_it_with_its_range():
   row = speed_row([90.0, 100.0, 110.0], [120.0, 125.0, 200.0])
   assert "1.25x (1.25 to 1.82) of 64.0 untuned" in table.figures(row)
-  stored = speed_row([0, 100.0], [0, 125.0], speedup=1.66)
-  del stored["turn_ms"]
-  assert "1.25x of 64.0 untuned (range to be" in table.figures(stored)
+
+
+@pytest.mark.parametrize("row", [{"share": 0.1}, {"step_p50_ms": 2.0}])
+def test_steps_that_were_timed_otherwise_are_not_shown(row):
+  assert table.figures(row) == tables.STALE
+  assert table.figures(row | {"timing": 1}) == tables.STALE
 
 
 def test_what_is_below_the_noise_is_not_distinguishable():
@@ -365,6 +369,7 @@ def test_what_is_below_the_noise_is_not_distinguishable():
     table.figures(row)
   )
   share = {"row": "loop/overhead", "model": "net", "share": -0.089}
+  share["timing"] = table.TIMING
   shares = {"shares": [0.07, -0.13, -0.17]}
   assert table.figures(share | shares) == (
     "not distinguishable from nothing (-17.0% to 7.0% of a step) (net)"

@@ -1,0 +1,84 @@
+"""Times are those of a run: as far ahead as the loop, of the loop itself."""
+
+import json
+
+import jax
+import pytest
+
+from benchmarks.speed import loop, made_up, steps, timing
+from vision_jax import train
+from vision_jax.train.loop import IN_FLIGHT
+
+CONFIG = "configs/classification/mnist_lenet.py"
+SMALL = {"batch_size": "8"}
+
+
+class Work:
+  """Calls that are finished when they are waited for, and not before."""
+
+  def __init__(self):
+    self.sent, self.done, self.most = 0, set(), 0
+
+  def __call__(self):
+    self.sent += 1
+    self.most = max(self.most, self.sent - len(self.done))
+    return self.sent
+
+  def wait(self, numbers):
+    self.done |= {numbers} if isinstance(numbers, int) else set(numbers)
+
+
+@pytest.mark.parametrize("size", [1, IN_FLIGHT, 20])
+def test_a_block_runs_as_far_ahead_as_the_loop(size, monkeypatch):
+  work = Work()
+  monkeypatch.setattr(jax, "block_until_ready", work.wait)
+  found = timing.block(work, size)
+  # The loop dispatches a step, and then waits until IN_FLIGHT are left.
+  assert work.most == min(size, IN_FLIGHT + 1)
+  assert work.done == set(range(1, size + 1))
+  assert 0 < found.dispatch < found.seconds
+
+
+def test_steps_are_timed_in_blocks_of_a_size(monkeypatch):
+  sizes = []
+  took = timing.Block(2.0, 0.5)
+  monkeypatch.setattr(steps, "block", lambda call, n: sizes.append(n) or took)
+  running = object.__new__(steps.Running)
+  found = running.blocks(2 * timing.BLOCK + 3)
+  assert sizes == [timing.BLOCK, timing.BLOCK, 3]
+  assert found == {"seconds": [2.0] * 3, "dispatch": [0.5] * 3}
+
+
+def test_made_up_data_are_of_any_number():
+  experiment, config = steps.build(CONFIG, SMALL)
+  data = made_up.loader(experiment, config, 16)
+  batch = data.batch(0)
+  assert batch["image"].shape == (8, 28, 28, 1)
+  assert {*batch["index"]} | {*data.batch(1)["index"]} == {*range(16)}
+
+
+def test_a_run_is_timed_between_two_lines_of_its_log(monkeypatch):
+  """Neither its first steps count, nor what follows the last."""
+  told = {}
+
+  def run(experiment, workdir, **plan):
+    told.update(plan)
+    lines = [(1, 0.0), (10, 100.0), (20, 130.0), (30, 160.0), (30, 999.0)]
+    text = "".join(json.dumps({"step": s, "time": t}) + "\n" for s, t in lines)
+    with open(f"{workdir}/metrics.jsonl", "w") as file:
+      file.write(text)
+
+  monkeypatch.setattr(train, "run", run, raising=False)
+  _, values = steps.build(CONFIG, SMALL)
+  assert loop.run(None, values, 20) == 3.0
+  assert told["steps"] == 30 and told["log_every"] == 10
+
+
+@pytest.mark.slow
+def test_the_loop_is_timed_beside_the_bare_step():
+  rows = loop.loop_rows(config=CONFIG, overrides=SMALL, steps=2, pairs=2)
+  assert [row["row"] for row in rows] == ["loop/overhead", "input/in_memory"]
+  overhead, load = rows
+  assert overhead["model"] == "mnist_lenet" and overhead["batch_size"] == 8
+  assert overhead["loop_step_ms"] > 0 and len(overhead["shares"]) == 2
+  assert load["examples_per_s"] == pytest.approx(8e3 / load["batch_ms"])
