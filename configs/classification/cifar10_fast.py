@@ -16,10 +16,10 @@ from vision_jax.models.backbones.resnet import ResNet
 from vision_jax.ops.augment import cutout, random_crop_flip, sequence
 from vision_jax.optim.optimizers import sgd
 from vision_jax.optim.schedules import one_cycle
-from vision_jax.pipelines import sources
 from vision_jax.pipelines.classification import classification
 from vision_jax.pipelines.colours import CIFAR10
 from vision_jax.pipelines.data import Loading
+from vision_jax.pipelines.sources.labels import LabelData
 from vision_jax.tasks.classification import Classification
 
 
@@ -70,18 +70,11 @@ def build(config):
     dtype=config.dtype,
   )
   loss = functools.partial(softmax_cross_entropy, smoothing=config.smoothing)
-  train, evals = sources.open_splits(
-    config.dataset,
-    size=config.image_size,
-    channels=config.channels,
-    holdout=config.holdout,
-    data_dir=config.data_dir,
-    threads=config.threads,
-  )
+  images = LabelData.of(config)
   data = classification(
-    train=train,
-    evals=evals,
-    class_names=sources.class_names(config.dataset),
+    train=images.train,
+    evals=images.evals,
+    class_names=images.names(),
     num_classes=10,
     colours=CIFAR10,
     crop=resize((config.image_size, config.image_size)),

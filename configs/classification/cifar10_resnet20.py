@@ -12,10 +12,10 @@ from vision_jax.models.backbones.resnet import ResNet20
 from vision_jax.ops.augment import random_crop_flip
 from vision_jax.optim.optimizers import sgd
 from vision_jax.optim.schedules import step_decay
-from vision_jax.pipelines import sources
 from vision_jax.pipelines.classification import classification
 from vision_jax.pipelines.colours import CIFAR10
 from vision_jax.pipelines.data import Loading
+from vision_jax.pipelines.sources.labels import LabelData
 from vision_jax.tasks.classification import Classification
 
 
@@ -59,18 +59,11 @@ def build(config):
   )
   boundaries = [config.steps // 2, config.steps * 3 // 4]
   schedule = step_decay(config.lr, boundaries)
-  train, evals = sources.open_splits(
-    config.dataset,
-    size=config.image_size,
-    channels=config.channels,
-    holdout=config.holdout,
-    data_dir=config.data_dir,
-    threads=config.threads,
-  )
+  images = LabelData.of(config)
   data = classification(
-    train=train,
-    evals=evals,
-    class_names=sources.class_names(config.dataset),
+    train=images.train,
+    evals=images.evals,
+    class_names=images.names(),
     num_classes=10,
     colours=CIFAR10,
     crop=resize((config.image_size, config.image_size)),

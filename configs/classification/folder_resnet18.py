@@ -17,10 +17,11 @@ from vision_jax.models.backbones.resnet import ResNet18
 from vision_jax.ops.augment import random_flip
 from vision_jax.optim.optimizers import sgd
 from vision_jax.optim.schedules import warmup_cosine
-from vision_jax.pipelines import sources
 from vision_jax.pipelines.classification import classification
 from vision_jax.pipelines.colours import IMAGENET
 from vision_jax.pipelines.data import Loading
+from vision_jax.pipelines.sources.labels import LabelData
+from vision_jax.pipelines.sources.stand_ins import DIGITS
 from vision_jax.tasks.classification import Classification
 
 
@@ -56,7 +57,7 @@ VARIANTS = {
     "dataset": "digits",
     "image_size": 32,
     "holdout": 240,
-    "class_names": tuple("0123456789"),
+    "class_names": DIGITS,
     "width": 4,
     "warmup": 2,
   },
@@ -66,7 +67,7 @@ VARIANTS = {
 def resolve(config):
   """Fills in what the data say, when a run begins."""
   if config.dataset == "folder":
-    config.class_names = sources.folder_classes(config.data_dir)
+    config.class_names = LabelData.of(config).names()
 
 
 def build(config):
@@ -78,18 +79,10 @@ def build(config):
   )
   schedule = warmup_cosine(config.lr, config.steps, warmup=config.warmup)
   size = config.image_size
-  train, evals = sources.open_splits(
-    config.dataset,
-    size=size,
-    channels=config.channels,
-    holdout=config.holdout,
-    classes=config.class_names,
-    data_dir=config.data_dir,
-    threads=config.threads,
-  )
+  images = LabelData.of(config)
   data = classification(
-    train=train,
-    evals=evals,
+    train=images.train,
+    evals=images.evals,
     class_names=config.class_names,
     colours=IMAGENET,
     train_crop=random_resized_crop(size, bits=config.bits),

@@ -24,10 +24,10 @@ from vision_jax.ops.augment import (
 )
 from vision_jax.optim.optimizers import adamw
 from vision_jax.optim.schedules import warmup_cosine
-from vision_jax.pipelines import sources
 from vision_jax.pipelines.classification import classification
 from vision_jax.pipelines.colours import IMAGENET
 from vision_jax.pipelines.data import Loading
+from vision_jax.pipelines.sources.labels import LabelData
 from vision_jax.tasks.classification import Classification
 
 
@@ -83,18 +83,11 @@ def build(config):
   )
   schedule = warmup_cosine(config.lr, config.steps, warmup=config.warmup)
   size = config.image_size
-  train, evals = sources.open_splits(
-    config.dataset,
-    size=size,
-    channels=config.channels,
-    holdout=config.holdout,
-    data_dir=config.data_dir,
-    threads=config.threads,
-  )
+  images = LabelData.of(config)
   data = classification(
-    train=train,
-    evals=evals,
-    class_names=sources.class_names(config.dataset),
+    train=images.train,
+    evals=images.evals,
+    class_names=images.names(),
     num_classes=config.num_classes,
     colours=IMAGENET,
     train_crop=random_resized_crop(size, bits=config.bits),

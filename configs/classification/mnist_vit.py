@@ -12,10 +12,10 @@ from vision_jax.models.backbones.vit import ViT
 from vision_jax.ops.augment import random_crop
 from vision_jax.optim.optimizers import adamw
 from vision_jax.optim.schedules import warmup_cosine
-from vision_jax.pipelines import sources
 from vision_jax.pipelines.classification import classification
 from vision_jax.pipelines.colours import MNIST
 from vision_jax.pipelines.data import Loading
+from vision_jax.pipelines.sources.labels import LabelData
 from vision_jax.tasks.classification import Classification
 
 
@@ -71,18 +71,11 @@ def build(config):
     dtype=config.dtype,
   )
   schedule = warmup_cosine(config.lr, config.steps, warmup=config.warmup)
-  train, evals = sources.open_splits(
-    config.dataset,
-    size=config.image_size,
-    channels=config.channels,
-    holdout=config.holdout,
-    data_dir=config.data_dir,
-    threads=config.threads,
-  )
+  images = LabelData.of(config)
   data = classification(
-    train=train,
-    evals=evals,
-    class_names=sources.class_names(config.dataset),
+    train=images.train,
+    evals=images.evals,
+    class_names=images.names(),
     num_classes=10,
     colours=MNIST,
     crop=resize((config.image_size, config.image_size)),

@@ -37,10 +37,10 @@ from vision_jax.models.backbones.resnet import ResNet
 from vision_jax.models.detection.detr import Detr
 from vision_jax.optim.optimizers import adamw
 from vision_jax.optim.schedules import warmup_cosine
-from vision_jax.pipelines.box_data import BoxData
 from vision_jax.pipelines.data import Loading
 from vision_jax.pipelines.detection import box_augment, detection
-from vision_jax.pipelines.scenes import DIGITS
+from vision_jax.pipelines.sources.boxes import BoxData
+from vision_jax.pipelines.sources.stand_ins import DIGITS
 from vision_jax.pipelines.values import detection_config
 from vision_jax.tasks.detection import Detection
 
@@ -125,23 +125,9 @@ VARIANTS = {
 }
 
 
-def data(config):
-  return BoxData(
-    config.dataset,
-    config.splits,
-    config.class_names,
-    data_dir=config.data_dir,
-    images=config.images,
-    on_bad_box=config.on_bad_box,
-    one_based=config.one_based,
-    scenes=config.scenes,
-    image_size=config.image_size,
-    max_boxes=config.max_boxes,
-  )
-
-
 def resolve(config):
-  config.class_names = data(config).names()
+  """Fills in what the annotations say, when a run begins."""
+  config.class_names = BoxData.of(config).names()
 
 
 def build(config):
@@ -189,11 +175,10 @@ def build(config):
     clip=config.clip,
   )
   task = Detection(model, class_weight=1.0 if paper else 2.0)
-  names = tuple(config.class_names)
-  sources = data(config).open(config.only)
+  boxes, names = BoxData.of(config), tuple(config.class_names)
   pipeline = detection(
-    train=sources.pop("train"),
-    evals=sources,
+    train=boxes.train,
+    evals=boxes.evals,
     class_names=names,
     image_size=config.image_size,
     letterbox=config.letterbox,

@@ -20,10 +20,10 @@ from vision_jax.models.backbones.resnet import ResNet
 from vision_jax.models.detection.detr import Detr
 from vision_jax.optim.optimizers import muon
 from vision_jax.optim.schedules import one_cycle
-from vision_jax.pipelines.box_data import BoxData
 from vision_jax.pipelines.data import Loading
 from vision_jax.pipelines.detection import box_augment, detection
-from vision_jax.pipelines.scenes import DIGITS
+from vision_jax.pipelines.sources.boxes import BoxData
+from vision_jax.pipelines.sources.stand_ins import DIGITS
 from vision_jax.pipelines.values import detection_config
 from vision_jax.tasks.detection import Detection
 
@@ -77,23 +77,9 @@ VARIANTS = {
 }
 
 
-def data(config):
-  return BoxData(
-    config.dataset,
-    config.splits,
-    config.class_names,
-    data_dir=config.data_dir,
-    images=config.images,
-    on_bad_box=config.on_bad_box,
-    one_based=config.one_based,
-    scenes=config.scenes,
-    image_size=config.image_size,
-    max_boxes=config.max_boxes,
-  )
-
-
 def resolve(config):
-  config.class_names = data(config).names()
+  """Fills in what the annotations say, when a run begins."""
+  config.class_names = BoxData.of(config).names()
 
 
 def build(config):
@@ -130,11 +116,10 @@ def build(config):
     weight_decay=config.weight_decay,
     clip=config.clip,
   )
-  names = tuple(config.class_names)
-  sources = data(config).open(config.only)
+  boxes, names = BoxData.of(config), tuple(config.class_names)
   pipeline = detection(
-    train=sources.pop("train"),
-    evals=sources,
+    train=boxes.train,
+    evals=boxes.evals,
     class_names=names,
     image_size=config.image_size,
     letterbox=config.letterbox,

@@ -14,11 +14,11 @@ from vision_jax.models.generation.autoencoder import (
 )
 from vision_jax.optim.optimizers import adamw
 from vision_jax.optim.schedules import warmup_cosine
-from vision_jax.pipelines import sources
 from vision_jax.pipelines.colours import UNIT
 from vision_jax.pipelines.data import Loading
 from vision_jax.pipelines.generation import generation
 from vision_jax.pipelines.generation_pictures import reconstructions
+from vision_jax.pipelines.sources.labels import LabelData
 from vision_jax.tasks.autoencoder import Autoencoding
 
 
@@ -61,19 +61,12 @@ def build(config):
     ConvEncoder(config.latent, widths, dtype=config.dtype),
     ConvDecoder(shape, widths[::-1], dtype=config.dtype),
   )
-  train, held_out = sources.open_splits(
-    config.dataset,
-    size=config.image_size,
-    channels=config.channels,
-    holdout=config.holdout,
-    data_dir=config.data_dir,
-    threads=config.threads,
-  )
+  images = LabelData.of(config)
   data = generation(
-    train=train,
+    train=images.train,
     evals={
       "test": Eval(
-        held_out["test"],
+        images.evals["test"],
         {"latent": LatentNeighbours()},
         pictures=reconstructions,
       )

@@ -13,10 +13,11 @@ from vision_jax.experiment import Experiment, base_config
 from vision_jax.models.generation.gan import DCGANDiscriminator, DCGANGenerator
 from vision_jax.optim.optimizers import adamw
 from vision_jax.optim.schedules import linear
-from vision_jax.pipelines import extractors, sources
+from vision_jax.pipelines import extractors
 from vision_jax.pipelines.colours import SIGNED
 from vision_jax.pipelines.data import Loading
 from vision_jax.pipelines.generation import generation, sample_evals
+from vision_jax.pipelines.sources.labels import LabelData
 from vision_jax.tasks.gan import GAN
 
 
@@ -71,19 +72,12 @@ def build(config):
     r1=config.r1,
     r1_every=config.r1_every,
   )
-  train, held_out = sources.open_splits(
-    config.dataset,
-    size=config.image_size,
-    channels=config.channels,
-    holdout=config.holdout,
-    data_dir=config.data_dir,
-    threads=config.threads,
-  )
+  images = LabelData.of(config)
   data = generation(
-    train=train,
+    train=images.train,
     evals=sample_evals(
-      train,
-      held_out["test"],
+      images.train,
+      images.evals["test"],
       task.sample,
       extractors.digits_cnn(config.extractor_variant),
       real=config.real,

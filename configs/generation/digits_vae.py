@@ -14,11 +14,11 @@ from vision_jax.metrics.likelihood import ImportanceBound
 from vision_jax.models.generation.vae import dense_vae
 from vision_jax.optim.optimizers import adamw
 from vision_jax.optim.schedules import warmup_cosine
-from vision_jax.pipelines import sources
 from vision_jax.pipelines.colours import UNIT
 from vision_jax.pipelines.data import Loading
 from vision_jax.pipelines.generation import first, generation
 from vision_jax.pipelines.generation_pictures import reconstructions
+from vision_jax.pipelines.sources.labels import LabelData
 from vision_jax.tasks.vae import VariationalAutoencoding
 
 
@@ -69,24 +69,17 @@ def build(config):
   task = VariationalAutoencoding(
     model, Bernoulli(), config.pixels, config.beta, config.samples
   )
-  train, held_out = sources.open_splits(
-    config.dataset,
-    size=config.image_size,
-    channels=config.channels,
-    holdout=config.holdout,
-    data_dir=config.data_dir,
-    threads=config.threads,
-  )
+  images = LabelData.of(config)
   data = generation(
-    train=train,
+    train=images.train,
     evals={
       "test": Eval(
-        held_out["test"],
+        images.evals["test"],
         {"latent": LatentNeighbours()},
         pictures=reconstructions,
       ),
       "bound": Eval(
-        first(held_out["test"], config.score_examples),
+        first(images.evals["test"], config.score_examples),
         {"bound": ImportanceBound(config.score_samples)},
         output=task.bound(config.score_samples),
         costly=True,

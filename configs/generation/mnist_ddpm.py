@@ -13,11 +13,12 @@ from vision_jax.experiment import Experiment, base_config
 from vision_jax.models.generation.ddpm_unet import DDPMUNet
 from vision_jax.ops.diffusion import schedule
 from vision_jax.optim.optimizers import adamw
-from vision_jax.pipelines import extractors, sources
+from vision_jax.pipelines import extractors
 from vision_jax.pipelines.colours import SIGNED
 from vision_jax.pipelines.data import Loading
 from vision_jax.pipelines.diffusion import bound_evals, rate, sampling
 from vision_jax.pipelines.generation import first, generation, sample_evals
+from vision_jax.pipelines.sources.labels import LabelData
 from vision_jax.tasks.diffusion import Diffusion
 
 
@@ -117,26 +118,19 @@ def build(config):
     spacing=config.spacing,
     guidance=config.guidance,
   )
-  train, held_out = sources.open_splits(
-    config.dataset,
-    size=config.image_size,
-    channels=config.channels,
-    holdout=config.holdout,
-    data_dir=config.data_dir,
-    threads=config.threads,
-  )
+  images = LabelData.of(config)
   samples = sample_evals(
-    train,
-    held_out["test"],
+    images.train,
+    images.evals["test"],
     output,
     extractors.mnist_lenet(config.data_dir, config.extractor_variant),
     real=config.real,
     examples=config.eval_examples,
     recognised=True,
   )
-  seen = first(held_out["test"], config.eval_examples)
+  seen = first(images.evals["test"], config.eval_examples)
   data = generation(
-    train=train,
+    train=images.train,
     evals=samples | bound_evals(task, seen, config.bound_terms),
     colours=SIGNED,
     loading=Loading.of(config),

@@ -14,9 +14,9 @@ from vision_jax.models.segmentation.segnet import SegNetBasic
 from vision_jax.optim.optimizers import sgd
 from vision_jax.optim.schedules import warmup_cosine
 from vision_jax.pipelines.data import Loading
-from vision_jax.pipelines.mask_data import MaskData
-from vision_jax.pipelines.scenes import SCENE_CLASSES
 from vision_jax.pipelines.segmentation import mask_augment, segmentation
+from vision_jax.pipelines.sources.masks import MaskData
+from vision_jax.pipelines.sources.stand_ins import SCENE_CLASSES
 from vision_jax.pipelines.values import segmentation_config
 from vision_jax.tasks.segmentation import Segmentation
 
@@ -73,26 +73,12 @@ VARIANTS = {
 }
 
 
-def data(config):
-  return MaskData(
-    config.dataset,
-    config.class_names,
-    config.mask_values,
-    config.ignore_values,
-    data_dir=config.data_dir,
-    images=config.images,
-    masks=config.masks,
-    scenes=config.scenes,
-    image_size=config.image_size,
-  )
-
-
 def resolve(config):
-  config.class_names = data(config).names()
+  """Fills in what the masks say, when a run begins."""
+  config.class_names = MaskData.of(config).names()
   if config.balance:
-    config.class_weights = (
-      data(config).balanced_weights() or config.class_weights
-    )
+    weights = MaskData.of(config).balanced_weights()
+    config.class_weights = weights or config.class_weights
 
 
 def build(config):
@@ -104,11 +90,10 @@ def build(config):
     dtype=config.dtype,
   )
   schedule = warmup_cosine(config.lr, config.steps, warmup=config.warmup)
-  masks, names = data(config), tuple(config.class_names)
-  sources = masks.open()
+  masks, names = MaskData.of(config), tuple(config.class_names)
   pipeline = segmentation(
-    train=sources.pop("train"),
-    evals=sources,
+    train=masks.train,
+    evals=masks.evals,
     class_names=names,
     target=masks.decode_target(),
     image_size=config.image_size,

@@ -9,11 +9,11 @@ from vision_jax.data.transforms.image import resize
 from vision_jax.errors import UserError
 from vision_jax.experiment import Eval
 from vision_jax.metrics.classification import Accuracy
-from vision_jax.pipelines import sources
 from vision_jax.pipelines.classification import classification
 from vision_jax.pipelines.colours import GREY, SIGNED, UNIT
 from vision_jax.pipelines.data import Loading
 from vision_jax.pipelines.generation import first, generation, sample_evals
+from vision_jax.pipelines.sources.labels import LabelData
 
 LOADING = Loading(batch_size=4, eval_batch_size=3)
 
@@ -101,15 +101,26 @@ def test_files_to_train_on_have_a_crop_of_their_own():
 
 
 def test_every_set_has_the_splits_it_says():
-  train, evals = sources.open_splits("digits", size=32, channels=3, holdout=37)
-  assert (len(train), len(evals["val"]), len(evals["test"])) == (1400, 37, 360)
-  assert train.gather(np.arange(2))["image"].shape == (2, 32, 32, 3)
-  whole, evals = sources.open_splits("digits", size=9, channels=1)
-  assert (len(whole), evals.keys()) == (1437, {"test"})
-  _, evals = sources.open_splits("imagenet2012", size=224, data_dir="/none")
-  assert evals["test"].split == "validation"
-  assert sources.class_names("cifar10")[3] == "cat"
-  assert sources.class_names("imagenet2012") == ()
+  digits = LabelData("digits", image_size=32, holdout=37)
+  lengths = {name: len(digits.open(name)) for name in digits.split_names()}
+  assert lengths == {"train": 1400, "val": 37, "test": 360}
+  assert digits.train.gather(np.arange(2))["image"].shape == (2, 32, 32, 3)
+  assert digits.evals.keys() == {"val", "test"}
+  whole = LabelData("digits", image_size=9, channels=1)
+  assert (len(whole.train), whole.evals.keys()) == (1437, {"test"})
+  with pytest.raises(UserError, match="got 'val'; expected one of train, test"):
+    whole.open("val")
+  imagenet = LabelData("imagenet2012", data_dir="/none")
+  assert imagenet.evals["test"].split == "validation"
+  assert LabelData("cifar10").names()[3] == "cat"
+  assert imagenet.names() == ()
+
+
+def test_parts_of_a_set_that_is_kept_in_memory_share_it():
+  """It would be decoded twice, and take twice the memory."""
+  mnist = LabelData("mnist", channels=1, holdout=5000)
+  assert mnist.train is mnist.train
+  assert mnist.train.source is mnist.evals["val"].source
 
 
 def test_generated_images_meet_loaders_of_the_sources():

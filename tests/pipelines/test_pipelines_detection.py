@@ -7,10 +7,10 @@ import pytest
 from tests.data_fixtures import encode, picture
 from vision_jax.errors import UserError
 from vision_jax.metrics.detection import AveragePrecision
-from vision_jax.pipelines.box_data import BoxData
 from vision_jax.pipelines.data import Loading
 from vision_jax.pipelines.detection import box_augment, detection
-from vision_jax.pipelines.scenes import DIGITS
+from vision_jax.pipelines.sources.boxes import BoxData
+from vision_jax.pipelines.sources.stand_ins import DIGITS
 
 NAMES = ("cat", "dog")
 
@@ -81,12 +81,9 @@ def test_examples_with_padded_boxes_are_taken_as_they_are():
     image_size=(32, 32),
     max_boxes=5,
   )
-  sources = data.open()
-  made = pipeline(
-    sources["train"], {"test": sources["test"]}, DIGITS, letterbox=True
-  )
+  made = pipeline(data.train, data.evals, DIGITS, letterbox=True)
   batch = next(made.evals["test"].data.epoch())
-  expected = sources["test"].read(np.arange(2))
+  expected = data.evals["test"].read(np.arange(2))
   for key in ("image", "boxes", "box_mask", "label"):
     np.testing.assert_array_equal(
       batch[key][:2], [example[key] for example in expected], err_msg=key
@@ -104,16 +101,16 @@ def test_labels_have_to_be_of_the_classes():
 
 def test_scenes_say_that_they_leave_ones_own_boxes_out(caplog):
   given = {"class_names": DIGITS, "scenes": (2, 0, 1), "image_size": (32, 32)}
-  BoxData("scenes", **given, data_dir="/my/boxes").open()
+  assert BoxData("scenes", **given, data_dir="/my/boxes").train
   assert "--config.data_dir=/my/boxes: not used" in caplog.messages[-1]
   with pytest.raises(UserError, match="for scenes of digits"):
-    BoxData("scenes", **given | {"class_names": NAMES}).open()
+    BoxData("scenes", **given | {"class_names": NAMES}).open("train")
 
 
 @pytest.mark.parametrize("name", ["yolo", "tfd/voc", ""])
 def test_an_unknown_data_set_is_refused_with_those_there_are(name):
   with pytest.raises(UserError, match="expected voc, coco, scenes or tfds/"):
-    BoxData(name, class_names=NAMES).open()
+    BoxData(name, class_names=NAMES).open("train")
 
 
 def test_nothing_to_augment_is_no_augmentation():

@@ -10,9 +10,9 @@ from vision_jax.data.sources.masks import CAMVID_CLASSES
 from vision_jax.errors import UserError
 from vision_jax.metrics.segmentation import Segmentation
 from vision_jax.pipelines.data import Loading
-from vision_jax.pipelines.mask_data import MaskData
-from vision_jax.pipelines.scenes import SCENE_CLASSES
 from vision_jax.pipelines.segmentation import mask_augment, segmentation
+from vision_jax.pipelines.sources.masks import MaskData
+from vision_jax.pipelines.sources.stand_ins import SCENE_CLASSES
 from vision_jax.train.evaluate import Evaluator
 from vision_jax.viz.masks import write_masks
 
@@ -52,11 +52,10 @@ def masked(root, **values):
   return MaskData(**given | values)
 
 
-def pipeline(sources, target=None, names=NAMES, size=(24, 20), bits=8):
-  sources = dict(sources)
+def pipeline(train, evals, target=None, names=NAMES, size=(24, 20), bits=8):
   return segmentation(
-    train=sources.pop("train"),
-    evals=sources,
+    train=train,
+    evals=evals,
     class_names=names,
     target=target,
     image_size=size,
@@ -65,9 +64,9 @@ def pipeline(sources, target=None, names=NAMES, size=(24, 20), bits=8):
   )
 
 
-def of_folder(root):
+def of_folder(root, **options):
   data = masked(root)
-  return pipeline(data.open(), data.decode_target())
+  return pipeline(data.train, data.evals, data.decode_target(), **options)
 
 
 class Perfect:
@@ -186,7 +185,7 @@ class Striped:
 
 
 def test_a_source_of_ones_own_needs_no_name():
-  made = pipeline({"train": Striped(6), "held_out": Striped(3)}, size=(12, 10))
+  made = pipeline(Striped(6), {"held_out": Striped(3)}, size=(12, 10))
   batch = made.train_data.batch(0)
   assert batch["image"].dtype == np.uint8
   assert {*batch} == {"image", "target", "mask", "index"}
@@ -198,9 +197,7 @@ def test_a_source_of_ones_own_needs_no_name():
 
 def test_bits_are_kept_where_they_are_asked_for(tmp_path):
   write_masked(tmp_path, [(24, 20)])
-  data = masked(tmp_path)
-  made = pipeline(data.open(), data.decode_target(), bits=16)
-  low = pipeline(data.open(), data.decode_target())
+  made, low = of_folder(tmp_path, bits=16), of_folder(tmp_path)
   deep, plain = (x.train_data.batch(0) for x in (made, low))
   np.testing.assert_array_equal(deep["image"], plain["image"] * np.uint16(257))
   np.testing.assert_allclose(
@@ -220,26 +217,24 @@ def test_nothing_to_augment_is_no_augmentation():
 
 def test_an_unknown_data_set_is_refused_with_those_there_are():
   with pytest.raises(UserError, match="got 'ade'; expected camvid, folder or"):
-    MaskData("ade").open()
+    MaskData("ade").open("val")
 
 
 def test_scenes_say_that_they_leave_ones_own_masks_out(tmp_path, caplog):
   given = {"images": str(tmp_path), "scenes": (2, 0, 1), "image_size": (32, 32)}
   given["class_names"] = SCENE_CLASSES
-  found = MaskData("scenes", **given).open()
-  assert {name: len(source) for name, source in found.items()} == {
-    "train": 2,
-    "test": 1,
-  }
+  found = MaskData("scenes", **given)
+  assert (len(found.train), len(found.evals["test"])) == (2, 1)
+  assert found.split_names() == ("train", "test")
   assert f"--config.images={tmp_path}: not used" in caplog.text
   assert "digit scenes" in caplog.messages[0]
   before = len(caplog.messages)
-  MaskData("scenes", **given | {"images": ""}).open()
+  MaskData("scenes", **given | {"images": ""}).open("train")
   assert len(caplog.messages) == before
   with pytest.raises(UserError, match="at least one to train on"):
-    MaskData("scenes", **given | {"scenes": (0, 2, 1)}).open()
+    MaskData("scenes", **given | {"scenes": (0, 2, 1)}).open("train")
   with pytest.raises(UserError, match="same height and width"):
-    MaskData("scenes", **given | {"image_size": (32, 48)}).open()
+    MaskData("scenes", **given | {"image_size": (32, 48)}).open("train")
 
 
 def test_names_that_would_mislabel_are_refused():
@@ -247,14 +242,14 @@ def test_names_that_would_mislabel_are_refused():
   swapped = (SCENE_CLASSES[1], SCENE_CLASSES[0], *SCENE_CLASSES[2:])
   for names in (swapped, SCENE_CLASSES[:5], ()):
     with pytest.raises(UserError, match=r"class_names: got .*scenes of digits"):
-      MaskData("scenes", names, scenes=(2, 0, 1)).open()
+      MaskData("scenes", names, scenes=(2, 0, 1)).open("train")
   values = (1, 0, *range(2, 11))
-  assert MaskData("scenes", swapped, values, scenes=(2, 0, 1)).open()
+  assert MaskData("scenes", swapped, values, scenes=(2, 0, 1)).train
   turned = CAMVID_CLASSES[::-1]
   with pytest.raises(
     UserError, match=r"got bicyclist.*expected the order of Ca"
   ):
-    MaskData("camvid", turned).open()
+    MaskData("camvid", turned).open("train")
   for names in (CAMVID_CLASSES, ("wall", "floor")):  # of one's own
-    assert MaskData("camvid", names).open().keys() == {"train", "val", "test"}
-  assert MaskData("camvid", turned, range(10, -1, -1)).open()
+    assert MaskData("camvid", names).evals.keys() == {"val", "test"}
+  assert MaskData("camvid", turned, range(10, -1, -1)).train

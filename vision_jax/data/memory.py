@@ -1,16 +1,15 @@
 """Small data sets, decoded once and kept in memory."""
 
 import concurrent.futures
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from vision_jax.data.assembly import cores
 from vision_jax.data.errors import DataError
 from vision_jax.data.pickled import AsMade, Lock
-from vision_jax.data.source import Example
-from vision_jax.data.transforms.base import apply_all
+from vision_jax.data.source import Example, ReadSource
+from vision_jax.data.transforms.base import Transform, apply_all
 
 _PARTS = 4  # for each thread, so that threads finish together
 
@@ -31,8 +30,8 @@ class InMemory(AsMade):
 
   def __init__(
     self,
-    source: Any,
-    transforms: Sequence[Callable[..., Example]] = (),
+    source: ReadSource,
+    transforms: Sequence[Transform] = (),
     threads: int | None = None,
   ):
     self.source, self.transforms = source, tuple(transforms)
@@ -41,7 +40,7 @@ class InMemory(AsMade):
     self._arrays: dict[str, np.ndarray] | None = None
     self._filled: np.ndarray | None = None
 
-  def __getstate__(self) -> dict[str, Any]:
+  def __getstate__(self) -> dict[str, object]:
     return super().__getstate__() | {"_arrays": None, "_filled": None}
 
   @property

@@ -2,14 +2,13 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
 from vision_jax.data.errors import DataError
 from vision_jax.data.order import check_seed
 from vision_jax.data.pickled import AsMade
-from vision_jax.data.source import Example, short_hash
+from vision_jax.data.source import Example, Source, gathers, short_hash
 
 _TIES = 0  # of the draw among ties: with it digits' split is the one published
 Indices = np.ndarray | Callable[[], np.ndarray]
@@ -18,7 +17,7 @@ Indices = np.ndarray | Callable[[], np.ndarray]
 class _Part(AsMade):
   """The examples of `source` at some indices, in their order."""
 
-  def __init__(self, source: Any, indices: Indices):
+  def __init__(self, source: Source, indices: Indices):
     self.source, self._given = source, indices
 
   @functools.cached_property
@@ -68,20 +67,20 @@ class _GatherPart(_Part):
     return self.source.gather(self.indices[indices])
 
 
-def subset(source: Any, indices: Indices) -> Any:
+def subset(source: Source, indices: Indices) -> Source:
   """Returns the source's examples at `indices`, in that order.
 
   Args:
     source: any source; the part is gathered where the source is.
     indices: (n,) integers, or a function that gives them on first use.
   """
-  part = _GatherPart if hasattr(source, "gather") else _ReadPart
+  part = _GatherPart if gathers(source) else _ReadPart
   return part(source, indices)
 
 
 def split_train(
-  source: Any, holdout: float, seed: int = 0, *, stratify: bool = False
-) -> tuple[Any, Any]:
+  source: Source, holdout: float, seed: int = 0, *, stratify: bool = False
+) -> tuple[Source, Source]:
   """Holds `holdout` random examples out of a training set, for validation.
 
   Of a source of files (one that has `paths`) they are those whose paths hash
@@ -105,7 +104,7 @@ def split_train(
 class _Split(AsMade):
   """Positions that are kept and held out, drawn on first use."""
 
-  def __init__(self, source: Any, holdout: float, seed: int, stratify: bool):
+  def __init__(self, source: Source, holdout: float, seed: int, stratify: bool):
     check_seed(seed)
     self.source, self.holdout = source, holdout
     self.seed, self.stratify = seed, stratify

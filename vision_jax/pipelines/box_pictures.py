@@ -1,17 +1,17 @@
 """A batch's first images with the boxes found, for the log."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from vision_jax.pipelines.data import Arrays
 from vision_jax.viz.boxes import draw_boxes
 from vision_jax.viz.grid import grid
 
 
 def box_pictures(
   names: Sequence[str], most: int = 8, least: float = 0.3
-) -> Callable[..., dict[str, Any]]:
+) -> Callable[[Arrays, Arrays], dict[str, np.ndarray]]:
   """Returns what draws a batch's first images with the boxes found.
 
   Args:
@@ -20,7 +20,7 @@ def box_pictures(
     least: score of a box that is drawn.
   """
 
-  def draw(batch: Mapping[str, Any], out: Mapping[str, Any]) -> dict[str, Any]:
+  def draw(batch: Arrays, out: Arrays) -> dict[str, np.ndarray]:
     shown = []
     for i in range(min(most, len(batch["image"]))):
       sure = out["score"][i] >= least
@@ -37,7 +37,7 @@ def box_pictures(
   return draw
 
 
-def _visible(batch: Mapping[str, Any], i: int) -> np.ndarray:
+def _visible(batch: Arrays, i: int) -> np.ndarray:
   """The image without padding."""
   image = np.asarray(batch["image"][i])
   if "image_mask" in batch:
@@ -46,7 +46,7 @@ def _visible(batch: Mapping[str, Any], i: int) -> np.ndarray:
   return image
 
 
-def _shrink(batch: Mapping[str, Any], i: int, image: np.ndarray) -> np.ndarray:
+def _shrink(batch: Arrays, i: int, image: np.ndarray) -> np.ndarray:
   """What turns pixels of the original into those of `image`."""
   if "size" not in batch:
     return np.ones(4)

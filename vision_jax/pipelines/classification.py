@@ -1,22 +1,23 @@
 """Classification: sources of images with labels in, what is trained on out."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from vision_jax.core.types import Metric
+from vision_jax.data.source import Source, gathers
 from vision_jax.data.transforms.base import Transform
 from vision_jax.data.transforms.image import decode
 from vision_jax.experiment import Eval, Predict
 from vision_jax.ops.inputs import normalize
+from vision_jax.pipelines.colours import Colours
 from vision_jax.pipelines.data import Data, Loading
 
 
 def classification(
   *,
-  train: Any,
-  evals: Mapping[str, Any],
+  train: Source,
+  evals: Mapping[str, Source],
   class_names: Sequence[str],
-  colours: Sequence[Sequence[float]],
+  colours: Colours,
   crop: Transform,
   loading: Loading,
   metrics: Mapping[str, Metric],
@@ -48,7 +49,7 @@ def classification(
   """
   whole = [decode(channels, loading.bits), crop]
   part = [train_crop] if train_crop else whole
-  anew = lambda source, steps: [] if hasattr(source, "gather") else steps
+  anew = lambda source, steps: [] if gathers(source) else steps
   known = num_classes or len(class_names) or None
   return Data(
     train_data=loading.train(train, anew(train, part), num_classes=known),

@@ -3,6 +3,10 @@
 For `vision_jax.ops.inputs.normalize`.
 """
 
+from collections.abc import Sequence
+
+Colours = tuple[Sequence[float], Sequence[float]]
+
 GREY = ((0.5,), (0.5,))
 MNIST = ((0.1307,), (0.3081,))
 CIFAR10 = ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616))

@@ -4,9 +4,19 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from vision_jax.core.types import Inputs
+import ml_collections
+import numpy as np
+
+from vision_jax.core.types import Array, Batch, Inputs, Nets
 from vision_jax.data.loader import Loader
+from vision_jax.data.source import Source
+from vision_jax.data.transforms.base import Transform
 from vision_jax.experiment import Eval, Predict
+from vision_jax.ops.augment.compose import Augment
+
+Arrays = Mapping[str, np.ndarray]  # of a batch, or put out for it
+# (params, stats, batch, key) -> what is measured
+Output = Callable[[Nets, Nets, Batch, Array], Mapping[str, Array]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,7 +27,7 @@ class Data:
   evals: Mapping[str, Eval]
   inputs: Inputs
   predict: Predict | None = None
-  augment: Callable[..., Any] | None = None
+  augment: Augment | None = None
 
   def fields(self) -> dict[str, Any]:
     """Returns the fields that it has, as keywords of `Experiment`."""
@@ -46,7 +56,7 @@ class Loading:
   on_bad_image: str = "error"
 
   @classmethod
-  def of(cls, config: Any) -> "Loading":
+  def of(cls, config: ml_collections.ConfigDict) -> "Loading":
     """Returns what a config says that has `eval_batch_size`."""
     return cls(
       config.batch_size,
@@ -58,27 +68,41 @@ class Loading:
     )
 
   def train(
-    self, source: Any, transforms: Sequence[Any] = (), **options: Any
+    self,
+    source: Source,
+    transforms: Sequence[Transform] = (),
+    *,
+    num_classes: int | None = None,
   ) -> Loader:
     """Returns a loader that visits each epoch in an order of its own."""
-    return self._loader(source, transforms, self.batch_size, **options)
+    return self._loader(source, transforms, self.batch_size, num_classes, True)
 
   def evaluation(
-    self, source: Any, transforms: Sequence[Any] = (), **options: Any
+    self,
+    source: Source,
+    transforms: Sequence[Transform] = (),
+    *,
+    num_classes: int | None = None,
   ) -> Loader:
     """Returns a loader in the source's order."""
     size = self.eval_batch_size
-    return self._loader(source, transforms, size, shuffle=False, **options)
+    return self._loader(source, transforms, size, num_classes, False)
 
   def _loader(
-    self, source: Any, transforms: Sequence[Any], size: int, **options: Any
+    self,
+    source: Source,
+    transforms: Sequence[Transform],
+    size: int,
+    num_classes: int | None,
+    shuffle: bool,
   ) -> Loader:
     return Loader(
       source,
       transforms,
       batch_size=size,
       seed=self.seed,
+      shuffle=shuffle,
       threads=self.threads or None,
       on_bad_image=self.on_bad_image,
-      **options,
+      num_classes=num_classes,
     )

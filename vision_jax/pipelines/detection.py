@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -11,16 +10,17 @@ from vision_jax.core.types import Metric
 from vision_jax.data.loader import Loader
 from vision_jax.data.memory import InMemory
 from vision_jax.data.pickled import transform
-from vision_jax.data.source import Example
+from vision_jax.data.source import Example, Source
 from vision_jax.data.transforms import boxes
 from vision_jax.data.transforms.base import Transform, apply_all, keep
 from vision_jax.data.transforms.image import decode, resize
 from vision_jax.experiment import Eval, Predict
 from vision_jax.ops import augment
 from vision_jax.ops.augment.boxes import random_crop_boxes, random_flip_boxes
+from vision_jax.ops.augment.compose import Augment
 from vision_jax.ops.inputs import normalize
 from vision_jax.pipelines.box_pictures import box_pictures
-from vision_jax.pipelines.colours import IMAGENET
+from vision_jax.pipelines.colours import IMAGENET, Colours
 from vision_jax.pipelines.data import Data, Loading
 from vision_jax.writers.boxes import BoxWriter
 
@@ -30,8 +30,8 @@ TRUTH = ("size", "ignore", "area")  # of the evaluation only
 
 def detection(
   *,
-  train: Any,
-  evals: Mapping[str, Any],
+  train: Source,
+  evals: Mapping[str, Source],
   class_names: Sequence[str],
   image_size: Sequence[int],
   max_boxes: int,
@@ -39,8 +39,8 @@ def detection(
   metrics: Mapping[str, Metric],
   letterbox: bool = False,
   in_memory: bool = True,
-  colours: Sequence[Sequence[float]] = IMAGENET,
-  augment: Callable[..., Any] | None = None,
+  colours: Colours = IMAGENET,
+  augment: Augment | None = None,
   weights: Sequence[str] = ("raw",),
   annotations: str = "",
 ) -> Data:
@@ -76,7 +76,9 @@ def detection(
     boxes.pad_boxes(max_boxes),
   )
 
-  def batches(loader: Callable[..., Loader], source: Any, *keys: str) -> Loader:
+  def batches(
+    loader: Callable[..., Loader], source: Source, *keys: str
+  ) -> Loader:
     """A loader that makes examples once, or anew each time."""
     steps = [made, keep(*KEYS, *TRUTH)]
     if in_memory:
@@ -112,8 +114,8 @@ def box_augment(
   flip: float = 0.0,
   vertical: float = 0.0,
   jitter: float = 0.0,
-  colours: Sequence[Sequence[float]] = IMAGENET,
-) -> Callable[..., Any] | None:
+  colours: Colours = IMAGENET,
+) -> Augment | None:
   """Returns what moves image and boxes together; None if that is nothing.
 
   Args:

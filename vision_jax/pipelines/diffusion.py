@@ -9,13 +9,12 @@ test images, of its class, or with real="train" for each training image;
 the decay of the averaged weights, which alone are evaluated.
 """
 
-from collections.abc import Callable
-from typing import Any
-
+from vision_jax.data.source import Source
 from vision_jax.errors import UserError
 from vision_jax.experiment import Eval
 from vision_jax.metrics.generation_scores import MeanOf
 from vision_jax.optim.schedules import Schedule, constant, warmup_cosine
+from vision_jax.pipelines.data import Output
 from vision_jax.tasks.diffusion import Diffusion
 
 
@@ -40,7 +39,7 @@ def rate(decay: str, peak: float, steps: int, *, warmup: int) -> Schedule:
 
 def sampling(
   task: Diffusion, *, sampler: str, steps: int, spacing: str, guidance: float
-) -> Callable[..., Any]:
+) -> Output:
   """Returns (params, stats, batch, key) -> samples of the batch's classes.
 
   Args:
@@ -68,7 +67,7 @@ def sampling(
   return output
 
 
-def bound_evals(task: Diffusion, source: Any, terms: int) -> dict[str, Eval]:
+def bound_evals(task: Diffusion, source: Source, terms: int) -> dict[str, Eval]:
   """Returns the variational bound in bits per dimension; none of 0 terms.
 
   Args:

@@ -1,12 +1,12 @@
 """Generation: sources of images in, what is trained on and measured out."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 
 from vision_jax.core.types import Metric
+from vision_jax.data.source import Source
 from vision_jax.data.subsets import subset
 from vision_jax.errors import UserError
 from vision_jax.experiment import Eval
@@ -14,15 +14,16 @@ from vision_jax.metrics.generation import SampleQuality
 from vision_jax.metrics.generation_extractor import Extractor
 from vision_jax.metrics.generation_scores import Recognised
 from vision_jax.ops.inputs import normalize
-from vision_jax.pipelines.data import Data, Loading
+from vision_jax.pipelines.colours import Colours
+from vision_jax.pipelines.data import Data, Loading, Output
 from vision_jax.pipelines.generation_pictures import signed_samples
 
 
 def generation(
   *,
-  train: Any,
+  train: Source,
   evals: Mapping[str, Eval],
-  colours: Sequence[Sequence[float]],
+  colours: Colours,
   loading: Loading,
   num_classes: int = 0,
 ) -> Data:
@@ -49,15 +50,15 @@ def generation(
   )
 
 
-def first(source: Any, number: int) -> Any:
+def first(source: Source, number: int) -> Source:
   """Returns the first examples of a source; 0 is all."""
   return subset(source, np.arange(number)) if number else source
 
 
 def sample_evals(
-  train: Any,
-  test: Any,
-  output: Callable[..., Any],
+  train: Source,
+  test: Source,
+  output: Output,
   extractor: Extractor,
   *,
   real: str,

@@ -1,17 +1,15 @@
 """Pictures of a generator's evaluation, for TensorBoard."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 
+from vision_jax.pipelines.data import Arrays
 from vision_jax.viz.grid import grid
 from vision_jax.viz.pixels import to_unit
 
 SHOWN, COLUMNS = 40, 10
 
 
-def reconstructions(batch: Any, out: Mapping[str, Any]) -> dict[str, Any]:
+def reconstructions(batch: Arrays, out: Arrays) -> dict[str, np.ndarray]:
   """Rows of ten images, each above a row of their reconstructions."""
   pairs = [to_unit(batch["image"][:SHOWN]), to_unit(out["image"][:SHOWN])]
   rest = ((0, -len(pairs[0]) % COLUMNS), (0, 0), (0, 0), (0, 0))
@@ -24,13 +22,13 @@ def reconstructions(batch: Any, out: Mapping[str, Any]) -> dict[str, Any]:
   return {"reconstructions": _enlarged(np.concatenate(rows))}
 
 
-def unit_samples(batch: Any, out: Mapping[str, Any]) -> dict[str, Any]:
+def unit_samples(batch: Arrays, out: Arrays) -> dict[str, np.ndarray]:
   """A grid of samples whose pixels are in [0, 1]."""
   del batch
   return {"samples": _enlarged(np.asarray(out["image"])[: 2 * SHOWN])}
 
 
-def signed_samples(batch: Any, out: Mapping[str, Any]) -> dict[str, Any]:
+def signed_samples(batch: Arrays, out: Arrays) -> dict[str, np.ndarray]:
   """A grid of samples whose pixels are in [-1, 1]."""
   return unit_samples(batch, {"image": (np.asarray(out["image"]) + 1) / 2})
 

@@ -3,13 +3,13 @@
 import functools
 import pathlib
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from vision_jax.data.errors import BadImage
 from vision_jax.data.reading import reading
+from vision_jax.data.transforms.base import Transform
 from vision_jax.viz.overlay import resize_mask
 
 
@@ -22,7 +22,7 @@ class OwnSize:
   """
 
   def __init__(
-    self, masks: Callable[[], Sequence[pathlib.Path]], transform: Any
+    self, masks: Callable[[], Sequence[pathlib.Path]], transform: Transform
   ):
     self._masks, self._transform = masks, transform
 

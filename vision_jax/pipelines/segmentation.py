@@ -2,11 +2,11 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from vision_jax.core.types import Metric
 from vision_jax.data.memory import InMemory
+from vision_jax.data.source import Source
 from vision_jax.data.transforms.base import Transform, keep
 from vision_jax.data.transforms.image import decode, resize
 from vision_jax.data.transforms.masks import (
@@ -16,10 +16,11 @@ from vision_jax.data.transforms.masks import (
 from vision_jax.experiment import Eval, Predict
 from vision_jax.metrics.segmentation import Segmentation
 from vision_jax.ops import augment
+from vision_jax.ops.augment.compose import Augment
 from vision_jax.ops.augment.dense import random_scale_rotate, random_window
 from vision_jax.ops.inputs import normalize
-from vision_jax.pipelines.colours import IMAGENET
-from vision_jax.pipelines.data import Data, Loading
+from vision_jax.pipelines.colours import IMAGENET, Colours
+from vision_jax.pipelines.data import Data, Loading, Output
 from vision_jax.pipelines.own_size import OwnSize
 from vision_jax.viz.panels import segmentation_panel
 from vision_jax.writers.masks import MaskWriter
@@ -29,17 +30,17 @@ _KEYS = ("image", "target")
 
 def segmentation(
   *,
-  train: Any,
-  evals: Mapping[str, Any],
+  train: Source,
+  evals: Mapping[str, Source],
   class_names: Sequence[str],
   image_size: Sequence[int],
   loading: Loading,
   metrics: Mapping[str, Metric],
   target: Transform | None = None,
-  colours: Sequence[Sequence[float]] = IMAGENET,
-  augment: Callable[..., Any] | None = None,
+  colours: Colours = IMAGENET,
+  augment: Augment | None = None,
   weights: Sequence[str] = ("raw",),
-  output: Callable[..., Any] | None = None,
+  output: Output | None = None,
 ) -> Data:
   """Returns what an experiment takes, of sources of images with masks.
 
@@ -99,8 +100,8 @@ def mask_augment(
   crop: Sequence[int] = (),
   flip: bool = False,
   jitter: float = 0.0,
-  colours: Sequence[Sequence[float]] = IMAGENET,
-) -> Callable[..., Any] | None:
+  colours: Colours = IMAGENET,
+) -> Augment | None:
   """Returns what moves image and mask together; None if that is nothing.
 
   Args:
@@ -124,7 +125,7 @@ def mask_augment(
   return augment.sequence(*steps) if steps else None
 
 
-def _at_own_size(metric: Metric, source: Any, target: Transform) -> Metric:
+def _at_own_size(metric: Metric, source: Source, target: Transform) -> Metric:
   whole = getattr(source, "source", source)
   if not isinstance(metric, Segmentation) or not hasattr(whole, "masks"):
     return metric

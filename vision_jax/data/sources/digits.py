@@ -10,6 +10,7 @@ from vision_jax.data.subsets import stratified
 from vision_jax.errors import UserError
 
 TEST = 360
+CLASS_NAMES = tuple("0123456789")
 
 
 class Digits(ArraySource):
@@ -24,7 +25,7 @@ class Digits(ArraySource):
   def __init__(self, split: str):
     if split not in ("train", "test"):
       raise DataError(f"digits: got split {split!r}; expected train or test.")
-    super().__init__({}, 10, tuple("0123456789"))
+    super().__init__({}, 10, CLASS_NAMES)
     self.split = split
 
   def load(self) -> Mapping[str, np.ndarray]:
@@ -56,7 +57,7 @@ class EnlargedDigits(ArraySource):
   """
 
   def __init__(self, split: str, size: int, channels: int):
-    super().__init__({}, 10, tuple("0123456789"))
+    super().__init__({}, 10, CLASS_NAMES)
     self._split, self._size, self._channels = split, size, channels
 
   def load(self) -> Mapping[str, np.ndarray]:

@@ -10,7 +10,7 @@ from vision_jax.data.errors import DataError
 from vision_jax.data.order import check_seed
 from vision_jax.data.pickled import AsMade
 from vision_jax.data.source import Example, short_hash
-from vision_jax.data.sources.digits import Digits
+from vision_jax.data.sources.digits import CLASS_NAMES, Digits
 
 _SPLITS = {"train": 0, "test": 1}
 _VERSION = 1  # of the drawing, part of the fingerprint
@@ -46,7 +46,7 @@ class DigitScenes(AsMade):
   """
 
   num_classes = 10
-  class_names = tuple("0123456789")
+  class_names = CLASS_NAMES
 
   def __init__(
     self,

@@ -1,30 +1,32 @@
 """Data sets with masks, by name: their splits, and what their masks say."""
 
 import dataclasses
+import functools
 from collections.abc import Sequence
-from typing import Any
+
+import ml_collections
 
 from vision_jax.data.errors import some
+from vision_jax.data.source import Source
 from vision_jax.data.sources.masks import CAMVID_CLASSES, MaskFolder, camvid
 from vision_jax.data.subsets import split_train
 from vision_jax.data.transforms.base import Transform
 from vision_jax.data.transforms.masks import decode_target
 from vision_jax.errors import UserError
 from vision_jax.losses.segmentation import median_frequency_weights
-from vision_jax.pipelines.scenes import (
-  SCENE_CLASSES,
-  check_scene_names,
-  open_scenes,
-)
-from vision_jax.pipelines.unused import tell_unused
+from vision_jax.pipelines.sources import stand_ins
+from vision_jax.pipelines.sources.base import DataSet
 
 CROWD, FEW = 15, 5  # digits in a scene at most, to train and to evaluate
 MANY = 20  # values of masks that are listed
 
 
 @dataclasses.dataclass(frozen=True)
-class MaskData:
+class MaskData(DataSet):
   """A data set of images with masks.
+
+  Its splits are train, val and test; of a folder of one's own a tenth is held
+  out of train as val, and there is no test.
 
   Attributes:
     dataset: "camvid", "folder" (a folder of images and one of masks) or
@@ -49,6 +51,21 @@ class MaskData:
   scenes: Sequence[int] = (0, 0, 0)
   image_size: Sequence[int] = (64, 64)
 
+  @classmethod
+  def of(cls, config: ml_collections.ConfigDict) -> "MaskData":
+    """Returns the data set of a `segmentation_config`."""
+    return cls(
+      config.dataset,
+      config.class_names,
+      config.mask_values,
+      config.ignore_values,
+      data_dir=config.data_dir,
+      images=config.images,
+      masks=config.masks,
+      scenes=config.scenes,
+      image_size=config.image_size,
+    )
+
   def decode_target(self) -> Transform:
     """Returns what decodes a mask to the classes."""
     return decode_target(
@@ -57,33 +74,45 @@ class MaskData:
       ignore_values=tuple(self.ignore_values),
     )
 
-  def open(self) -> dict[str, Any]:
-    """Returns the sources of train and of what is evaluated, by name.
-
-    Of a folder of one's own a tenth is held out of train as val.
+  def split_names(self) -> tuple[str, ...]:
+    """Returns train, val and test, as far as there are.
 
     Raises:
-      UserError: for a data set of no known name, class names that are not its
-        own, or scenes that cannot be.
+      UserError: for a data set of no known name, or scenes that cannot be.
     """
-    if not self.mask_values:  # which say themselves what is what
-      self._check_names()
     if self.dataset == "scenes":
-      folders = {"data_dir": self.data_dir, "images": self.images}
-      tell_unused("digit scenes", **folders, masks=self.masks)
-      return open_scenes(
-        self.scenes, self.image_size, most=FEW, most_trained=CROWD
-      )
+      return self._scenes.splits()
     if self.dataset == "camvid":
-      splits = ("train", "val", "test")
-      return {split: camvid(split, self.data_dir) for split in splits}
+      return ("train", "val", "test")
     if self.dataset == "folder":
-      train, val = split_train(MaskFolder(self.images, self.masks), 0.1, seed=0)
-      return {"train": train, "val": val}
+      return ("train", "val")
     raise UserError(
       f"--config.dataset: got {self.dataset!r}; expected camvid, folder or "
       "scenes."
     )
+
+  def _open(self, split: str) -> Source:
+    """Opens a split; refuses class names that are not the data set's own."""
+    if not self.mask_values:  # which say themselves what is what
+      self._check_names()
+    if self.dataset == "scenes":
+      given = {"data_dir": self.data_dir, "images": self.images}
+      return self._scenes.open(split, **given, masks=self.masks)
+    if self.dataset == "camvid":
+      return camvid(split, self.data_dir)
+    return self._parts[split]
+
+  @functools.cached_property
+  def _scenes(self) -> stand_ins.Scenes:
+    return stand_ins.Scenes(
+      self.scenes, self.image_size, most=FEW, most_trained=CROWD
+    )
+
+  @functools.cached_property
+  def _parts(self) -> dict[str, Source]:
+    """Train and val of a folder."""
+    parts = split_train(MaskFolder(self.images, self.masks), 0.1, seed=0)
+    return dict(zip(("train", "val"), parts, strict=True))
 
   def names(self) -> tuple[str, ...]:
     """Returns the classes' names: as given, or numbers from the masks' values.
@@ -100,7 +129,7 @@ class MaskData:
     """Checks names that are given of masks whose classes are known."""
     names = tuple(self.class_names)
     if self.dataset == "scenes":
-      check_scene_names(names, SCENE_CLASSES)
+      stand_ins.check_names(names, stand_ins.SCENE_CLASSES)
     other = names != CAMVID_CLASSES and sorted(names) == sorted(CAMVID_CLASSES)
     if self.dataset == "camvid" and other:
       raise UserError(

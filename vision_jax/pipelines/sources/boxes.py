@@ -1,33 +1,35 @@
 """Data sets with boxes, by name: their splits and classes."""
 
 import dataclasses
+import functools
 import os
 import pathlib
 from collections.abc import Sequence
-from typing import Any
 
+import ml_collections
 import numpy as np
 
+from vision_jax.data.source import Source
 from vision_jax.data.sources.coco import CocoSource
 from vision_jax.data.sources.tfds_detection import TfdsDetection
 from vision_jax.data.sources.voc import VocSource
 from vision_jax.data.subsets import subset
 from vision_jax.errors import UserError
-from vision_jax.pipelines.scenes import check_scene_names, open_scenes
-from vision_jax.pipelines.unused import tell_unused
+from vision_jax.pipelines.sources import stand_ins
+from vision_jax.pipelines.sources.base import DataSet
 
 _NAMES = ("train", "val", "test")
 
 
 @dataclasses.dataclass(frozen=True)
-class BoxData:
+class BoxData(DataSet):
   """A data set of images with boxes; labels follow the classes' names.
 
   Attributes:
     dataset: "voc" (a folder of Pascal VOC's form), "coco" (a folder with
       annotations/instances_SPLIT.json and a folder of images for each split),
       "tfds/NAME" (a prepared set with objects) or "scenes", generated digits.
-    splits: of train, val and test, "" for none.
+    splits: what the data set calls train, val and test; "" is none.
     class_names: of the labels; () for those of the annotations.
     data_dir: folder of the data set; "" for the one in the folder of all data.
     images: folder of the pictures, where annotations lead out of data_dir; ""
@@ -38,6 +40,8 @@ class BoxData:
     scenes: how many to generate, for train, val and test.
     image_size: (h, w) of scenes.
     max_boxes: digits in a scene, at most.
+    only: trains on so many images, and evaluates on them too, as the split
+      "seen"; 0 for all, and no such split.
   """
 
   dataset: str
@@ -51,51 +55,92 @@ class BoxData:
   scenes: Sequence[int] = (0, 0, 0)
   image_size: Sequence[int] = (64, 64)
   max_boxes: int = 100
+  only: int = 0
 
-  def open(self, only: int = 0) -> dict[str, Any]:
-    """Returns the sources of train and of what is evaluated, by name.
-
-    Args:
-      only: trains on so many images, and evaluates on them, as `seen`; 0 for
-        all, and no such evaluation.
-
-    Raises:
-      UserError: for a data set of no known name, or scenes that cannot be.
-    """
-    found = self._scenes() if self.dataset == "scenes" else self._files()
-    if only:
-      few = subset(found["train"], np.arange(only))
-      found |= {"train": few, "seen": few}
-    return found
+  @classmethod
+  def of(cls, config: ml_collections.ConfigDict) -> "BoxData":
+    """Returns the data set of a `detection_config`."""
+    return cls(
+      config.dataset,
+      config.splits,
+      config.class_names,
+      data_dir=config.data_dir,
+      images=config.images,
+      on_bad_box=config.on_bad_box,
+      one_based=config.one_based,
+      scenes=config.scenes,
+      image_size=config.image_size,
+      max_boxes=config.max_boxes,
+      only=config.only,
+    )
 
   def names(self) -> tuple[str, ...]:
     """Returns the classes' names: as given, or of train's annotations."""
     if self.class_names or self.dataset == "scenes":
       return tuple(self.class_names)
-    return tuple(self.open_split(self.splits[0]).class_names)
+    return tuple(self._files("train").class_names)
 
-  def open_split(self, split: str, *, exact: bool = False) -> Any:
-    """Opens a split of files; `exact` is for evaluation, see `BoxCheck`."""
+  def split_names(self) -> tuple[str, ...]:
+    """Returns train, val and test, as far as there are, and what was seen.
+
+    Raises:
+      UserError: for scenes that cannot be.
+    """
+    if self.dataset == "scenes":
+      found = self._scenes.splits()
+    else:
+      found = tuple(name for name, theirs in self._theirs.items() if theirs)
+    return (*found, "seen") if self.only else found
+
+  def _open(self, split: str) -> Source:
+    """Opens a split.
+
+    Raises:
+      UserError: for a data set of no known name.
+    """
+    if split == "seen":
+      return self.train
+    opened = self._drawn if self.dataset == "scenes" else self._files
+    if split == "train" and self.only:
+      return subset(opened(split), np.arange(self.only))
+    return opened(split)
+
+  @functools.cached_property
+  def _scenes(self) -> stand_ins.Scenes:
+    return stand_ins.Scenes(self.scenes, self.image_size, self.max_boxes)
+
+  def _drawn(self, split: str) -> Source:
+    stand_ins.check_names(self.class_names)
+    folders = {"data_dir": self.data_dir, "images": self.images}
+    return self._scenes.open(split, **folders)
+
+  @property
+  def _theirs(self) -> dict[str, str]:
+    """Our names of the splits -> theirs, "" for none."""
+    return dict(zip(_NAMES, self.splits, strict=True))
+
+  def _files(self, split: str) -> VocSource | CocoSource | TfdsDetection:
     kind, _, name = self.dataset.partition("/")
+    theirs = self._theirs[split]
     given = {
       "class_names": tuple(self.class_names),
       "on_bad_box": self.on_bad_box,
-      "exact": exact,
+      "exact": split != "train",  # evaluation scores the file's boxes
     }
     if kind == "tfds":
-      return TfdsDetection(name, split, self.data_dir, **given)
+      return TfdsDetection(name, theirs, self.data_dir, **given)
     if kind == "coco":
-      return self._coco(split, given)
+      return self._coco(theirs, **given)
     if kind == "voc":
       base, images = self.one_based, self.images
       folder = _voc_folder(self.data_dir)
-      return VocSource(folder, split, one_based=base, images=images, **given)
+      return VocSource(folder, theirs, one_based=base, images=images, **given)
     raise UserError(
       f"--config.dataset: got {self.dataset!r}; expected voc, coco, scenes or "
       "tfds/NAME."
     )
 
-  def _coco(self, split: str, given: dict[str, Any]) -> CocoSource:
+  def _coco(self, split: str, **given: object) -> CocoSource:
     root = pathlib.Path(self.data_dir)
     return CocoSource(
       root / "annotations" / f"instances_{split}.json",
@@ -103,18 +148,6 @@ class BoxData:
       root=self.images or root,
       **given,
     )
-
-  def _files(self) -> dict[str, Any]:
-    return {
-      name: self.open_split(split, exact=name != "train")
-      for name, split in zip(_NAMES, self.splits, strict=True)
-      if split
-    }
-
-  def _scenes(self) -> dict[str, Any]:
-    tell_unused("digit scenes", data_dir=self.data_dir, images=self.images)
-    check_scene_names(self.class_names)
-    return open_scenes(self.scenes, self.image_size, most=self.max_boxes)
 
 
 def _voc_folder(data_dir: str) -> pathlib.Path:

@@ -1,0 +1,150 @@
+"""Data sets of images with labels, by name.
+
+"mnist" and "cifar10" are prepared TFDS sets that are decoded once and kept in
+memory; "folder" has one folder a class, in `train` and `val`; "digits" are
+scikit-learn's, which stand in for the others, at their size, in `tiny`
+variants; every other name is a prepared TFDS set of photographs, such as
+"imagenet2012".
+"""
+
+import dataclasses
+import functools
+import pathlib
+from collections.abc import Mapping, Sequence
+
+import ml_collections
+
+from vision_jax.data.memory import InMemory
+from vision_jax.data.source import Source
+from vision_jax.data.sources.folders import ImageFolder, split_folders
+from vision_jax.data.sources.tfds import TfdsSource
+from vision_jax.data.subsets import split_train
+from vision_jax.data.transforms.image import decode
+from vision_jax.errors import UserError
+from vision_jax.pipelines.sources import stand_ins
+from vision_jax.pipelines.sources.base import DataSet
+
+CLASS_NAMES = {
+  "digits": stand_ins.DIGITS,
+  "mnist": stand_ins.DIGITS,
+  "cifar10": (
+    *("airplane", "automobile", "bird", "cat", "deer"),
+    *("dog", "frog", "horse", "ship", "truck"),
+  ),
+}
+# Of the files of a data set; those of all others are photographs, in colour.
+CHANNELS = {"mnist": (1,), "digits": (1, 3)}  # grey can be given as colour
+_IN_MEMORY = ("mnist", "cifar10")
+# ImageNet's test labels are not public: its validation set is the test.
+_SPLITS = {("imagenet2012", "test"): "validation"}
+_SHARE = 0.1  # of a folder's train that is val where it has no folder
+
+
+@dataclasses.dataclass(frozen=True)
+class LabelData(DataSet):
+  """A data set of images with labels.
+
+  Its splits are train and test, and "val", which is held out of train. A folder
+  says which it has itself; a tenth of each class is val where it has none.
+
+  Attributes:
+    dataset: "mnist", "cifar10", "folder", "digits" or the name of a TFDS set.
+    class_names: of a folder, in the labels' order; () for its own.
+    image_size: height and width of digits.
+    channels: of the images, 1 or 3.
+    holdout: examples of train that are held out, not of a folder's.
+    data_dir: folder of the data, "" for VISION_JAX_DATA.
+    threads: that decode what is kept in memory; 0 is one for each core.
+  """
+
+  dataset: str
+  class_names: Sequence[str] = ()
+  _: dataclasses.KW_ONLY
+  image_size: int = 8
+  channels: int = 3
+  holdout: int = 0
+  data_dir: str = ""
+  threads: int = 0
+
+  @classmethod
+  def of(cls, config: ml_collections.ConfigDict) -> "LabelData":
+    """Returns the data set of a config with keys of these names."""
+    return cls(
+      config.dataset,
+      config.get("class_names", ()),
+      image_size=config.image_size,
+      channels=config.channels,
+      holdout=config.holdout,
+      data_dir=config.data_dir,
+      threads=config.threads,
+    )
+
+  def names(self) -> tuple[str, ...]:
+    """Returns the classes' names: as given, known, or those of the folder.
+
+    Raises:
+      UserError: if no folder is given.
+    """
+    if self.class_names or self.dataset != "folder":
+      return tuple(self.class_names) or CLASS_NAMES.get(self.dataset, ())
+    if not self.data_dir:
+      raise UserError(
+        "--config.data_dir is missing; expected a folder with "
+        "train/CLASS/*.jpg and val/CLASS/*.jpg, or with the class folders "
+        "themselves."
+      )
+    return ImageFolder(split_folders(self.data_dir)["train"]).class_names
+
+  def split_names(self) -> tuple[str, ...]:
+    """Returns train, val where some is held out, and test."""
+    if self.dataset != "folder":
+      return ("train", *(("val",) if self.holdout else ()), "test")
+    return tuple(dict.fromkeys(("train", "val", *self._folders)))
+
+  def _open(self, split: str) -> Source:
+    if split in self._parts:
+      return self._parts[split]
+    return self._whole(split)
+
+  @functools.cached_property
+  def _parts(self) -> dict[str, Source]:
+    """Train and val, where the one is held out of the other."""
+    split = None
+    if self.dataset != "folder" and self.holdout:
+      split = split_train(self._whole("train"), self.holdout, seed=0)
+    elif self.dataset == "folder" and "val" not in self._folders:
+      split = split_train(self._whole("train"), _SHARE, seed=0, stratify=True)
+    return dict(zip(("train", "val"), split, strict=True)) if split else {}
+
+  @functools.cached_property
+  def _folders(self) -> Mapping[str, pathlib.Path]:
+    """The folders of a folder's splits; its own where it is not there."""
+    folder = pathlib.Path(self.data_dir)
+    if self.data_dir and folder.is_dir():
+      return split_folders(folder)
+    return {"train": folder}  # predicting needs no data
+
+  def _whole(self, split: str) -> Source:
+    """A split as the data set has it, nothing held out."""
+    _check_channels(self.dataset, self.channels)
+    if self.dataset == "folder":
+      return ImageFolder(self._folders[split], self.class_names)
+    if self.dataset == "digits":
+      return stand_ins.digits(
+        split, self.image_size, self.channels, data_dir=self.data_dir
+      )
+    theirs = _SPLITS.get((self.dataset, split), split)
+    source = TfdsSource(self.dataset, theirs, data_dir=self.data_dir)
+    if self.dataset in _IN_MEMORY:
+      return InMemory(source, [decode(self.channels)], self.threads)
+    return source
+
+
+def _check_channels(name: str, channels: int) -> None:
+  have = CHANNELS.get(name, (3,))
+  if channels not in have:
+    expected = " or ".join(map(str, have))
+    raise UserError(
+      f"--config.channels: got {channels}; expected {expected}, as the "
+      f"pictures of {name} have."
+    )

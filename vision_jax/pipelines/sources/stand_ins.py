@@ -1,0 +1,114 @@
+"""What stands in for a data set, and comes with the packages: digits, scenes.
+
+Digits are scikit-learn's, enlarged to another set's size; scenes are drawn of
+them, with exact boxes and masks.
+"""
+
+import dataclasses
+import logging
+from collections.abc import Sequence
+
+from vision_jax.data.sources.digits import CLASS_NAMES, EnlargedDigits
+from vision_jax.data.sources.scenes import DigitScenes
+from vision_jax.errors import UserError
+
+DIGITS = CLASS_NAMES
+SCENE_CLASSES = ("background", *DIGITS)  # of the pixels
+# Train and val draw from the same digits, in other scenes: (digits, seed).
+_DRAWN = {"train": ("train", 0), "val": ("train", 1), "test": ("test", 0)}
+_LOG = logging.getLogger(__name__)
+
+
+def digits(
+  split: str, size: int, channels: int, **folders: str
+) -> EnlargedDigits:
+  """Returns "train" or "test" of the digits.
+
+  Args:
+    split: of them.
+    size: height and width, at least 8.
+    channels: copies of the grey values.
+    **folders: config key -> folder of one's own data, which is not used.
+  """
+  if split == "train":
+    _tell_unused("scikit-learn's digits", folders)
+  return EnlargedDigits(split, size, channels)
+
+
+@dataclasses.dataclass(frozen=True)
+class Scenes:
+  """The splits of generated scenes.
+
+  Attributes:
+    numbers: of the scenes of train, val and test.
+    size: (h, w) of the images, the same.
+    most: digits in a scene, at most.
+    most_trained: the same of train's scenes; None for `most`.
+
+  Raises:
+    UserError: if there are no scenes to train on, or they are not square.
+  """
+
+  numbers: Sequence[int]
+  size: Sequence[int]
+  most: int
+  most_trained: int | None = None
+
+  def __post_init__(self):
+    numbers, size = tuple(self.numbers), tuple(self.size)
+    if len(numbers) != 3 or not numbers[0]:
+      raise UserError(
+        f"--config.scenes: got {numbers}; expected how many for train, val and "
+        "test, and at least one to train on."
+      )
+    if len(size) != 2 or size[0] != size[1]:
+      raise UserError(
+        f"--config.image_size: got {size}; expected the same height and width "
+        "for scenes."
+      )
+
+  def splits(self) -> tuple[str, ...]:
+    """Returns those that have scenes."""
+    lengths = zip(_DRAWN, self.numbers, strict=True)
+    return tuple(split for split, length in lengths if length)
+
+  def open(self, split: str, **folders: str) -> DigitScenes:
+    """Returns a split's scenes.
+
+    Args:
+      split: "train", "val" or "test".
+      **folders: config key -> folder of one's own data, which is not used.
+    """
+    most = self.most
+    if split == "train":
+      _tell_unused("digit scenes", folders)
+      most = self.most_trained or most
+    drawn, seed = _DRAWN[split]
+    length = self.numbers[list(_DRAWN).index(split)]
+    return DigitScenes(
+      drawn, length, size=self.size[0], max_objects=most, seed=seed
+    )
+
+
+def check_names(names: Sequence[str], expected: Sequence[str] = DIGITS) -> None:
+  """Checks given class names, which scenes have of their own.
+
+  Raises:
+    UserError: for other names, or another order, which would mislabel.
+  """
+  if tuple(names) != tuple(expected):
+    raise UserError(
+      f"--config.class_names: got {tuple(names)} for scenes of digits; "
+      f"expected {tuple(expected)}."
+    )
+
+
+def _tell_unused(stand_in: str, folders: dict[str, str]) -> None:
+  """Tells which folders of one's own are not used; "" is none."""
+  if given := [f"--config.{k}={path}" for k, path in folders.items() if path]:
+    _LOG.warning(
+      "%s: not used. The data are %s; to use your own, leave out `:tiny`, or "
+      "take a config that reads folders.",
+      " ".join(given),
+      stand_in,
+    )
