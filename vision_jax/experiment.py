@@ -7,12 +7,23 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import ml_collections
+import numpy as np
 import optax
 from etils import epath
 
 from vision_jax.core.checks import check_class_names
 from vision_jax.core.state import TrainState, create_state
-from vision_jax.core.types import Batches, Inputs, Metric, Task, as_given
+from vision_jax.core.step import TrainStep, make_train_step
+from vision_jax.core.types import (
+  Augment,
+  Batches,
+  HostBatch,
+  Inputs,
+  Metric,
+  Output,
+  Task,
+  as_given,
+)
 from vision_jax.errors import UserError
 from vision_jax.writers.base import Writer
 
@@ -36,9 +47,9 @@ class Eval:
 
   data: Batches
   metrics: Mapping[str, Metric]
-  output: Callable[..., Any] | None = None
+  output: Output | None = None
   weights: Sequence[str] = ("raw",)
-  pictures: Callable[..., Mapping[str, Any]] | None = None
+  pictures: Callable[[HostBatch, Any], Mapping[str, np.ndarray]] | None = None
   costly: bool = False
 
 
@@ -85,7 +96,7 @@ class Experiment:
   train_data: Batches
   evals: Mapping[str, Eval]
   inputs: Inputs = as_given
-  augment: Callable[..., Any] | None = None
+  augment: Augment | None = None
   ema: Mapping[str, float] = dataclasses.field(default_factory=dict)
   predict: Predict | None = None
   best: tuple[str, str] | None = None
@@ -126,7 +137,9 @@ class Experiment:
     measured = {which for data in self.evals.values() for which in data.weights}
     return "ema" if "ema" in measured else "raw"
 
-  def initial_state(self, key: jax.Array, batch: Any) -> TrainState:
+  def initial_state(
+    self, key: jax.Array, batch: Mapping[str, Any]
+  ) -> TrainState:
     """Initialises the state; `batch` gives the loader's shapes.
 
     Pure: run it compiled, or under `jax.eval_shape`.
@@ -137,6 +150,20 @@ class Experiment:
       zeros = self.augment(zeros, key)
     return create_state(
       self.task, self.optimizers, key, zeros, ema=tuple(self.ema)
+    )
+
+  def train_step(
+    self, *, accumulate: int = 1, norm_group: int = 0
+  ) -> TrainStep:
+    """Returns the training step, not compiled; as `make_train_step` says."""
+    return make_train_step(
+      self.task,
+      self.optimizers,
+      inputs=self.inputs,
+      augment=self.augment,
+      ema=self.ema,
+      accumulate=accumulate,
+      norm_group=norm_group,
     )
 
 

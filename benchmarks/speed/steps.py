@@ -17,7 +17,6 @@ from benchmarks.speed.peaks import utilisation
 from benchmarks.speed.timing import BLOCK, WARM, block
 from vision_jax.core.execution import Jit
 from vision_jax.core.forms import use_forms
-from vision_jax.core.step import make_train_step
 from vision_jax.experiment import Experiment
 from vision_jax.models import count
 from vision_jax.recipe import recipe
@@ -161,14 +160,8 @@ def build(name: str, overrides: Mapping[str, str]) -> tuple[Experiment, Any]:
 
 def step_of(experiment: Experiment, config: Any) -> Callable[..., Any]:
   """Returns the experiment's step as a run makes it, not compiled."""
-  return make_train_step(
-    experiment.task,
-    experiment.optimizers,
-    inputs=experiment.inputs,
-    augment=experiment.augment,
-    ema=experiment.ema,
-    accumulate=config.accumulate,
-    norm_group=config.norm_group,
+  return experiment.train_step(
+    accumulate=config.accumulate, norm_group=config.norm_group
   )
 
 

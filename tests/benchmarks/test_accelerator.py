@@ -8,7 +8,6 @@ import os
 import resource
 import subprocess
 import sys
-import types
 
 import flax.linen as nn
 import jax
@@ -40,7 +39,6 @@ from vision_jax.core.forms import FORMS, use_forms
 from vision_jax.errors import UserError
 from vision_jax.models import count
 from vision_jax.recipe import recipe
-from vision_jax.train.loop import Training
 
 HEAD = {
   "platform": "gpu",
@@ -424,14 +422,10 @@ def test_the_step_that_is_timed_is_that_of_a_run():
   batch = made_up.batch(experiment, config)
   key = jax.random.key(0)
   state = jax.eval_shape(lambda: experiment.initial_state(key, batch))
-  run_of = types.SimpleNamespace(
-    experiment=experiment,
-    config=config,
-    execution=types.SimpleNamespace(axis=None),
-  )
+  run_of = experiment.train_step(accumulate=2, norm_group=config.norm_group)
   ours, theirs = (
     jax.jit(step).lower(state, batch).as_text()
-    for step in (steps.step_of(experiment, config), Training._step(run_of))
+    for step in (steps.step_of(experiment, config), run_of)
   )
   assert ours == theirs
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests.tables import labelled_images, small_vit
 from vision_jax.core.execution import Jit, Pmap
+from vision_jax.core.mapped import mapped
 from vision_jax.core.state import create_state
 from vision_jax.core.step import make_train_step
 from vision_jax.models.backbones.resnet import ResNet
@@ -33,7 +34,7 @@ def lowered(execution, model):
   state = execution.init(
     lambda: create_state(task, optimizers, jax.random.key(0), batch)
   )
-  step = make_train_step(task, optimizers, axis=execution.axis)
+  step = make_train_step(task, optimizers)
   step = execution.train_step(step, state)
   return step.lower(state, execution.put(batch))
 
@@ -70,7 +71,7 @@ def test_accumulated_gradients_are_added_up_once_under_pmap():
   task, batch = Classification(small_vit()), labelled_images(4, 0)
   optimizers = {"model": optax.sgd(0.1)}
   state = create_state(task, optimizers, jax.random.key(0), batch)
-  step = make_train_step(task, optimizers, accumulate=2, axis="batch")
+  step = mapped("batch")(make_train_step(task, optimizers, accumulate=2))
   trace = jax.make_jaxpr(step, axis_env=[("batch", 8)])(state, batch)
   scans = [e for e in trace.eqns if e.primitive.name == "scan"]
   assert len(scans) == 1 and "psum" not in str(scans[0])

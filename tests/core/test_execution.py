@@ -51,7 +51,6 @@ def train(case, execution, accumulate=1):
       augment=case.augment,
       ema=case.ema,
       accumulate=accumulate,
-      axis=execution.axis,
     ),
     state,
   )
@@ -162,7 +161,7 @@ def test_evaluation_adds_over_devices(name):
   batch = ragged(case.batch(BATCH, 0), 0)
   params, stats = task.init(jax.random.key(0), batch)
   metrics = {"accuracy": Accuracy()}
-  step = execution.eval_step(make_eval_step(task, metrics, axis=execution.axis))
+  step = execution.eval_step(make_eval_step(task, metrics))
   weights = execution.place((params, stats))
   key = execution.place(jax.random.key(0))
   sums, _, means = jax.device_get(

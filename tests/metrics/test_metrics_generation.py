@@ -223,9 +223,7 @@ EXECUTIONS = {
 
 def evaluate(metric, execution):
   """Runs a metric as an evaluation does; returns its figures and sums."""
-  step = execution.eval_step(
-    make_eval_step(_NoTask(), {"m": metric}, axis=execution.axis)
-  )
+  step = execution.eval_step(make_eval_step(_NoTask(), {"m": metric}))
   states = execution.place({"m": metric.state})
   key, empty = execution.place(jax.random.key(0)), execution.place(({}, {}))
   total, rows = None, []

@@ -40,13 +40,8 @@ def test_a_restored_detector_continues_bit_for_bit(tmp_path):
         checkpoints.save(number, state)
     state, _ = step(state, execution.put(case.batch(BATCH, number)))
   expected = bits(state)
-  shapes = jax.eval_shape(make)
-  target = jax.tree.map(
-    lambda x, place: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place),
-    *(shapes, execution.shardings(shapes)),
-  )
   with Checkpoints(tmp_path, best=None) as checkpoints:
-    state, _ = checkpoints.restore(target)
+    state, _ = checkpoints.restore(execution.abstract(make))
   assert int(state.step) == STOP
   stopped = jax.tree.leaves(bits(state).params)
   for number in range(STOP, STEPS):

@@ -86,7 +86,6 @@ def train(monkeypatch):
     compiled = types.SimpleNamespace(step=device.step, figures={})
     monkeypatch.setattr(loop, "Prefetch", lambda *_: Batches(device, wait))
     monkeypatch.setattr(loop, "Compilation", lambda *_, **__: compiled)
-    monkeypatch.setattr(loop, "make_train_step", lambda *_, **__: None)
     monkeypatch.setattr(loop, "count_skipped", lambda _: {})
 
     def write(step, figures):
@@ -100,7 +99,6 @@ def train(monkeypatch):
       experiment=FakeExperiment(),
       config=base_config(steps=STEPS, batch_size=BATCH_SIZE, **cadences),
       execution=types.SimpleNamespace(
-        axis=None,
         devices=1,
         share=(0, 1),
         train_step=lambda *_: None,
@@ -125,7 +123,8 @@ def train(monkeypatch):
 
 
 class FakeExperiment:
-  task = optimizers = inputs = augment = ema = accumulate = best = None
+  task = best = None
+  train_step = staticmethod(lambda **_: None)
   train_data = types.SimpleNamespace(shard=lambda *_: None)
 
 

@@ -12,9 +12,7 @@ from etils import epath
 
 from vision_jax.core.execution import Execution
 from vision_jax.core.state import TrainState
-from vision_jax.core.step import make_train_step
 from vision_jax.errors import RunFailure, UserError
-from vision_jax.experiment import Experiment
 from vision_jax.recipe.recipe import Recipe
 from vision_jax.train import blame, initial
 from vision_jax.train.checkpoint.checkpoints import Checkpoints
@@ -141,9 +139,10 @@ def look_into(
         f"{start}; expected a later step."
       )
     say(f"From step {start} on, compiled up to step {step}.")
-    train = execution.train_step(
-      _step(experiment, config, execution.axis), state
+    one = experiment.train_step(
+      accumulate=config.accumulate, norm_group=config.norm_group
     )
+    train = execution.train_step(one, state)
     for number in range(start, step - 1):
       state, _ = train(state, execution.put(load(number)))
     if (bad := int(state.bad_step)) >= 0:  # sooner than the first time
@@ -151,7 +150,7 @@ def look_into(
     here = jax.local_devices()[0]
     state = jax.device_put(state.replace(bad_step=state.bad_step * 0 - 1), here)
     batch = jax.device_put(dict(load(step - 1)), here)
-    _take_apart(step, _step(experiment, config, None), state, batch, say)
+    _take_apart(step, one, state, batch, say)
 
 
 def _begin(
@@ -169,28 +168,13 @@ def _begin(
       before = [n for n in checkpoints.steps if n < wanted]
       if before or checkpoints.steps:
         which = max(before, default=checkpoints.steps[0])
-        target = initial.abstract_state(make, execution)
+        target = execution.abstract(make)
         state, _ = checkpoints.restore(target, which)
         return state, int(state.step)
   state = execution.init(make)
   if init_from:
     state = initial.with_weights(state, init_from)
   return state, 0
-
-
-def _step(
-  experiment: Experiment, config: Any, axis: str | None
-) -> Callable[..., Any]:
-  return make_train_step(
-    experiment.task,
-    experiment.optimizers,
-    inputs=experiment.inputs,
-    augment=experiment.augment,
-    ema=experiment.ema,
-    accumulate=config.accumulate,
-    norm_group=config.norm_group,
-    axis=axis,
-  )
 
 
 def _take_apart(step, function, state, batch, say) -> None:

@@ -6,17 +6,22 @@ global one, and return logs, sums and rows whole on every process.
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import jax
 import numpy as np
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from vision_jax.core.mapped import mapped
 from vision_jax.core.mesh import default_mesh, make_mesh, parse_mesh
+from vision_jax.core.state import TrainState
+from vision_jax.core.step import EvalStep, TrainStep
+from vision_jax.core.types import HostBatch, Nets
 from vision_jax.errors import UserError
 
-Step = Callable[..., Any]
+T = TypeVar("T")
+Compiled = jax.stages.Wrapped
 MIN_SHARDED = 2**14  # elements; FSDP keeps smaller leaves whole
 # What runs once is compiled fast: on a CPU a quarter of the time.
 _ONCE = {
@@ -26,42 +31,42 @@ _ONCE = {
 
 
 class Execution(Protocol):
-  """Where steps run, and where what they work on lives.
-
-  `axis` is the name of the mapped axis, None where the program is of all
-  devices at once; `devices` are those of all processes; `share` is this
-  process's number among those that take part, and how many these are.
-  """
-
-  axis: str | None
+  """Where steps run, and where what they work on lives."""
 
   @property
   def devices(self) -> int:
     """Devices of all processes."""
 
   @property
+  def shards(self) -> int:
+    """Into how many parts a batch is split for a step as it is written."""
+
+  @property
   def share(self) -> tuple[int, int]:
     """Which slice of each batch is this process's, and of how many."""
 
-  def init(self, make_state: Callable[[], Any]) -> Any:
+  def init(self, make_state: Callable[[], T]) -> T:
     """Runs `make_state`, so that the state is born in its place."""
 
-  def shardings(self, shapes: Any) -> Any:
-    """Returns the sharding of each leaf of a state."""
+  def abstract(self, make_state: Callable[[], T]) -> T:
+    """Returns the state's shapes, types and places, without making it."""
 
-  def train_step(self, step: Step, state: Any) -> Step:
+  def train_step(self, step: TrainStep, state: TrainState) -> Compiled:
     """Compiles step(state, batch) -> (state, logs), which consumes `state`."""
 
-  def eval_step(self, step: Step) -> Step:
+  def eval_step(self, step: EvalStep) -> Compiled:
     """Compiles step(params, stats, metric_states, batch, key)."""
 
-  def put(self, batch: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:
+  def trace(self, step: Compiled, *args: Any) -> None:
+    """Traces what `eval_step` has returned; compiles and runs nothing."""
+
+  def put(self, batch: HostBatch) -> dict[str, jax.Array]:
     """Places this process's slice of a batch; the only transfer of a step."""
 
-  def place(self, tree: Any) -> Any:
+  def place(self, tree: T) -> T:
     """Copies a small tree of host arrays whole to every device."""
 
-  def check_stats(self, stats: Any) -> None:
+  def check_stats(self, stats: Nets) -> None:
     """Checks, after a step, that all devices have the same statistics."""
 
 
@@ -76,7 +81,8 @@ class Jit:
     devices: the devices, all of them by default.
   """
 
-  axis = None
+  axis: str | None = None  # that a step is mapped over
+  shards = 1
 
   def __init__(
     self,
@@ -101,34 +107,42 @@ class Jit:
     owners = sorted({d.process_index for d in self.mesh.devices.flat})
     return owners.index(jax.process_index()), len(owners)
 
-  def init(self, make_state: Callable[[], Any]) -> Any:
+  def init(self, make_state: Callable[[], T]) -> T:
     """Runs `make_state` compiled, so that the state is born in its place."""
-    shardings = self.shardings(jax.eval_shape(make_state))
+    places = _places(self.abstract(make_state))
     on_cpu = self.mesh.devices.flat[0].platform == "cpu"
     return jax.jit(
       make_state,
-      out_shardings=shardings,
+      out_shardings=places,
       compiler_options=_ONCE if on_cpu else None,
     )()
 
-  def shardings(self, shapes: Any) -> Any:
-    """Returns the sharding of each leaf of a state."""
-    return jax.tree.map(self._sharding, shapes)
+  def abstract(self, make_state: Callable[[], T]) -> T:
+    """Returns the state's shapes, types and places, without making it."""
+    return jax.tree.map(
+      lambda x: jax.ShapeDtypeStruct(
+        x.shape, x.dtype, sharding=self._sharding(x)
+      ),
+      jax.eval_shape(make_state),
+    )
 
-  def train_step(self, step: Step, state: Any) -> Step:
+  def train_step(self, step: TrainStep, state: TrainState) -> Compiled:
     """Compiles step(state, batch) -> (state, logs), which consumes `state`."""
-    places = jax.tree.map(lambda x: x.sharding, state)
     return jax.jit(
       self._on_mesh(step),
       donate_argnums=0,
-      out_shardings=(places, self.replicated),
+      out_shardings=(_places(state), self.replicated),
     )
 
-  def eval_step(self, step: Step) -> Step:
+  def eval_step(self, step: EvalStep) -> Compiled:
     """Compiles step(params, stats, metric_states, batch, key)."""
     return jax.jit(self._on_mesh(step), out_shardings=self.replicated)
 
-  def put(self, batch: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:
+  def trace(self, step: Compiled, *args: Any) -> None:
+    """Traces what `eval_step` has returned; compiles and runs nothing."""
+    step.eval_shape(*args)
+
+  def put(self, batch: HostBatch) -> dict[str, jax.Array]:
     """Places this process's slice of a batch; the only transfer of a step."""
     _check_divisible(batch, self.mesh.local_mesh.size)
     return {
@@ -136,11 +150,14 @@ class Jit:
       for name, x in batch.items()
     }
 
-  def place(self, tree: Any) -> Any:
+  def place(self, tree: T) -> T:
     """Copies a small tree of host arrays whole to every device."""
     return jax.device_put(tree, self.replicated)
 
-  def _on_mesh(self, step: Step) -> Step:
+  def check_stats(self, stats: Nets) -> None:
+    """Has nothing to check: what one program computes is one already."""
+
+  def _on_mesh(self, step: Callable[..., T]) -> Callable[..., T]:
     """Returns the step, traced where operations can ask for the mesh."""
 
     @functools.wraps(step)
@@ -150,11 +167,7 @@ class Jit:
 
     return traced
 
-  def check_stats(self, stats: Any) -> None:
-    """Checks statistics after a step: those of one program are one already."""
-    del stats
-
-  def _sharding(self, leaf: Any) -> NamedSharding:
+  def _sharding(self, leaf: jax.ShapeDtypeStruct) -> NamedSharding:
     ways = self.mesh.shape.get("fsdp", 1)
     sizes = [n if n % ways == 0 else 0 for n in leaf.shape]
     if ways == 1 or leaf.size < MIN_SHARDED or not any(sizes):
@@ -171,17 +184,26 @@ class Pmap(Jit):
   def __init__(self, *, devices: Sequence[jax.Device] | None = None):
     devices = list(jax.devices() if devices is None else devices)
     super().__init__({self.axis: len(devices)}, devices=devices)
+    self.shards = len(devices)
 
-  def train_step(self, step: Step, state: Any) -> Step:
+  def train_step(self, step: TrainStep, state: TrainState) -> Compiled:
     """Maps step(state, batch) -> (state, logs), which consumes `state`."""
-    del state
     return self._map(step, (None, 0), donate_argnums=0)
 
-  def eval_step(self, step: Step) -> Step:
+  def eval_step(self, step: EvalStep) -> Compiled:
     """Maps step(params, stats, metric_states, batch, key)."""
     return self._map(step, (None, None, None, 0, None))
 
-  def put(self, batch: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:
+  def trace(self, step: Compiled, *args: Any) -> None:
+    """Traces one shard: over several processes `pmap` tells no shapes."""
+    *others, batch, key = args
+    shard = {
+      k: jax.ShapeDtypeStruct(x.shape[1:], x.dtype) for k, x in batch.items()
+    }
+    axes = [(self.axis, self.devices)]
+    jax.make_jaxpr(step.__wrapped__, axis_env=axes)(*others, shard, key)
+
+  def put(self, batch: HostBatch) -> dict[str, jax.Array]:
     """Places this process's slice, reshaped to (devices, b, ...)."""
     n = self.mesh.local_mesh.size
     _check_divisible(batch, n)
@@ -189,7 +211,7 @@ class Pmap(Jit):
       {k: x.reshape(n, x.shape[0] // n, *x.shape[1:]) for k, x in batch.items()}
     )
 
-  def check_stats(self, stats: Any) -> None:
+  def check_stats(self, stats: Nets) -> None:
     """Checks that every device has come to the same statistics.
 
     Only the first device's are kept, so that others would be lost.
@@ -208,9 +230,14 @@ class Pmap(Jit):
           "--execution=jit."
         )
 
-  def _map(self, step: Step, in_axes: tuple, **options: Any) -> Step:
+  def _map(
+    self,
+    step: TrainStep | EvalStep,
+    in_axes: tuple[int | None, ...],
+    **options: Any,
+  ) -> Compiled:
     return jax.pmap(
-      step,
+      mapped(self.axis)(step),
       axis_name=self.axis,
       in_axes=in_axes,
       out_axes=None,
@@ -239,7 +266,11 @@ def make_execution(name: str, mesh: str = "") -> Execution:
   return Jit(parse_mesh(mesh, jax.device_count(), fsdp=fsdp))
 
 
-def _check_divisible(batch: Mapping[str, np.ndarray], devices: int) -> None:
+def _places(state: T) -> T:
+  return jax.tree.map(lambda leaf: leaf.sharding, state)
+
+
+def _check_divisible(batch: HostBatch, devices: int) -> None:
   size = len(batch["mask"])
   if size % devices:
     raise UserError(

@@ -2,18 +2,21 @@
 
 Under `pmap` a layer that looks at the whole batch (BatchNorm) or at an
 example's place in it (Dropout) has to know over which axis the batch is split.
-`make_train_step` and its like enter `mapped` *inside* the function that they
-return, so that it holds exactly while that is traced; the layers ask
-`mapped_axis`, and no signature carries it.
+`Pmap` enters `mapped` *inside* the function that it maps, so that it holds
+exactly while that is traced; steps and layers ask `mapped_axis`, and no
+signature carries it.
 """
 
 import contextlib
 import contextvars
 import math
 from collections.abc import Iterator
+from typing import TypeVar
 
 import jax
 from jax.sharding import AxisType
+
+T = TypeVar("T")
 
 _AXIS: contextvars.ContextVar[str | None] = contextvars.ContextVar(
   "vision_jax_mapped_axis", default=None
@@ -47,9 +50,23 @@ def mapped_axis() -> str | None:
     raise RuntimeError(
       f"mapped_axis: this is traced under a map over {sorted(unnamed)}, and "
       f"the context names {axis!r}; enter vision_jax.core.mapped.mapped(axis) "
-      "inside the mapped function, as make_train_step does."
+      "inside the mapped function, as vision_jax.core.execution.Pmap does."
     )
   return axis
+
+
+def add_shards(tree: T) -> T:
+  """Returns sums over the shards of the batch; under `jit` it is one."""
+  axis = mapped_axis()
+  return tree if axis is None else jax.lax.psum(tree, axis)
+
+
+def gather_shards(tree: T) -> T:
+  """Returns all shards' rows, on the leading axis of each leaf."""
+  if (axis := mapped_axis()) is None:
+    return tree
+  gather = lambda x: jax.lax.all_gather(x, axis, axis=0, tiled=True)
+  return jax.tree.map(gather, tree)
 
 
 def manual_axes() -> tuple[str, ...]:

@@ -16,8 +16,12 @@ import numpy as np
 
 Array = jax.Array
 Batch = Mapping[str, Array]
+HostBatch = Mapping[str, np.ndarray]  # a process's slice, of a loader
 Nets = Mapping[str, Any]  # a pytree for each net's name
+Weights = tuple[Nets, Nets]  # parameters and statistics
 Inputs = Callable[[Batch], Batch]  # of the loader -> of augmentation and task
+Augment = Callable[[Batch, Array], Batch]  # with a key, of the step
+Output = Callable[[Nets, Nets, Batch, Array], Any]  # as `Task.predict`
 
 
 def as_given(batch: Batch) -> Batch:
@@ -116,10 +120,10 @@ class Batches(Protocol):
 
   batch_size: int
 
-  def batch(self, step: int) -> Mapping[str, np.ndarray]:
+  def batch(self, step: int) -> HostBatch:
     """Returns this process's slice of the training batch of a step, pure."""
 
-  def epoch(self) -> Iterator[Mapping[str, np.ndarray]]:
+  def epoch(self) -> Iterator[HostBatch]:
     """Yields every example once, in order; the last batch is filled up."""
 
   def shard(self, process_index: int, process_count: int) -> "Batches":

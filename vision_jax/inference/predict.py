@@ -124,9 +124,7 @@ def _outputs(
 ) -> Iterator[tuple[int, Row | None]]:
   """Yields (index, outputs) of each image, None for an unreadable one."""
   step = execution.eval_step(
-    make_predict_step(
-      experiment.task, inputs=experiment.inputs, axis=execution.axis
-    )
+    make_predict_step(experiment.task, inputs=experiment.inputs)
   )
   key = execution.init(lambda: jax.random.key(0))
   count = len(loader.source)

@@ -162,9 +162,7 @@ def _draw(
   def output(params, stats, batch, key):
     return task.sample(params, stats, batch, key, **options)
 
-  step = execution.eval_step(
-    make_predict_step(task, output=output, axis=execution.axis)
-  )
+  step = execution.eval_step(make_predict_step(task, output=output))
   key = execution.init(lambda: make_key(seed))
   count, drawn = -(-len(labels) // batch_size), []
   quiet = jax.process_index() != 0

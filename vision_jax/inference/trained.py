@@ -121,7 +121,7 @@ class Trained:
         batch = experiment.train_data.batch(0)
     self._batch = batch
     make = initial.state_maker(experiment, self._batch, seed)
-    state = initial.abstract_state(make, self.execution)
+    state = self.execution.abstract(make)
     self._target = (state.params, state.stats)
 
   def read(self, *kinds: str) -> tuple[int, dict[str, tuple[Any, Any]]]:

@@ -1,19 +1,31 @@
 """Figures over whole data sets, on every process and any execution."""
 
 import collections
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
 
-from vision_jax.core.execution import Execution
+from vision_jax.core.execution import Compiled, Execution
 from vision_jax.core.seeds import make_key
 from vision_jax.core.step import make_eval_step, make_predict_step
-from vision_jax.core.types import Batches
+from vision_jax.core.types import (
+  Array,
+  Batches,
+  HostBatch,
+  Mean,
+  Metric,
+  Objective,
+  Weights,
+)
 from vision_jax.errors import UserError
 from vision_jax.experiment import Eval, Experiment
 from vision_jax.train.prefetch import Prefetch
+
+T = TypeVar("T")
+Figures = dict[str, float]
+ByKind = Callable[[str], Weights]  # of "raw" or "ema", as TrainState.weights
 
 
 class EvaluationStopped(Exception):
@@ -37,21 +49,21 @@ class Evaluator:
     self._experiment = experiment
     self._execution = execution
     self._key = execution.init(lambda: make_key(seed))
-    self._steps: dict[str, Any] = {}
+    self._steps: dict[str, Compiled] = {}
     self._states: dict[str, Any] = {}
 
   def __call__(
     self,
-    weights: Callable[[str], tuple[Any, Any]],
+    weights: ByKind,
     only: str | None = None,
     *,
     costly: bool = True,
     stop: Callable[[], bool] = lambda: False,
-  ) -> dict[str, float]:
+  ) -> Figures:
     """Returns `eval/figure` and `eval/ema/figure` for every data set.
 
     Args:
-      weights: "raw" or "ema" -> (params, stats), as TrainState.weights.
+      weights: "raw" or "ema" -> (params, stats).
       only: measure these instead of what each Eval asks for.
       costly: whether to measure the costly ones too.
       stop: asked after every batch, by every process, whether to give up.
@@ -69,7 +81,7 @@ class Evaluator:
         figures |= {prefix + k: v for k, v in results.items()}
     return figures
 
-  def check(self, weights: Callable[[str], tuple[Any, Any]]) -> None:
+  def check(self, weights: ByKind) -> None:
     """Reads a batch of each data set and traces its step; compiles nothing.
 
     Args:
@@ -82,28 +94,12 @@ class Evaluator:
       batch = next(iter(self._loader(data).epoch()), None)
       if batch is None:
         raise UserError(_no_examples(name))
-      placed = self._execution.put(batch)
-      states = {key: metric.state for key, metric in data.metrics.items()}
+      placed, step = self._execution.put(batch), self._step(name, data)
       for which in data.weights:
-        self._trace(name, data, *weights(which), states, placed)
+        args = (*weights(which), _states(data), placed, self._key)
+        self._execution.trace(step, *args)
 
-  def _trace(self, name: str, data: Eval, *args: Any) -> None:
-    axis = self._execution.axis
-    if axis is None:
-      self._step(name, data).eval_shape(*args, self._key)
-      return
-    # pmap tells no shapes over several processes: one shard of the step then.
-    *others, batch = args
-    shard = {
-      k: jax.ShapeDtypeStruct(x.shape[1:], x.dtype) for k, x in batch.items()
-    }
-    step = self._make_step(data)
-    trace = jax.make_jaxpr(step, axis_env=[(axis, self._execution.devices)])
-    trace(*others, shard, self._key)
-
-  def pictures(
-    self, weights: Callable[[str], tuple[Any, Any]]
-  ) -> dict[str, np.ndarray]:
+  def pictures(self, weights: ByKind) -> dict[str, np.ndarray]:
     """Returns `eval/name` -> image of every Eval that shows pictures.
 
     They are of this process's part of its first batch, with the last of the
@@ -118,16 +114,14 @@ class Evaluator:
           images |= {f"{name}/{key}": image for key, image in shown.items()}
     return images
 
-  def _first(self, name: str, data: Eval, weights: Any) -> tuple[Any, Any]:
+  def _first(
+    self, name: str, data: Eval, weights: Weights
+  ) -> tuple[HostBatch, Any]:
     """Returns what counts of a data set's first batch, and its outputs."""
     key = f"{name} pictures"
     if key not in self._steps:
-      step = make_predict_step(
-        self._experiment.task,
-        inputs=self._experiment.inputs,
-        output=data.output,
-        axis=self._execution.axis,
-      )
+      task, inputs = self._experiment.task, self._experiment.inputs
+      step = make_predict_step(task, inputs=inputs, output=data.output)
       self._steps[key] = self._execution.eval_step(step)
     batch = next(iter(self._loader(data).epoch()))
     placed = self._execution.put(batch)
@@ -135,8 +129,8 @@ class Evaluator:
     return _counting(batch, jax.device_get(out))
 
   def _measure(
-    self, name: str, data: Eval, weights: Any, stop: Callable[[], bool]
-  ) -> dict[str, float]:
+    self, name: str, data: Eval, weights: Weights, stop: Callable[[], bool]
+  ) -> Figures:
     """Runs one data set through its compiled step."""
     step, states = self._compiled(name, data)
     total = _Total()
@@ -156,29 +150,21 @@ class Evaluator:
     loader = data.data.rounded(self._execution.devices)
     return loader.shard(*self._execution.share)
 
-  def _compiled(self, name: str, data: Eval) -> tuple[Any, Any]:
+  def _compiled(self, name: str, data: Eval) -> tuple[Compiled, Any]:
     if name not in self._states:
-      self._states[name] = self._execution.place(
-        {key: metric.state for key, metric in data.metrics.items()}
-      )
+      self._states[name] = self._execution.place(_states(data))
     return self._step(name, data), self._states[name]
 
-  def _step(self, name: str, data: Eval) -> Any:
+  def _step(self, name: str, data: Eval) -> Compiled:
     if name not in self._steps:
-      step = self._make_step(data)
+      task, inputs = self._experiment.task, self._experiment.inputs
+      step = make_eval_step(
+        task, data.metrics, inputs=inputs, output=data.output
+      )
       self._steps[name] = self._execution.eval_step(step)
     return self._steps[name]
 
-  def _make_step(self, data: Eval) -> Callable[..., Any]:
-    return make_eval_step(
-      self._experiment.task,
-      data.metrics,
-      inputs=self._experiment.inputs,
-      output=data.output,
-      axis=self._execution.axis,
-    )
-
-  def _results(self, metrics: Mapping[str, Any], total: Any) -> dict:
+  def _results(self, metrics: Mapping[str, Metric], total: "_Total") -> Figures:
     figures = total.losses(self._experiment.task.objectives)
     for name, metric in metrics.items():
       results = metric.result(total.sums[name], total.rows(name))
@@ -191,7 +177,11 @@ class Evaluator:
     return {key: float(value) for key, value in figures.items()}
 
 
-def _one_behind(results: Iterator[Any]) -> Iterator[Any]:
+def _states(data: Eval) -> dict[str, Any]:
+  return {name: metric.state for name, metric in data.metrics.items()}
+
+
+def _one_behind(results: Iterator[T]) -> Iterator[T]:
   """Yields each result once the next is dispatched.
 
   While the host waits for one and adds it up, the devices have work.
@@ -204,7 +194,7 @@ def _one_behind(results: Iterator[Any]) -> Iterator[Any]:
     yield before
 
 
-def _counting(batch: Any, out: Any) -> tuple[Any, Any]:
+def _counting(batch: HostBatch, out: Any) -> tuple[HostBatch, Any]:
   """Returns the examples that count, and the rows of `out` that are theirs.
 
   Outputs are of all processes, a batch of one: `index` tells which is whose.
@@ -225,11 +215,16 @@ class _Total:
 
   def __init__(self):
     self.empty = True
-    self.sums: Any = None
-    self._means: Any = None
+    self.sums: dict[str, Any] = {}
+    self._means: dict[str, Mean] = {}
     self._rows = collections.defaultdict(list)
 
-  def add(self, sums: Any, rows: Any, means: Any) -> None:
+  def add(
+    self,
+    sums: dict[str, Any],
+    rows: Mapping[str, Mapping[str, np.ndarray]],
+    means: dict[str, Mean],
+  ) -> None:
     """Adds one batch's global sums, rows and means."""
     sums, means = jax.tree.map(_wide, (sums, means))
     if not self.empty:
@@ -250,7 +245,7 @@ class _Total:
     _, first = np.unique(rows["index"][real], return_index=True)
     return {k: v[real[first]] for k, v in rows.items()}
 
-  def losses(self, objectives: Any) -> dict[str, float]:
+  def losses(self, objectives: Sequence[Objective]) -> Figures:
     """Returns each loss term; with one objective also their sum, `loss`."""
     terms = {
       name: float(m.total / m.count) if m.count else 0.0
@@ -262,7 +257,7 @@ class _Total:
     return terms
 
 
-def _wide(x: np.ndarray) -> np.ndarray:
+def _wide(x: Array | np.ndarray) -> np.ndarray:
   x = np.asarray(x)
   integer = np.issubdtype(x.dtype, np.integer)
   return x.astype(np.int64 if integer else np.float64)

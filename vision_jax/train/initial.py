@@ -21,26 +21,10 @@ from vision_jax.train.plan import Plan
 
 
 def state_maker(
-  experiment: Experiment, batch: Any, seed: int
+  experiment: Experiment, batch: Mapping[str, Any], seed: int
 ) -> Callable[[], TrainState]:
-  """Returns a pure function that initialises the state.
-
-  Args:
-    experiment: what is trained.
-    batch: shapes of a training batch.
-    seed: of the run's key.
-  """
+  """Returns what initialises a state; `batch` gives shapes."""
   return lambda: experiment.initial_state(make_key(seed), batch)
-
-
-def abstract_state(make: Callable[[], TrainState], execution: Execution) -> Any:
-  """Returns shapes, types and places of a state, without making one."""
-  shapes = jax.eval_shape(make)
-  return jax.tree.map(
-    lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s),
-    shapes,
-    execution.shardings(shapes),
-  )
 
 
 def begin(
@@ -66,7 +50,7 @@ def begin(
       check_trainable(experiment.task)
     state = execution.init(make)
     return (with_weights(state, init_from) if init_from else state), 0
-  state, extra = checkpoints.restore(abstract_state(make, execution))
+  state, extra = checkpoints.restore(execution.abstract(make))
   _check_same_draws(extra, seed, len(batch["mask"]) * execution.share[1])
   return state, int(state.step)
 

@@ -3,14 +3,13 @@
 import collections
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
 
 from vision_jax.core.execution import Execution
 from vision_jax.core.state import TrainState
-from vision_jax.core.step import make_train_step
 from vision_jax.core.types import Batches
 from vision_jax.errors import RunFailure
 from vision_jax.experiment import Experiment
@@ -110,24 +109,15 @@ class Training:
   def _loader(self) -> Batches:
     return self.experiment.train_data.shard(*self.execution.share)
 
-  def _step(self) -> Callable[..., Any]:
-    return make_train_step(
-      self.experiment.task,
-      self.experiment.optimizers,
-      inputs=self.experiment.inputs,
-      augment=self.experiment.augment,
-      ema=self.experiment.ema,
-      accumulate=self.config.accumulate,
-      norm_group=self.config.norm_group,
-      axis=self.execution.axis,
-    )
-
   def _train(self, loader: Batches, state: TrainState, start: int) -> Outcome:
     load = lambda step: self.execution.put(loader.batch(step))
     steps = range(start, self.config.steps)
     with Prefetch(load, iter(steps)) as batches:
       batch = next(batches)
-      step = self.execution.train_step(self._step(), state)
+      step = self.experiment.train_step(
+        accumulate=self.config.accumulate, norm_group=self.config.norm_group
+      )
+      step = self.execution.train_step(step, state)
       compiled = Compilation(step, state, batch, devices=self.execution.devices)
       batches.waited, clock = 0.0, Clock()
       in_flight = collections.deque()

@@ -38,7 +38,7 @@ class Plan:
     Raises:
       UserError: saying what it has to divide by.
     """
-    shards = 1 if execution.axis is None else execution.devices
+    shards = execution.shards
     if self.batch_size % (self.accumulate * shards):
       raise UserError(
         f"--config.accumulate: {self.batch_size} examples on {shards} shards "

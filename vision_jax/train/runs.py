@@ -165,7 +165,7 @@ def run(
     batch = _first_batch(experiment, execution, batch_size)
     evaluator = Evaluator(experiment, execution)
     make = initial.state_maker(experiment, batch, plan.seed)
-    evaluator.check(initial.abstract_state(make, execution).weights)
+    evaluator.check(execution.abstract(make).weights)
     trace = _trace(profile, folder)
     with place.checkpoints(experiment.best, plan) as checkpoints:
       state, start = initial.begin(

@@ -1,0 +1,133 @@
+"""The gradient of one objective, whole or a microbatch at a time."""
+
+import operator
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from vision_jax.core.mapped import add_shards
+from vision_jax.core.state import TrainState
+from vision_jax.core.types import Array, Batch, Mean, Nets, Objective
+from vision_jax.errors import UserError
+
+Terms = dict[str, Mean]
+_RESERVED = {"loss", "grad_norm", "learning_rate"}
+
+
+def gradients(
+  objective: Objective,
+  state: TrainState,
+  batch: Batch,
+  key: Array,
+  accumulate: int,
+) -> tuple[Any, Nets, Terms]:
+  """Returns the global gradient of an objective, new statistics and terms.
+
+  It is that of *this shard's share of the global loss*, the local total over
+  the global count, added up over the shards.
+  """
+
+  def loss(params, stats, part, part_key):
+    terms, new_stats = objective.loss(
+      {**state.params, objective.net: params},
+      stats,
+      part,
+      part_key,
+      step=state.step,
+      train=True,
+    )
+    _check_stats(objective.net, new_stats, stats)
+    return terms, new_stats
+
+  def share(params, counts, stats, part, part_key):
+    terms, new_stats = loss(params, stats, part, part_key)
+    if counts is None:
+      counts = _counts(terms)
+    scaled = [
+      weight * terms[name]._replace(count=counts[name]).divide()
+      for name, weight in objective.weights.items()
+    ]
+    return sum(scaled), (terms, new_stats)
+
+  grad = jax.grad(share, has_aux=True)
+  params, stats = state.params[objective.net], state.stats
+  if accumulate == 1:
+    grads, (terms, stats) = grad(params, None, stats, batch, key)
+  else:
+    # A count depends on the batch only, so the compiler drops the rest of this.
+    counts = _counts(loss(params, stats, batch, key)[0])
+    grads, (terms, stats) = _accumulate(
+      lambda *args: grad(params, counts, *args), stats, batch, key, accumulate
+    )
+  return add_shards(grads), stats, add_shards(terms)
+
+
+def strided(batch: Batch, parts: int, part: int) -> Batch:
+  """Returns the examples i with i % parts == part."""
+  if parts == 1:
+    return batch
+  return jax.tree.map(lambda x: _split(x, parts)[:, part], batch)
+
+
+def check_terms(terms: Terms, seen: Mapping[str, Any]) -> None:
+  """Refuses a term that another one would replace in the logs."""
+  if both := sorted(terms.keys() & (seen.keys() | _RESERVED)):
+    raise ValueError(
+      f"terms: two of a step are called {both[0]!r}, of which only one would "
+      "be logged; expected other names than the other objectives' and than "
+      f"{', '.join(sorted(_RESERVED))}."
+    )
+
+
+def _check_stats(net: str, new: Nets, given: Nets) -> None:
+  """Refuses statistics of other nets, unless they are what was given."""
+  for name in sorted(set(new) - {net}):
+    pairs = jax.tree.leaves(new[name]), jax.tree.leaves(given.get(name))
+    same = len(pairs[0]) == len(pairs[1]) and all(map(operator.is_, *pairs))
+    if not same:
+      raise ValueError(
+        f"stats: the objective of the net {net!r} returned new ones of "
+        f"{name!r}, which would be lost: a step keeps those of the objective's "
+        "own net. Return the others as they were given, or leave them out."
+      )
+
+
+def _counts(terms: Terms) -> dict[str, Array]:
+  counts = {name: term.count for name, term in terms.items()}
+  return add_shards(jax.lax.stop_gradient(counts))
+
+
+def _accumulate(
+  grad: Callable[..., Any], stats: Nets, batch: Batch, key: Array, parts: int
+) -> Any:
+  """Adds gradients and terms over microbatches; stats pass through them."""
+
+  def body(carry, item):
+    grads, terms, stats = carry
+    part, number = item
+    part_key = jax.random.fold_in(key, number)
+    more, (more_terms, stats) = grad(stats, part, part_key)
+    grads, terms = jax.tree.map(jnp.add, (grads, terms), (more, more_terms))
+    return (grads, terms, stats), None
+
+  micro = jax.tree.map(lambda x: jnp.moveaxis(_split(x, parts), 1, 0), batch)
+  first = jax.tree.map(lambda x: x[0], micro)
+  grads, (terms, _) = jax.eval_shape(grad, stats, first, key)
+  zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), (grads, terms))
+  (grads, terms, stats), _ = jax.lax.scan(
+    body, (*zeros, stats), (micro, jnp.arange(parts))
+  )
+  return grads, (terms, stats)
+
+
+def _split(x: Array, parts: int) -> Array:
+  """Reshapes (b, ...) to (b // parts, parts, ...), which moves no data."""
+  if x.shape[0] % parts:
+    raise UserError(
+      f"A batch of {x.shape[0]} examples on each shard does not split into "
+      f"{parts} parts of one size; choose a batch size divisible by devices x "
+      "accumulate x repeat."
+    )
+  return x.reshape(x.shape[0] // parts, parts, *x.shape[1:])
