@@ -32,6 +32,7 @@ ALLOWED = {
   "optim": {"core"},
   "cluster": {"signals"},  # the processes of a run
   "train": {"cluster", "core", "experiment", "paths", "signals"},
+  "debugging": {"core", "experiment", "train"},
   "interop": {"models"},
   "viz": set(),
   "writers": {"data", "viz"},
@@ -47,13 +48,15 @@ ALLOWED = {
     *("core", "data", "experiment", "paths", "recipe", "train", "writers"),
   },
   "command": {
-    *("cluster", "core", "data", "experiment", "inference", "paths"),
-    *("recipe", "train", "tuning"),
+    *("cluster", "core", "data", "debugging", "experiment", "inference"),
+    *("paths", "recipe", "train", "tuning"),
   },
   "main": {"command", "signals"},
 }
 # What a config is made of: everything but the command.
-LIBRARY = set(ALLOWED) - {"main", "command", "inference", "recipe"}
+LIBRARY = set(ALLOWED) - {
+  *("main", "command", "debugging", "inference", "recipe"),
+}
 
 # Packages of others that a part must not import.
 FORBIDDEN = {

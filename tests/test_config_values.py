@@ -6,11 +6,11 @@ import re
 import pytest
 
 from tests.programs.command import ROOT, train
+from vision_jax import experiment
 from vision_jax.core.step import make_train_step
 from vision_jax.errors import UserError
 from vision_jax.recipe import recipe
 from vision_jax.recipe.values import CHOICES, RANGES, flat
-from vision_jax.train import loop
 
 CONFIGS = [
   str(path.relative_to(ROOT))
@@ -122,7 +122,7 @@ def test_accumulate_is_honoured(tmp_path, monkeypatch, parts):
     asked.append(options["accumulate"])
     return make_train_step(*args, **options)
 
-  monkeypatch.setattr(loop, "make_train_step", make)
+  monkeypatch.setattr(experiment, "make_train_step", make)
   flags = (f"--config.accumulate={parts}", "--config.steps=2")
   train(tmp_path, *flags, devices=1)
   assert asked == [parts]

@@ -9,10 +9,10 @@ import pytest
 
 from tests.programs.lowering import lowered
 from tests.test_configs import CONFIGS
-from vision_jax.core.forms import use_forms
 from vision_jax.core.step import make_train_step
 from vision_jax.layers.detr import EncoderLayer
 from vision_jax.models.detection import detr
+from vision_jax.ops.forms import use_forms
 from vision_jax.recipe import recipe
 
 QUICK = ("digit_scenes_unet", "digits_gan")

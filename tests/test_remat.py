@@ -12,10 +12,10 @@ import pytest
 from benchmarks.memory.saved import saved
 from tests.tables_families import FAMILIES, IMAGE, WITH_BLOCKS
 from tests.test_configs import CONFIGS
-from vision_jax.core.forms import use_forms
 from vision_jax.errors import UserError
 from vision_jax.layers.remat import MODES, remat
 from vision_jax.models.backbones.vit import ViT
+from vision_jax.ops.forms import use_forms
 from vision_jax.recipe import recipe
 
 AGAIN = {"gelu": "again", "layer_norm": "again"}

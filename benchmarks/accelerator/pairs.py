@@ -9,7 +9,6 @@ import jax
 import jax.numpy as jnp
 
 from benchmarks.speed.timing import BLOCK, in_turns
-from vision_jax.core.forms import FORMS, form, use_forms
 from vision_jax.layers.conv import convolve, max_pool
 from vision_jax.layers.dense import linear
 from vision_jax.layers.mlp import MlpBlock
@@ -17,6 +16,7 @@ from vision_jax.layers.norm import LayerNorm
 from vision_jax.layers.upsample import transposed
 from vision_jax.ops.augment import rand_augment
 from vision_jax.ops.augment.tables import histogram
+from vision_jax.ops.forms import FORMS, form, use_forms
 from vision_jax.ops.matching import match
 
 Draw = Callable[..., jax.Array]

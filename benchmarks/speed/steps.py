@@ -16,9 +16,9 @@ from benchmarks.speed import made_up
 from benchmarks.speed.peaks import utilisation
 from benchmarks.speed.timing import BLOCK, WARM, block
 from vision_jax.core.execution import Jit
-from vision_jax.core.forms import use_forms
 from vision_jax.experiment import Experiment
 from vision_jax.models import count
+from vision_jax.ops.forms import use_forms
 from vision_jax.recipe import recipe
 from vision_jax.train.timing import Compilation, peak_bytes
 
@@ -178,7 +178,7 @@ def timed_row(
   Args:
     name: of a config.
     overrides: of its values.
-    forms: of operations, see `vision_jax.core.forms`.
+    forms: of operations, see `vision_jax.ops.forms`.
     seconds: to time for, at least one block.
     devices: to run on, all by default.
   """

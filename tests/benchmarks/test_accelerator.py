@@ -35,9 +35,9 @@ from benchmarks.accelerator.guard import Guard
 from benchmarks.accelerator.journal import Journal
 from benchmarks.accelerator.states import FAILED, LATE, MEASURED
 from benchmarks.speed import made_up, peaks, steps
-from vision_jax.core.forms import FORMS, use_forms
 from vision_jax.errors import UserError
 from vision_jax.models import count
+from vision_jax.ops.forms import FORMS, use_forms
 from vision_jax.recipe import recipe
 
 HEAD = {

@@ -12,8 +12,8 @@ import pytest
 from tests.programs.command import BLOBS, ROOT, call, steps, train
 from tests.programs.files import content, write_npz
 from vision_jax.command import debug
+from vision_jax.debugging import blame
 from vision_jax.errors import UserError
-from vision_jax.train import blame
 
 pytestmark = pytest.mark.xdist_group("debug")
 HERE = "test_debug.py:"

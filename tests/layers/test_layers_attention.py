@@ -5,11 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from vision_jax.core.forms import cpu_forms
 from vision_jax.layers import dense
 from vision_jax.layers.attention import Attention, attend, fits_cudnn
 from vision_jax.layers.embeddings import resize_positions, sincos2d
 from vision_jax.layers.pooling import MapHead
+from vision_jax.ops.forms import cpu_forms
 
 REASON = "the oracle extra is not installed: pip install -e '.[oracle]'"
 

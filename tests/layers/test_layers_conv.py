@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from vision_jax.core.forms import cpu_forms
 from vision_jax.layers.conv import convolve, max_pool
+from vision_jax.ops.forms import cpu_forms
 
 POOLS = [(2, 2, 0), (3, 2, 1), (3, 3, 0), (3, 2, 0)]
 # kernel, stride, padding: 1x1, strided 1x1, patches, 3x3, strided 7x7

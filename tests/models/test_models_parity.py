@@ -5,10 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from vision_jax.core.forms import cpu_forms
 from vision_jax.layers import dense
 from vision_jax.models.backbones.resnet import ResNet
 from vision_jax.models.backbones.vit import ViT
+from vision_jax.ops.forms import cpu_forms
 
 REASON = "the oracle extra is not installed: pip install -e '.[oracle]'"
 both_forms = pytest.mark.parametrize("on", [True, False], ids=["cpu", "xla"])

@@ -7,7 +7,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from vision_jax.core.forms import cpu_forms
 from vision_jax.layers.upsample import (
   bilinear_init,
   max_pool_with_index,
@@ -18,6 +17,7 @@ from vision_jax.models.count import parameters
 from vision_jax.models.segmentation import fcn, unet
 from vision_jax.models.segmentation.segnet import SegNetBasic
 from vision_jax.models.segmentation.unet import UNet
+from vision_jax.ops.forms import cpu_forms
 
 REASON = "the oracle extra is not installed: pip install -e '.[oracle]'"
 RNG = np.random.default_rng(0)

@@ -2,7 +2,7 @@
 
   python -m tests.programs.first_losses [CONFIG ...]
 
-A form is another way to compute the same (`vision_jax/core/forms.py`): here the
+A form is another way to compute the same (`vision_jax/ops/forms.py`): here the
 first loss of each config, in float32, on two made-up examples of its own size,
 by XLA's or the paper's forms and by those of an accelerator. Initial weights
 are moved a little, as a head of zeros gives the same whatever it is given.
@@ -18,7 +18,7 @@ from benchmarks.speed import made_up
 from benchmarks.speed.steps import build
 from tests.programs.flags import compile_cheaply
 from tests.programs.golden import configs
-from vision_jax.core import forms
+from vision_jax.ops import forms
 
 BATCH = 2
 # RandAugment's levels in uint8 round, as Pillow's.

@@ -4,6 +4,7 @@ import sys
 
 import jax
 
+from vision_jax.cluster.ending import no_waiting_after_errors
 from vision_jax.command.debug import failures
 from vision_jax.command.options import Options, Say
 from vision_jax.command.process import set_up
@@ -11,7 +12,6 @@ from vision_jax.data.reading import set_max_pixels
 from vision_jax.errors import files_of
 from vision_jax.paths import CONFIG_KEYS
 from vision_jax.recipe.recipe import Recipe
-from vision_jax.train.stop import no_waiting_after_errors
 
 
 def run(mode: Options) -> int:

@@ -6,10 +6,10 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from vision_jax.core.forms import form
 from vision_jax.core.types import Array
 from vision_jax.layers.broadcast import add
 from vision_jax.layers.weights import weighted
+from vision_jax.ops.forms import form
 
 # Rows of the input (tokens of the batch) from which the CPU's form is used.
 LARGE_ROWS = 1024

@@ -6,12 +6,12 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from vision_jax.core.forms import form
 from vision_jax.core.types import Array
 from vision_jax.layers.attention import XAVIER
 from vision_jax.layers.dense import Dense
 from vision_jax.layers.remat import remat
 from vision_jax.layers.stochastic import Dropout
+from vision_jax.ops.forms import form
 
 
 class MlpBlock(nn.Module):

@@ -8,12 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vision_jax.core.forms import form
 from vision_jax.core.types import Array
 from vision_jax.errors import UserError
 from vision_jax.layers.broadcast import add
 from vision_jax.layers.conv import HE_NORMAL
 from vision_jax.layers.weights import weighted
+from vision_jax.ops.forms import form
 
 
 class TransposedConv(nn.Module):

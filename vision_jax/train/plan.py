@@ -1,6 +1,7 @@
 """How long a run is, how it draws batches, and how often it looks up."""
 
 import dataclasses
+from collections.abc import Mapping
 
 from vision_jax.core.execution import Execution
 from vision_jax.errors import UserError
@@ -31,6 +32,11 @@ class Plan:
   save_every: int = 0
   keep_best: int = 1
   keep_every: int = 0
+
+  @classmethod
+  def of(cls, values: Mapping[str, int]) -> "Plan":
+    """Returns the plan that a config's values have."""
+    return cls(**{f.name: values[f.name] for f in dataclasses.fields(cls)})
 
   def check(self, execution: Execution) -> None:
     """Checks that a batch splits into microbatches, and these into groups.

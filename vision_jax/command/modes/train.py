@@ -42,47 +42,37 @@ class Mode(Configured):
 
   def run(self, recipe: "Recipe", batch: Any, say: Say) -> int:
     """Trains as the config and the flags say; returns the exit code."""
-    del batch
     from vision_jax.command import debug
     from vision_jax.core.execution import make_execution
+    from vision_jax.debugging.replay import look_into
     from vision_jax.train import runs
+    from vision_jax.train.plan import Plan
     from vision_jax.train.trace import parse_steps
 
-    asked, config = debug.parse(self.debug), recipe.config
+    asked, plan = debug.parse(self.debug), Plan.of(recipe.config)
     debug.switch(asked, self.execution)
     execution = make_execution(self.execution, self.mesh)
     if asked.step is not None:
-      debug.look_into(
-        asked.step,
-        recipe,
-        self.workdir,
-        execution,
-        init_from=self.init_from,
-        say=say,
-      )
+      with recipe.build() as experiment:
+        look_into(
+          *(asked.step, experiment, plan, self.workdir, execution),
+          init_from=self.init_from,
+          say=say,
+        )
       return 0
-    profile = self.profile and parse_steps(self.profile, config.steps)
+    profile = self.profile and parse_steps(self.profile, plan.steps)
     outcome = runs.run(
       recipe.build(),
       self.workdir,
-      steps=config.steps,
-      batch_size=config.batch_size,
       execution=execution,
       recipe=recipe,
       init_from=self.init_from,
       profile=profile,
       wandb=self.wandb,
       strict=self.strict,
-      seed=config.seed,
-      accumulate=config.accumulate,
-      norm_group=config.norm_group,
-      log_every=config.log_every,
-      eval_every=config.eval_every,
-      save_every=config.save_every,
-      keep_best=config.keep_best,
-      keep_every=config.keep_every,
+      **dataclasses.asdict(plan),
     )
-    return self._finish(outcome, config.steps, say)
+    return self._finish(outcome, plan.steps, say)
 
   def _finish(self, outcome: "Outcome", steps: int, say: Say) -> int:
     """Tells how the run ended; returns the exit code."""

@@ -19,7 +19,6 @@ code grows weaker; signs are drawn for the four factors too.
 import jax.numpy as jnp
 import numpy as np
 
-from vision_jax.core.forms import form
 from vision_jax.core.types import Array
 from vision_jax.errors import UserError
 from vision_jax.ops.augment import pixels, warp
@@ -32,6 +31,7 @@ from vision_jax.ops.augment.levels import (
   to_levels,
 )
 from vision_jax.ops.augment.tables import equalizing, histogram, look_up
+from vision_jax.ops.forms import form
 
 OPERATIONS = (
   "identity",

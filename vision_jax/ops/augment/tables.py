@@ -7,8 +7,8 @@ equalize, posterize, ...) is such a table, and one look-up for all of them.
 import jax
 import jax.numpy as jnp
 
-from vision_jax.core.forms import form
 from vision_jax.core.types import Array
+from vision_jax.ops.forms import form
 
 LEVELS = 256
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from vision_jax.core import forms
-from vision_jax.core.forms import CPU_VARIABLE, VARIABLE, cpu_forms, form
+from vision_jax.ops import forms
+from vision_jax.ops.forms import CPU_VARIABLE, VARIABLE, cpu_forms, form
 
 
 def test_forms_are_chosen_by_backend_and_environment(monkeypatch):

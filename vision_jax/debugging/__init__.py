@@ -1,0 +1,1 @@
+"""A run that is not finite, looked into: which operation, in which line."""

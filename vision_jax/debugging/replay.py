@@ -1,0 +1,103 @@
+"""A step of a run, done again from the checkpoint before it, without jit."""
+
+from collections.abc import Callable
+
+import jax
+from etils import epath
+
+from vision_jax.core.execution import Execution
+from vision_jax.core.state import TrainState
+from vision_jax.core.step import TrainStep
+from vision_jax.core.types import Batch
+from vision_jax.debugging import blame
+from vision_jax.errors import RunFailure, UserError
+from vision_jax.experiment import Experiment
+from vision_jax.train import initial
+from vision_jax.train.checkpoint.checkpoints import Checkpoints
+from vision_jax.train.plan import Plan
+
+
+def look_into(
+  step: int,
+  experiment: Experiment,
+  plan: Plan,
+  workdir: epath.PathLike,
+  execution: Execution,
+  *,
+  init_from: epath.PathLike | None,
+  say: Callable[[str], None],
+) -> None:
+  """Goes back to a checkpoint, trains up to a step and takes that one apart.
+
+  The steps before it are compiled, on the same batches, as the run had them.
+  The workdir is only read.
+
+  Raises:
+    RunFailure: saying what in the step is not finite first, and where.
+    UserError: if the run has no such step, or there are several processes.
+  """
+  if step > plan.steps:
+    raise UserError(f"--debug=step:{step}: the run has {plan.steps} steps.")
+  if jax.process_count() > 1:
+    raise UserError(
+      "--debug=step:N runs in one process; leave out --coordinator, "
+      "--num_processes and --process_id."
+    )
+  load = experiment.train_data.shard(0, 1).batch
+  make = initial.state_maker(experiment, load(0), plan.seed)
+  state = _saved_before(step, workdir, experiment, execution.abstract(make))
+  if state is None:
+    state = execution.init(make)
+    if init_from:
+      state = initial.with_weights(state, init_from)
+  if (start := int(state.step)) >= step:
+    raise UserError(
+      f"--debug=step:{step}: the earliest checkpoint in {workdir} is of step "
+      f"{start}; expected a later step."
+    )
+  say(f"From step {start} on, compiled up to step {step}.")
+  one = experiment.train_step(
+    accumulate=plan.accumulate, norm_group=plan.norm_group
+  )
+  train = execution.train_step(one, state)
+  for number in range(start, step - 1):
+    state, _ = train(state, execution.put(load(number)))
+  if (bad := int(state.bad_step)) >= 0:  # sooner than the first time
+    step = bad + 1
+  here = jax.local_devices()[0]
+  state = jax.device_put(state.replace(bad_step=state.bad_step * 0 - 1), here)
+  _take_apart(step, one, state, jax.device_put(dict(load(step - 1)), here), say)
+
+
+def _saved_before(
+  step: int, workdir: epath.PathLike, experiment: Experiment, target: TrainState
+) -> TrainState | None:
+  """Reads the newest checkpoint before a step, or the first there is."""
+  folder = epath.Path(workdir) / "checkpoints"
+  if not folder.exists():
+    return None
+  with Checkpoints(folder, best=experiment.best, read_only=True) as checkpoints:
+    if not (steps := checkpoints.steps):
+      return None
+    which = max((n for n in steps if n < step), default=steps[0])
+    return checkpoints.restore(target, which)[0]
+
+
+def _take_apart(
+  step: int,
+  function: TrainStep,
+  state: TrainState,
+  batch: Batch,
+  say: Callable[[str], None],
+) -> None:
+  """Does one step without jit; raises what it finds."""
+  logs = lambda state, batch: function(state, batch)[1]
+  origins = blame.find_origins(logs, state=state, batch=batch)
+  if not origins:
+    say(f"Step {step} without jit: every figure is finite.")
+    return
+  first = min(origins, key=lambda name: not name.startswith("loss"))
+  raise RunFailure(
+    f"Step {step} without jit: {', '.join(origins)} not finite. In {first}\n"
+    f"{origins[first]}"
+  )
