@@ -109,7 +109,7 @@ def run_seed(row: Row, seed: int, plan: Plan) -> Outcome:
   if outcome_file.exists():
     return Outcome(**json.loads(outcome_file.read_text(encoding="utf-8")))
   start = time.monotonic()
-  _train(row, seed, plan, folder)
+  train(row, seed, plan, folder)
   outcome = Outcome(
     seed=seed,
     **measured(row, folder / "workdir", variant=plan.variant),
@@ -231,7 +231,12 @@ def _claim(folder: pathlib.Path, identity: Mapping[str, Any]) -> None:
       )
 
 
-def _train(row: Row, seed: int, plan: Plan, folder: pathlib.Path) -> None:
+def train(row: Row, seed: int, plan: Plan, folder: pathlib.Path) -> None:
+  """Trains the row in a process of its own, into folder/workdir.
+
+  Raises:
+    RunFailed: if the process does not end well; it says where its log is.
+  """
   log = folder / "log.txt"
   words = [sys.executable, "-m", "vision_jax.main"]
   words += arguments(row, seed, *planned(row, plan), f"{environment.ROOT}/")

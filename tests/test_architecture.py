@@ -185,6 +185,31 @@ def test_file_is_small_and_named_for_what_it_does(file):
   assert file.name not in EMPTY_NAMES, f"{file}: name what is inside"
 
 
+def reached(node):
+  """Returns the names that a node takes from a module or an object."""
+  if isinstance(node, ast.ImportFrom):
+    return [*node.module.split("."), *(alias.name for alias in node.names)]
+  if isinstance(node, ast.Attribute):
+    own = isinstance(node.value, ast.Name) and node.value.id == "self"
+    return [] if own else [node.attr]
+  if isinstance(node, ast.Call):  # setattr(module, "_name", ...), patch.object
+    values = (a.value for a in node.args[1:2] if isinstance(a, ast.Constant))
+    return [value for value in values if isinstance(value, str)]
+  return []
+
+
+@each(python_files("tests"))
+def test_tests_use_what_is_public(file):
+  """A test of a private name breaks when nothing is broken."""
+  documented = {"_replace", "_asdict"}  # of named tuples
+  if file == pathlib.Path("tests/programs/lowering.py"):
+    documented.add("_src")  # it says why
+  for node in ast.walk(tree(file)):
+    for name in reached(node):
+      private = re.fullmatch(r"_[A-Za-z]\w*", name)
+      assert not private or name in documented, f"{file} reaches {name}"
+
+
 @each(SOURCES)
 def test_public_names_are_documented(file):
   module = tree(file)

@@ -209,7 +209,7 @@ def test_a_file_of_flags_is_left_alone(environment, monkeypatch, tmp_path):
   said = []
   values = parse(["--config=x", "--workdir=y"])
   monkeypatch.setattr(process.cluster, "connect", lambda *a, **options: None)
-  monkeypatch.setattr(process, "_start_backend", lambda: None)
+  monkeypatch.setattr(process, "start_backend", lambda: None)
   with pytest.raises(UserError, match="there is no such file"):
     process.set_up(values, True, said.append)
   file.touch()
@@ -229,14 +229,14 @@ def gpu(environment, monkeypatch):
 
   def ready(devices, *flags, **variables):
     environment(JAX_PLATFORMS="cuda", **variables)
-    for name in (*tuning._USERS_MEMORY, "XLA_FLAGS"):
+    for name in (*tuning.USERS_MEMORY, "XLA_FLAGS"):
       if name not in variables:
         monkeypatch.setenv(name, "")  # so that it is gone again afterwards
         monkeypatch.delenv(name)
     visible = ",".join(str(i) for i in range(devices))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     monkeypatch.setattr(process.cluster, "connect", lambda *a, **options: None)
-    monkeypatch.setattr(process, "_start_backend", lambda: None)
+    monkeypatch.setattr(process, "start_backend", lambda: None)
     values = parse(["--config=x", "--workdir=y", *flags])
     said = []
     process.set_up(values, True, said.append)

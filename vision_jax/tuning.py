@@ -35,7 +35,7 @@ DETERMINISTIC = "--xla_gpu_deterministic_ops"
 _GPUS = ("/dev/nvidia[0-9]*", "/dev/kfd")
 _ACCELERATORS = (*_GPUS, "/dev/accel*", "/dev/vfio/[0-9]*")  # and TPUs
 _MEMORY = "XLA_CLIENT_MEM_FRACTION"
-_USERS_MEMORY = (
+USERS_MEMORY = (
   *(_MEMORY, "XLA_PYTHON_CLIENT_MEM_FRACTION"),
   *("XLA_PYTHON_CLIENT_PREALLOCATE", "XLA_PYTHON_CLIENT_ALLOCATOR"),
 )
@@ -124,7 +124,7 @@ def tune_memory() -> bool:
 
   Returns whether it was set: not where the user has set anything of it.
   """
-  if not on_gpu() or any(name in os.environ for name in _USERS_MEMORY):
+  if not on_gpu() or any(name in os.environ for name in USERS_MEMORY):
     return False
   os.environ[_MEMORY] = "0.92"
   return True

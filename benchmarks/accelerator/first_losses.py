@@ -18,12 +18,14 @@ def measure(name: str, **_: Any) -> dict[str, Any]:
   with jax.default_device(cpu):
     make = lambda: experiment.initial_state(jax.random.key(0), batch)
     state = jax.jit(make)()
-  want, got = (_loss(experiment, config, state, batch, d) for d in (cpu, here))
+  want, got = (
+    first_loss(experiment, config, state, batch, d) for d in (cpu, here)
+  )
   worst = float(np.max([_relative(got[k], want[k]) for k in want]))
   return {"loss": got, "cpu": want, "error": worst, "ok": worst <= RELATIVE}
 
 
-def _loss(experiment, config, state, batch, device):
+def first_loss(experiment, config, state, batch, device):
   """The first step's losses, whole or of each net."""
   step = steps.step_of(experiment, config)
 

@@ -31,7 +31,7 @@ def measure(name: str, *, size: str, **_: Any) -> dict[str, Any]:
   """
   operation = name if name in FORMS else name.rpartition("_")[0]
   tiny = size == "tiny"
-  fn, args = _CASES[name](tiny)
+  fn, args = CASES[name](tiny)
   functions, saved = {}, {}
   for which in FORMS[operation]:
     with use_forms(**{operation: which}):
@@ -168,7 +168,7 @@ def _levels(tiny):
   return fn, (image,)
 
 
-_CASES = {
+CASES = {
   "transposed": _transposed,
   "transposed_4x4": _transposed_4x4,
   "pool_shifts": _pool_shifts,

@@ -28,7 +28,7 @@ def measure(name: str, *, size: str, **_: Any) -> dict[str, Any]:
     raise NotHere("torch finds no GPU; install its build for this card's CUDA")
   device = "cuda" if torch.cuda.is_available() else "cpu"
   torch.manual_seed(0)
-  model, batch, loss = _MODELS[name](torch, device)
+  model, batch, loss = MODELS[name](torch, device)
   model = model.to(device).train()
   if name in _CHANNELS_LAST:
     model = model.to(memory_format=torch.channels_last)
@@ -176,7 +176,7 @@ def _boxes(torch, device, number):
   }
 
 
-_MODELS = {
+MODELS = {
   "torch_resnet50_b256": _classifier("resnet50", 256),
   "torch_vit_s16_b256": _classifier("vit_small_patch16_224", 256),
   "torch_vit_b16_b256": _classifier("vit_base_patch16_224", 256),

@@ -53,10 +53,10 @@ def metric_rows(
   h, w = mask_size
   boxes = f"{images:,} images x {detections} detections x {classes} classes"
   pixels = f"{masks} masks of {w} x {h}, 11 classes"
-  device = functools.partial(_device_miou, truth, guess)
+  device = functools.partial(device_miou, truth, guess)
   return [
     timed("metrics/coco_ap", boxes, lambda: metric.result({}, found), turns),
-    timed("metrics/miou", pixels, lambda: _miou(truth, guess), turns),
+    timed("metrics/miou", pixels, lambda: host_miou(truth, guess), turns),
     timed("metrics/miou/device", pixels, device, turns),
   ]
 
@@ -164,7 +164,8 @@ def random_masks(
   return truth, guess.astype(np.uint8)
 
 
-def _miou(truth: np.ndarray, guess: np.ndarray) -> Mapping[str, float]:
+def host_miou(truth: np.ndarray, guess: np.ndarray) -> Mapping[str, float]:
+  """Returns the metrics of masks (n, h, w), counted in numpy."""
   return segmentation_metrics(host_confusion(truth, guess, 11))
 
 
@@ -177,7 +178,8 @@ def _measure(truth, guess):
   return _METRIC.measure(None, {"target": guess}, batch)[0]
 
 
-def _device_miou(truth: np.ndarray, guess: np.ndarray, batch: int = 8):
+def device_miou(truth: np.ndarray, guess: np.ndarray, batch: int = 8):
+  """Returns the same figures, counted on the device by the batch."""
   parts = [slice(i, i + batch) for i in range(0, len(truth), batch)]
   sums = [jax.device_get(_measure(truth[p], guess[p])) for p in parts]
   wide = lambda *counts: np.sum(counts, axis=0, dtype=np.int64)

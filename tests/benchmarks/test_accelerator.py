@@ -219,7 +219,7 @@ def test_a_value_that_is_not_finite_is_wrong(monkeypatch):
   assert not found["ok"]  # the gradient by b alone
 
   losses = iter(({"loss": 1.0, "loss/g": 2.0}, {"loss": 1.0, "loss/g": np.nan}))
-  monkeypatch.setattr(first_losses, "_loss", lambda *_: next(losses))
+  monkeypatch.setattr(first_losses, "first_loss", lambda *_: next(losses))
   found = first_losses.measure("generation/digits_gan")
   assert not found["ok"]
 
@@ -313,10 +313,10 @@ def test_a_recipe_tells_when_it_reached_the_goal():
 def test_every_form_is_timed_and_every_name_can_be_measured():
   from benchmarks.accelerator import pairs, torch_steps
 
-  assert set(pairs._CASES) == set(plan.OPERATIONS)
+  assert set(pairs.CASES) == set(plan.OPERATIONS)
   named = {n if n in FORMS else n.rpartition("_")[0] for n in plan.OPERATIONS}
   assert named == set(FORMS)
-  assert set(torch_steps._MODELS) == {*cases.PEERS, "torch_detr_tiny"}
+  assert set(torch_steps.MODELS) == {*cases.PEERS, "torch_detr_tiny"}
   assert set(cases.PEERS.values()) | set(cases.TRACED) <= set(cases.STEPS)
   for size in plan.SIZES:
     for stage in plan.STAGES:

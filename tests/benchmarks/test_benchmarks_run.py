@@ -116,7 +116,7 @@ def fake_training(monkeypatch):
     calls.append((row.name, seed))
     write_workdir(folder, LINES)
 
-  monkeypatch.setattr(execute, "_train", train)
+  monkeypatch.setattr(execute, "train", train)
   monkeypatch.setattr(environment, "probe", lambda: HARDWARE)
   monkeypatch.setattr(figures, "lacking", lambda names, arguments: [])
   return calls
@@ -231,7 +231,7 @@ def test_a_figure_that_is_not_finite_fails_its_row_and_not_the_suite(
   def train(row, seed, plan, folder):
     write_workdir(folder, broken if row.name == "mnist_lenet" else LINES)
 
-  monkeypatch.setattr(execute, "_train", train)
+  monkeypatch.setattr(execute, "train", train)
   tiny = ("--suite=mnist", "--variant=tiny", "--seeds=1")
   assert run.main([*tiny, f"--output={tmp_path}"]) == 1
   found = lines.read(tmp_path / "results.jsonl")
@@ -249,7 +249,7 @@ def test_a_figure_that_a_run_does_not_give_is_found_before_it(
 ):
   monkeypatch.undo()
   train = lambda *_: pytest.fail("trained for a figure that does not come")
-  monkeypatch.setattr(execute, "_train", train)
+  monkeypatch.setattr(execute, "train", train)
   row = lenet(metric="test/acuracy", also=ALSO)
   plan = execute.Plan(tmp_path, hardware=HARDWARE)
   plan = dataclasses.replace(plan, overrides={"dataset": "digits"})
@@ -264,14 +264,14 @@ def test_a_figure_that_a_run_does_not_give_is_found_before_it(
 def test_broken_row_is_reported_and_the_others_run(
   monkeypatch, fake_training, tmp_path, capsys
 ):
-  train = execute._train
+  train = execute.train
 
   def sometimes(row, *rest):
     if row.name == "mnist_cnn":
       raise execute.RunFailed("exit code 3, log in there:\ntrace")
     train(row, *rest)
 
-  monkeypatch.setattr(execute, "_train", sometimes)
+  monkeypatch.setattr(execute, "train", sometimes)
   code = run.main(
     ["--suite=mnist", "--variant=tiny", "--seeds=1", f"--output={tmp_path}"]
   )

@@ -115,8 +115,8 @@ def assert_goes_on(workdir, whole):
 
 def test_a_signal_in_an_evaluation_leaves_at_once(tmp_path, whole):
   """The step is saved; the run that resumes there evaluates it."""
-  add = raising("SIGHUP", evaluate._Total.add)
-  with mock.patch.object(evaluate._Total, "add", add):
+  add = raising("SIGHUP", evaluate.Total.add)
+  with mock.patch.object(evaluate.Total, "add", add):
     result = train(tmp_path, "--preempted_exit_code=9", code=9)
   assert "SIGHUP: saved step 5 of 13; the same command" in result.err
   assert steps(tmp_path) == [5]
@@ -258,7 +258,7 @@ def test_an_error_in_an_evaluation_costs_no_training(tmp_path, whole):
   def fail(*args):
     raise UserError("a broken picture")
 
-  with mock.patch.object(evaluate._Total, "add", fail):
+  with mock.patch.object(evaluate.Total, "add", fail):
     result = train(tmp_path, code=2)
   assert "a broken picture" in result.err
   assert steps(tmp_path) == [5]

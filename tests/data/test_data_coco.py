@@ -3,12 +3,14 @@
 import copy
 import json
 import types
+from unittest import mock
 
 import numpy as np
 import pytest
 
 from tests.box_files import changed, coco_content, jpeg, write_coco
 from vision_jax.data.errors import BadImage, DataError
+from vision_jax.data.sources import tfds_detection
 from vision_jax.data.sources.box_check import BoxCheck
 from vision_jax.data.sources.coco import CocoSource
 from vision_jax.data.sources.tfds_detection import TfdsDetection
@@ -300,9 +302,9 @@ class _Prepared:
 
 
 def prepared(exact=False, policy="drop", **more):
-  source = TfdsDetection("pets", "train", on_bad_box=policy, exact=exact)
-  source._source = _Prepared(**more)
-  return source
+  opened = lambda *unused: _Prepared(**more)
+  with mock.patch.object(tfds_detection, "TfdsSource", opened):
+    return TfdsDetection("pets", "train", on_bad_box=policy, exact=exact)
 
 
 def test_tfds_boxes_may_be_difficult_and_leave_the_picture():

@@ -87,7 +87,7 @@ def test_a_scene_is_pure_in_seed_split_and_index(examples):
 
 def test_train_and_test_draw_from_disjoint_digits():
   for split in ("train", "test"):
-    drawn = DigitScenes(split)._digits["image"]
+    drawn = DigitScenes(split).digits["image"]
     np.testing.assert_array_equal(drawn, Digits(split).arrays["image"])
 
 

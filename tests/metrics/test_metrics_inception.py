@@ -17,8 +17,8 @@ from vision_jax.models.backbones import fid_inception
 from vision_jax.models.backbones.fid_inception import (
   Block,
   FIDInception,
-  _a,
-  _e,
+  block_a,
+  block_e,
 )
 from vision_jax.pipelines import extractors
 
@@ -204,7 +204,7 @@ def test_the_whole_net_is_torchs(monkeypatch):
 
 @pytest.mark.parametrize(
   ("branches", "oracle"),
-  [(_a(32), torch_block_a), (_e("max"), torch_block_e)],
+  [(block_a(32), torch_block_a), (block_e("max"), torch_block_e)],
   ids=["a", "e"],
 )
 def test_a_block_is_torchs(branches, oracle):

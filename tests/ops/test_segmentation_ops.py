@@ -17,7 +17,12 @@ from vision_jax.layers.dense_to_conv import (
 )
 from vision_jax.models.segmentation import unet
 from vision_jax.models.segmentation.unet import UNet
-from vision_jax.ops.augment.dense import random_scale_rotate, random_window
+from vision_jax.ops.augment.dense import (
+  nearest,
+  places_of,
+  random_scale_rotate,
+  random_window,
+)
 from vision_jax.ops.tiling import Tiles, mirror_pad
 
 RNG = np.random.default_rng(0)
@@ -189,13 +194,11 @@ def test_a_quarter_turn_is_exact():
     for i in range(3)
   ]
   assert all(x["target"].shape == (2, 8, 8) for x in seen)
-  from vision_jax.ops.augment.dense import _nearest, _places
-
   for turns in (1, 2, 3):
-    places = _places(
+    places = places_of(
       (8, 8), (8, 8), 1.0, jnp.deg2rad(90.0 * turns), jnp.full(2, 0.5)
     )
-    got = _nearest(data["target"][0], places, 255)
+    got = nearest(data["target"][0], places, 255)
     np.testing.assert_array_equal(got, np.rot90(data["target"][0], turns))
 
 

@@ -23,9 +23,9 @@ from vision_jax.ops import forms
 BATCH = 2
 # RandAugment's levels in uint8 round, as Pillow's.
 FORMS = {
-  "plain": forms._FIRST,
-  "cpu": forms._CPU,
-  "accelerator": forms._ACCELERATOR | {"levels": "float32"},
+  "plain": forms.FIRST,
+  "cpu": forms.CPU,
+  "accelerator": forms.ACCELERATOR | {"levels": "float32"},
 }
 
 

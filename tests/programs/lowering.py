@@ -4,6 +4,8 @@ import contextlib
 from unittest import mock
 
 import jax
+
+# JAX has no public way to lower cuDNN's attention where cuDNN is absent.
 from jax._src.cudnn import fused_attention_stablehlo as cudnn
 
 from vision_jax.layers import attention
@@ -17,7 +19,7 @@ def pretend(backend):
       mock.patch.object(place, name, value)
     )
     patch(jax, "default_backend", lambda: backend)
-    patch(attention, "_is_cuda", lambda: backend == "gpu")
+    patch(attention, "is_cuda", lambda: backend == "gpu")
     patch(cudnn, "check_cudnn_version", lambda: 91900)
     patch(cudnn, "check_compute_capability", lambda *_: True)
     yield

@@ -216,7 +216,7 @@ def test_a_perfect_detector_has_an_average_precision_of_one():
   rows = jax.device_get(rows) | {"index": batch["index"]}
   figures = metric.result({}, rows)
   assert figures["ap"] > 0.999 and figures["voc_ap"] > 0.999
-  truth = metric._truth(rows, rows["index"])
+  truth = metric.truth(rows, rows["index"])
   joined = AveragePrecision("abcd", annotations=lambda: truth)
   rows = {k: v for k, v in rows.items() if not k.startswith("true")}
   assert joined.result({}, rows)["ap"] == figures["ap"]

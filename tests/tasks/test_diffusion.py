@@ -152,7 +152,7 @@ def test_the_loss_of_the_answer_is_zero(prediction):
   """A model that returns what it should: found by undoing the noise."""
   task, params, stats = small_task(prediction=prediction)
   batch, key = batch_of(), jax.random.key(5)
-  x, t, eps = task._noised(batch, key)
+  x, t, eps = task.noised(batch, key)
   alpha, sigma = task.schedule.levels(t)
   np.testing.assert_allclose(
     alpha * batch["image"] + sigma * eps, x, rtol=1e-5, atol=1e-6
@@ -186,11 +186,11 @@ def test_pixels_outside_the_range_show_in_the_logs():
 def test_labels_are_dropped_at_the_stated_rate_in_training_only():
   task, _, _ = small_task(drop_label=0.3)
   batch = batch_of(1000)
-  label = np.asarray(task._label(batch, jax.random.key(0)))
+  label = np.asarray(task.label(batch, jax.random.key(0)))
   assert 0.25 < np.mean(label == 4) < 0.35
   kept = label != 4
   np.testing.assert_array_equal(label[kept], batch["label"][kept])
-  np.testing.assert_array_equal(task._label(batch), batch["label"])
+  np.testing.assert_array_equal(task.label(batch), batch["label"])
 
 
 def draw(options, sampling, batch=None):

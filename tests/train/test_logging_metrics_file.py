@@ -18,8 +18,13 @@ def lines(folder):
 
 
 @pytest.fixture(params=[True, False], ids=["append", "rewrite"])
-def file(request, tmp_path):
-  return MetricsFile(tmp_path, append=request.param)
+def append(request):
+  return request.param
+
+
+@pytest.fixture
+def file(append, tmp_path):
+  return MetricsFile(tmp_path, append=append)
 
 
 def test_writes_one_object_a_line(file, tmp_path):
@@ -59,12 +64,12 @@ def test_cuts_back_to_the_step_and_goes_on(file, tmp_path):
 
 
 @pytest.mark.parametrize("torn", ['{"step": 2, "ti', '{"step": 2}', "\x00\x00"])
-def test_drops_a_torn_last_line(file, tmp_path, torn):
+def test_drops_a_torn_last_line(file, append, tmp_path, torn):
   file.write(1, {"x": 1})
   file.close()
   with open(tmp_path / "metrics.jsonl", "a") as f:
     f.write(torn)
-  again = MetricsFile(tmp_path, append=file._append)
+  again = MetricsFile(tmp_path, append=append)
   assert len(again.read()) == 1
   assert again.truncate_after(9) == 1
   again.write(2, {"x": 2})

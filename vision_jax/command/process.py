@@ -47,7 +47,7 @@ def set_up(mode: Options, convolutional: bool, say: Say) -> None:
     seconds=mode.connect_timeout,
     say=say,
   )
-  _start_backend()
+  start_backend()
 
 
 def _check_options() -> None:
@@ -97,7 +97,7 @@ def _set_gpu_options(mode: Options, say: Say) -> None:
     )
 
 
-def _start_backend() -> None:
+def start_backend() -> None:
   """Starts jax's devices, which shows whether JAX_PLATFORMS can be meant."""
   try:
     jax.devices()

@@ -81,7 +81,7 @@ def fits_cudnn(query: Array, key: Array, mask: Array | None) -> bool:
   It wants 16 bits, and heads of at most 128 features in multiples of 8; with a
   mask, which becomes a bias, even numbers of tokens. Not on AMD's GPUs.
   """
-  if jax.default_backend() != "gpu" or not _is_cuda():
+  if jax.default_backend() != "gpu" or not is_cuda():
     return False
   half = query.dtype in (jnp.bfloat16, jnp.float16)
   head = query.shape[-1]
@@ -89,5 +89,6 @@ def fits_cudnn(query: Array, key: Array, mask: Array | None) -> bool:
   return half and head <= 128 and head % 8 == 0 and (mask is None or even)
 
 
-def _is_cuda() -> bool:
+def is_cuda() -> bool:
+  """Whether the GPUs are NVIDIA's."""
   return "rocm" not in jax.devices()[0].client.platform_version.lower()

@@ -73,7 +73,7 @@ class AveragePrecision:
     images = np.asarray(rows["index"])
     real = np.ones(rows["found_score"].shape, bool)
     found = _table(rows, "found", real, score=rows["found_score"])
-    truth = self._truth(rows, images)
+    truth = self.truth(rows, images)
     figures = coco_ap(
       truth,
       found,
@@ -89,7 +89,8 @@ class AveragePrecision:
       figures |= {k: v for k, v in more.items() if keep or k == "voc_ap"}
     return figures
 
-  def _truth(self, rows: Mapping[str, Any], images: np.ndarray) -> BoxTable:
+  def truth(self, rows: Mapping[str, Any], images: np.ndarray) -> BoxTable:
+    """Returns the true boxes of the images: the annotations', or the rows'."""
     if self.annotations is None:
       real = rows["true_mask"] > 0
       more = {

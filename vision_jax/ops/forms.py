@@ -6,8 +6,8 @@ maxima). All forms have the same parameters and the same result up to the order
 of float additions (where a form rounds, FORMS says so), so that checkpoints
 interchange.
 
-Each operation's first form is the one that XLA or the paper would write. `_CPU`
-is measured; `_ACCELERATOR` holds the forms that lower best until they are timed
+Each operation's first form is the one that XLA or the paper would write. `CPU`
+is measured; `ACCELERATOR` holds the forms that lower best until they are timed
 there (`python -m benchmarks.accelerator` times all of them). A form is chosen
 when a function is traced: one that was compiled before `use_forms` was entered
 keeps the form it was traced with.
@@ -37,15 +37,15 @@ FORMS = {
   "histogram": ("scatter", "compare"),
   "levels": ("float32", "uint8"),  # of RandAugment; uint8 rounds, as Pillow
 }
-_FIRST = {name: forms[0] for name, forms in FORMS.items()}
-_CPU = {name: forms[1] for name, forms in FORMS.items()} | {
+FIRST = {name: forms[0] for name, forms in FORMS.items()}
+CPU = {name: forms[1] for name, forms in FORMS.items()} | {
   "gelu": "kept",
   "layer_norm": "kept",
   "matching": "nested",
   "histogram": "scatter",
   "levels": "float32",
 }
-_ACCELERATOR = _FIRST | {
+ACCELERATOR = FIRST | {
   "patches": "product",
   "transposed": "subpixel",
   "dense_gradient": "float32",
@@ -87,7 +87,7 @@ def use_forms(**forms: str) -> Iterator[None]:
 @contextlib.contextmanager
 def cpu_forms(on: bool) -> Iterator[None]:
   """Traces with (True) or without (False) the CPU's forms on any backend."""
-  with use_forms(**(_CPU if on else _FIRST)):
+  with use_forms(**(CPU if on else FIRST)):
     yield
 
 
@@ -96,8 +96,8 @@ def _defaults() -> dict[str, str]:
   if value not in ("on", "off"):
     raise UserError(f"{CPU_VARIABLE}: got {value!r}; expected 'on' or 'off'.")
   if jax.default_backend() != "cpu":
-    return _ACCELERATOR
-  return _CPU if value == "on" else _FIRST
+    return ACCELERATOR
+  return CPU if value == "on" else FIRST
 
 
 def _environment() -> dict[str, str]:

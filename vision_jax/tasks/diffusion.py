@@ -97,8 +97,8 @@ class Diffusion:
     self, params: Nets, stats: Nets, batch: Batch, key: Array
   ) -> dict[str, Array]:
     """Returns `image`, denoised from random times, and the times `t` (b,)."""
-    x, t, _ = self._noised(batch, key)
-    denoise = self.denoiser(params, stats, self._label(batch))
+    x, t, _ = self.noised(batch, key)
+    denoise = self.denoiser(params, stats, self.label(batch))
     return {"image": denoise(x, t).x0, "t": t}
 
   def sample(
@@ -133,7 +133,7 @@ class Diffusion:
         model was not trained for.
     """
     denoise = self.denoiser(
-      params, stats, self._label(batch), guidance=guidance, clip=self.clip
+      params, stats, self.label(batch), guidance=guidance, clip=self.clip
     )
     image = diffusion.sample(
       denoise,
@@ -159,7 +159,7 @@ class Diffusion:
 
     def output(params, stats, batch, key):
       return diffusion.bits_per_dim(
-        self.denoiser(params, stats, self._label(batch), clip=self.clip),
+        self.denoiser(params, stats, self.label(batch), clip=self.clip),
         self.schedule,
         batch["image"],
         example_keys(batch, key),
@@ -235,12 +235,12 @@ class Diffusion:
   ) -> tuple[dict[str, Mean], Nets]:
     del step
     mask = batch["mask"]
-    x, t, eps = self._noised(batch, key)
+    x, t, eps = self.noised(batch, key)
     out = self.model.apply(
       {"params": params[NET], **stats[NET]},
       x,
       t,
-      self._label(batch, key if train else None),
+      self.label(batch, key if train else None),
       train=train,
       mask=mask,
       rngs={"dropout": key} if train else {},
@@ -268,7 +268,7 @@ class Diffusion:
     bits = step_bits(self.schedule, image, x, t, clean, between)
     return self.schedule.steps * bits
 
-  def _noised(self, batch: Batch, key: Array) -> tuple[Array, Array, Array]:
+  def noised(self, batch: Batch, key: Array) -> tuple[Array, Array, Array]:
     """Returns noisy images, their times (b,) and the noise."""
     image = batch["image"]
     keys = example_keys(batch, key)
@@ -277,7 +277,7 @@ class Diffusion:
     alpha, sigma = self.schedule.levels(t, image.ndim)
     return alpha * image + sigma * eps, t, eps
 
-  def _label(self, batch: Batch, key: Array | None = None) -> Array | None:
+  def label(self, batch: Batch, key: Array | None = None) -> Array | None:
     """The classes; with a key some become no class."""
     label = labels(batch, self.num_classes)
     if label is None or key is None or not self.drop_label:

@@ -222,7 +222,7 @@ class VariationalAutoencoding:
       bound = jax.nn.logsumexp(weights, 0) - math.log(self.samples)
       terms = {"negative_bound": -bound}
     if self.pixels != "real":
-      terms["bits_per_dim"] = self._bits(bound, image[0].size)
+      terms["bits_per_dim"] = self.bits(bound, image[0].size)
     terms["outside"] = outside(image, UNIT)
     return {k: Mean.of(v, batch["mask"]) for k, v in terms.items()}, stats
 
@@ -260,7 +260,7 @@ class VariationalAutoencoding:
     out = self._decode(params, z, label)
     return jnp.sum(self.likelihood.log_prob(out, x), (1, 2, 3))
 
-  def _bits(self, bound: Array, dims: int) -> Array:
+  def bits(self, bound: Array, dims: int) -> Array:
     """Of the pixels' levels: a density of [0, 1] is of 256ths."""
     levels = 8 if self.pixels == "dequantised" else 0
     return levels - bound / (dims * math.log(2))

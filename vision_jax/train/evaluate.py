@@ -133,7 +133,7 @@ class Evaluator:
   ) -> Figures:
     """Runs one data set through its compiled step."""
     step, states = self._compiled(name, data)
-    total = _Total()
+    total = Total()
     examples = self._loader(data).epoch()
     with Prefetch(self._execution.put, examples) as batches:
       results = (step(*weights, states, b, self._key) for b in batches)
@@ -210,7 +210,7 @@ def _no_examples(name: str) -> str:
   return f"eval {name!r}: its data set has no examples."
 
 
-class _Total:
+class Total:
   """Sums in int64 and float64 on the host, and rows without repeats."""
 
   def __init__(self):

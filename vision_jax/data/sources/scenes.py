@@ -69,7 +69,8 @@ class DigitScenes(AsMade):
     self.max_objects, self.seed = max_objects, seed
 
   @functools.cached_property
-  def _digits(self) -> dict[str, np.ndarray]:
+  def digits(self) -> dict[str, np.ndarray]:
+    """The digits of the split, which are drawn on."""
     return Digits(self.split).arrays
 
   def __len__(self) -> int:
@@ -108,15 +109,15 @@ class DigitScenes(AsMade):
     taken = np.zeros((self.size, self.size), bool)
     placed = []
     for _ in range(rng.integers(1, self.max_objects + 1)):
-      row = rng.integers(len(self._digits["label"]))
-      ink = _ink(self._digits["image"][row, :, :, 0], self._side(rng))
+      row = rng.integers(len(self.digits["label"]))
+      ink = _ink(self.digits["image"][row, :, :, 0], self._side(rng))
       h, w = ink.shape
       for _ in range(_TRIES):
         top = int(rng.integers(self.size - h + 1))
         left = int(rng.integers(self.size - w + 1))
         if not taken[top : top + h, left : left + w].any():
           taken[top : top + h, left : left + w] = True
-          label = int(self._digits["label"][row])
+          label = int(self.digits["label"][row])
           placed.append(_Placed(label, top, left, ink))
           break
     return placed

@@ -127,7 +127,8 @@ def _halve(x: Array) -> Array:
 POOLS = {"average": _average, "max": _max, "halve": _halve}
 
 
-def _a(pool: int) -> list[Spec]:
+def block_a(pool: int) -> list[Spec]:
+  """Returns the branches of 1x1, 5x5 and two 3x3; `pool` channels pooled."""
   return [
     [("branch1x1", 64)],
     [("branch5x5_1", 48), ("branch5x5_2", 64, (5, 5))],
@@ -140,7 +141,8 @@ def _a(pool: int) -> list[Spec]:
   ]
 
 
-def _c(d: int) -> list[Spec]:
+def block_c(d: int) -> list[Spec]:
+  """Returns the branches of 1x7 and 7x1, of `d` channels within."""
   wide, tall = (1, 7), (7, 1)
   return [
     [("branch1x1", 192)],
@@ -160,7 +162,8 @@ def _c(d: int) -> list[Spec]:
   ]
 
 
-def _e(pool: str) -> list[Spec]:
+def block_e(pool: str) -> list[Spec]:
+  """Returns the branches that end in 1x3 beside 3x1; `pool` is its kind."""
   wide, tall = (1, 3), (3, 1)
   return [
     [("branch1x1", 320)],
@@ -179,9 +182,9 @@ def _e(pool: str) -> list[Spec]:
 
 _HALVING = ((3, 3), 2, "VALID")
 BLOCKS: dict[str, list[Spec]] = {
-  "Mixed_5b": _a(32),
-  "Mixed_5c": _a(64),
-  "Mixed_5d": _a(64),
+  "Mixed_5b": block_a(32),
+  "Mixed_5c": block_a(64),
+  "Mixed_5d": block_a(64),
   "Mixed_6a": [
     [("branch3x3", 384, *_HALVING)],
     [
@@ -191,10 +194,10 @@ BLOCKS: dict[str, list[Spec]] = {
     ],
     ["halve"],
   ],
-  "Mixed_6b": _c(128),
-  "Mixed_6c": _c(160),
-  "Mixed_6d": _c(160),
-  "Mixed_6e": _c(192),
+  "Mixed_6b": block_c(128),
+  "Mixed_6c": block_c(160),
+  "Mixed_6d": block_c(160),
+  "Mixed_6e": block_c(192),
   "Mixed_7a": [
     [("branch3x3_1", 192), ("branch3x3_2", 320, *_HALVING)],
     [
@@ -205,6 +208,6 @@ BLOCKS: dict[str, list[Spec]] = {
     ],
     ["halve"],
   ],
-  "Mixed_7b": _e("average"),
-  "Mixed_7c": _e("max"),
+  "Mixed_7b": block_e("average"),
+  "Mixed_7c": block_e("max"),
 }

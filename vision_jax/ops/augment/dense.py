@@ -77,13 +77,13 @@ def random_scale_rotate(
     window = size or batch["image"].shape[1:3]
     new = dict(batch)
     places = jax.vmap(
-      lambda z, a, d: _places(batch["image"].shape[1:3], window, z, a, d)
+      lambda z, a, d: places_of(batch["image"].shape[1:3], window, z, a, d)
     )(zoom, angle, draws[:, 2:])
     image = batch["image"].astype(jnp.float32)
     linear = jax.vmap(lambda x, p: _linear(x, p, fill))(image, places)
     new["image"] = _as(linear, batch["image"].dtype)
     if "target" in batch:
-      new["target"] = jax.vmap(lambda x, p: _nearest(x, p, ignore))(
+      new["target"] = jax.vmap(lambda x, p: nearest(x, p, ignore))(
         batch["target"], places
       )
     return new
@@ -91,7 +91,7 @@ def random_scale_rotate(
   return augment
 
 
-def _places(whole, window, zoom, angle, draw):
+def places_of(whole, window, zoom, angle, draw):
   """Where in the image each pixel of the window lies: (h, w, 2) y, x."""
   whole = jnp.asarray(whole, jnp.float32)
   extent = jnp.asarray(window, jnp.float32) / zoom
@@ -118,7 +118,8 @@ def _linear(image, places, fill):
   return total
 
 
-def _nearest(target, places, ignore):
+def nearest(target, places, ignore):
+  """Returns target (h, w) at places (h', w', 2); `ignore` outside it."""
   y, x = jnp.moveaxis(jnp.floor(places + 0.5).astype(jnp.int32), -1, 0)
   return _at(target, y, x, ignore)
 

@@ -74,13 +74,15 @@ def _make(mixup_alpha, cutmix_alpha, num_classes, probability, switch):
   check_probability(probability)
   if num_classes < 1:
     raise UserError(f"num_classes: got {num_classes}; expected >= 1.")
-  tables = [_beta(a) for a in (mixup_alpha, cutmix_alpha) if a is not None]
+  tables = [
+    beta_quantiles(a) for a in (mixup_alpha, cutmix_alpha) if a is not None
+  ]
 
   def augment(batch, key):
     check_image_only(batch, "mixing")
     image = batch["image"]
     draws = _of_the_first(uniforms(batch, key, 5)).T
-    part = [_draw(table, draws[0]) for table in tables]
+    part = [interpolate(table, draws[0]) for table in tables]
     mixed = (draws[1] < probability) & _both_real(batch)
     weight = cut = None
     if mixup_alpha is not None:
@@ -161,7 +163,7 @@ def _distribution(label: Array, k: int) -> Array:
   )
 
 
-def _beta(alpha: float) -> np.ndarray:
+def beta_quantiles(alpha: float) -> np.ndarray:
   """Returns quantiles of Beta(alpha, alpha) at even steps.
 
   Interpolating them draws without the rejection loop of `jax.random.beta`,
@@ -173,7 +175,8 @@ def _beta(alpha: float) -> np.ndarray:
   return scipy.stats.beta.ppf(knots, alpha, alpha).astype(np.float32)
 
 
-def _draw(table: np.ndarray, uniform: Array) -> Array:
+def interpolate(table: np.ndarray, uniform: Array) -> Array:
+  """Returns draws by a table of even quantiles, from uniform ones."""
   place = uniform * (_KNOTS - 1)
   below = jnp.minimum(place.astype(jnp.int32), _KNOTS - 2)
   low, high = jnp.asarray(table)[below], jnp.asarray(table)[below + 1]
