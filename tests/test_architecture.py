@@ -192,9 +192,10 @@ def reached(node):
   if isinstance(node, ast.Attribute):
     own = isinstance(node.value, ast.Name) and node.value.id == "self"
     return [] if own else [node.attr]
-  if isinstance(node, ast.Call):  # setattr(module, "_name", ...), patch.object
-    values = (a.value for a in node.args[1:2] if isinstance(a, ast.Constant))
-    return [value for value in values if isinstance(value, str)]
+  if isinstance(node, ast.Call) and len(node.args) > 1:
+    calls = r"(.*\.)?([gs]etattr|patch\.object)"
+    if re.fullmatch(calls, ast.unparse(node.func)):
+      return [ast.unparse(node.args[1]).strip("'")]
   return []
 
 

@@ -186,13 +186,13 @@ def test_another_commit_of_the_same_sources_is_the_same_run(
 def test_sources_are_those_of_the_config_and_of_what_trains_it(monkeypatch):
   config = "configs/classification/digits_cnn.py"
   before = environment.source_hash(config)
-  read = sources._read
+  read = sources.read
 
   def after(edited):
     change = lambda file: (
       read(file)[0] + (edited if edited in str(file) else "")
     )
-    monkeypatch.setattr(sources, "_read", lambda f: (change(f), read(f)[1]))
+    monkeypatch.setattr(sources, "read", lambda f: (change(f), read(f)[1]))
     return environment.source_hash(config)
 
   assert after("no such file") == after("models/detection/") == before

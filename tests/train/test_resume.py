@@ -291,13 +291,13 @@ def test_predict_without_its_data_tells_of_files_that_changed(
   )
   assert "Not as" not in (result := predict("--strict")).err
   assert result.code == 0, result.err
-  read = sources._read
+  read = sources.read
 
   def edited(file):
     sha, imports = read(file)
     return (sha[::-1] if file.name == "norm.py" else sha), imports
 
-  monkeypatch.setattr(sources, "_read", edited)
+  monkeypatch.setattr(sources, "read", edited)
   result = predict("--strict")
   assert result.code == 2
   assert ": vision_jax/layers/norm.py. Figures before" in result.err

@@ -35,7 +35,7 @@ def sources(name: str, text: str, also: Iterable[str] = ()) -> dict[str, str]:
   waiting, found = {*imported(text), *map(_file, also)} - {None}, {}
   while waiting:
     file = waiting.pop()
-    found[file], further = _read(file)
+    found[file], further = read(file)
     waiting |= further - found.keys()
   ours = {_name(file): found[file] for file in sorted(found)}
   return {name: _sha256(text.encode())} | ours
@@ -72,7 +72,7 @@ def _file(module: str) -> pathlib.Path | None:
 
 
 @functools.cache
-def _read(file: pathlib.Path) -> tuple[str, frozenset[pathlib.Path]]:
+def read(file: pathlib.Path) -> tuple[str, frozenset[pathlib.Path]]:
   """Returns a file's hash, and our files that it imports."""
   content = file.read_bytes()
   text = content.decode()
