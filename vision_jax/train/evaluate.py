@@ -164,7 +164,7 @@ class Evaluator:
       self._steps[name] = self._execution.eval_step(step)
     return self._steps[name]
 
-  def _results(self, metrics: Mapping[str, Metric], total: "_Total") -> Figures:
+  def _results(self, metrics: Mapping[str, Metric], total: "Total") -> Figures:
     figures = total.losses(self._experiment.task.objectives)
     for name, metric in metrics.items():
       results = metric.result(total.sums[name], total.rows(name))
