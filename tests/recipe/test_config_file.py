@@ -12,7 +12,8 @@ from etils import epath
 from tests.programs.command import ROOT
 from vision_jax.errors import UserError
 from vision_jax.experiment import base_config
-from vision_jax.recipe import places, recipe
+from vision_jax.recipe import places, recipe, resume
+from vision_jax.recipe.saved import saved_config
 
 OURS = "configs/classification/digits_cnn.py"
 BUILD = "def build(config): ...\n"
@@ -119,6 +120,6 @@ def test_a_run_of_ours_stays_ours_in_another_folder(tmp_path, monkeypatch):
   monkeypatch.chdir(tmp_path)
   said = []
   assert recipe.load_workdir(workdir, said.append)[0].path == OURS
-  assert not said and not recipe.same_file(
-    f"{OURS}:tiny", recipe.saved_config(workdir)
+  assert not said and not resume.same_file(
+    f"{OURS}:tiny", saved_config(workdir)
   )

@@ -9,7 +9,8 @@ from etils import epath
 
 from tests.programs.command import BLOBS, ROOT, call
 from vision_jax.errors import UserError
-from vision_jax.recipe import recipe, trust
+from vision_jax.recipe import recipe, resume, trust
+from vision_jax.recipe.saved import saved_config
 from vision_jax.recipe.show import origins
 
 SOURCE = '''
@@ -238,12 +239,12 @@ def test_an_edited_file_is_not_used(file, tmp_path):
 def test_runs_of_one_config_are_the_same(file, tmp_path):
   workdir = tmp_path / "run"
   save(file, workdir)
-  saved = recipe.saved_config(epath.Path(workdir))
-  recipe.check_same(recipe.load(str(file)), saved)
-  recipe.check_same(recipe.load(str(file), {"steps": "99"}), saved)
+  saved = saved_config(epath.Path(workdir))
+  resume.check_same(recipe.load(str(file)), saved)
+  resume.check_same(recipe.load(str(file), {"steps": "99"}), saved)
   changed = {"lr": "1", "optimizer.nested.deep": "2", "sizes": "1,3"}
   with pytest.raises(ValueError) as error:
-    recipe.check_same(recipe.load(str(file), changed), saved)
+    resume.check_same(recipe.load(str(file), changed), saved)
   message = str(error.value)
   assert "lr: 0.5 in the workdir, 1.0 now" in message
   assert "optimizer.nested.deep: 1 in the workdir, 2 now" in message
@@ -251,39 +252,39 @@ def test_runs_of_one_config_are_the_same(file, tmp_path):
   assert "momentum" not in message
   many = {"sizes": ",".join(map(str, range(3000)))}
   with pytest.raises(ValueError, match=r"0, 1, 2, .* now") as error:
-    recipe.check_same(recipe.load(str(file), many), saved)
+    resume.check_same(recipe.load(str(file), many), saved)
   assert len(str(error.value)) < 1000
 
 
 def test_a_run_older_than_a_key_of_every_run_goes_on(file, tmp_path):
   save(file, tmp_path / "run")
-  saved = recipe.saved_config(epath.Path(tmp_path / "run"))
+  saved = saved_config(epath.Path(tmp_path / "run"))
   saved["values"].pop("norm_group", None)
-  recipe.check_same(recipe.load(str(file)), saved)
+  resume.check_same(recipe.load(str(file)), saved)
   changed = recipe.load(str(file), {"norm_group": "2"})
   with pytest.raises(ValueError, match="norm_group: 0 in the workdir, 2 now"):
-    recipe.check_same(changed, saved)
+    resume.check_same(changed, saved)
 
 
 def test_another_file_is_another_config(file, tmp_path):
   workdir = tmp_path / "run"
   save(file, workdir)
-  saved = recipe.saved_config(epath.Path(workdir))
+  saved = saved_config(epath.Path(workdir))
   other = tmp_path / "other.py"
   other.write_text(file.read_text())
-  recipe.check_same(recipe.load(str(other)), saved)  # the very same text
+  resume.check_same(recipe.load(str(other)), saved)  # the very same text
   other.write_text(file.read_text() + "\nMORE = 1\n")
   with pytest.raises(ValueError, match=rf"file: {file} in .*, {other} now"):
-    recipe.check_same(recipe.load(str(other)), saved)
-  assert recipe.same_file(str(file), saved)
-  assert not recipe.same_file(str(other), saved)
-  assert not recipe.same_file(f"{file}:tiny", saved)
+    resume.check_same(recipe.load(str(other)), saved)
+  assert resume.same_file(str(file), saved)
+  assert not resume.same_file(str(other), saved)
+  assert not resume.same_file(f"{file}:tiny", saved)
 
 
 def test_a_damaged_config_is_named(tmp_path):
   (tmp_path / "config.json").write_text('{"path": ')
   with pytest.raises(ValueError, match=r"config\.json is damaged \("):
-    recipe.saved_config(epath.Path(tmp_path))
+    saved_config(epath.Path(tmp_path))
 
 
 def test_an_installed_config_is_found_from_anywhere(monkeypatch, tmp_path):
@@ -369,9 +370,9 @@ def test_a_strangers_code_does_not_run_in_any_mode(tmp_path, flags):
 def test_ones_own_config_runs_in_a_copied_workdir(tmp_path, file):
   """Without a home folder nothing is remembered; --config then names it."""
   workdir, _ = strange(tmp_path, str(file))
-  assert recipe.is_copy(f"{file}:tiny", workdir)
+  assert resume.is_copy(f"{file}:tiny", workdir)
   file.write_text(file.read_text() + "# changed")
-  assert not recipe.is_copy(f"{file}:tiny", workdir)
+  assert not resume.is_copy(f"{file}:tiny", workdir)
 
 
 def test_the_list_keeps_a_hash_once_and_needs_no_home(cache, monkeypatch):
@@ -391,7 +392,7 @@ def test_the_list_keeps_a_hash_once_and_needs_no_home(cache, monkeypatch):
 def test_a_config_json_without_what_it_needs(tmp_path, content):
   (tmp_path / "config.json").write_text(content)
   with pytest.raises(UserError, match=r"config\.json is damaged \(it has no"):
-    recipe.saved_config(epath.Path(tmp_path))
+    saved_config(epath.Path(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -410,7 +411,7 @@ def test_a_config_json_without_what_it_needs(tmp_path, content):
 def test_a_config_json_with_impossible_values(tmp_path, file, key, value):
   workdir = epath.Path(tmp_path / "run")
   save(file, workdir)
-  saved = recipe.saved_config(workdir)
+  saved = saved_config(workdir)
   (workdir / "config.json").write_text(json.dumps(saved | {key: value}))
   with pytest.raises(UserError, match=r"config\.json is damaged \("):
     recipe.load_workdir(workdir)

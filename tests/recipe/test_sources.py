@@ -10,7 +10,7 @@ from tests.programs.command import ROOT
 from vision_jax.recipe.sources import digest, imported, sources
 
 CONFIG = ROOT / "configs/generation/digits_gan.py"
-OURS = sorted((ROOT / "vision_jax").rglob("*.py"))
+OURS = {*(ROOT / "vision_jax").rglob("*.py")}
 
 
 def parsed(text):

@@ -145,40 +145,27 @@ class Configured(Options):
   )
 
   def load(self, say: Say) -> tuple["Recipe", Any]:
-    """Loads the config named, or the workdir's; checks that they agree.
-
-    The same command goes on with the workdir's copy where the file has
-    changed.
-    """
+    """Loads the config named, or that of the run that goes on."""
     from etils import epath
 
-    from vision_jax.recipe import places
-    from vision_jax.recipe import recipe as recipes
+    from vision_jax.recipe import places, recipe
+    from vision_jax.recipe.resume import resume
+    from vision_jax.recipe.saved import saved_config
 
     if self.config and (told := places.passed_over(self.config)):
       say(told)
     workdir = epath.Path(self.workdir or "")
-    saved = recipes.saved_config(workdir) if self.workdir else None
-    trusted = self.trust_workdir
-    if saved is None:
-      if self.config is None:
-        raise UserError(
-          f"--config is missing, and {workdir} holds no run to go on with; "
-          "expected --config=PATH, for example "
-          "configs/classification/digits_cnn.py."
-        )
-      return recipes.load(self.config, self.overrides), None
+    if self.workdir and saved_config(workdir) is not None:
+      trusted = self.trust_workdir
+      how = (self.config, self.overrides, say)
+      return resume(workdir, *how, trusted=trusted), None
     if self.config is None:
-      recipe, _ = recipes.load_workdir(workdir, say, trusted=trusted)
-      recipes.override_saved(recipe, self.overrides, workdir)
-      return recipe, None
-    source = None
-    if recipes.same_file(self.config, saved):
-      trusted = trusted or recipes.is_copy(self.config, workdir)
-      source = recipes.kept_source(workdir, saved, say, trusted=trusted)
-    recipe = recipes.load(self.config, self.overrides, source)
-    recipes.check_same(recipe, saved)
-    return recipe, None
+      raise UserError(
+        f"--config is missing, and {workdir} holds no run to go on with; "
+        "expected --config=PATH, for example "
+        "configs/classification/digits_cnn.py."
+      )
+    return recipe.load(self.config, self.overrides), None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -198,13 +185,12 @@ class OfWorkdir(Options):
     """Returns the workdir's config, and the shapes of its training batch."""
     from etils import epath
 
-    from vision_jax.recipe import recipe as recipes
+    from vision_jax.recipe.recipe import load_workdir
+    from vision_jax.recipe.resume import override_saved
 
     workdir = epath.Path(self.workdir)
-    recipe, batch = recipes.load_workdir(
-      workdir, say, trusted=self.trust_workdir
-    )
-    recipes.override_saved(recipe, self.overrides, workdir)
+    recipe, batch = load_workdir(workdir, say, trusted=self.trust_workdir)
+    override_saved(recipe, self.overrides, workdir)
     return recipe, batch
 
   def trained(self, recipe: "Recipe", batch: Any, say: Say) -> "Trained":

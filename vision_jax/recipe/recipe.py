@@ -1,4 +1,4 @@
-"""Config files: found, loaded, overridden, kept in a workdir, compared.
+"""Config files: found, loaded, overridden, kept in a workdir.
 
 A config file has `get_config() -> ConfigDict`, values only, and
 `build(config) -> Experiment`, objects from plain calls. It may have
@@ -16,27 +16,18 @@ import ml_collections
 from etils import epath
 
 from vision_jax.errors import UserError
-from vision_jax.experiment import Experiment, base_config
+from vision_jax.experiment import Experiment
 from vision_jax.files import replace_text
-from vision_jax.paths import CONFIG_KEYS
-from vision_jax.recipe import config_file, places, sources, trust
+from vision_jax.recipe import config_file, places, sources, trust, versions
 from vision_jax.recipe.saved import (
   batch_shapes,
+  changed_values,
   kept_source,
   raise_damaged,
   saved_config,
+  tell_changed,
 )
 from vision_jax.recipe.values import check, flat, override
-
-__all__ = ["Recipe", "check_same", "load", "load_workdir", "override"]
-
-# Values that may differ between the runs of one workdir: how long, how often,
-# where from. All others define the result.
-MAY_CHANGE = (
-  *CONFIG_KEYS,
-  *("eval_every", "keep_best", "keep_every", "log_every", "on_bad_image"),
-  *("save_every", "steps", "threads"),
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +69,9 @@ class Recipe:
         the user one line.
     """
     saved, start = saved_config(workdir), progress.step
-    if start and saved and "steps" in (new := changed_values(self, saved)):
+    if (
+      start and saved and "steps" in (new := changed_values(self.config, saved))
+    ):
       progress.say(
         "steps: {} in the workdir, {} now. ".format(*new["steps"])
         + "A schedule that ends with the run is another one from step "
@@ -106,9 +99,10 @@ class Recipe:
     """
     shapes = {k: [list(x.shape), str(x.dtype)] for k, x in batch.items()}
     changes = list(before.get("changes", ())) if before else []
-    if before and (new := changed_values(self, before)):
+    if before and (new := changed_values(self.config, before)):
       changes.append({"step": step} | {k: list(v) for k, v in new.items()})
     content = {
+      "format": versions.FORMAT,
       "path": self.path,
       "variant": self.variant,
       "sha256": self.sha256,
@@ -166,8 +160,9 @@ def load_workdir(
     trusted: whether the copy runs whoever has written it.
 
   Raises:
-    UserError: if there is no run, its files are damaged, or its copy of the
-      config file is neither ours nor this user's.
+    UserError: if there is no run, its files are damaged, its copy of the
+      config file is neither ours nor this user's, or of an earlier version
+      that this one cannot read.
   """
   saved = saved_config(workdir)
   if saved is None:
@@ -175,20 +170,16 @@ def load_workdir(
       f"--workdir: {workdir} has no config.json; expected a folder that a "
       "training run has written. Train first, or check the path."
     )
-  source = kept_source(workdir, saved, say, trusted=trusted)
-  module = config_file.load(source, str(workdir / "config.py"))
-  config = config_file.values(module, saved["variant"], str(workdir))
-  _restore(config, saved["values"], workdir)
-  batch = batch_shapes(saved["batch"], workdir)
-  return Recipe(saved["path"], saved["variant"], source, config, module), batch
-
-
-def override_saved(
-  recipe: Recipe, overrides: Mapping[str, str], workdir: epath.Path
-) -> None:
-  """Sets values of a workdir's config, those that may differ between runs."""
-  override(recipe.config, overrides)
-  check_same(recipe, saved_config(workdir))
+  source = kept_source(workdir, saved, trusted=trusted)
+  with versions.reading(workdir, saved) as try_out:
+    module = config_file.load(source, str(workdir / "config.py"))
+    config = config_file.values(module, saved["variant"], str(workdir))
+    _restore(config, saved["values"], workdir)
+    recipe = Recipe(saved["path"], saved["variant"], source, config, module)
+    if try_out:
+      recipe.build()
+  tell_changed(workdir, saved, source, say)
+  return recipe, batch_shapes(saved["batch"], workdir)
 
 
 def _restore(
@@ -207,59 +198,3 @@ def _restore(
     raise_damaged(workdir, error)
   for key, value in flat(config.to_dict()).items():
     check(key, value)
-
-
-def same_file(name: str, saved: Mapping[str, Any]) -> bool:
-  """Whether "PATH:VARIANT" names the config file that a workdir has saved."""
-  path, variant = places.split(name)
-  return places.same(path, saved["path"]) and variant == saved["variant"]
-
-
-def is_copy(name: str, workdir: epath.Path) -> bool:
-  """Whether a workdir's copy has the text of the file in "PATH:VARIANT"."""
-  path = places.look(places.split(name)[0])
-  copy = workdir / "config.py"
-  there = path is not None and copy.exists()
-  return there and path.read_bytes() == copy.read_bytes()
-
-
-def changed_values(
-  recipe: Recipe, saved: Mapping[str, Any]
-) -> dict[str, tuple[Any, Any]]:
-  """Returns key -> (value in a workdir, value now) of those that differ.
-
-  A key of every run that is younger than this one had its default.
-  """
-  new = flat(json.loads(recipe.config.to_json()))
-  defaults = base_config(steps=0, batch_size=0).to_dict()
-  old = defaults | flat(saved["values"])
-  return {
-    key: (old.get(key), value)
-    for key, value in new.items()
-    if old.get(key) != value
-  }
-
-
-def check_same(recipe: Recipe, saved: Mapping[str, Any]) -> None:
-  """Checks that a command continues the run that a workdir holds.
-
-  Raises:
-    UserError: naming the keys that differ and may not.
-  """
-  differ = [
-    f"{key}: {old!r:.200} in the workdir, {new!r:.200} now"
-    for key, (old, new) in changed_values(recipe, saved).items()
-    if key not in MAY_CHANGE
-  ]
-  now = flat(recipe.config.to_dict())
-  differ += [f"{key}: gone" for key in flat(saved["values"]) if key not in now]
-  if recipe.sha256 != saved["sha256"]:
-    differ.insert(0, f"file: {saved['path']} in the workdir, {recipe.path} now")
-  if differ:
-    raise UserError(
-      "--workdir holds a run of another config, which differs in "
-      + "; ".join(differ)
-      + ". Use another workdir, or the same values (only "
-      + ", ".join(MAY_CHANGE)
-      + " may change)."
-    )

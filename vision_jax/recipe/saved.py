@@ -5,11 +5,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
+import ml_collections
 import numpy as np
 from etils import epath
 
 from vision_jax.errors import UserError
+from vision_jax.experiment import base_config
 from vision_jax.recipe import places, trust
+from vision_jax.recipe.values import flat
 
 
 def saved_config(workdir: epath.Path) -> dict[str, Any] | None:
@@ -33,13 +36,9 @@ def saved_config(workdir: epath.Path) -> dict[str, Any] | None:
 
 
 def kept_source(
-  workdir: epath.Path,
-  saved: Mapping[str, Any],
-  say: Callable[[str], None],
-  *,
-  trusted: bool = False,
+  workdir: epath.Path, saved: Mapping[str, Any], *, trusted: bool = False
 ) -> str:
-  """Returns a workdir's copy of its config file; says if the file differs.
+  """Returns a workdir's copy of its config file.
 
   Raises:
     UserError: if it cannot be read, or is neither ours nor this user's.
@@ -54,18 +53,24 @@ def kept_source(
     ) from error
   if not trusted:
     trust.check(workdir, saved["path"], copy)
-  if why := _changed(saved, copy):
-    say(f"{saved['path']} {why}: using the copy in {workdir}.")
   return copy
 
 
-def _changed(saved: Mapping[str, Any], copy: str) -> str | None:
-  """Says what has become of a saved config's file; None if it is the same."""
+def tell_changed(
+  workdir: epath.Path,
+  saved: Mapping[str, Any],
+  copy: str,
+  say: Callable[[str], None],
+) -> None:
+  """Says if a workdir's copy is no longer what the config file holds."""
   path = places.named(saved["path"])
   if not path.is_file():
-    return "is missing"
-  changed = path.read_bytes() != copy.encode()
-  return "has changed since" if changed else None
+    why = "is missing"
+  elif path.read_bytes() != copy.encode():
+    why = "has changed since"
+  else:
+    return
+  say(f"{saved['path']} {why}: using the copy in {workdir}.")
 
 
 def batch_shapes(
@@ -89,6 +94,23 @@ def batch_shapes(
   except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
     raise_damaged(workdir, error)
   return shapes
+
+
+def changed_values(
+  config: ml_collections.ConfigDict, saved: Mapping[str, Any]
+) -> dict[str, tuple[Any, Any]]:
+  """Returns key -> (value in a workdir, value now) of those that differ.
+
+  A key of every run that is younger than this one had its default.
+  """
+  new = flat(json.loads(config.to_json()))
+  defaults = base_config(steps=0, batch_size=0).to_dict()
+  old = defaults | flat(saved["values"])
+  return {
+    key: (old.get(key), value)
+    for key, value in new.items()
+    if old.get(key) != value
+  }
 
 
 def raise_damaged(workdir: epath.Path, error: Exception) -> None:

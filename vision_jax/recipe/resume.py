@@ -1,0 +1,111 @@
+"""A run that goes on: with the recipe of its workdir, and no other."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from etils import epath
+
+from vision_jax.errors import UserError
+from vision_jax.paths import CONFIG_KEYS
+from vision_jax.recipe import places, versions
+from vision_jax.recipe.recipe import Recipe, load, load_workdir
+from vision_jax.recipe.saved import (
+  changed_values,
+  kept_source,
+  saved_config,
+  tell_changed,
+)
+from vision_jax.recipe.values import flat, override
+
+# Values that may differ between the runs of one workdir: how long, how often,
+# where from. All others define the result.
+MAY_CHANGE = (
+  *CONFIG_KEYS,
+  *("eval_every", "keep_best", "keep_every", "log_every", "on_bad_image"),
+  *("save_every", "steps", "threads"),
+)
+
+
+def resume(
+  workdir: epath.Path,
+  name: str | None,
+  overrides: Mapping[str, str],
+  say: Callable[[str], None],
+  *,
+  trusted: bool = False,
+) -> Recipe:
+  """Returns the recipe that a run goes on with.
+
+  That of the workdir's copy where the config file has changed.
+
+  Args:
+    workdir: the run's folder.
+    name: "PATH:VARIANT" that the command names; None for the workdir's.
+    overrides: of values, as text.
+    say: tells the user one line.
+    trusted: whether the copy runs whoever has written it.
+
+  Raises:
+    UserError: if the run is of another config, or of an earlier version.
+  """
+  saved = saved_config(workdir)
+  versions.check(workdir, saved)
+  if name is None:
+    recipe, _ = load_workdir(workdir, say, trusted=trusted)
+    override_saved(recipe, overrides, workdir)
+    return recipe
+  source = None
+  if same_file(name, saved):
+    trusted = trusted or is_copy(name, workdir)
+    source = kept_source(workdir, saved, trusted=trusted)
+    tell_changed(workdir, saved, source, say)
+  recipe = load(name, overrides, source)
+  check_same(recipe, saved)
+  return recipe
+
+
+def override_saved(
+  recipe: Recipe, overrides: Mapping[str, str], workdir: epath.Path
+) -> None:
+  """Sets values of a workdir's config, those that may differ between runs."""
+  override(recipe.config, overrides)
+  check_same(recipe, saved_config(workdir))
+
+
+def same_file(name: str, saved: Mapping[str, Any]) -> bool:
+  """Whether "PATH:VARIANT" names the config file that a workdir has saved."""
+  path, variant = places.split(name)
+  return places.same(path, saved["path"]) and variant == saved["variant"]
+
+
+def is_copy(name: str, workdir: epath.Path) -> bool:
+  """Whether a workdir's copy has the text of the file in "PATH:VARIANT"."""
+  path = places.look(places.split(name)[0])
+  copy = workdir / "config.py"
+  there = path is not None and copy.exists()
+  return there and path.read_bytes() == copy.read_bytes()
+
+
+def check_same(recipe: Recipe, saved: Mapping[str, Any]) -> None:
+  """Checks that a command continues the run that a workdir holds.
+
+  Raises:
+    UserError: naming the keys that differ and may not.
+  """
+  differ = [
+    f"{key}: {old!r:.200} in the workdir, {new!r:.200} now"
+    for key, (old, new) in changed_values(recipe.config, saved).items()
+    if key not in MAY_CHANGE
+  ]
+  now = flat(recipe.config.to_dict())
+  differ += [f"{key}: gone" for key in flat(saved["values"]) if key not in now]
+  if recipe.sha256 != saved["sha256"]:
+    differ.insert(0, f"file: {saved['path']} in the workdir, {recipe.path} now")
+  if differ:
+    raise UserError(
+      "--workdir holds a run of another config, which differs in "
+      + "; ".join(differ)
+      + ". Use another workdir, or the same values (only "
+      + ", ".join(MAY_CHANGE)
+      + " may change)."
+    )
