@@ -1,7 +1,8 @@
 """Parameters and floating-point operations, without running or allocating."""
 
+import collections
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -14,7 +15,7 @@ def parameters(model: nn.Module, shape: Sequence[int]) -> int:
 
   BatchNorm's running moments are no parameters, as everywhere.
   """
-  init, args = _init(model, shape)
+  init, args = initialisation(model, shape)
   return _size(jax.eval_shape(init, *args)[1])
 
 
@@ -23,14 +24,16 @@ def forward_cost(model: nn.Module, shape: Sequence[int]) -> tuple[int, int]:
 
   The FLOPs, see `flops`, are of the whole batch (b, h, w, c).
   """
-  init, args = _init(model, shape)
+  init, args = initialisation(model, shape)
   # Initialising runs the model once; drawing parameters multiplies nothing.
   jaxpr, out = jax.make_jaxpr(init, return_shape=True)(*args)
   return _size(out[1]), _count(jaxpr.jaxpr)
 
 
-def _init(model, shape):
-  """Returns init(key, x) -> (logits, variables), and shapes for it."""
+def initialisation(
+  model: nn.Module, shape: Sequence[int]
+) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+  """Returns init(key, x) -> (outputs, variables), and shapes for it."""
   key = jax.eval_shape(lambda: jax.random.key(0))
   x = jax.ShapeDtypeStruct(tuple(shape), jnp.float32)
 
@@ -64,22 +67,37 @@ def flops(fn: Callable[..., Any], *args: Any) -> int:
   return _count(jax.make_jaxpr(fn)(*args).jaxpr)
 
 
+def flops_by(
+  jaxpr: Any, owner: Callable[[Any], Hashable], outer: Hashable = None
+) -> collections.Counter:
+  """Returns the FLOPs of a program, see `flops`, by who owns them.
+
+  Args:
+    jaxpr: the program.
+    owner: equation -> its owner; None where that is the owner of the loop, the
+      branch or the call around it.
+    outer: the owner of what is in none of those and has none itself.
+  """
+  counts = collections.Counter()
+  for equation in jaxpr.eqns:
+    who = owner(equation)
+    who = outer if who is None else who
+    name, times = equation.primitive.name, 1
+    if name in _COSTS:
+      counts[who] += _COSTS[name](equation)
+      continue
+    inner = [flops_by(part, owner, who) for part in _inner(equation.params)]
+    if name == "cond":
+      inner = [max(inner, key=collections.Counter.total)]
+    elif name == "scan":
+      times = equation.params["length"]
+    for part in inner:
+      counts.update({key: times * value for key, value in part.items()})
+  return counts
+
+
 def _count(jaxpr: Any) -> int:
-  return sum(_count_equation(equation) for equation in jaxpr.eqns)
-
-
-def _count_equation(equation: Any) -> int:
-  name = equation.primitive.name
-  if name == "dot_general":
-    return _dot(equation)
-  if name == "conv_general_dilated":
-    return _convolution(equation)
-  if name in _ATTENTION:
-    return _ATTENTION[name] * _attention(equation)
-  inner = [_count(jaxpr) for jaxpr in _inner(equation.params)]
-  if name == "cond":
-    return max(inner)
-  return sum(inner) * (equation.params["length"] if name == "scan" else 1)
+  return flops_by(jaxpr, lambda equation: None).total()
 
 
 def _inner(params: dict[str, Any]) -> Iterator[Any]:
@@ -89,14 +107,6 @@ def _inner(params: dict[str, Any]) -> Iterator[Any]:
       item = getattr(item, "jaxpr", item)
       if hasattr(item, "eqns"):
         yield item
-
-
-# cuDNN's fused attention multiplies without saying so: two products forwards,
-# and the four that XLA's gradient has; what it computes again is not counted.
-_ATTENTION = {
-  "dot_product_attention_fwd_wrapper": 2,
-  "dot_product_attention_bwd_wrapper": 4,
-}
 
 
 def _attention(equation: Any) -> int:
@@ -123,3 +133,13 @@ def _convolution(equation: Any) -> int:
     places //= math.prod(out[i] for i in numbers.out_spec[2:])
     places *= math.prod(left[i] for i in numbers.lhs_spec[2:])
   return 2 * places * taps
+
+
+_COSTS = {
+  "dot_general": _dot,
+  "conv_general_dilated": _convolution,
+  # cuDNN's fused attention multiplies without saying so: two products forwards,
+  # and the four that XLA's gradient has; what it computes again is not counted.
+  "dot_product_attention_fwd_wrapper": lambda e: 2 * _attention(e),
+  "dot_product_attention_bwd_wrapper": lambda e: 4 * _attention(e),
+}
