@@ -6,14 +6,21 @@ source itself did.
 
 import functools
 import threading
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import ParamSpec
+
+import numpy as np
+
+from vision_jax.data.source import Example
+
+Transform = Callable[[Example, np.random.Generator | None], Example]
+Given = ParamSpec("Given")
 
 
 class AsMade:
   """A source whose copies are pickled without what it has cached."""
 
-  def __getstate__(self) -> dict[str, Any]:
+  def __getstate__(self) -> dict[str, object]:
     kind = type(self)
     cached = lambda key: isinstance(
       getattr(kind, key, None), functools.cached_property
@@ -33,7 +40,7 @@ class Lock:
   def __exit__(self, *error: object) -> None:
     self._lock.release()
 
-  def __reduce__(self) -> tuple[Any, ...]:
+  def __reduce__(self) -> tuple[type["Lock"], tuple[()]]:
     return Lock, ()
 
 
@@ -42,18 +49,20 @@ class Made:
 
   def __init__(
     self,
-    factory: Callable[..., Any],
-    args: tuple[Any, ...],
-    options: dict[str, Any],
-    apply: Callable[..., Any],
+    factory: Callable[..., "Made"],
+    args: tuple[object, ...],
+    options: Mapping[str, object],
+    apply: Transform,
   ):
     self._call, self._apply = (factory, args, options), apply
     self.batched = getattr(apply, "batched", False)
 
-  def __call__(self, example: Any, rng: Any) -> Any:
+  def __call__(
+    self, example: Example, rng: np.random.Generator | None
+  ) -> Example:
     return self._apply(example, rng)
 
-  def __reduce__(self) -> tuple[Any, ...]:
+  def __reduce__(self) -> tuple[Callable[[], "Made"], tuple[()]]:
     factory, args, options = self._call
     return functools.partial(factory, *args, **options), ()
 
@@ -63,11 +72,13 @@ class Made:
     return f"{factory.__name__}({', '.join(given)})"
 
 
-def transform(factory: Callable[..., Any]) -> Callable[..., Made]:
+def transform(
+  factory: Callable[Given, Transform],
+) -> Callable[Given, Made]:
   """Lets what a factory of transforms returns be pickled; a decorator."""
 
   @functools.wraps(factory)
-  def make(*args: Any, **options: Any) -> Made:
+  def make(*args: Given.args, **options: Given.kwargs) -> Made:
     return Made(make, args, options, factory(*args, **options))
 
   return make

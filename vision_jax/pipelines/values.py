@@ -1,13 +1,11 @@
 """What the configs of a kind of task have in common: keys with defaults."""
 
-from typing import Any
-
 import ml_collections
 
 from vision_jax.experiment import base_config
 
 
-def segmentation_config(**values: Any) -> ml_collections.ConfigDict:
+def segmentation_config(**values: object) -> ml_collections.ConfigDict:
   """Returns `base_config` with the keys of segmentation's data.
 
   dataset, class_names, mask_values, ignore_values, images, masks, scenes: see
@@ -35,7 +33,7 @@ def segmentation_config(**values: Any) -> ml_collections.ConfigDict:
   return base_config(**(defaults | values))
 
 
-def detection_config(**values: Any) -> ml_collections.ConfigDict:
+def detection_config(**values: object) -> ml_collections.ConfigDict:
   """Returns `base_config` with the keys of detection's data.
 
   dataset, splits, class_names, images, on_bad_box, one_based, scenes: see

@@ -6,7 +6,6 @@ import pathlib
 import zipfile
 import zlib
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
@@ -157,7 +156,7 @@ def scaled(image: np.ndarray) -> np.ndarray:
   return image.astype(np.float32) / np.float32(255)
 
 
-def _open(path: pathlib.Path) -> Any:
+def _open(path: pathlib.Path) -> np.lib.npyio.NpzFile:
   """Opens an npz file."""
   file = np.load(path, allow_pickle=False)
   if isinstance(file, np.ndarray):

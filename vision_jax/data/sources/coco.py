@@ -4,7 +4,6 @@ import functools
 import os
 import pathlib
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -15,8 +14,11 @@ from vision_jax.data.places import place_inside
 from vision_jax.data.source import Example
 from vision_jax.data.sources.box_check import BoxCheck
 from vision_jax.data.sources.class_names import labels_of
-from vision_jax.data.sources.coco_file import CocoFile, read_coco
+from vision_jax.data.sources.coco_file import CocoFile, Id, read_coco
 from vision_jax.data.transforms.boxes import to_fractions
+
+# Each image's path, the columns of all boxes, and where an image starts.
+_Boxes = tuple[list[pathlib.Path], dict[str, np.ndarray], np.ndarray]
 
 
 class CocoSource(AsMade):
@@ -71,18 +73,18 @@ class CocoSource(AsMade):
     return len(self.class_names)
 
   @functools.cached_property
-  def category_ids(self) -> tuple[Any, ...]:
+  def category_ids(self) -> tuple[Id | None, ...]:
     """The file's category id of each label; None where it lacks the class."""
     labels_of(self.class_names)
     return self._file.ids_of(self.class_names)
 
   @functools.cached_property
-  def image_ids(self) -> tuple[Any, ...]:
+  def image_ids(self) -> tuple[Id, ...]:
     """The file's id of each example."""
     return self._file.image_ids
 
   @functools.cached_property
-  def _checked(self) -> tuple[list[pathlib.Path], dict[str, np.ndarray], Any]:
+  def _checked(self) -> _Boxes:
     """Each image's path, the columns of all boxes, and where an image starts.
 
     Boxes are sorted by image; those of image i are start[i] to start[i + 1].
@@ -115,7 +117,7 @@ class CocoSource(AsMade):
     count = np.arange(len(paths) + 1)
     return paths, columns, np.searchsorted(file.image[kept], count)
 
-  def _ready(self) -> Any:
+  def _ready(self) -> _Boxes:
     with self._lock:  # checked once, and warned of once
       return self._checked
 

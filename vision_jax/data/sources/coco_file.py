@@ -8,7 +8,6 @@ import logging
 import math
 import pathlib
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -16,6 +15,8 @@ from vision_jax.data.errors import DataError
 from vision_jax.data.sources.class_names import some
 
 _LARGEST = 2**31 - 1  # of a height or width
+Id = int | str  # of an image, or a category
+Row = dict[str, object]  # of a list in the json
 _LOG = logging.getLogger(__name__)
 
 
@@ -36,19 +37,19 @@ class CocoFile:
   """
 
   path: pathlib.Path
-  image_ids: tuple[Any, ...]
+  image_ids: tuple[Id, ...]
   file_names: tuple[str, ...]
   size: np.ndarray
-  names: dict[Any, str]
+  names: dict[Id, str]
   image: np.ndarray
-  category: tuple[Any, ...]
+  category: tuple[Id, ...]
   boxes: np.ndarray
   area: np.ndarray
   crowd: np.ndarray
   malformed: dict[int, str]
 
   @functools.cached_property
-  def counts(self) -> collections.Counter:
+  def counts(self) -> collections.Counter[Id]:
     """Category id -> how many annotations it has."""
     return collections.Counter(self.category)
 
@@ -76,14 +77,14 @@ class CocoFile:
     self.ids_of(names)  # no two of them are the same
     return names
 
-  def ids_of(self, class_names: Sequence[str]) -> tuple[Any, ...]:
+  def ids_of(self, class_names: Sequence[str]) -> tuple[Id | None, ...]:
     """Returns the id of each class, None for those that the file lacks.
 
     Raises:
       DataError: if the annotations are of a category with another name, or two
         with one name.
     """
-    ids: dict[str, Any] = {}
+    ids: dict[str, Id] = {}
     for i in self.counts:
       if (name := self.names[i]) in ids:
         raise DataError(
@@ -160,7 +161,7 @@ def _fail(path: pathlib.Path, what: str, expected: str, fix: str = "") -> None:
   raise DataError(f"COCO file {path}: {what}; expected {expected}. {fix}")
 
 
-def _load(path: pathlib.Path) -> dict[str, list[dict[str, Any]]]:
+def _load(path: pathlib.Path) -> dict[str, list[Row]]:
   try:
     content = json.loads(path.read_text(encoding="utf-8-sig"))
   except (OSError, ValueError, RecursionError) as error:
@@ -188,9 +189,9 @@ def _load(path: pathlib.Path) -> dict[str, list[dict[str, Any]]]:
   return content
 
 
-def _ids(entries: list, key: str, fail: Callable) -> dict[Any, int]:
+def _ids(entries: list, key: str, fail: Callable) -> dict[Id, int]:
   """Returns id -> place; ids are all integers, or all texts."""
-  place: dict[Any, int] = {}
+  place: dict[Id, int] = {}
   for i, entry in enumerate(entries):
     new = entry["id"]
     if type(new) not in (int, str):
@@ -206,7 +207,7 @@ def _ids(entries: list, key: str, fail: Callable) -> dict[Any, int]:
   return place
 
 
-def _names(categories: list, fail: Callable) -> dict[Any, str]:
+def _names(categories: list, fail: Callable) -> dict[Id, str]:
   place = _ids(categories, "categories", fail)
   names = {}
   for i in sorted(place):
@@ -236,7 +237,7 @@ def _size(entry: dict, where: str, fail: Callable) -> tuple[int, int]:
 
 def _annotation(
   j: int, row: dict, place: dict, names: dict, fail: Callable
-) -> tuple[int, Any, list[float], float, float]:
+) -> tuple[int, Id, list[float], float, float]:
   """Returns place of the image, category id, bbox, area and crowd."""
   where = f"annotations[{j}]"
   image, category = row.get("image_id"), row.get("category_id")
@@ -266,11 +267,11 @@ def _annotation(
   return place[image], category, box, area, float(crowd)
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
   """Whether it is a number of a sane size; NaN and infinity are not."""
   return type(value) in (int, float) and abs(value) < _LARGEST
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
   text = repr(value)
   return text if len(text) <= 80 else text[:77] + "..."

@@ -1,24 +1,25 @@
 """Detections in COCO's form: the list of results, and a whole file."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
+from etils import epath
 
+from vision_jax.data.sources.coco_file import Id, Row
 from vision_jax.files import replace_text, to_json
 
 
 def coco_results(
-  image_id: Any,
+  image_id: Id,
   boxes: np.ndarray,
   score: np.ndarray,
   label: np.ndarray,
-  category_ids: Sequence[Any] = (),
-) -> list[dict[str, Any]]:
+  category_ids: Sequence[Id] = (),
+) -> list[Row]:
   """Returns one image's detections as rows of COCO's results json.
 
   Args:
-    image_id: as in the annotations; any json value.
+    image_id: as in the annotations.
     boxes: (p, 4) xyxy in pixels.
     score: (p,), written with all its digits: rounding would make ties.
     label: (p,), 0 ... k - 1.
@@ -38,10 +39,10 @@ def coco_results(
 
 
 def coco_file(
-  images: Iterable[Mapping[str, Any]],
-  categories: Mapping[Any, str],
-  rows: Iterable[Mapping[str, Any]],
-) -> dict[str, Any]:
+  images: Iterable[Row],
+  categories: Mapping[Id, str],
+  rows: Iterable[Row],
+) -> dict[str, list[Row]]:
   """Returns a whole file of COCO's form with detections as annotations.
 
   Args:
@@ -59,6 +60,6 @@ def coco_file(
   }
 
 
-def write_json(path: Any, content: Any) -> None:
+def write_json(path: epath.PathLike, content: object) -> None:
   """Writes a value as json."""
   replace_text(path, to_json(content))

@@ -6,14 +6,20 @@ import json
 import os
 import pathlib
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vision_jax.data.errors import BadImage, DataError, some
 from vision_jax.data.pickled import AsMade, Lock
 from vision_jax.data.source import Example, short_hash
+
+if TYPE_CHECKING:  # 0.4 s to import
+  import tensorflow_datasets as tfds
+  from tensorflow_datasets.core.data_sources.array_record import (
+    ArrayRecordDataSource as Records,
+  )
 
 ENVIRONMENT = "VISION_JAX_DATA"
 _TFDS = "tensorflow_datasets."
@@ -54,7 +60,7 @@ class TfdsSource(AsMade):
     return find_prepared(self.name, self.data_dir)
 
   @functools.cached_property
-  def _builder(self) -> Any:
+  def _builder(self) -> "tfds.core.DatasetBuilder":
     import tensorflow_datasets as tfds  # 0.4 s to import
 
     check_features(self.folder / "features.json")
@@ -68,7 +74,7 @@ class TfdsSource(AsMade):
       ) from error
 
   @functools.cached_property
-  def _opened(self) -> Any:
+  def _opened(self) -> "Records":
     from tensorflow_datasets import decode
 
     _check_keys(self.name, self.keys, self._builder.info.features)
@@ -106,7 +112,7 @@ class TfdsSource(AsMade):
       )
     return opened
 
-  def _open(self) -> Any:
+  def _open(self) -> "Records":
     with self._lock:  # opening is not safe from several threads
       return self._opened
 
@@ -122,12 +128,12 @@ class TfdsSource(AsMade):
     label = self._label()
     return label.num_classes if label is not None else None
 
-  def feature(self, name: str) -> Any:
+  def feature(self, name: str) -> "tfds.features.FeatureConnector":
     """Returns the set's description of a feature."""
     self._open()
     return self._builder.info.features[name]
 
-  def _label(self) -> Any:
+  def _label(self) -> "tfds.features.ClassLabel | None":
     self._open()
     if "label" not in self.keys:
       return None
@@ -153,7 +159,7 @@ class TfdsSource(AsMade):
   def _name(self, i: int) -> str:
     return f"{self.name} {self.split} [{i}]"
 
-  def _example(self, i: int, row: Mapping[str, Any]) -> Example:
+  def _example(self, i: int, row: Mapping[str, object]) -> Example:
     example: Example = {"name": self._name(i)}
     for ours, theirs in self.keys.items():
       value = row[theirs]
@@ -235,7 +241,7 @@ def check_features(path: pathlib.Path) -> None:
     )
 
 
-def _classes(value: Any) -> Iterator[str]:
+def _classes(value: object) -> Iterator[str]:
   """Yields the names of classes in a features.json, in all its versions."""
   if isinstance(value, str):  # a description inside a description, maybe
     with contextlib.suppress(ValueError):
@@ -259,7 +265,7 @@ def _versions(place: pathlib.Path) -> list[pathlib.Path]:
 
 
 def _check_keys(
-  name: str, keys: Mapping[str, str], features: Mapping[str, Any]
+  name: str, keys: Mapping[str, str], features: Iterable[str]
 ) -> None:
   missing = sorted(set(keys.values()) - set(features))
   if missing:
@@ -269,5 +275,5 @@ def _check_keys(
     )
 
 
-def _kind(feature: Any) -> str:
+def _kind(feature: object) -> str:
   return type(feature).__name__

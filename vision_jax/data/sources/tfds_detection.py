@@ -3,8 +3,7 @@
 import functools
 import io
 import os
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
@@ -125,7 +124,7 @@ class TfdsDetection(AsMade):
     """Of the prepared set."""
     return self._source.fingerprint()
 
-  def _example(self, row: Mapping[str, Any]) -> Example:
+  def _example(self, row: Example) -> Example:
     objects, name = row["objects"].item(), row["name"]
     size = _size(row["image"], name)
     h, w = size

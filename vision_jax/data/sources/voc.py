@@ -5,7 +5,6 @@ import itertools
 import os
 import pathlib
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -169,7 +168,9 @@ class VocSource(AsMade):
       )
     return (told or paths or [None])[0]
 
-  def _ready(self) -> Any:
+  def _ready(
+    self,
+  ) -> tuple[dict[str, np.ndarray], np.ndarray, list[pathlib.Path | None]]:
     with self._lock:  # checked once, and warned of once
       return (*self._checked, self._pictures)
 

@@ -13,11 +13,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from vision_jax.data.errors import DataError
-from vision_jax.data.pickled import transform
+from vision_jax.data.pickled import Transform, transform
 from vision_jax.data.reading import reading
 from vision_jax.data.source import Example
 
-Transform = Callable[[Example, np.random.Generator | None], Example]
 _LOG = logging.getLogger(__name__)
 
 
