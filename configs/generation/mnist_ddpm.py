@@ -14,10 +14,8 @@ from vision_jax.models.generation.ddpm_unet import DDPMUNet
 from vision_jax.ops.diffusion import schedule
 from vision_jax.optim.optimizers import adamw
 from vision_jax.pipelines import extractors
-from vision_jax.pipelines.colours import SIGNED
 from vision_jax.pipelines.data import Loading
-from vision_jax.pipelines.diffusion import bound_evals, rate, sampling
-from vision_jax.pipelines.generation import first, generation, sample_evals
+from vision_jax.pipelines.diffusion import Sampling, diffusion, rate
 from vision_jax.pipelines.sources.labels import LabelData
 from vision_jax.tasks.diffusion import Diffusion
 
@@ -111,30 +109,17 @@ def build(config):
     drop_label=config.drop_label,
     clip=config.clip,
   )
-  output = sampling(
-    task,
-    sampler=config.sampler,
-    steps=config.sampling_steps,
-    spacing=config.spacing,
-    guidance=config.guidance,
-  )
   images = LabelData.of(config)
-  samples = sample_evals(
-    images.train,
-    images.evals["test"],
-    output,
-    extractors.mnist_lenet(config.data_dir, config.extractor_variant),
+  data = diffusion(
+    task,
+    train=images.train,
+    test=images.evals["test"],
+    extractor=extractors.mnist_lenet(config.data_dir, config.extractor_variant),
+    sampling=Sampling.of(config),
+    loading=Loading.of(config),
     real=config.real,
     examples=config.eval_examples,
-    recognised=True,
-  )
-  seen = first(images.evals["test"], config.eval_examples)
-  data = generation(
-    train=images.train,
-    evals=samples | bound_evals(task, seen, config.bound_terms),
-    colours=SIGNED,
-    loading=Loading.of(config),
-    num_classes=task.num_classes,
+    bound_terms=config.bound_terms,
   )
   lr = rate(config.decay, config.lr, config.steps, warmup=config.warmup)
   return Experiment(

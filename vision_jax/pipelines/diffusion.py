@@ -1,4 +1,4 @@
-"""What diffusion configs share: the rate, the samples and the bound.
+"""Diffusion: sources of images in; samples, the bound and the rate out.
 
 Of their values: `times` is T of the schedule; `decay` of the rate after its
 warm-up is "cosine" or "none"; `clip` says whether denoised images are clipped
@@ -9,12 +9,20 @@ test images, of its class, or with real="train" for each training image;
 the decay of the averaged weights, which alone are evaluated.
 """
 
+import dataclasses
+import functools
+
+import ml_collections
+
 from vision_jax.data.source import Source
 from vision_jax.errors import UserError
 from vision_jax.experiment import Eval
+from vision_jax.metrics.generation_extractor import Extractor
 from vision_jax.metrics.generation_scores import MeanOf
 from vision_jax.optim.schedules import Schedule, constant, warmup_cosine
-from vision_jax.pipelines.data import Output
+from vision_jax.pipelines.colours import SIGNED
+from vision_jax.pipelines.data import Data, Loading, Output
+from vision_jax.pipelines.generation import first, generation, sample_evals
 from vision_jax.tasks.diffusion import Diffusion
 
 
@@ -37,34 +45,87 @@ def rate(decay: str, peak: float, steps: int, *, warmup: int) -> Schedule:
   return warmup_cosine(peak, steps, warmup=warmup)
 
 
-def sampling(
-  task: Diffusion, *, sampler: str, steps: int, spacing: str, guidance: float
-) -> Output:
-  """Returns (params, stats, batch, key) -> samples of the batch's classes.
+@dataclasses.dataclass(frozen=True)
+class Sampling:
+  """How samples are drawn that are evaluated; as of `Diffusion.sample`.
 
-  Args:
-    task: that samples.
-    sampler, steps, spacing, guidance: as of `Diffusion.sample`.
-
-  Raises:
-    UserError: for guidance of a model that cannot be guided.
+  Attributes:
+    sampler: its name.
+    steps: of it.
+    spacing: of the times.
+    guidance: weight of the class; 1 is none.
   """
-  if guidance != 1:
-    task.check_guidance(guidance)
 
-  def output(params, stats, batch, key):
-    return task.sample(
-      params,
-      stats,
-      batch,
-      key,
-      sampler=sampler,
-      steps=steps,
-      spacing=spacing,
-      guidance=guidance,
+  sampler: str
+  steps: int
+  spacing: str = "even"
+  guidance: float = 1.0
+
+  @classmethod
+  def of(cls, config: ml_collections.ConfigDict) -> "Sampling":
+    """Returns what a config says that has `sampling_steps`."""
+    return cls(
+      config.sampler,
+      config.sampling_steps,
+      spacing=config.spacing,
+      guidance=config.guidance,
     )
 
-  return output
+  def output(self, task: Diffusion) -> Output:
+    """Returns what draws samples of a batch's classes.
+
+    Raises:
+      UserError: for guidance of a model that cannot be guided.
+    """
+    if self.guidance != 1:
+      task.check_guidance(self.guidance)
+    return functools.partial(task.sample, **dataclasses.asdict(self))
+
+
+def diffusion(
+  task: Diffusion,
+  *,
+  train: Source,
+  test: Source,
+  extractor: Extractor,
+  sampling: Sampling,
+  loading: Loading,
+  real: str = "test",
+  examples: int = 0,
+  recognised: bool = True,
+  bound_terms: int = 0,
+) -> Data:
+  """Returns what an experiment takes that evaluates samples, and the bound.
+
+  Args:
+    task: that samples images in [-1, 1], and bounds.
+    train: a `GatherSource` of images.
+    test: one of images held out.
+    extractor: what samples are looked at through.
+    sampling: how they are drawn.
+    loading: how examples become batches.
+    real, examples, recognised: as of `sample_evals`.
+    bound_terms: of the bound that are evaluated for each of these `examples`,
+      a divisor of the task's times; 0 evaluates no bound.
+
+  Raises:
+    UserError: for guidance of a model that cannot be guided; another `real`.
+  """
+  output = sampling.output(task)
+  samples = sample_evals(
+    *(train, test, output, extractor),
+    real=real,
+    examples=examples,
+    recognised=recognised,
+  )
+  bound = bound_evals(task, first(test, examples), bound_terms)
+  return generation(
+    train=train,
+    evals=samples | bound,
+    colours=SIGNED,
+    loading=loading,
+    num_classes=task.num_classes,
+  )
 
 
 def bound_evals(task: Diffusion, source: Source, terms: int) -> dict[str, Eval]:
