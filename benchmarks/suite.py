@@ -1,42 +1,50 @@
-"""Every suite of benchmark rows.
+"""Every suite of benchmark rows: what the files in `suites` name.
 
-Adding a row to a file in `suites` is all that a new benchmark needs.
+Adding a row to a file there, or a file with `SUITES`, is all that a new
+benchmark needs.
 """
 
 import difflib
+import importlib
+import pkgutil
+from collections.abc import Mapping
 from types import MappingProxyType
 
+from benchmarks import suites
 from benchmarks.row import Row
-from benchmarks.suites import (
-  classification,
-  detection,
-  generation,
-  segmentation,
-)
 from vision_jax.errors import UserError
 
-SUITES = MappingProxyType(
-  {
-    "quick": (
-      *classification.QUICK,
-      *segmentation.QUICK,
-      *detection.QUICK,
-      *generation.QUICK,
-    ),
-    "mnist": classification.MNIST,
-    "mnist_generation": generation.MNIST,
-    "cifar10": classification.CIFAR10,
-    "cifar10_generation": generation.CIFAR10,
-    "imagenet": classification.IMAGENET,
-    "camvid": segmentation.CAMVID,
-    "ladder": detection.LADDER,
-    "bccd": detection.BCCD,
-    "coco": detection.COCO,
-  }
-)
+
+def _found() -> Mapping[str, tuple[Row, ...]]:
+  """Joins the suites of all files, by their names."""
+  found: dict[str, tuple[Row, ...]] = {}
+  for file in pkgutil.iter_modules(suites.__path__):
+    module = importlib.import_module(f"{suites.__name__}.{file.name}")
+    for name, rows in module.SUITES.items():
+      found[name] = (*found.get(name, ()), *rows)
+  return MappingProxyType(found)
 
 
-_ROWS = {row.name: row for rows in SUITES.values() for row in rows}
+def by_name(every: Mapping[str, tuple[Row, ...]]) -> dict[str, Row]:
+  """Returns the rows of all suites by their names.
+
+  Raises:
+    UserError: two have the same.
+  """
+  found: dict[str, Row] = {}
+  for suite, rows in every.items():
+    for row in rows:
+      if row.name in found:
+        raise UserError(
+          f"suite {suite!r}: there is a row {row.name!r} already; results are "
+          "kept by its name. Choose another."
+        )
+      found[row.name] = row
+  return found
+
+
+SUITES = _found()
+_ROWS = by_name(SUITES)
 _PLACES = {row.name: suite for suite, rows in SUITES.items() for row in rows}
 
 

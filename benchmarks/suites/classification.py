@@ -163,3 +163,10 @@ IMAGENET = (
     seconds=24 * 3600,
   ),
 )
+
+SUITES = {
+  "quick": QUICK,
+  "mnist": MNIST,
+  "cifar10": CIFAR10,
+  "imagenet": IMAGENET,
+}

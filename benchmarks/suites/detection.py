@@ -20,7 +20,7 @@ QUICK = (
   ),
 )
 
-LADDER = (
+OVERFIT = (
   Row(
     name="digit_scenes_detr_overfit32",
     config=CONFIGS + "digit_scenes_detr.py",
@@ -86,3 +86,5 @@ COCO = (
     seconds=24 * 3600,
   ),
 )
+
+SUITES = {"quick": QUICK, "overfit": OVERFIT, "bccd": BCCD, "coco": COCO}

@@ -198,3 +198,9 @@ CIFAR10 = (
     for steps in (10, 20, 50, 100)
   ),
 )
+
+SUITES = {
+  "quick": QUICK,
+  "mnist_generation": MNIST,
+  "cifar10_generation": CIFAR10,
+}

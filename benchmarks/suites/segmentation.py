@@ -68,3 +68,5 @@ CAMVID = (
   _on_gpu("segnet_basic", 0.477),
   _on_cpu("unet"),
 )
+
+SUITES = {"quick": QUICK, "camvid": CAMVID}

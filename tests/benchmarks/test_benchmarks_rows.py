@@ -10,14 +10,18 @@ from scipy import stats
 
 from benchmarks import environment, figures, references, statistics
 from benchmarks.speed import peaks
-from benchmarks.suite import SUITES
+from benchmarks.suite import SUITES, by_name
+from vision_jax.errors import UserError
 from vision_jax.recipe import recipe
 
 ROWS = [row for rows in SUITES.values() for row in rows]
 
 
-def test_row_names_are_unique():
+def test_two_rows_of_a_name_are_refused():
   assert len({row.name for row in ROWS}) == len(ROWS)
+  mine = {**SUITES, "mine": (ROWS[0],)}
+  with pytest.raises(UserError, match=f"'mine': .* {ROWS[0].name!r} already"):
+    by_name(mine)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
