@@ -5,7 +5,6 @@ import json
 import re
 import resource
 import signal
-import time
 
 import jax
 import numpy as np
@@ -24,6 +23,7 @@ from tests.programs.command import (
   steps,
   stored,
   train,
+  wait_for,
 )
 from tests.programs.files import content, cut_short, write_folder, write_npz
 from vision_jax.train.loop import Training
@@ -290,10 +290,7 @@ def test_a_workdir_that_is_being_written(tmp_path):
   long += ("--config.keep_every=100", "--config.eval_every=0")
   process = spawn(*flags, *long)
   try:
-    end = time.monotonic() + 60
-    while not (tmp_path / "checkpoints" / "100").exists():
-      assert time.monotonic() < end and process.poll() is None
-      time.sleep(0.05)
+    wait_for(tmp_path / "checkpoints" / "100", process)
     result = call(*flags, *long)
     assert result.code == 2
     assert f"is being written by process {process.pid}" in result.err

@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks import lines
 from benchmarks.accelerator.journal import Journal
-from tests.programs.command import ROOT
+from tests.programs.command import PATIENCE, ROOT
 from vision_jax.data.sources.coco_results import write_json
 from vision_jax.errors import UserError
 from vision_jax.files import add_line, open_own, replace_text, to_json
@@ -147,7 +147,7 @@ def test_lines_of_several_processes_stay_whole(tmp_path):
     subprocess.Popen([sys.executable, "-c", ADD, path, x], cwd=ROOT)
     for x in "ab"
   ]
-  assert [process.wait(60) for process in both] == [0, 0]
+  assert [process.wait(PATIENCE) for process in both] == [0, 0]
   lines = path.read_text().splitlines()
   assert lines[0] == "torn"
   assert sorted(lines[1:]) == ["a" * 5000] * 200 + ["b" * 5000] * 200

@@ -104,7 +104,6 @@ def required(metadata, extra=""):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
 @pytest.mark.xdist_group("wheel")
 def test_every_module_of_the_wheel_imports(wheel, tmp_path):
   site = wheel.parent / "site"
@@ -131,7 +130,6 @@ def test_wheel_holds_the_package_alone_with_what_it_reads(wheel):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
 @pytest.mark.xdist_group("wheel")
 @pytest.mark.parametrize("how", ["build_wheel", "build_editable", "checkout"])
 def test_ours_are_found_where_others_have_such_folders(source, how, tmp_path):

@@ -14,7 +14,6 @@ import pathlib
 import re
 import shlex
 import shutil
-import socket
 import subprocess
 import sys
 
@@ -23,6 +22,7 @@ import pytest
 from PIL import Image
 
 from tests.box_files import write_voc
+from tests.programs.command import PATIENCE, free_port
 from vision_jax import main
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -186,12 +186,6 @@ def copy_checkout(place):
   shutil.copytree(ROOT, place, ignore=kept, dirs_exist_ok=True)
 
 
-def free_port():
-  with socket.socket() as probe:
-    probe.bind(("127.0.0.1", 0))
-    return probe.getsockname()[1]
-
-
 def shortened(command, data):
   """Returns the commands to start together, for one of the README's."""
   command = command.removeprefix("pip install -e . && ")
@@ -236,14 +230,13 @@ def run_together(lines, place):
     for line in lines
   ]
   try:
-    outputs = [child.communicate(timeout=400)[0] for child in children]
+    outputs = [child.communicate(timeout=PATIENCE)[0] for child in children]
   finally:
     for child in children:
       child.kill()
   return [(c.returncode, out) for c, out in zip(children, outputs, strict=True)]
 
 
-@pytest.mark.timeout(1200)
 @pytest.mark.parametrize(
   "name",
   [

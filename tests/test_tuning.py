@@ -6,7 +6,14 @@ import sys
 
 import pytest
 
-from tests.programs.command import BLOBS, ROOT, call, finish, spawn
+from tests.programs.command import (
+  BLOBS,
+  PATIENCE,
+  ROOT,
+  call,
+  finish,
+  spawn,
+)
 from vision_jax import tuning
 from vision_jax.command import process
 from vision_jax.command.environment import CACHE, set_cache
@@ -97,7 +104,7 @@ def test_the_same_program_gives_the_same_numbers():
     cwd=ROOT,
     capture_output=True,
     text=True,
-    timeout=120,
+    timeout=PATIENCE,
     check=True,
   )
   assert int(done.stdout) == 0
@@ -146,7 +153,7 @@ def test_freed_memory_stays_in_the_process(users):
     cwd=ROOT,
     capture_output=True,
     text=True,
-    timeout=60,
+    timeout=PATIENCE,
     check=True,
   )
   tuned, megabytes = done.stdout.split()

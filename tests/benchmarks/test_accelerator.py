@@ -5,7 +5,6 @@ One test runs all of it at tiny size (slow).
 
 import json
 import os
-import resource
 import subprocess
 import sys
 
@@ -35,6 +34,7 @@ from benchmarks.accelerator.guard import Guard
 from benchmarks.accelerator.journal import Journal
 from benchmarks.accelerator.states import FAILED, LATE, MEASURED
 from benchmarks.speed import made_up, peaks, steps
+from tests.programs.command import seconds_of_children
 from vision_jax.errors import UserError
 from vision_jax.models import count
 from vision_jax.ops.forms import FORMS, use_forms
@@ -345,7 +345,7 @@ def measure(name, **settings):
   if name == "dies":
     os.kill(os.getpid(), signal.SIGKILL)
   if name == "sleeps":
-    time.sleep(60)
+    time.sleep(3600)
   if name == "raises":
     raise MemoryError("of the card")
   return {"value": float("nan"), "settings": settings}
@@ -355,8 +355,8 @@ def measure(name, **settings):
 @pytest.mark.parametrize(
   ("last", "limit", "state", "why"),
   [
-    ("dies", 60.0, FAILED, "ended with -9"),
-    ("sleeps", 3.0, LATE, "had 3 s"),
+    ("dies", 600.0, FAILED, "ended with -9"),
+    ("sleeps", 10.0, LATE, "had 10 s"),
   ],
 )
 def test_a_process_tells_what_it_measures_until_it_ends(
@@ -453,18 +453,12 @@ def test_rates_are_of_blocks():
   assert rates["dispatch_ms"] == 20
 
 
-def seconds_of_children():
-  used = resource.getrusage(resource.RUSAGE_CHILDREN)
-  return used.ru_utime + used.ru_stime
-
-
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_the_whole_script_on_a_cpu(tmp_path):
   """Every stage at tiny size, in under two minutes of CPU."""
   kept = {k: v for k, v in os.environ.items() if k != "JAX_NUM_CPU_DEVICES"}
   command = [sys.executable, "-m", "benchmarks.accelerator", "--size=tiny"]
-  command += [f"--output={tmp_path}", "--budget=14m"]
+  command += [f"--output={tmp_path}", "--budget=55m"]
   call = lambda: subprocess.run(
     command,
     cwd=environment.ROOT,

@@ -51,7 +51,7 @@ class Meeting:
     self.address = address or f"127.0.0.1:{free_port()}"
     self.ended, self._threads = {}, []
 
-  def start(self, process, processes=3, seconds=20.0, name=None):
+  def start(self, process, processes=3, seconds=300.0, name=None):
     def run():
       try:
         rollcall.meet(self.address, processes, process, seconds)
@@ -64,7 +64,7 @@ class Meeting:
 
   def end(self):
     for thread in self._threads:
-      thread.join(30)
+      thread.join()
     return self.ended
 
 
@@ -83,14 +83,14 @@ def test_those_that_do_not_come_are_named(monkeypatch):
   monkeypatch.setattr(rollcall, "SAY_SECONDS", 0.2)
   meeting, said = Meeting(), io.StringIO()
   with contextlib.redirect_stderr(said):
-    meeting.start(0, processes=4, seconds=2.0)
-    meeting.start(2, processes=4, seconds=2.0)
+    meeting.start(0, processes=4, seconds=4.0)
+    meeting.start(2, processes=4, seconds=4.0)
     ended = meeting.end()
   missing = f"2 of 4 processes at {meeting.address}: 1, 3"
   assert f"Waiting for {missing}." in said.getvalue()
-  assert ended[0].startswith(f"RunFailure: Waited 2 s for {missing}, in vain.")
+  assert ended[0].startswith(f"RunFailure: Waited 4 s for {missing}, in vain.")
   assert "--connect_timeout" in ended[0]
-  assert ended[2].startswith("RunFailure: Waited 2 s for ")
+  assert ended[2].startswith("RunFailure: Waited 4 s for ")
 
 
 def test_nobody_is_there():

@@ -16,9 +16,9 @@ from tests.programs.command import (
   steps,
   stored,
   train,
+  wait_for,
 )
 from tests.programs.files import cut_short, write_folder
-from tests.train.test_resume import wait_for
 
 pytestmark = pytest.mark.xdist_group("processes")
 SIGNALLED = ("-m", "tests.programs.signalled")

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import pathlib
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 
 from tests.programs.command import (
   BLOBS,
+  PATIENCE,
   ROOT,
   after_step,
   assert_same,
@@ -167,15 +169,25 @@ with signals.interrupting(leave):
 """
 
 
+def wait_until_asleep(process):
+  """Waits until a process's main thread waits for something."""
+  stat = pathlib.Path(f"/proc/{process.pid}/stat")
+  while True:
+    time.sleep(0.1)
+    if stat.read_text().rpartition(")")[2].split()[0] == "S":
+      return
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="a mutex of zeros")
 def test_a_main_thread_that_stays_in_a_library_is_left():
   process = subprocess.Popen(
     [sys.executable, "-c", BLOCKED], cwd=ROOT, stdout=-1, text=True
   )
   assert process.stdout.readline() == "ready\n"
-  time.sleep(1.0)  # until it is in there
+  for _ in range(5):  # it is in there once it only ever waits
+    wait_until_asleep(process)
   process.terminate()
-  assert process.communicate(timeout=20)[0] == "left for 15\n"
+  assert process.communicate(timeout=PATIENCE)[0] == "left for 15\n"
   assert process.returncode == 75
 
 

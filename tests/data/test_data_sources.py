@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.data_fixtures import Encoded, encode, numbered, picture
+from tests.programs.command import PATIENCE
 from vision_jax.data.errors import BadImage, DataError
 from vision_jax.data.memory import InMemory
 from vision_jax.data.source import short_hash
@@ -195,7 +196,7 @@ def test_memory_reads_with_all_threads():
 
   def meet(example, rng):
     if example["row"] > 0:  # the first one tells the shapes, alone
-      both.wait(timeout=60)
+      both.wait(timeout=PATIENCE)
     return example
 
   got = InMemory(Encoded(5), [decode(), meet], threads=2).gather(np.arange(5))

@@ -6,10 +6,12 @@ import io
 import json
 import os
 import pathlib
+import resource
 import signal
 import socket
 import subprocess
 import sys
+import time
 from unittest import mock
 
 import jax
@@ -23,6 +25,8 @@ from vision_jax.train.stop import Stop
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BLOBS = "tests/programs/blobs.py"
+# Seconds after which a process is taken to hang, however busy the machine is.
+PATIENCE = 1200
 # Set, so that in this process the command leaves the allocator as it is.
 UNTUNED = {"MALLOC_ARENA_MAX": "8"}
 
@@ -108,15 +112,30 @@ def spawn(*flags, devices=1, env=None, before=()):
   )
 
 
-def finish(process, seconds=120):
-  """Waits for a process; kills it after so many seconds."""
+def wait_for(path, process):
+  """Waits until a process has written a file."""
+  end = time.monotonic() + PATIENCE
+  while not path.exists():
+    assert process.poll() is None, process.communicate()[1]
+    assert time.monotonic() < end, f"no {path} after {PATIENCE} s"
+    time.sleep(0.02)
+
+
+def finish(process):
+  """Waits for a process; kills it once it is taken to hang."""
   try:
-    out, err = process.communicate(timeout=seconds)
+    out, err = process.communicate(timeout=PATIENCE)
   except subprocess.TimeoutExpired:
     process.kill()
     out, err = process.communicate()
-    raise AssertionError(f"still runs after {seconds} s:\n{err}") from None
+    raise AssertionError(f"still runs after {PATIENCE} s:\n{err}") from None
   return Result(process.returncode, out, err)
+
+
+def seconds_of_children():
+  """Returns the CPU seconds of the processes that have ended."""
+  used = resource.getrusage(resource.RUSAGE_CHILDREN)
+  return used.ru_utime + used.ru_stime
 
 
 def free_port():

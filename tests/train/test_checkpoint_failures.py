@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 
@@ -12,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tests.programs.command import ROOT
+from tests.programs.command import PATIENCE, ROOT, free_port
 from vision_jax.train.checkpoint.checkpoints import Checkpoints
 
 PROGRAM = ("-m", "tests.programs.checkpoint")
@@ -55,7 +54,7 @@ def test_killed_in_the_middle_of_a_save(tmp_path, reads):
 
 def test_full_disk(tmp_path):
   process = start("full_disk", tmp_path, stderr=subprocess.PIPE)
-  out, err = process.communicate(timeout=60)
+  out, err = process.communicate(timeout=PATIENCE)
   assert process.returncode == 0, err
   report = json.loads(out)
   assert len(report["errors"]) == 2
@@ -69,18 +68,12 @@ def test_full_disk(tmp_path):
   assert "Traceback" not in err
 
 
-def free_port():
-  with socket.socket() as s:
-    s.bind(("127.0.0.1", 0))
-    return s.getsockname()[1]
-
-
 def run_two(*args):
   port = free_port()
   both = [
     start(*args, port, i, devices=2, stderr=subprocess.PIPE) for i in (0, 1)
   ]
-  outputs = [process.communicate(timeout=120) for process in both]
+  outputs = [process.communicate(timeout=PATIENCE) for process in both]
   for process, (_, err) in zip(both, outputs, strict=True):
     assert process.returncode == 0, err[-3000:]
   return [json.loads(out.splitlines()[-1]) for out, _ in outputs]

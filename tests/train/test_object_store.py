@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.programs.command import ROOT
+from tests.programs.command import PATIENCE, ROOT
 from tests.programs.object_store import serve
 
 CONFIG = "--config=configs/classification/digits_cnn.py:tiny"
@@ -33,7 +33,7 @@ def run(settings, *flags):
     cwd=ROOT,
     capture_output=True,
     text=True,
-    timeout=300,
+    timeout=PATIENCE,
     check=False,
   )
   assert done.returncode == 0, done.stderr

@@ -15,6 +15,7 @@ from tests.programs.command import (
   steps,
   stored,
   train,
+  wait_for,
 )
 from tests.programs.files import write_folder
 from vision_jax.data.transforms import image
@@ -171,15 +172,6 @@ def test_without_the_config_flag(tmp_path, whole):
   result = call(f"--workdir={tmp_path}")
   assert result.code == 0, result.err
   assert_continues(tmp_path, whole("jit8"))
-
-
-def wait_for(path, process, seconds=60):
-  """Waits until a file is there."""
-  end = time.monotonic() + seconds
-  while not path.exists():
-    assert process.poll() is None, process.communicate()[1]
-    assert time.monotonic() < end, f"no {path} after {seconds} s"
-    time.sleep(0.02)
 
 
 # Steps enough that a signal comes in the middle of them.
