@@ -266,7 +266,7 @@ def trained(tmp_path_factory):
   ("flags", "message"),
   [
     (["--config.lr=0.5", "--config.width=64"],
-     "width: 128 in the workdir, 64 now; lr: 0.1 in the workdir, 0.5 now"),
+     "lr: 0.1 in the workdir, 0.5 now; width: 128 in the workdir, 64 now"),
     (["--config.batch_size=32"], "batch_size: 16 in the workdir, 32 now"),
     (["--config.seed=1"], "seed: 0 in the workdir, 1 now"),
     ([f"--config={BLOBS}:tiny"], "ema: 0.9 in the workdir, 0.0 now"),
