@@ -13,6 +13,7 @@ import numpy as np
 from vision_jax.models.backbones.resnet import ResNet
 from vision_jax.models.backbones.vit import ViT
 from vision_jax.models.detection.detr import Detr
+from vision_jax.models.detection.two_stage_detr import TwoStageDetr
 from vision_jax.models.generation.ddpm_unet import DDPMUNet
 from vision_jax.models.generation.gan import DCGANDiscriminator, DCGANGenerator
 from vision_jax.models.generation.vae import conv_vae
@@ -145,12 +146,11 @@ def boxed_images(size: int, seed: int, padded: bool = False):
 def small_detection(queries: str) -> Detection:
   """A narrow DETR, in the paper's form or from the encoder's tokens."""
   learned = queries == "learned"
-  model = Detr(
+  model = (Detr if learned else TwoStageDetr)(
     4,
     ResNet(0, (1, 1), False, 4, "small", zero_init=False),
     levels=("c3",) if learned else ("c2", "c3"),
     num_queries=5,
-    queries=queries,
     features=8,
     heads=2,
     hidden=8,

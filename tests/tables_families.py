@@ -14,6 +14,7 @@ from vision_jax.models.backbones.mlp import MLP
 from vision_jax.models.backbones.resnet import ResNet
 from vision_jax.models.backbones.vit import ViT
 from vision_jax.models.detection.detr import Detr
+from vision_jax.models.detection.two_stage_detr import TwoStageDetr
 from vision_jax.models.generation import autoencoder, gan, vae
 from vision_jax.models.generation.ddpm_unet import DDPMUNet
 from vision_jax.models.segmentation import fcn
@@ -47,16 +48,15 @@ class Family:
     )
 
 
-def _detr(queries, remat="none", **fields):
+def _detr(detr, remat="none", **fields):
   backbone = ResNet(
     0, (1, 1), False, 4, "small", remat=remat, zero_init=False, **fields
   )
-  return Detr(
+  return detr(
     4,
     backbone,
     levels=("c2", "c3"),
     num_queries=5,
-    queries=queries,
     features=8,
     heads=2,
     hidden=16,
@@ -99,8 +99,8 @@ FAMILIES = {
   "fcn": Family(_fcn, True),
   "segnet": Family(lambda **f: SegNetBasic(4, 4, 2, 3, **f), True),
   "ddpm": Family(_ddpm, True),
-  "detr": Family(lambda **f: _detr("learned", **f), True),
-  "detr_encoder": Family(lambda **f: _detr("encoder", **f), True),
+  "detr": Family(lambda **f: _detr(Detr, **f), True),
+  "detr_encoder": Family(lambda **f: _detr(TwoStageDetr, **f), True),
   "autoencoder": Family(_autoencoder),
   "dense_vae": Family(lambda **f: vae.dense_vae(SHAPE, hidden=(8,), **f)),
   "conv_vae": Family(lambda **f: vae.conv_vae(SHAPE, widths=(4,), **f)),

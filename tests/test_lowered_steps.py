@@ -10,8 +10,8 @@ import pytest
 from tests.programs.lowering import lowered
 from tests.test_configs import CONFIGS
 from vision_jax.core.step import make_train_step
-from vision_jax.layers.detr import EncoderLayer
 from vision_jax.models.detection import detr
+from vision_jax.models.detection.detr_layers import EncoderLayer
 from vision_jax.ops.forms import use_forms
 from vision_jax.recipe import recipe
 

@@ -32,9 +32,12 @@ and 1.2 pixels in x and y (+- 0.3), where counting from 1 would be 0.5 in both.
 
 from vision_jax.errors import UserError
 from vision_jax.experiment import Experiment
+from vision_jax.losses.detection import SigmoidFocal
+from vision_jax.losses.set_criterion import SetCriterion
 from vision_jax.metrics.detection import AveragePrecision
 from vision_jax.models.backbones.resnet import ResNet
 from vision_jax.models.detection.detr import Detr
+from vision_jax.models.detection.two_stage_detr import TwoStageDetr
 from vision_jax.optim.optimizers import adamw
 from vision_jax.optim.schedules import warmup_cosine
 from vision_jax.pipelines.data import Loading
@@ -156,12 +159,11 @@ def build(config):
     "decoder_layers": config.decoder_layers,
     "dropout": 0.0,
   }
-  model = Detr(
+  model = (Detr if paper else TwoStageDetr)(
     len(config.class_names),
     backbone,
     levels=levels,
     num_queries=config.num_queries,
-    queries="learned" if paper else "encoder",
     background=paper,
     attention_dropout=0.1 if paper else 0.0,
     remat=config.remat,
@@ -174,7 +176,10 @@ def build(config):
     rates={"^backbone/": config.backbone_rate},
     clip=config.clip,
   )
-  task = Detection(model, class_weight=1.0 if paper else 2.0)
+  focal = SetCriterion(
+    SigmoidFocal(), weights={"class": 2.0, "l1": 5.0, "giou": 2.0}
+  )
+  task = Detection(model, SetCriterion() if paper else focal)
   boxes, names = BoxData.of(config), tuple(config.class_names)
   pipeline = detection(
     train=boxes.train,

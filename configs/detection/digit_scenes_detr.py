@@ -14,10 +14,14 @@ Where a detector does not learn, let it learn a few images by heart:
 figures on them as `seen/ap`, which is to be above 0.9.
 """
 
+from vision_jax.errors import UserError
 from vision_jax.experiment import Experiment
+from vision_jax.losses.detection import SigmoidFocal
+from vision_jax.losses.set_criterion import SetCriterion
 from vision_jax.metrics.detection import AveragePrecision
 from vision_jax.models.backbones.resnet import ResNet
 from vision_jax.models.detection.detr import Detr
+from vision_jax.models.detection.two_stage_detr import TwoStageDetr
 from vision_jax.optim.optimizers import muon
 from vision_jax.optim.schedules import one_cycle
 from vision_jax.pipelines.data import Loading
@@ -93,12 +97,15 @@ def build(config):
     remat=config.remat,
     dtype=config.dtype,
   )
-  model = Detr(
+  if config.queries not in ("learned", "encoder"):
+    raise UserError(
+      f"--config.queries: got {config.queries!r}; expected learned or encoder."
+    )
+  model = (Detr if config.queries == "learned" else TwoStageDetr)(
     len(config.class_names),
     backbone,
     levels=tuple(config.levels),
     num_queries=config.num_queries,
-    queries=config.queries,
     features=config.features,
     heads=config.heads,
     hidden=config.hidden,
@@ -108,6 +115,9 @@ def build(config):
     background=False,
     remat=config.remat,
     dtype=config.dtype,
+  )
+  criterion = SetCriterion(
+    SigmoidFocal(), weights={"class": 2.0, "l1": 5.0, "giou": 2.0}
   )
   optimizer = muon(
     one_cycle(config.lr, config.steps),
@@ -142,7 +152,7 @@ def build(config):
     annotations=config.annotations,
   )
   return Experiment(
-    task=Detection(model, class_weight=2.0),
+    task=Detection(model, criterion),
     optimizers={"model": optimizer},
     **pipeline.fields(),
   )

@@ -11,9 +11,11 @@ expected result, it is your data.
 """
 
 from vision_jax.experiment import Experiment
+from vision_jax.losses.detection import SigmoidFocal
+from vision_jax.losses.set_criterion import SetCriterion
 from vision_jax.metrics.detection import AveragePrecision
 from vision_jax.models.backbones.resnet import ResNet
-from vision_jax.models.detection.detr import Detr
+from vision_jax.models.detection.two_stage_detr import TwoStageDetr
 from vision_jax.optim.optimizers import adamw
 from vision_jax.optim.schedules import warmup_cosine
 from vision_jax.pipelines.data import Loading
@@ -101,12 +103,11 @@ def build(config):
     remat=config.remat,
     dtype=config.dtype,
   )
-  model = Detr(
+  model = TwoStageDetr(
     len(config.class_names),
     backbone,
     levels=("c4", "c5"),
     num_queries=config.num_queries,
-    queries="encoder",
     features=config.features,
     hidden=config.hidden,
     encoder_layers=config.encoder_layers,
@@ -115,6 +116,9 @@ def build(config):
     background=False,
     remat=config.remat,
     dtype=config.dtype,
+  )
+  criterion = SetCriterion(
+    SigmoidFocal(), weights={"class": 2.0, "l1": 5.0, "giou": 2.0}
   )
   optimizer = adamw(
     warmup_cosine(config.lr, config.steps, warmup=config.warmup),
@@ -149,7 +153,7 @@ def build(config):
     weights=("raw", "ema"),
   )
   return Experiment(
-    task=Detection(model, class_weight=2.0),
+    task=Detection(model, criterion),
     optimizers={"model": optimizer},
     ema={"model": config.ema},
     best=("val/ema/ap50", "max"),

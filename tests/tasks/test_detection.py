@@ -17,7 +17,8 @@ from vision_jax.core.execution import Jit
 from vision_jax.errors import UserError
 from vision_jax.metrics.detection import AveragePrecision
 from vision_jax.models.backbones import resnet
-from vision_jax.models.detection.detr import Detr, anchor_boxes, variant
+from vision_jax.models.detection.detr import Detr, variant
+from vision_jax.models.detection.detr_positions import anchor_boxes
 from vision_jax.recipe import recipe
 from vision_jax.tasks.detection import Detection
 from vision_jax.train.fit import fit
@@ -32,7 +33,7 @@ class Fixed(nn.Module):
   layers: int = 3
   size: int = 8
   background: bool = True
-  queries: str = "learned"
+  prefixes = ("", "aux_")
 
   @nn.compact
   def __call__(self, x, *, train, mask=None, image_mask=None) -> Any:
@@ -131,7 +132,7 @@ class Seen(Exception):
 class Looking:
   """A model that shows what it is given."""
 
-  background, queries = False, ""
+  background, prefixes = False, ("",)
 
   def apply(self, variables, image, **options):
     raise Seen(np.asarray(image))
@@ -343,14 +344,9 @@ def test_an_unknown_variant_is_an_error(make, message):
     make()
 
 
-@pytest.mark.parametrize(
-  ("options", "message"),
-  [({"queries": "none"}, "queries"), ({"levels": ("c9",)}, "no level")],
-)
-def test_options_that_do_not_fit_are_errors(options, message):
-  body = resnet.ResNet(0, (1, 1), False, 4, "small")
-  model = Detr(3, body, **({"levels": ("c3",)} | options))
-  with pytest.raises(ValueError, match=message):
+def test_a_level_that_the_backbone_has_not_is_an_error():
+  model = Detr(3, resnet.ResNet(0, (1, 1), False, 4, "small"), ("c9",))
+  with pytest.raises(UserError, match="has no 'c9'; expected some of c2, c3"):
     jax.eval_shape(
       lambda: model.init(
         jax.random.key(0), jnp.zeros((1, 8, 8, 3)), train=False

@@ -15,6 +15,7 @@ from vision_jax.data.sources.scenes import DigitScenes
 from vision_jax.metrics.detection import AveragePrecision
 from vision_jax.models.backbones.resnet import ResNet
 from vision_jax.models.detection.detr import Detr
+from vision_jax.models.detection.two_stage_detr import TwoStageDetr
 from vision_jax.optim.optimizers import adamw
 from vision_jax.optim.schedules import one_cycle
 from vision_jax.tasks.detection import Detection
@@ -33,12 +34,11 @@ def scenes(count):
 
 def small(queries):
   """A DETR that sees 32 x 32 pixels as 8 x 8 tokens."""
-  model = Detr(
+  model = (Detr if queries == "learned" else TwoStageDetr)(
     10,
     ResNet(0, (1, 1), False, 32, zero_init=False),
     levels=("c2",),
     num_queries=12,
-    queries=queries,
     features=64,
     heads=4,
     hidden=128,

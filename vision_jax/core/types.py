@@ -8,7 +8,7 @@ Images are NHWC. A batch is a dict of arrays with one static shape, of which
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -58,19 +58,54 @@ class Mean(NamedTuple):
     return cls(jnp.sum(kept * weights), jnp.sum(weights))
 
 
+Terms = tuple[dict[str, Mean], Nets]  # an objective's, and new statistics
+
+
+class Loss(Protocol):
+  """An elementwise loss, such as cross entropy: one number an example."""
+
+  def __call__(self, logits: Array, label: Array, /) -> Array:
+    """Maps logits (b, ...) and the truth (b, ...) to losses (b,)."""
+
+
+class ObjectiveLoss(Protocol):
+  """What an objective computes of a batch, on one shard."""
+
+  def __call__(
+    self,
+    params: Nets,
+    stats: Nets,
+    batch: Batch,
+    key: Array,
+    *,
+    step: Array | int,
+    train: bool,
+  ) -> Terms:
+    """Returns the terms, and the statistics of all nets, its own net's new.
+
+    Args:
+      params: of all nets.
+      stats: of all nets.
+      batch: of this shard.
+      key: of all noise.
+      step: the number of the training step, 0 in an evaluation.
+      train: whether it is differentiated; else statistics stay as they are.
+    """
+
+
 @dataclasses.dataclass(frozen=True)
 class Objective:
   """One scalar to minimise, and the one net that descends it.
 
   Attributes:
     net: key into the parameters: "model", "generator", "discriminator".
-    loss: (params, stats, batch, key, *, step, train) -> (dict of Mean, stats).
+    loss: of a batch, its terms.
     weights: term -> weight in the sum; a term without a weight is only logged.
     repeat: updates in a step, on as many disjoint strided slices of the batch.
   """
 
   net: str
-  loss: Callable[..., tuple[dict[str, Mean], Nets]]
+  loss: ObjectiveLoss
   weights: Mapping[str, float]
   repeat: int = 1
 
@@ -85,6 +120,28 @@ class Task(Protocol):
 
   def predict(self, params: Nets, stats: Nets, batch: Batch, key: Array) -> Any:
     """Returns outputs, a pytree of arrays with leading axis b."""
+
+
+@runtime_checkable
+class Generative(Protocol):
+  """What a task that draws images has, besides what every `Task` has.
+
+  Attributes:
+    num_classes: that images can be asked for; 0 for an unconditional task.
+    value_range: of the pixels of its images, (lowest, highest).
+  """
+
+  num_classes: int
+  value_range: tuple[float, float]
+
+  def sample(
+    self, params: Nets, stats: Nets, batch: Batch, key: Array, **options: Any
+  ) -> dict[str, Array]:
+    """Returns `image` (b, h, w, c), one for each `index` of the batch.
+
+    Its keyword-only arguments, each with a default, are the options that a
+    user may give. `batch` has `label` too, and an `image` that has a shape.
+    """
 
 
 class Metric(Protocol):

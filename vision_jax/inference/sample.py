@@ -11,6 +11,7 @@ from etils import epath
 from vision_jax.core.execution import Execution
 from vision_jax.core.seeds import make_key
 from vision_jax.core.step import make_predict_step
+from vision_jax.core.types import Generative
 from vision_jax.errors import UserError
 from vision_jax.experiment import Experiment
 from vision_jax.train.log.progress import Progress
@@ -42,8 +43,7 @@ def sample_folder(
   batch size or the devices, which share each batch.
 
   Args:
-    experiment: whose task has `sample` and `value_range`, and `num_classes`
-      where it is class-conditional.
+    experiment: whose task is `Generative`.
     weights: (params, stats).
     execution: where to run.
     shape: of a training batch's images, (b, h, w, c).
@@ -73,7 +73,7 @@ def sample_folder(
     task, weights, execution, shape, labels, options, seed, batch_size
   )
   if jax.process_index() == 0:
-    conditional = {"label": labels} if _classes(task) else {}
+    conditional = {"label": labels} if task.num_classes else {}
     columns = row or (10 if conditional and num_samples >= 10 else None)
     write_images(epath.Path(output), {"image": images, **conditional}, columns)
     say(f"{num_samples} images: {output}")
@@ -82,7 +82,7 @@ def sample_folder(
 
 def _check_options(task: Any, options: Mapping[str, Any]) -> dict[str, Any]:
   """Returns the options that are given, if the task's `sample` takes them."""
-  if not hasattr(task, "sample"):
+  if not isinstance(task, Generative):
     raise UserError(
       f"--mode=sample: {type(task).__name__} does not generate; expected a "
       "workdir of a config in configs/generation."
@@ -98,7 +98,7 @@ def _check_options(task: Any, options: Mapping[str, Any]) -> dict[str, Any]:
   return given
 
 
-def _taken(task: Any) -> dict[str, inspect.Parameter]:
+def _taken(task: Generative) -> dict[str, inspect.Parameter]:
   """Returns what a task's `sample` can be told, by name."""
   parameters = inspect.signature(task.sample).parameters
   return {
@@ -131,12 +131,10 @@ def read_options(task: Any, texts: Mapping[str, str]) -> dict[str, Any]:
 _SWITCH = {"true": True, "1": True, "false": False, "0": False}
 
 
-def _classes(task: Any) -> int:
-  return getattr(task, "num_classes", 0) or 0
-
-
-def _labels(task: Any, number: int, label: int | None, row: int) -> np.ndarray:
-  classes = _classes(task)
+def _labels(
+  task: Generative, number: int, label: int | None, row: int
+) -> np.ndarray:
+  classes = task.num_classes
   if number < 1:
     raise UserError(f"--num_samples: got {number}; expected at least 1.")
   if label is None:

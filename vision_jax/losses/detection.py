@@ -1,55 +1,122 @@
-"""Costs and losses of set prediction; elementwise, never reduced.
+"""Losses of classes and boxes, and what a match costs; elementwise.
 
-Carion et al., 2020, https://arxiv.org/abs/2005.12872; with sigmoids and focal
-loss as in Deformable DETR, https://arxiv.org/abs/2010.04159. Predictions have
-q queries, the truth n padded boxes; boxes are cxcywh in [0, 1].
+Predictions have q queries, the truth n padded boxes; boxes are cxcywh in
+[0, 1]. A loss of boxes is (boxes (..., 4), target (..., 4)) -> (...), with
+broadcasting: the same function is the cost of every pair.
 """
+
+import dataclasses
+from collections.abc import Callable
+from typing import Protocol
 
 import jax
 import jax.numpy as jnp
 
 from vision_jax.core.types import Array
-from vision_jax.ops.boxes import (
-  cxcywh_to_xyxy,
-  generalized_iou,
-  pairwise_generalized_iou,
-)
+from vision_jax.ops.boxes import cxcywh_to_xyxy, generalized_iou
 
-ALPHA, GAMMA = 0.25, 2.0  # Lin et al., https://arxiv.org/abs/1708.02002
+BoxLoss = Callable[[Array, Array], Array]
 
 
-def matching_cost(
-  logits: Array,
-  boxes: Array,
-  label: Array,
-  target: Array,
-  *,
-  background: bool,
-  weights: tuple[float, float, float] = (1.0, 5.0, 2.0),
-) -> Array:
-  """What it costs to match each query with each box, (b, q, n).
+class ClassLoss(Protocol):
+  """How classes are scored, learned and matched.
 
-  The class's probability, negative (or, without background, the difference
-  that a match makes to the focal loss), the L1 distance of the boxes, and
-  their GIoU, negative; added with `weights`.
-
-  Args:
-    logits: (b, q, k + 1) with background, else (b, q, k).
-    boxes: (b, q, 4).
-    label: (b, n), the boxes' classes.
-    target: (b, n, 4), the boxes.
-    background: whether the last logit is "no object".
-    weights: of class, L1 and GIoU.
+  Attributes:
+    background: whether the logits' last class is "no object".
   """
-  class_cost = jnp.take_along_axis(
-    _class_cost(logits, background), label[:, None, :], -1
-  )
-  distance = jnp.abs(boxes[:, :, None] - target[:, None]).sum(-1)
-  overlap = pairwise_generalized_iou(
-    cxcywh_to_xyxy(boxes), cxcywh_to_xyxy(target)
-  )
-  by_class, by_distance, by_overlap = weights
-  return by_class * class_cost + by_distance * distance - by_overlap * overlap
+
+  background: bool
+
+  def cost(self, logits: Array) -> Array:
+    """Returns what a match costs with each class, (b, q, k)."""
+
+  def loss(self, logits: Array, target: Array) -> tuple[Array, Array]:
+    """Returns values and weights (b, q); a target (b, q) of k is no object."""
+
+  def count(self, boxes: Array, queries: int) -> Array:
+    """Returns what an image's sum is divided by, (b,), of its boxes (b,)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Softmax:
+  """Cross entropy with a class "no object", as in the paper of DETR.
+
+  The mean over queries is weighted by their targets: Carion et al., 2020,
+  https://arxiv.org/abs/2005.12872.
+
+  Attributes:
+    no_object: weight of queries that should see nothing.
+  """
+
+  no_object: float = 0.1
+  background = True
+
+  def cost(self, logits: Array) -> Array:
+    """The negative probability."""
+    return -jax.nn.softmax(logits.astype(jnp.float32), -1)[..., :-1]
+
+  def loss(self, logits: Array, target: Array) -> tuple[Array, Array]:
+    """Values and weights (b, q) of logits (b, q, k + 1), target (b, q)."""
+    probs = jax.nn.log_softmax(logits.astype(jnp.float32), -1)
+    values = -jnp.take_along_axis(probs, target[..., None], -1)[..., 0]
+    nothing = target == logits.shape[-1] - 1
+    return values, jnp.where(nothing, self.no_object, 1.0)
+
+  def count(self, boxes: Array, queries: int) -> Array:
+    """The sum of the weights."""
+    return boxes + self.no_object * (queries - boxes)
+
+
+@dataclasses.dataclass(frozen=True)
+class SigmoidFocal:
+  """Focal loss of each class by itself, as in Deformable DETR.
+
+  It is added up and divided by the number of boxes, at least one an image: Lin
+  et al., https://arxiv.org/abs/1708.02002, and
+  https://arxiv.org/abs/2010.04159.
+
+  Attributes:
+    alpha: weight of a class that is there; 1 - alpha of one that is not.
+    gamma: power of the probability of error.
+  """
+
+  alpha: float = 0.25
+  gamma: float = 2.0
+  background = False
+
+  def cost(self, logits: Array) -> Array:
+    """The difference that a match makes to the loss."""
+    positive, negative = self._parts(logits)
+    return positive - negative
+
+  def loss(self, logits: Array, target: Array) -> tuple[Array, Array]:
+    """Values and weights (b, q) of logits (b, q, k), target (b, q)."""
+    present = jax.nn.one_hot(target, logits.shape[-1], dtype=jnp.float32)
+    positive, negative = self._parts(logits)
+    values = jnp.sum(present * positive + (1 - present) * negative, -1)
+    return values, jnp.ones_like(values)
+
+  def count(self, boxes: Array, queries: int) -> Array:
+    """The boxes of each image, at least one."""
+    return jnp.maximum(boxes, 1)
+
+  def _parts(self, logits: Array) -> tuple[Array, Array]:
+    """The loss of each class where it is there, and where it is not."""
+    logits = logits.astype(jnp.float32)
+    prob, alpha, gamma = jax.nn.sigmoid(logits), self.alpha, self.gamma
+    positive = alpha * (1 - prob) ** gamma * jax.nn.softplus(-logits)
+    negative = (1 - alpha) * prob**gamma * jax.nn.softplus(logits)
+    return positive, negative
+
+
+def l1(boxes: Array, target: Array) -> Array:
+  """L1 distance (...) of boxes (..., 4), added over the four numbers."""
+  return jnp.abs(boxes - target).sum(-1)
+
+
+def giou(boxes: Array, target: Array) -> Array:
+  """1 - GIoU (...) of boxes (..., 4): Rezatofighi et al., 2019."""
+  return 1 - generalized_iou(cxcywh_to_xyxy(boxes), cxcywh_to_xyxy(target))
 
 
 def class_targets(
@@ -68,54 +135,3 @@ def class_targets(
   place = jnp.where(query < 0, num_queries, query)  # dropped
   rows = jnp.arange(b)[:, None]
   return target.at[rows, place].set(label.astype(jnp.int32), mode="drop")
-
-
-def set_cross_entropy(logits: Array, target: Array) -> Array:
-  """Softmax cross entropy (b, q) of logits (b, q, k + 1), target (b, q)."""
-  chances = jax.nn.log_softmax(logits.astype(jnp.float32), -1)
-  return -jnp.take_along_axis(chances, target[..., None], -1)[..., 0]
-
-
-def set_focal(logits: Array, target: Array) -> Array:
-  """Focal loss (b, q), added over the classes.
-
-  Logits (b, q, k); a target (b, q) of k means no class.
-  """
-  logits = logits.astype(jnp.float32)
-  present = jax.nn.one_hot(target, logits.shape[-1], dtype=jnp.float32)
-  rising, falling = _focal(logits)
-  return jnp.sum(present * rising + (1 - present) * falling, -1)
-
-
-def box_losses(
-  boxes: Array, target: Array, query: Array
-) -> tuple[Array, Array]:
-  """L1 distance and 1 - GIoU of each box with its query's, (b, n) each.
-
-  Args:
-    boxes: (b, q, 4), the queries'.
-    target: (b, n, 4), the truth.
-    query: (b, n), the query of each box; what is below 0 has to be masked.
-  """
-  place = jnp.maximum(query, 0)[..., None]
-  found = jnp.take_along_axis(boxes, place, 1)
-  distance = jnp.abs(found - target).sum(-1)
-  overlap = generalized_iou(cxcywh_to_xyxy(found), cxcywh_to_xyxy(target))
-  return distance, 1 - overlap
-
-
-def _class_cost(logits: Array, background: bool) -> Array:
-  """Cost of each class at each query, (b, q, k)."""
-  logits = logits.astype(jnp.float32)
-  if background:
-    return -jax.nn.softmax(logits, -1)[..., :-1]
-  rising, falling = _focal(logits)
-  return rising - falling
-
-
-def _focal(logits: Array) -> tuple[Array, Array]:
-  """Focal loss of each class where it is there, and where it is not."""
-  chance = jax.nn.sigmoid(logits)
-  rising = ALPHA * (1 - chance) ** GAMMA * jax.nn.softplus(-logits)
-  falling = (1 - ALPHA) * chance**GAMMA * jax.nn.softplus(logits)
-  return rising, falling

@@ -6,19 +6,19 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from vision_jax.core.types import Array, Batch, Mean, Nets, Objective
+from vision_jax.core.types import Array, Batch, Mean, Nets, Objective, Terms
 from vision_jax.errors import UserError
 from vision_jax.ops.augment.keys import example_keys
 from vision_jax.ops.diffusion.names import check_name
 from vision_jax.ops.diffusion.noise import normals
 from vision_jax.tasks.generative import UNIT, outside
+from vision_jax.tasks.net import NET, OneNet
 
-NET = "model"
 CORRUPTIONS = ("none", "gaussian", "masking")
 
 
 @dataclasses.dataclass(frozen=True)
-class Autoencoding:
+class Autoencoding(OneNet):
   """Reconstructs images from their codes by squared error.
 
   A batch has `image` (b, h, w, c), in [0, 1], `index` (b,) and `mask` (b,).
@@ -26,7 +26,7 @@ class Autoencoding:
   `outside`, the share of pixels outside [0, 1].
 
   Attributes:
-    model: has `encode` and `decode`.
+    model: image -> image, by way of its `encode` and `decode`.
     corruption: of the input of a denoising autoencoder (Vincent et al., 2010):
       "gaussian", "masking" (pixels become 0) or "none".
     level: standard deviation of the noise, or the share of pixels masked.
@@ -53,11 +53,6 @@ class Autoencoding:
     """The squared error."""
     return (Objective(NET, self._loss, {"mse": 1.0}),)
 
-  def init(self, key: Array, batch: Batch) -> tuple[Nets, Nets]:
-    """Returns the model's parameters; there are no statistics."""
-    variables = dict(self.model.init(key, batch["image"], train=False))
-    return {NET: variables.pop("params")}, {NET: variables}
-
   def predict(
     self, params: Nets, stats: Nets, batch: Batch, key: Array
   ) -> dict[str, Array]:
@@ -65,11 +60,11 @@ class Autoencoding:
 
     The codes are those of the images themselves, not of what noise has left.
     """
-    given = self.corrupt(batch, key)
+    model, given = self.net.given(params, stats), self.corrupt(batch, key)
     return {
-      "image": self._reconstruct(params, given),
+      "image": model(given, train=False),
       "input": given,
-      "latent": self._apply(params, batch["image"], "encode"),
+      "latent": model(batch["image"], method="encode"),
     }
 
   def corrupt(self, batch: Batch, key: Array) -> Array:
@@ -87,26 +82,10 @@ class Autoencoding:
     )(keys)
     return jnp.where(kept, image, 0)
 
-  def _reconstruct(self, params: Nets, image: Array) -> Array:
-    code = self._apply(params, image, "encode")
-    return self._apply(params, code, "decode")
-
-  def _apply(self, params: Nets, x: Array, method: str) -> Array:
-    return self.model.apply({"params": params[NET]}, x, method=method)
-
-  def _loss(
-    self,
-    params: Nets,
-    stats: Nets,
-    batch: Batch,
-    key: Array,
-    *,
-    step: Array,
-    train: bool,
-  ) -> tuple[dict[str, Mean], Nets]:
-    del step, train
+  def _loss(self, params, stats, batch, key, *, step, train) -> Terms:
     image, axes = batch["image"], (1, 2, 3)
-    got = self._reconstruct(params, self.corrupt(batch, key))
+    given = self.corrupt(batch, key)
+    got, stats = self.net.run(params, stats, given, key=key, train=train)
     return {
       "mse": Mean.of(jnp.mean((got - image) ** 2, axes), batch["mask"]),
       "outside": Mean.of(outside(image, UNIT), batch["mask"]),

@@ -1,14 +1,14 @@
 """Denoising diffusion: learns to remove noise, and so to draw images."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
-from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from vision_jax.core.types import Array, Batch, Mean, Nets, Objective
+from vision_jax.core.types import Array, Batch, Mean, Nets, Objective, Terms
 from vision_jax.errors import UserError
 from vision_jax.ops import diffusion
 from vision_jax.ops.augment.keys import example_keys
@@ -19,12 +19,11 @@ from vision_jax.ops.diffusion.noise import normals, times
 from vision_jax.ops.diffusion.predictions import KINDS
 from vision_jax.ops.diffusion.tables import VARIANCES
 from vision_jax.tasks.generative import SIGNED, labels, outside
-
-NET = "model"
+from vision_jax.tasks.net import NET, OneNet
 
 
 @dataclasses.dataclass(frozen=True)
-class Diffusion:
+class Diffusion(OneNet):
   """A denoiser of images in [-1, 1], with or without classes.
 
   A batch has `image` (b, h, w, c), `index` (b,), `mask` (b,) and, for a
@@ -87,11 +86,6 @@ class Diffusion:
     if self._learned:
       weights["vlb"] = self.vlb_weight
     return (Objective(NET, self._loss, weights),)
-
-  def init(self, key: Array, batch: Batch) -> tuple[Nets, Nets]:
-    """Returns the model's parameters; there are no statistics."""
-    variables = dict(self.model.init(key, batch["image"], train=False))
-    return {NET: variables.pop("params")}, {NET: variables}
 
   def predict(
     self, params: Nets, stats: Nets, batch: Batch, key: Array
@@ -181,17 +175,14 @@ class Diffusion:
     """Returns (x, t) -> Denoised, with the model's weights."""
     if guidance != 1:
       self.check_guidance(guidance)
-    variables = {"params": params[NET], **stats[NET]}
-    apply = lambda x, t, label: self.model.apply(
-      variables, x, t, label, train=False
-    )
+    model = functools.partial(self.net.given(params, stats), train=False)
 
     def denoise(x, t):
       if guidance == 1:
-        out = apply(x, t, label)
+        out = model(x, t, label)
       else:
         out = diffusion.guided(
-          apply, x, t, label, none=self.num_classes, guidance=guidance
+          model, x, t, label, none=self.num_classes, guidance=guidance
         )
       clean, between = self._read(out, x, t)
       return Denoised(jnp.clip(clean, *SIGNED) if clip else clean, between)
@@ -223,29 +214,13 @@ class Diffusion:
     clean = diffusion.to_x0(self.prediction, out[..., :c], x, alpha, sigma)
     return Denoised(clean, (out[..., c:] + 1) / 2 if self._learned else None)
 
-  def _loss(
-    self,
-    params: Nets,
-    stats: Nets,
-    batch: Batch,
-    key: Array,
-    *,
-    step: Array,
-    train: bool,
-  ) -> tuple[dict[str, Mean], Nets]:
-    del step
-    mask = batch["mask"]
+  def _loss(self, params, stats, batch, key, *, step, train) -> Terms:
+    image, mask = batch["image"], batch["mask"]
     x, t, eps = self.noised(batch, key)
-    out = self.model.apply(
-      {"params": params[NET], **stats[NET]},
-      x,
-      t,
-      self.label(batch, key if train else None),
-      train=train,
-      mask=mask,
-      rngs={"dropout": key} if train else {},
+    label = self.label(batch, key if train else None)
+    out, stats = self.net.run(
+      params, stats, x, t, label, key=key, train=train, mask=mask
     )
-    image = batch["image"]
     levels = self.schedule.levels(t, x.ndim)
     wanted = diffusion.target(self.prediction, image, eps, *levels)
     mse = _per_example((out[..., : x.shape[-1]] - wanted) ** 2)
@@ -295,5 +270,5 @@ class Diffusion:
     return self.variance == "learned"
 
 
-def _per_example(values: Array) -> Any:
+def _per_example(values: Array) -> Array:
   return jnp.mean(values, axis=tuple(range(1, values.ndim)))

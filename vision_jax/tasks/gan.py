@@ -1,14 +1,14 @@
 """Adversarial training: a generator against a discriminator."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
-from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from vision_jax.core.types import Array, Batch, Mean, Nets, Objective
+from vision_jax.core.types import Array, Batch, Mean, Nets, Objective, Terms
 from vision_jax.errors import UserError
 from vision_jax.losses.adversarial import (
   ADVERSARIAL,
@@ -20,6 +20,7 @@ from vision_jax.losses.adversarial import (
 from vision_jax.ops.augment.keys import example_keys
 from vision_jax.ops.diffusion.names import check_name
 from vision_jax.tasks.generative import SIGNED, labels, latents, outside
+from vision_jax.tasks.net import Net
 
 GENERATOR, DISCRIMINATOR = "generator", "discriminator"
 
@@ -106,20 +107,16 @@ class GAN:
     image, label = batch["image"], labels(batch, self.num_classes)
     first, second = jax.random.split(key)
     z = jnp.zeros((image.shape[0], self.generator.latent), jnp.float32)
-    nets = {
-      GENERATOR: dict(self.generator.init(first, z, label, train=False)),
-      DISCRIMINATOR: dict(
-        self.discriminator.init(second, image, label, train=False)
-      ),
-    }
-    if "batch_stats" in nets[DISCRIMINATOR] and (self.penalty or self.r1):
+    params, stats = self._generator.init(first, z, label)
+    own = self._discriminator.init(second, image, label)
+    params, stats = params | own[0], stats | own[1]
+    if "batch_stats" in stats[DISCRIMINATOR] and (self.penalty or self.r1):
       raise UserError(
         "discriminator: it has BatchNorm, by which an image's logit depends on "
         "the others; expected none with a gradient penalty or R1. Use norm="
         "'spectral' or 'none', or no penalty."
       )
-    params = {name: net.pop("params") for name, net in nets.items()}
-    return params, nets
+    return params, stats
 
   def predict(
     self, params: Nets, stats: Nets, batch: Batch, key: Array
@@ -146,23 +143,16 @@ class GAN:
       interpolate: images from one z to the next, see `generative.latents`.
     """
     z = latents(batch, key, self.generator.latent, interpolate=interpolate)
-    image, _ = self._run(GENERATOR, params, stats, batch, z, train=False)
-    return {"image": image}
+    generator = self._generator.given(params, stats)
+    label = labels(batch, self.num_classes)
+    return {"image": generator(z, label, train=False, mask=batch.get("mask"))}
 
-  def _discriminate(
-    self,
-    params: Nets,
-    stats: Nets,
-    batch: Batch,
-    key: Array,
-    *,
-    step: Array,
-    train: bool,
-  ) -> tuple[dict[str, Mean], Nets]:
-    fake, _ = self._fake(params, stats, batch, key, train=train)
+  def _discriminate(self, params, stats, batch, key, *, step, train) -> Terms:
+    fake, _ = self._fake(params, stats, batch, key, train)
     fake, image = jax.lax.stop_gradient(fake), batch["image"]
-    real_logit, new = self._judge(params, stats, batch, image, train)
-    fake_logit, new = self._judge(params, new, batch, fake, train)
+    judge = functools.partial(self._judge, batch, key)
+    real_logit, new = judge(image, params, stats, train)
+    fake_logit, new = judge(fake, params, new, train)
     terms = {
       "discriminator": discriminator_loss(self.loss, real_logit, fake_logit),
       "real": real_logit,
@@ -170,7 +160,7 @@ class GAN:
       "outside": outside(image, SIGNED),
     }
     # As it is between updates: no statistic moves.
-    critic = lambda x: self._judge(params, stats, batch, x, train=False)[0]
+    critic = lambda x: judge(x, params, stats, train=False)[0]
     if self.penalty:
       draw = lambda k: jax.random.uniform(
         jax.random.fold_in(k, 1), (), jnp.float32
@@ -181,19 +171,9 @@ class GAN:
       terms["r1"] = self._lazy(lambda: square_gradient(critic, image), step)
     return {k: Mean.of(v, batch["mask"]) for k, v in terms.items()}, new
 
-  def _generate(
-    self,
-    params: Nets,
-    stats: Nets,
-    batch: Batch,
-    key: Array,
-    *,
-    step: Array,
-    train: bool,
-  ) -> tuple[dict[str, Mean], Nets]:
-    del step
-    fake, new = self._fake(params, stats, batch, key, train=train)
-    logit, _ = self._judge(params, stats, batch, fake, train)
+  def _generate(self, params, stats, batch, key, *, step, train) -> Terms:
+    fake, new = self._fake(params, stats, batch, key, train)
+    logit, _ = self._judge(batch, key, fake, params, stats, train)
     loss = generator_loss(self.loss, logit)
     return {"generator": Mean.of(loss, batch["mask"])}, new
 
@@ -204,34 +184,26 @@ class GAN:
     due = jnp.asarray(step) % self.r1_every == 0
     return self.r1_every * jax.lax.cond(due, penalty, zeros)
 
-  def _fake(
-    self, params: Nets, stats: Nets, batch: Batch, key: Array, *, train: bool
-  ) -> tuple[Array, Nets]:
+  @property
+  def _generator(self) -> Net:
+    return Net(self.generator, GENERATOR)
+
+  @property
+  def _discriminator(self) -> Net:
+    return Net(self.discriminator, DISCRIMINATOR)
+
+  def _fake(self, params, stats, batch, key, train) -> tuple[Array, Nets]:
+    """Returns an image for each z, and all statistics, the generator's new."""
     z = latents(batch, key, self.generator.latent)
-    return self._run(GENERATOR, params, stats, batch, z, train)
+    return self._run(self._generator, params, stats, batch, key, z, train)
 
   def _judge(
-    self, params: Nets, stats: Nets, batch: Batch, image: Array, train: bool
+    self, batch, key, image, params, stats, train
   ) -> tuple[Array, Nets]:
-    return self._run(DISCRIMINATOR, params, stats, batch, image, train)
+    """Returns a logit for each image, and all statistics, its own new."""
+    net = self._discriminator
+    return self._run(net, params, stats, batch, key, image, train)
 
-  def _run(
-    self,
-    name: str,
-    params: Nets,
-    stats: Nets,
-    batch: Batch,
-    x: Array,
-    train: bool,
-  ) -> tuple[Array, Any]:
-    """Applies a net; returns its output and all statistics, its own new."""
-    net = self.generator if name == GENERATOR else self.discriminator
-    out, new = net.apply(
-      {"params": params[name], **stats[name]},
-      x,
-      labels(batch, self.num_classes),
-      train=train,
-      mask=batch.get("mask"),
-      mutable=list(stats[name]) if train else [],
-    )
-    return out, {**stats, name: new} if train else stats
+  def _run(self, net: Net, params, stats, batch, key, x, train):
+    label, mask = labels(batch, self.num_classes), batch.get("mask")
+    return net.run(params, stats, x, label, key=key, train=train, mask=mask)

@@ -1,18 +1,19 @@
 """Semantic segmentation: a class for every pixel."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping, Sequence
 
 import flax.linen as nn
 import jax.numpy as jnp
 
-from vision_jax.core.types import Array, Batch, Mean, Nets, Objective
+from vision_jax.core.types import Array, Batch, Mean, Nets, Objective, Terms
 from vision_jax.errors import UserError
 from vision_jax.losses import segmentation as losses
 from vision_jax.losses.class_weights import check_class_weights
 from vision_jax.ops.tiling import Tiles
+from vision_jax.tasks.net import NET, OneNet
 
-NET = "model"
 _PIXEL = {
   "cross_entropy": losses.pixel_cross_entropy,
   "focal": losses.pixel_focal,
@@ -21,7 +22,7 @@ _IMAGE = {"dice": losses.soft_dice, "jaccard": losses.soft_jaccard}
 
 
 @dataclasses.dataclass(frozen=True)
-class Segmentation:
+class Segmentation(OneNet):
   """One class for each pixel.
 
   A batch has `image` (b, h, w, c) and `target` (b, h, w), integers. Where a
@@ -59,11 +60,6 @@ class Segmentation:
     """The weighted terms, to be descended by the one net."""
     return (Objective(NET, self._loss, dict(self.terms)),)
 
-  def init(self, key: Array, batch: Batch) -> tuple[Nets, Nets]:
-    """Returns the model's parameters and BatchNorm statistics."""
-    variables = dict(self.model.init(key, batch["image"], train=False))
-    return {NET: variables.pop("params")}, {NET: variables}
-
   def predict(
     self, params: Nets, stats: Nets, batch: Batch, key: Array
   ) -> dict[str, Array]:
@@ -71,29 +67,23 @@ class Segmentation:
 
     uint8, or int32 for more than 255 classes.
     """
-    del key
-    logits = self._whole(params, stats, batch, self.tiles)
+    logits = self._whole(params, stats, batch)
     return {"target": _most_likely(logits, batch["image"].shape)}
 
   def sliding(self, tiles: Tiles) -> Callable[..., dict[str, Array]]:
     """Returns `predict` with other tiles, as an `Eval`'s `output`."""
     return dataclasses.replace(self, tiles=tiles).predict
 
-  def _loss(
-    self,
-    params: Nets,
-    stats: Nets,
-    batch: Batch,
-    key: Array,
-    *,
-    step: Array,
-    train: bool,
-  ) -> tuple[dict[str, Mean], Nets]:
-    del step
+  def _loss(self, params, stats, batch, key, *, step, train) -> Terms:
     if train:
-      logits, stats = self._apply(params, stats, batch, key)
+      logits, stats = self.net.run(
+        *(params, stats, batch["image"]),
+        key=key,
+        train=True,
+        mask=batch["mask"],
+      )
     else:
-      logits = self._whole(params, stats, batch, self.tiles)
+      logits = self._whole(params, stats, batch)
     check_class_weights(self.class_weights, logits.shape[-1])
     target = _middle(batch["target"], logits.shape)
     mask = batch["mask"]
@@ -110,26 +100,10 @@ class Segmentation:
         terms[name] = Mean.of(values, mask)
     return terms, stats
 
-  def _apply(
-    self, params: Nets, stats: Nets, batch: Batch, key: Array
-  ) -> tuple[Array, Nets]:
-    logits, new = self.model.apply(
-      {"params": params[NET], **stats[NET]},
-      batch["image"],
-      train=True,
-      mask=batch["mask"],
-      mutable=list(stats[NET]),
-      rngs={"dropout": key},
-    )
-    return logits, {NET: new}
-
-  def _whole(
-    self, params: Nets, stats: Nets, batch: Batch, tiles: Tiles | None
-  ) -> Array:
-    variables = {"params": params[NET], **stats[NET]}
-    apply = lambda image: self.model.apply(variables, image, train=False)
+  def _whole(self, params: Nets, stats: Nets, batch: Batch) -> Array:
+    model = functools.partial(self.net.given(params, stats), train=False)
     image = batch["image"]
-    return apply(image) if tiles is None else tiles(apply, image)
+    return model(image) if self.tiles is None else self.tiles(model, image)
 
 
 def _middle(target: Array, shape: tuple[int, ...]) -> Array:

@@ -8,7 +8,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from vision_jax.core.types import Array, Batch, Mean, Nets, Objective
+from vision_jax.core.types import Array, Batch, Mean, Nets, Objective, Terms
 from vision_jax.errors import UserError
 from vision_jax.losses.likelihood import (
   Bernoulli,
@@ -21,8 +21,8 @@ from vision_jax.ops.augment.keys import example_keys
 from vision_jax.ops.diffusion.names import check_name
 from vision_jax.ops.diffusion.noise import normals
 from vision_jax.tasks.generative import UNIT, labels, latents, outside
+from vision_jax.tasks.net import NET, OneNet
 
-NET = "model"
 # What pixels are made of before they are scored -> the likelihoods' kind.
 PIXELS = {
   "stochastic": "binary",
@@ -37,7 +37,7 @@ _BINARISE, _PRIOR = 2**30, 2**30 + 1
 
 
 @dataclasses.dataclass(frozen=True)
-class VariationalAutoencoding:
+class VariationalAutoencoding(OneNet):
   """The evidence bound, or with more samples the importance-weighted one.
 
   A batch has `image` (b, h, w, c), in [0, 1], `index` (b,), `mask` (b,), and
@@ -103,17 +103,15 @@ class VariationalAutoencoding:
 
   def init(self, key: Array, batch: Batch) -> tuple[Nets, Nets]:
     """Returns the model's parameters; there are no statistics."""
-    label = labels(batch, self.num_classes)
-    variables = dict(self.model.init(key, batch["image"], label, train=False))
-    return {NET: variables.pop("params")}, {NET: variables}
+    return self.net.init(key, batch["image"], self._label(batch))
 
   def predict(
     self, params: Nets, stats: Nets, batch: Batch, key: Array
   ) -> dict[str, Array]:
     """Returns `image`, decoded from the mean code, and `latent` (b, d)."""
-    x, label = self.scored(batch, key), labels(batch, self.num_classes)
-    mean, _ = self._encode(params, x, label)
-    return {"image": self._image(params, mean, label), "latent": mean}
+    model, label = self.net.given(params, stats), self._label(batch)
+    mean, _ = model(self.scored(batch, key), label, method="encode")
+    return {"image": self._image(model, mean, label), "latent": mean}
 
   def sample(
     self,
@@ -133,9 +131,9 @@ class VariationalAutoencoding:
       key: an image depends on it, its index and its label alone.
       interpolate: images from one z to the next, see `generative.latents`.
     """
-    size = self.model.latent
+    model, size = self.net.given(params, stats), self.model.latent
     z = latents(batch, key, size, number=_PRIOR, interpolate=interpolate)
-    return {"image": self._image(params, z, labels(batch, self.num_classes))}
+    return {"image": self._image(model, z, self._label(batch))}
 
   def interpolate(
     self, params: Nets, first: Batch, second: Batch, steps: int = 8
@@ -144,13 +142,11 @@ class VariationalAutoencoding:
 
     A conditional model keeps the labels of the first.
     """
-    label = labels(first, self.num_classes)
-    a, _ = self._encode(params, first["image"], label)
-    b, _ = self._encode(
-      params, second["image"], labels(second, self.num_classes)
-    )
+    model, label = self.net.given(params, {}), self._label(first)
+    a, _ = model(first["image"], label, method="encode")
+    b, _ = model(second["image"], self._label(second), method="encode")
     share = jnp.linspace(0, 1, steps, dtype=jnp.float32)
-    image = lambda t: self._image(params, (1 - t) * a + t * b, label)
+    image = lambda t: self._image(model, (1 - t) * a + t * b, label)
     return jnp.moveaxis(jax.vmap(image)(share), 0, 1)
 
   def bound(
@@ -171,10 +167,10 @@ class VariationalAutoencoding:
     chunk = min(chunk, samples)
 
     def output(params, stats, batch, key):
-      x = self.scored(batch, key)
+      model, x = self.net.given(params, stats), self.scored(batch, key)
       numbers = jnp.arange(samples, dtype=jnp.int32).reshape(-1, chunk)
       weigh = lambda n: jax.nn.logsumexp(
-        self._log_weights(params, batch, x, key, n), 0
+        self._log_weights(model, batch, x, key, n), 0
       )
       parts = jax.lax.map(weigh, numbers)
       return {
@@ -200,25 +196,16 @@ class VariationalAutoencoding:
       return (uniform < image).astype(image.dtype)
     return (jnp.round(image * 255) + uniform) / 256
 
-  def _loss(
-    self,
-    params: Nets,
-    stats: Nets,
-    batch: Batch,
-    key: Array,
-    *,
-    step: Array,
-    train: bool,
-  ) -> tuple[dict[str, Mean], Nets]:
-    del step, train
-    x, image = self.scored(batch, key), batch["image"]
+  def _loss(self, params, stats, batch, key, *, step, train) -> Terms:
+    model, image = self.net.given(params, stats), batch["image"]
+    x = self.scored(batch, key)
     if self.samples == 1:
-      terms = self._evidence(params, batch, x, key)
+      terms = self._evidence(model, batch, x, key)
       bound = -(terms["reconstruction"] + terms["kl"])
       terms["negative_elbo"] = -bound
     else:
       numbers = jnp.arange(self.samples, dtype=jnp.int32)
-      weights = self._log_weights(params, batch, x, key, numbers)
+      weights = self._log_weights(model, batch, x, key, numbers)
       bound = jax.nn.logsumexp(weights, 0) - math.log(self.samples)
       terms = {"negative_bound": -bound}
     if self.pixels != "real":
@@ -226,38 +213,32 @@ class VariationalAutoencoding:
     terms["outside"] = outside(image, UNIT)
     return {k: Mean.of(v, batch["mask"]) for k, v in terms.items()}, stats
 
-  def _evidence(
-    self, params: Nets, batch: Batch, x: Array, key: Array
-  ) -> dict[str, Array]:
+  def _evidence(self, model, batch, x, key) -> dict[str, Array]:
     """The two terms of the negative evidence bound, (b,) each."""
-    label = labels(batch, self.num_classes)
-    mean, log_sd = self._encode(params, x, label)
+    label = self._label(batch)
+    mean, log_sd = model(x, label, method="encode")
     eps = normals(example_keys(batch, key), 0, mean.shape[1:])
     z = mean + jnp.exp(log_sd) * eps
     return {
-      "reconstruction": -self._log_prob(params, x, z, label),
+      "reconstruction": -self._log_prob(model, x, z, label),
       "kl": jnp.sum(normal_divergence(mean, log_sd), -1),
     }
 
-  def _log_weights(
-    self, params: Nets, batch: Batch, x: Array, key: Array, numbers: Array
-  ) -> Array:
+  def _log_weights(self, model, batch, x, key, numbers) -> Array:
     """log p(x, z) - log q(z | x) of the samples of those numbers, (k, b)."""
-    label, keys = labels(batch, self.num_classes), example_keys(batch, key)
-    mean, log_sd = self._encode(params, x, label)
+    label, keys = self._label(batch), example_keys(batch, key)
+    mean, log_sd = model(x, label, method="encode")
 
     def weight(number):
       eps = normals(keys, number, mean.shape[1:])
       z = mean + jnp.exp(log_sd) * eps
       latent = standard_normal(z) - gaussian(mean, log_sd, z)
-      return self._log_prob(params, x, z, label) + jnp.sum(latent, -1)
+      return self._log_prob(model, x, z, label) + jnp.sum(latent, -1)
 
     return jax.vmap(weight)(numbers)
 
-  def _log_prob(
-    self, params: Nets, x: Array, z: Array, label: Array | None
-  ) -> Array:
-    out = self._decode(params, z, label)
+  def _log_prob(self, model, x, z, label) -> Array:
+    out = model(z, label, method="decode")
     return jnp.sum(self.likelihood.log_prob(out, x), (1, 2, 3))
 
   def bits(self, bound: Array, dims: int) -> Array:
@@ -265,14 +246,9 @@ class VariationalAutoencoding:
     levels = 8 if self.pixels == "dequantised" else 0
     return levels - bound / (dims * math.log(2))
 
-  def _image(self, params: Nets, z: Array, label: Array | None) -> Array:
-    mean = self.likelihood.mean(self._decode(params, z, label))
+  def _image(self, model, z, label) -> Array:
+    mean = self.likelihood.mean(model(z, label, method="decode"))
     return jnp.clip(mean, *self.value_range)
 
-  def _encode(self, params: Nets, x: Array, label: Array | None):
-    variables = {"params": params[NET]}
-    return self.model.apply(variables, x, label, method="encode")
-
-  def _decode(self, params: Nets, z: Array, label: Array | None) -> Array:
-    variables = {"params": params[NET]}
-    return self.model.apply(variables, z, label, method="decode")
+  def _label(self, batch: Batch) -> Array | None:
+    return labels(batch, self.num_classes)

@@ -132,9 +132,8 @@ class ResNet(nn.Module):
   ) -> Array | dict[str, Array]:
     """Maps images x (b, h, w, c) to logits (b, k) float32.
 
-    With features=True to the stages' results in place of logits: {"c2": ...,
-    "c5": ...}, of strides 4, 8, 16, 32 with the stem "imagenet" and 1, 2, 4, 8
-    with "small"; `fc` is then not created.
+    With features=True to the stages' results in place of logits, {"c2": ...,
+    "c5": ...}, see `strides`; `fc` is then not created.
     """
     check_shape("image", x, "b h w c")
     _check_choice("stem", self.stem, ("imagenet", "small"))
@@ -170,6 +169,13 @@ class ResNet(nn.Module):
     if features:
       return maps
     return Dense(self.num_classes, name="fc")(global_average(x))
+
+  @property
+  def strides(self) -> dict[str, int]:
+    """Pixels from one place of a stage's map to the next, of "c2", "c3", ..."""
+    first, last = 4 if self.stem == "imagenet" else 1, len(self.stages) - 1
+    halvings = lambda i: i - (self.dilated and i == last > 0)
+    return {f"c{i + 2}": first * 2 ** halvings(i) for i in range(last + 1)}
 
   def _stem(self, x: Array, norm: Any) -> Array:
     imagenet = self.stem == "imagenet"

@@ -1,0 +1,137 @@
+"""The loss of set prediction: boxes are matched with queries, then learned."""
+
+import dataclasses
+from collections.abc import Mapping
+
+import jax.numpy as jnp
+
+from vision_jax.core.types import Array, Batch, Mean
+from vision_jax.errors import UserError
+from vision_jax.losses.detection import (
+  BoxLoss,
+  ClassLoss,
+  Softmax,
+  class_targets,
+  giou,
+  l1,
+)
+from vision_jax.ops.matching import match
+
+
+@dataclasses.dataclass(frozen=True)
+class SetCriterion:
+  """DETR's loss, of every set of predictions that a model's outputs hold.
+
+  Outputs are `logits` (i, b, q, k) and `boxes` (i, b, q, 4), cxcywh in [0, 1],
+  of i decoder layers, and may have further sets `NAME_logits` (b, l, k) with
+  `NAME_boxes` (b, l, 4), such as the encoder's tokens. Boxes with `crowd`
+  (b, n) are regions of many objects: nothing is learned from them.
+
+  Terms: `class` and those of `box`, of the last layer; `aux_...` added over
+  the layers before it; `NAME_...` of a further set. Box terms are means over
+  the boxes.
+
+  Differs from the paper: the mean over the boxes does not divide by zero, and
+  the count of a class's mean depends on each image alone.
+
+  Attributes:
+    classify: of the logits; has to fit the model's `background`.
+    box: name -> loss of matched boxes.
+    weights: term -> weight in the sum; a term without one is only logged.
+    cost: term -> weight in matching; None for the same.
+  """
+
+  classify: ClassLoss = dataclasses.field(default_factory=Softmax)
+  box: Mapping[str, BoxLoss] = dataclasses.field(
+    default_factory=lambda: {"l1": l1, "giou": giou}
+  )
+  weights: Mapping[str, float] = dataclasses.field(
+    default_factory=lambda: {"class": 1.0, "l1": 5.0, "giou": 2.0}
+  )
+  cost: Mapping[str, float] | None = None
+
+  def __post_init__(self):
+    known = ["class", *self.box]
+    for name in ("weights", "cost"):
+      given = getattr(self, name) or {}
+      if unknown := sorted(given.keys() - {*known}):
+        raise UserError(
+          f"{name}: got {unknown[0]!r}; expected some of {', '.join(known)}."
+        )
+
+  @property
+  def background(self) -> bool:
+    """Whether the logits' last class is "no object"."""
+    return self.classify.background
+
+  def __call__(
+    self, outputs: Mapping[str, Array], batch: Batch
+  ) -> dict[str, Mean]:
+    """Returns the terms of a model's outputs."""
+    layers = self._terms(outputs["logits"], outputs["boxes"], batch)
+    terms = {name: _part(m, slice(-1, None)) for name, m in layers.items()}
+    aux = {name: _part(m, slice(None, -1)) for name, m in layers.items()}
+    terms |= {"aux_" + name: mean for name, mean in aux.items()}
+    for key in outputs:
+      if key.endswith("_logits"):
+        name = key.removesuffix("logits")
+        logits, boxes = outputs[key], outputs[name + "boxes"]
+        more = self._terms(logits[None], boxes[None], batch)
+        terms |= {name + k: _part(m, slice(None)) for k, m in more.items()}
+    return terms
+
+  def _terms(
+    self, logits: Array, boxes: Array, batch: Batch
+  ) -> dict[str, Mean]:
+    """Returns the terms of i sets of predictions (i, b, q, ...).
+
+    Totals are (i,); the count is the same for each.
+    """
+    i, b, q, _ = logits.shape
+    # Images stay the major axis, which may be sharded.
+    flat = lambda x: jnp.moveaxis(x, 0, 1).reshape(b * i, *x.shape[2:])
+    again = lambda x: jnp.repeat(x, i, axis=0)
+    total = lambda x, weight: jnp.sum(
+      jnp.where(weight == 0, 0, x * weight).reshape(b, i, -1), (0, 2)
+    )
+    logits, boxes = flat(logits), flat(boxes)
+    label, target = again(batch["label"]), again(batch["boxes"])
+    there, mask = _objects(batch), batch["mask"]
+    real = there * mask[:, None]
+    query = self._match(logits, boxes, label, target, again(real))
+    wanted = class_targets(query, label, q, logits.shape[2] - self.background)
+    values, weight = self.classify.loss(logits, wanted)
+    number = jnp.minimum(jnp.sum(there, -1), q)
+    count = jnp.sum(self.classify.count(number, q) * mask)
+    terms = {"class": Mean(total(values, weight * again(mask)[:, None]), count)}
+    found = jnp.take_along_axis(boxes, jnp.maximum(query, 0)[..., None], 1)
+    matched = jnp.where(query >= 0, again(real), 0)
+    count = jnp.sum(jnp.minimum(jnp.sum(real, -1), q))
+    return terms | {
+      name: Mean(total(loss(found, target), matched), count)
+      for name, loss in self.box.items()
+    }
+
+  def _match(self, logits, boxes, label, target, real) -> Array:
+    """Returns the query of each box, (b, n), -1 for none."""
+    classes = self.classify.cost(logits)
+    pairs = {
+      "class": jnp.take_along_axis(classes, label[:, None, :], -1),
+      **{
+        name: loss(boxes[:, :, None], target[:, None])
+        for name, loss in self.box.items()
+      },
+    }
+    weights = self.weights if self.cost is None else self.cost
+    return match(sum(w * pairs[name] for name, w in weights.items()), real)
+
+
+def _part(mean: Mean, which: slice) -> Mean:
+  """The sum over some of the sets, as a mean with their common count."""
+  return Mean(jnp.sum(mean.total[which]), mean.count)
+
+
+def _objects(batch: Batch) -> Array:
+  """Which boxes (b, n) are there to be learned."""
+  mask = batch["box_mask"]
+  return jnp.where(batch["crowd"] > 0, 0, mask) if "crowd" in batch else mask

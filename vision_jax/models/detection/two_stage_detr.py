@@ -1,0 +1,96 @@
+"""DETR whose queries start from the image: two-stage, with refined boxes.
+
+Two-stage and iterative refinement of Deformable DETR, Zhu et al., 2021,
+https://arxiv.org/abs/2010.04159, with positions of boxes as in DAB-DETR, Liu et
+al., 2022, https://arxiv.org/abs/2201.12329.
+"""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from vision_jax.core.types import Array
+from vision_jax.layers.dense import Dense
+from vision_jax.models.detection.detr_encoder import DetrEncoder, Memory
+from vision_jax.models.detection.detr_layers import Perceptron, layer_norm
+from vision_jax.models.detection.detr_positions import (
+  shift_boxes,
+  sine_of_points,
+)
+
+
+class TwoStageDetr(DetrEncoder):
+  """Each query starts from one of the image's tokens.
+
+  Every token predicts a class and a box around itself, the best become the
+  queries' contents and first boxes, and each decoder layer looks from the box
+  so far and corrects it. Attention is DETR's, to all tokens. Fields are those
+  of `DetrEncoder`. Paths, besides its: token_dense, token_norm,
+  token_class_head, token_box_head, position_head, decoder_norm, class_head,
+  box_head.
+  """
+
+  prefixes = ("", "aux_", "token_")  # see `tasks.detection.Detector`
+
+  @nn.compact
+  def __call__(
+    self,
+    x: Array,
+    *,
+    train: bool,
+    mask: Array | None = None,
+    image_mask: Array | None = None,
+  ) -> dict[str, Array]:
+    """Maps images x (b, h, w, c) to logits and boxes, as `Detr` does.
+
+    Returns:
+      `logits` (i, b, q, k) and `boxes` (i, b, q, 4) of the decoder's layers,
+      and `token_logits` (b, l, k) and `token_boxes` (b, l, 4) of the tokens.
+    """
+    memory = self.encode(x, train, mask, image_mask)
+    tokens, token_logits, token_boxes = self._propose(memory)
+    score = jnp.where(memory.real, self._promise(token_logits), -jnp.inf)
+    _, best = jax.lax.top_k(score, min(self.num_queries, score.shape[1]))
+    pick = lambda y: jnp.take_along_axis(y, best[..., None], 1)
+    y, box = pick(tokens), jax.lax.stop_gradient(pick(token_boxes))
+    norm = layer_norm("decoder_norm", self.dtype)
+    class_head, box_head = self.class_head(), self.box_head(zero=True)
+    position = self._perceptron("position_head")
+    logits, boxes = [], []
+    for layer in self.decoder():
+      query = position(self._box_positions(box))
+      y = layer(y, query, *memory[:2], memory.mask, train)
+      state = norm(y)
+      boxes.append(shift_boxes(box_head(state), box))
+      logits.append(class_head(state))
+      box = jax.lax.stop_gradient(boxes[-1])
+    return {
+      "logits": jnp.stack(logits),
+      "boxes": jnp.stack(boxes),
+      "token_logits": token_logits,
+      "token_boxes": token_boxes,
+    }
+
+  def _propose(self, memory: Memory) -> tuple[Array, Array, Array]:
+    """Returns a content, logits and a box of every token."""
+    dense = Dense(self.features, dtype=self.dtype, name="token_dense")
+    tokens = layer_norm("token_norm", self.dtype)(dense(memory.tokens))
+    shift = self.box_head("token_box_head", zero=True)(tokens)
+    logits = self.class_head("token_class_head")(tokens)
+    return tokens, logits, shift_boxes(shift, memory.anchors)
+
+  def _promise(self, logits: Array) -> Array:
+    """How likely a token (b, l, k) shows any object, as a logit."""
+    if not self.background:
+      return jnp.max(logits, -1)
+    return jnp.max(logits[..., :-1], -1) - logits[..., -1]
+
+  def _perceptron(self, name: str) -> Perceptron:
+    sizes = (self.features, self.features)
+    return Perceptron(sizes, dtype=self.dtype, name=name)
+
+  def _box_positions(self, boxes: Array) -> Array:
+    """Sines of centre and of size, (b, q, 2d)."""
+    half = lambda points: sine_of_points(points, self.features)
+    both = jnp.concatenate([half(boxes[..., :2]), half(boxes[..., 2:])], -1)
+    return both.astype(self.dtype)
