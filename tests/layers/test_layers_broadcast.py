@@ -150,6 +150,8 @@ def test_of_a_denoisers_times_and_classes_are_those_of_float64():
 class Levels(nn.Module):
   """A backbone of two levels: the picture, and every other pixel."""
 
+  strides = {"c4": 1, "c5": 2}
+
   def __call__(self, x, *, train, mask, features):
     del train, mask, features
     return {"c4": x, "c5": x[:, ::2, ::2]}

@@ -62,8 +62,8 @@ class Detr(DetrEncoder):
     return {"logits": self.class_head()(states), "boxes": boxes}
 
 
-# COCO's, with 91 classes: R50 trains 41,302,368 parameters and has AP 42.0, R101
-# 60,242,272 and 43.5; with DC5 there are as many, and AP is 43.3 and 44.9.
+# COCO's, with 91 classes: R50 trains 41,302,368 parameters, AP 42.0, and R101
+# 60,242,272, AP 43.5; with DC5 there are as many, and AP is 43.3 and 44.9.
 BACKBONES = {
   "R18": resnet.ResNet18,
   "R34": resnet.ResNet34,
