@@ -131,9 +131,9 @@ class VariationalAutoencoding(OneNet):
       key: an image depends on it, its index and its label alone.
       interpolate: images from one z to the next, see `generative.latents`.
     """
-    model, size = self.net.given(params, stats), self.model.latent
+    label, size = self._label(batch), self.model.latent
     z = latents(batch, key, size, number=_PRIOR, interpolate=interpolate)
-    return {"image": self._image(model, z, self._label(batch))}
+    return {"image": self._image(self.net.given(params, stats), z, label)}
 
   def interpolate(
     self, params: Nets, first: Batch, second: Batch, steps: int = 8
