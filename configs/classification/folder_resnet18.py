@@ -2,9 +2,16 @@
 
 `--config.data_dir=FOLDER` has `train/CLASS/*.jpg` and, where there are such,
 `val/CLASS/*.jpg` (or valid, validation) and `test/CLASS/*.jpg`; or the class
-folders alone. Without val a tenth of each class is held out, chosen by name: a
-picture more moves one other at most. Class names are read from the folders and
+folders alone. Without val a tenth of each class is held out, chosen by name: an
+image more moves one other at most. Class names are read from the folders and
 kept with the run.
+
+Evaluated are accuracy, precision, recall and F1 (`val/f1_macro`; of each class
+where there are at most 20; of two classes `val/f1`, of the second), the area
+under the ROC curve and average precision (`val/auc`; of more than two classes
+means of each against the rest), calibration (`val/ece`), and of two classes
+`val/threshold`, the probability from which on the second is predicted for the
+best F1.
 """
 
 from vision_jax.data.transforms.crops import (
@@ -12,7 +19,10 @@ from vision_jax.data.transforms.crops import (
   resize_centre_crop,
 )
 from vision_jax.experiment import Experiment, base_config
+from vision_jax.metrics.calibration import CalibrationError
 from vision_jax.metrics.classification import Accuracy
+from vision_jax.metrics.curves import Curves
+from vision_jax.metrics.decisions import PrecisionRecallF1
 from vision_jax.models.backbones.resnet import ResNet18
 from vision_jax.ops.augment import random_flip
 from vision_jax.optim.optimizers import sgd
@@ -23,6 +33,8 @@ from vision_jax.pipelines.data import Loading
 from vision_jax.pipelines.sources.labels import LabelData
 from vision_jax.pipelines.sources.stand_ins import DIGITS
 from vision_jax.tasks.classification import Classification
+
+NAMED = 20  # classes, at most, that have metrics of their own
 
 
 def get_config():
@@ -79,17 +91,20 @@ def build(config):
   )
   schedule = warmup_cosine(config.lr, config.steps, warmup=config.warmup)
   size = config.image_size
-  images = LabelData.of(config)
+  images, names = LabelData.of(config), tuple(config.class_names)
   data = classification(
     train=images.train,
     evals=images.evals,
-    class_names=config.class_names,
+    class_names=names,
     colours=IMAGENET,
     train_crop=random_resized_crop(size, bits=config.bits),
     crop=resize_centre_crop(size * 256 // 224, size),
     loading=Loading.of(config),
     metrics={
-      "accuracy": Accuracy((1, 5) if len(config.class_names) >= 5 else (1,))
+      "accuracy": Accuracy((1, 5) if len(names) >= 5 else (1,)),
+      "f1": PrecisionRecallF1(names if len(names) <= NAMED else ()),
+      "curves": Curves(),
+      "calibration": CalibrationError(),
     },
   )
   return Experiment(

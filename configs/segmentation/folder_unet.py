@@ -1,18 +1,22 @@
 """U-Net on your own images and masks: folders matched by file name.
 
 `--config.images=A --config.masks=B`; images may have any size and are resized
-to `--config.image_size=256,256`; figures are of the masks' own size, to which
-predictions are enlarged. A tenth is held out as val, chosen by name: a picture
-more moves one other at most. Masks are saved losslessly, as PNG for example,
-and have a class for each pixel, 0, 1, 2, ...; `--config.mask_values=0,255` says
-which values they have instead, `--config.ignore_values=255` which do not count.
-For details that need the full resolution take a larger image_size and train on
-windows, such as `--config.crop=256,256`: evaluation and prediction then slide
-such windows. No time and no expected result are given: it is your data.
+to `--config.image_size=256,256`; metrics are of the masks' own size, to which
+predictions are enlarged: the means of IoU and Dice, and those of each class. Of
+two classes `val/threshold` is the probability from which on a pixel is of the
+second for the best Dice, at the net's size. A tenth is held out as val, chosen
+by name: an image more moves one other at most. Masks are saved losslessly, as
+PNG for example, and have a class for each pixel, 0, 1, 2, ...;
+`--config.mask_values=0,255` says which values they have instead,
+`--config.ignore_values=255` which do not count. For details that need the full
+resolution take a larger image_size and train on windows, such as
+`--config.crop=256,256`: evaluation and prediction then slide such windows. No
+time and no expected result are given: it is your data.
 """
 
 from vision_jax.experiment import Experiment
 from vision_jax.metrics import segmentation as metrics
+from vision_jax.metrics.mask_threshold import MaskThreshold
 from vision_jax.models.segmentation.unet import UNet
 from vision_jax.ops.tiling import Tiles
 from vision_jax.optim.optimizers import adamw
@@ -93,6 +97,14 @@ def build(config):
     tiles = Tiles(tuple(config.crop), step, blend="smooth")
   schedule = warmup_cosine(config.lr, config.steps, warmup=config.warmup)
   masks, names = MaskData.of(config), tuple(config.class_names)
+  task = Segmentation(
+    model, class_weights=tuple(config.class_weights) or None, tiles=tiles
+  )
+  measured = {
+    "segmentation": metrics.Segmentation(len(names), class_names=names)
+  }
+  if two := len(names) == 2:
+    measured["threshold"] = MaskThreshold()
   pipeline = segmentation(
     train=masks.train,
     evals=masks.evals,
@@ -106,15 +118,12 @@ def build(config):
       flip=config.flip,
       jitter=config.jitter,
     ),
-    metrics={
-      "segmentation": metrics.Segmentation(len(names), class_names=names)
-    },
+    metrics=measured,
+    output=task.probs if two else None,
     loading=Loading.of(config),
   )
   return Experiment(
-    task=Segmentation(
-      model, class_weights=tuple(config.class_weights) or None, tiles=tiles
-    ),
+    task=task,
     optimizers={"model": adamw(schedule, weight_decay=config.weight_decay)},
     best=("val/miou", "max"),
     **pipeline.fields(),

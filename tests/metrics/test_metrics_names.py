@@ -5,6 +5,7 @@ import pytest
 
 from vision_jax.metrics.calibration import CalibrationError
 from vision_jax.metrics.classification import Accuracy
+from vision_jax.metrics.curves import Curves
 from vision_jax.metrics.decisions import PrecisionRecallF1
 from vision_jax.metrics.detection import AveragePrecision
 from vision_jax.metrics.generation import FIGURES, SampleQuality
@@ -51,6 +52,7 @@ CONFUSION = {
 NATS = {"log_likelihood": -9.0, "count": 1.0, "values": 64.0}
 COUNTS = {k: np.ones(2) for k in ("guess", "truth", "both")}
 COUNTS |= {"count": 2, "binary": 2}
+SEVERAL = {"logits": np.eye(2), "label": np.eye(2)}
 BINS = {k: np.ones(15) for k in ("hit", "count", "confidence")}
 QUALITY = {"figures": FIGURES, "subsets": 2, "subset_size": 5, "splits": 2}
 
@@ -61,6 +63,7 @@ CASES = {
     COUNTS,
     {},
   ),
+  "curves": (Curves(("hen", "ox")), {}, SEVERAL),
   "ece": (CalibrationError(), BINS, {}),
   "threshold": (MaskThreshold(bins=4), {"counts": np.ones((2, 4), int)}, {}),
   "mean": (MeanOf(("bits",)), {"bits": 1.0, "count": 1.0}, {}),

@@ -56,6 +56,13 @@ class Curves:
   def __post_init__(self):
     check_class_names("class_names", self.class_names)
 
+  @property
+  def names(self) -> tuple[str, ...]:
+    """Of the metrics that `result` may give."""
+    by_class = ("auc", "average_precision", "threshold")
+    each = (f"{x}/{name}" for x in by_class for name in self.class_names)
+    return (*by_class, "threshold_f1", *each)
+
   def measure(self, state: Any, out: Any, batch: Batch) -> Measured:
     """Returns logits (b, k) and labels (b,) or (b, k) as rows."""
     del state

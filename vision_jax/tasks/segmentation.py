@@ -67,8 +67,21 @@ class Segmentation(OneNet):
 
     uint8, or int32 for more than 255 classes.
     """
+    found = self.probs(params, stats, batch, key)
+    return {"target": found["target"]}
+
+  def probs(
+    self, params: Nets, stats: Nets, batch: Batch, key: Array
+  ) -> dict[str, Array]:
+    """Returns `target` as `predict`, and `probs` (b, h, w, k), float32.
+
+    They are the softmax over the classes: as an `Eval`'s `output` for what
+    measures probabilities, and for writers of them.
+    """
     logits = self._whole(params, stats, batch)
-    return {"target": _most_likely(logits, batch["image"].shape)}
+    target = _most_likely(logits, batch["image"].shape)
+    probs = nn.softmax(logits.astype(jnp.float32))
+    return {"target": target, "probs": probs}
 
   def sliding(self, tiles: Tiles) -> Callable[..., dict[str, Array]]:
     """Returns `predict` with other tiles, as an `Eval`'s `output`."""

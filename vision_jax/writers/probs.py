@@ -1,0 +1,56 @@
+"""Probability maps as arrays: one .npy an image, of all classes."""
+
+import io
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+from etils import epath
+
+from vision_jax.data.images import decode_image
+from vision_jax.files import replace_bytes
+from vision_jax.writers.base import Row
+
+
+class ProbsWriter:
+  """Writes `probs/NAME.npy`; the outputs have `probs` (h, w, k).
+
+  float32 (h, w, k) at the image's own size, in the order of the classes; the k
+  of a pixel add up to 1. 4 h w k bytes a file: `prob_images` is smaller.
+  """
+
+  needs = ("probs",)
+
+  def __init__(self, output: epath.Path, class_names: Sequence[str]):
+    self._output, self._names = epath.Path(output), tuple(class_names)
+
+  def __call__(
+    self, file: pathlib.Path, row: Row, name: str = ""
+  ) -> dict[str, Any]:
+    """Returns the file, and the classes in its order."""
+    probs = own_size(file, row["probs"])
+    path = self._output / "probs" / f"{name or file.stem}.npy"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data = io.BytesIO()
+    np.save(data, probs)
+    replace_bytes(path, data.getvalue())
+    return {"probs": str(path), "classes": list(self._names)}
+
+  def close(self) -> None:
+    """Has nothing to write."""
+
+
+def own_size(file: pathlib.Path, probs: np.ndarray) -> np.ndarray:
+  """Returns probs (h', w', k) at an image's size, float32 (h, w, k).
+
+  Between pixels they are interpolated linearly, which keeps their sum.
+  """
+  h, w = decode_image(file.read_bytes(), 3, str(file)).shape[:2]
+  probs = np.asarray(probs, np.float32)
+  if probs.shape[:2] == (h, w):
+    return probs
+  resized = lambda x: cv2.resize(x, (w, h), interpolation=cv2.INTER_LINEAR)
+  maps = [resized(np.ascontiguousarray(x)) for x in np.moveaxis(probs, -1, 0)]
+  return np.stack(maps, -1)
