@@ -166,6 +166,26 @@ def test_flags_end_at_the_door(file):
   assert not found or door, f"{file} imports {sorted(found)}"
 
 
+def test_flags_object_is_passed_about_in_four_files():
+  """Each mode has its own; what all modes share handles those of any mode."""
+  door = {
+    "vision_jax.command.options.Options",
+    "vision_jax.command.flags.parse",
+  }
+  handled = {str(p) for p in SOURCES if door & {*imports(p)}}
+  handled.add("vision_jax/command/options.py")  # where it is defined
+  assert len(handled) <= 4, handled
+  assert all(re.match(r"vision_jax/(main|command)\b", name) for name in handled)
+
+
+@each([p for p in SOURCES if p.parts[0] == "vision_jax"])
+def test_config_ends_in_build(file):
+  """Below the pipelines everything takes values by their names."""
+  found = {name.split(".")[0] for name in imports(file)}
+  reads = part_of_file(file) in {"recipe", "pipelines"}
+  assert "ml_collections" not in found or reads, file
+
+
 @each(EVERYTHING)
 def test_no_tensorflow(file):
   for name in imports(file):

@@ -6,10 +6,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import ml_collections
 import numpy as np
 import optax
-from etils import epath
 
 from vision_jax.core.checks import check_class_names
 from vision_jax.core.state import TrainState, create_state
@@ -25,7 +23,7 @@ from vision_jax.core.types import (
   as_given,
 )
 from vision_jax.errors import UserError
-from vision_jax.writers.base import Writer
+from vision_jax.writers.base import MakeWriter
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +64,7 @@ class Predict:
 
   transforms: Sequence[Callable[..., Any]]
   class_names: Sequence[str] = ()
-  writer: Callable[[epath.Path, Sequence[str]], Writer] | None = None
+  writer: MakeWriter | None = None
 
   def __post_init__(self):
     check_class_names("class_names", self.class_names)
@@ -168,8 +166,8 @@ class Experiment:
 
 
 def base_config(
-  *, steps: int, batch_size: int, **values: Any
-) -> ml_collections.ConfigDict:
+  *, steps: int, batch_size: int, **values: object
+) -> dict[str, object]:
   """Returns a config with what every run has, and a config's own values.
 
   seed: of initial weights, data order and augmentation. accumulate:
@@ -198,4 +196,4 @@ def base_config(
     "convolutional": False,
   }
   own = {"steps": steps, "batch_size": batch_size} | values
-  return ml_collections.ConfigDict(defaults | own)
+  return defaults | own

@@ -10,9 +10,9 @@ import types
 import numpy as np
 import pytest
 
-from vision_jax.experiment import base_config
 from vision_jax.train import loop, prefetch, timing
 from vision_jax.train.log import progress
+from vision_jax.train.plan import Plan
 from vision_jax.train.stop import Stop
 
 STEPS, BATCH_SIZE = 20, 32
@@ -97,7 +97,7 @@ def train(monkeypatch):
     )
     training = loop.Training(
       experiment=FakeExperiment(),
-      config=base_config(steps=STEPS, batch_size=BATCH_SIZE, **cadences),
+      config=Plan(STEPS, BATCH_SIZE, **cadences),
       execution=types.SimpleNamespace(
         devices=1,
         share=(0, 1),

@@ -17,7 +17,7 @@ from vision_jax.errors import UserError
 from vision_jax.experiment import Experiment, Predict
 from vision_jax.files import replace_text, to_json
 from vision_jax.writers import folder
-from vision_jax.writers.base import Row
+from vision_jax.writers.base import MakeWriter, Row, Writer
 from vision_jax.writers.classes import ClassWriter
 
 WRITTEN = r"masks|overlays|.*\.jsonl?"  # in the output folder
@@ -32,6 +32,7 @@ def predict_folder(
   *,
   batch_size: int,
   on_bad_image: str = "error",
+  writer: MakeWriter | None = None,
   say: Callable[[str], None] = print,
 ) -> int:
   """Writes `predictions.jsonl`, one object for each image; returns how many.
@@ -47,6 +48,7 @@ def predict_folder(
     output: folder to write to.
     batch_size: images at a time.
     on_bad_image: "error" or "skip".
+    writer: makes what writes predictions; None takes the experiment's.
     say: tells the user one line.
 
   Raises:
@@ -66,22 +68,33 @@ def predict_folder(
   names = folder.names(files)
   folder.check_fresh(output, WRITTEN)
   output.mkdir(parents=True, exist_ok=True)
-  make_writer = how.writer or ClassWriter
-  writer = make_writer(output, how.class_names)
+  make_writer = writer or how.writer or ClassWriter
+  write = make_writer(output, how.class_names)
   main_process, lines = jax.process_index() == 0, []
   with loader:
     for index, row in _outputs(experiment, weights, execution, loader):
       if main_process:
         told = {"error": "unreadable image"}
         if row is not None:
-          told = writer(files[index], row, names[index])
+          _check_outputs(write, row)
+        told = write(files[index], row, names[index])
         lines.append(to_json({"file": str(files[index])} | told) + "\n")
   if main_process:
-    writer.close()
+    write.close()
     path = output / "predictions.jsonl"
     replace_text(path, "".join(lines))
     say(f"{len(lines)} images: {path}")
   return len(source)
+
+
+def _check_outputs(writer: Writer, row: Row) -> None:
+  """Refuses to write what the task does not predict."""
+  if missing := [name for name in writer.needs if name not in row]:
+    raise UserError(
+      f"--writer: {type(writer).__name__} writes {', '.join(missing)}, which "
+      f"this task does not predict; it gives {', '.join(sorted(row))}. Leave "
+      "--writer out to take the config's."
+    )
 
 
 def predict_arrays(

@@ -22,6 +22,7 @@ from vision_jax.train.checkpoint.weights import read_weights
 from vision_jax.train.evaluate import Evaluator
 from vision_jax.train.log import parts
 from vision_jax.train.log.manifest import tell_differences
+from vision_jax.writers.base import MakeWriter, named
 
 PREDICT_BATCH = 32
 
@@ -189,9 +190,22 @@ class Trained:
     )
 
   def predict_folder(
-    self, images: str, output: epath.PathLike, *, on_bad_image: str = "error"
+    self,
+    images: str,
+    output: epath.PathLike,
+    *,
+    on_bad_image: str = "error",
+    writer: MakeWriter | str | None = None,
   ) -> None:
-    """Predicts on a folder of pictures, into another folder."""
+    """Predicts on a folder of pictures, into another folder.
+
+    Args:
+      images: the folder.
+      output: the other one.
+      on_bad_image: "error" or "skip".
+      writer: makes what writes predictions, or the name of its file in
+        vision_jax/writers; None takes the experiment's.
+    """
     predict.predict_folder(
       self.experiment,
       self.weights(),
@@ -200,6 +214,7 @@ class Trained:
       epath.Path(output),
       batch_size=self._rounded(PREDICT_BATCH),
       on_bad_image=on_bad_image,
+      writer=named(writer) if isinstance(writer, str) else writer,
       say=self._say,
     )
 

@@ -1,11 +1,9 @@
 """What the configs of a kind of task have in common: keys with defaults."""
 
-import ml_collections
-
 from vision_jax.experiment import base_config
 
 
-def segmentation_config(**values: object) -> ml_collections.ConfigDict:
+def segmentation_config(**values: object) -> dict[str, object]:
   """Returns `base_config` with the keys of segmentation's data.
 
   dataset, class_names, mask_values, ignore_values, images, masks, scenes: see
@@ -33,7 +31,7 @@ def segmentation_config(**values: object) -> ml_collections.ConfigDict:
   return base_config(**(defaults | values))
 
 
-def detection_config(**values: object) -> ml_collections.ConfigDict:
+def detection_config(**values: object) -> dict[str, object]:
   """Returns `base_config` with the keys of detection's data.
 
   dataset, splits, class_names, images, on_bad_box, one_based, scenes: see

@@ -64,8 +64,10 @@ def canonical(path: str) -> str:
     ours = pathlib.PurePath(path).parts[:1] == ("configs",)
     return path if ours else absolute(path)
   if _inside(file, HOME / "configs"):
-    real = pathlib.Path(os.path.realpath(file))
-    return real.relative_to(os.path.realpath(HOME)).as_posix()
+    inside = os.path.relpath(
+      os.path.realpath(file), os.path.realpath(HOME / "configs")
+    )
+    return f"configs/{inside}"
   return str(file.absolute())
 
 

@@ -104,7 +104,7 @@ def changed_values(
   A key of every run that is younger than this one had its default.
   """
   new = flat(json.loads(config.to_json()))
-  defaults = base_config(steps=0, batch_size=0).to_dict()
+  defaults = base_config(steps=0, batch_size=0)
   old = defaults | flat(saved["values"])
   return {
     key: (old.get(key), value)

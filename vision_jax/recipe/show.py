@@ -67,7 +67,7 @@ def _defaults(module: Any) -> dict[str, tuple[Any, str]]:
   ]
   found = {}
   for make in (*makers, base_config):
-    values = make(steps=0, batch_size=0).to_dict()
+    values = make(steps=0, batch_size=0)
     file = make.__module__.replace(".", "/") + ".py"
     found |= {key: (x, file) for key, x in flat(values).items()}
   return {k: v for k, v in found.items() if k not in ("steps", "batch_size")}

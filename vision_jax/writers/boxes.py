@@ -37,6 +37,7 @@ class BoxWriter:
     annotations: COCO json whose ids are used, "" for none.
   """
 
+  needs = ("boxes", "score", "label")
   SHOWN = 0.3
 
   def __init__(

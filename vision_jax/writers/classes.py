@@ -19,6 +19,8 @@ class ClassWriter:
   most likely with their scores.
   """
 
+  needs = ("logits",)
+
   def __init__(self, output: epath.Path, class_names: Sequence[str]):
     del output
     self._names = class_names

@@ -19,6 +19,8 @@ class MaskWriter:
   each class's part of the pixels.
   """
 
+  needs = ("target",)
+
   def __init__(self, output: epath.Path, class_names: Sequence[str]):
     self._output, self._names = output, tuple(class_names)
 

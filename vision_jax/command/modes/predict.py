@@ -17,6 +17,11 @@ class Mode(OfWorkdir):
 
   images: str | None = option(None, "Folder of images.", path=True)
   output: str | None = option(None, "Folder of the results.", path=True)
+  writer: str | None = option(
+    None,
+    "Form of the results: a file of vision_jax/writers, such as classes, masks "
+    "or boxes; by default what the config says.",
+  )
 
   def check(self) -> None:
     """Refuses to begin without images, or a place for what is predicted."""
@@ -27,8 +32,11 @@ class Mode(OfWorkdir):
       )
 
   def run(self, recipe: "Recipe", batch: Any, say: Say) -> int:
-    """Predicts; the writer of the config says in which form."""
+    """Predicts; the writer named, or the config's, says in which form."""
     self.trained(recipe, batch, say).predict_folder(
-      self.images, self.output, on_bad_image=recipe.config.on_bad_image
+      self.images,
+      self.output,
+      on_bad_image=recipe.config.on_bad_image,
+      writer=self.writer,
     )
     return 0
