@@ -8,7 +8,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from benchmarks import execute, statistics
+from benchmarks import statistics
+from benchmarks.finished import SPEED_KEYS
 from benchmarks.suite import row_named
 from vision_jax.errors import UserError
 
@@ -29,9 +30,9 @@ def check(line: Any) -> dict[str, Any]:
     if not fits(line[name]):
       raise UserError(f"{name} is {line[name]!r:.200}, expected {expected}")
   _check_values(line)
-  speed = {name: line[name] for name in execute.SPEED_KEYS}
+  speed = {name: line[name] for name in SPEED_KEYS}
   absent = "" if line["values"] else line["verdict"]
-  kept = _FORMS.keys() - execute.SPEED_KEYS.keys() - {"verdict"}
+  kept = _FORMS.keys() - SPEED_KEYS.keys() - {"verdict"}
   return {name: line[name] for name in kept} | {
     "speed": speed,
     "absent": absent,
@@ -128,7 +129,7 @@ _FORMS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
   "reason": (_text, "text"),
   "also": (_mapping(number), "finite numbers by name"),
   "curve": (_mapping(_list(_point)), "[step, value] pairs by name"),
-  **dict.fromkeys(execute.SPEED_KEYS, (_amount, "a number or null")),
+  **dict.fromkeys(SPEED_KEYS, (_amount, "a number or null")),
   "clock": (_count, "a whole number"),
   "seconds": (_amount, "a number or null"),
   "seconds_to": (_amount, "a number or null"),

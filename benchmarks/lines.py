@@ -8,12 +8,14 @@ something else is refused.
 import json
 import math
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from benchmarks import facts
+from benchmarks.references import Reference
 from benchmarks.result import Result
-from benchmarks.suite import row_named
+from benchmarks.row import Row
+from benchmarks.suite import row_named, suite_of
 from vision_jax.errors import UserError
 from vision_jax.files import replace_text
 
@@ -22,11 +24,46 @@ class BadResult(UserError):
   """A line that a report must not show."""
 
 
-def parse(line: Any, place: str = "result") -> Result:
+OF_ROW = (
+  *("config", "dataset", "metric", "weights", "unit", "protocol"),
+  *("tolerance", "target"),
+)
+OF_REFERENCE = (
+  *("key", "model", "value", "higher_is_better", "protocol", "evidence"),
+  *("source_title", "source_url", "source_location"),
+)
+OF_RESULT = (
+  *("variant", "overrides", "command", "seeds", "values", "mean", "differs"),
+  *("verdict", "reason", "target_met", "also", "curve", "mfu", "clock"),
+  *("seconds", "seconds_to", "hardware", "versions", "git_commit", "date"),
+)
+
+
+def line(result: Result) -> dict[str, Any]:
+  """Returns what a file holds of a result: measured, and what follows."""
+  row, summary, reference = result.row, result.summary, result.reference
+  found = {
+    "suite": suite_of(row),
+    "row": row.name,
+    **_fields(row, OF_ROW),
+    "reference": reference and _fields(reference, OF_REFERENCE),
+    "sd": summary and summary.sd,
+    "ci95": summary and summary.ci95,
+    **_fields(result, OF_RESULT),
+    **result.speed,
+  }
+  return {k: list(x) if isinstance(x, tuple) else x for k, x in found.items()}
+
+
+def _fields(thing: Row | Reference | Result, names: Iterable[str]) -> dict:
+  return {name: getattr(thing, name) for name in names}
+
+
+def parse(given: Any, place: str = "result") -> Result:
   """Returns the result of a line that says nothing but what follows.
 
   Args:
-    line: as read from JSON.
+    given: a line, as read from JSON.
     place: names it in errors.
 
   Raises:
@@ -34,11 +71,11 @@ def parse(line: Any, place: str = "result") -> Result:
       or not what the values, the suite and the references give.
   """
   try:
-    found = facts.check(line)
+    found = facts.check(given)
     result = Result(row=row_named(found.pop("row")), **found)
-    _compare(line, json.loads(json.dumps(result.line())))
+    _compare(given, json.loads(json.dumps(line(result))))
   except UserError as error:
-    name = line.get("row") if isinstance(line, dict) else None
+    name = given.get("row") if isinstance(given, dict) else None
     raise BadResult(
       f"{place}: row {name!r}: {error}; results are written by "
       "`python -m benchmarks.run`"
@@ -59,12 +96,12 @@ def read(path: pathlib.Path) -> list[Result]:
     for number, text in enumerate(_text(file).splitlines(), 1):
       place = f"{file.name}:{number}"
       try:
-        line = json.loads(text)
+        given = json.loads(text)
       except json.JSONDecodeError as error:
         raise BadResult(f"{place}: not JSON: {error}") from error
-      if isinstance(line, dict) and line.get("kind") == "speed":
+      if isinstance(given, dict) and given.get("kind") == "speed":
         continue  # `benchmarks.speed` writes and prints those
-      found.append(parse(line, place))
+      found.append(parse(given, place))
   return found
 
 
@@ -77,7 +114,7 @@ def _text(file: pathlib.Path) -> str:
 
 def write(results: Sequence[Result], path: pathlib.Path) -> None:
   """Writes results, one a line, whole or not at all."""
-  lines = [json.dumps(x.line(), allow_nan=False) + "\n" for x in results]
+  lines = [json.dumps(line(x), allow_nan=False) + "\n" for x in results]
   replace_text(path, "".join(lines))
 
 

@@ -9,22 +9,10 @@ from typing import Any
 
 from benchmarks import environment, execute, facts, references, statistics
 from benchmarks.execute import Outcome, Plan
+from benchmarks.finished import SPEED_KEYS
 from benchmarks.row import Row
 from benchmarks.speed.peaks import utilisation
-from benchmarks.suite import suite_of
 from vision_jax.train.timing import CLOCK
-
-REFERENCE = (
-  "key",
-  "model",
-  "value",
-  "higher_is_better",
-  "protocol",
-  "evidence",
-  "source_title",
-  "source_url",
-  "source_location",
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +26,7 @@ class Result:
     absent, reason: then whether it could not run here or broke, and why.
     also: means over the seeds of the row's other figures.
     curve: of the first seed, [step, value] pairs by figure.
-    speed: by `execute.SPEED_KEYS`, medians over the seeds; None where a run
+    speed: by `SPEED_KEYS`, medians over the seeds; None where a run
       did not say.
     clock: of which form of the clock the speeds are; those of an earlier form
       are not shown.
@@ -60,7 +48,7 @@ class Result:
   also: Mapping[str, float] = dataclasses.field(default_factory=dict)
   curve: Mapping[str, list] = dataclasses.field(default_factory=dict)
   speed: Mapping[str, float | None] = dataclasses.field(
-    default_factory=lambda: dict.fromkeys(execute.SPEED_KEYS)
+    default_factory=lambda: dict.fromkeys(SPEED_KEYS)
   )
   clock: int = CLOCK
   seconds: float | None = None
@@ -146,46 +134,6 @@ class Result:
     """Results of one recipe repeat each other."""
     return self.row.name, self.variant, *sorted(self.overrides.items())
 
-  def line(self) -> dict[str, Any]:
-    """Returns what `results.jsonl` holds of it."""
-    row, summary = self.row, self.summary
-    return {
-      "suite": suite_of(row),
-      "row": row.name,
-      "config": row.config,
-      "variant": self.variant,
-      "overrides": dict(self.overrides),
-      "command": self.command,
-      **{
-        name: getattr(row, name)
-        for name in ("dataset", "metric", "weights", "unit", "protocol")
-      },
-      "tolerance": row.tolerance,
-      "target": row.target,
-      "reference": self.reference
-      and {key: getattr(self.reference, key) for key in REFERENCE},
-      "seeds": list(self.seeds),
-      "values": list(self.values),
-      "mean": self.mean,
-      "sd": summary and summary.sd,
-      "ci95": list(summary.ci95) if summary and summary.ci95 else None,
-      "differs": self.differs,
-      "verdict": self.verdict,
-      "reason": self.reason,
-      "target_met": self.target_met,
-      "also": dict(self.also),
-      "curve": dict(self.curve),
-      **self.speed,
-      "mfu": self.mfu,
-      "clock": self.clock,
-      "seconds": self.seconds,
-      "seconds_to": self.seconds_to,
-      "hardware": dict(self.hardware),
-      "versions": dict(self.versions),
-      "git_commit": self.git_commit,
-      "date": self.date,
-    }
-
 
 def make_result(row: Row, outcomes: Sequence[Outcome], plan: Plan) -> Result:
   """Joins the outcomes of a row's seeds, which ran on one machine."""
@@ -202,8 +150,7 @@ def make_result(row: Row, outcomes: Sequence[Outcome], plan: Plan) -> Result:
     },
     curve=first.curve,
     speed={
-      name: _median([x.speed[name] for x in outcomes])
-      for name in execute.SPEED_KEYS
+      name: _median([x.speed[name] for x in outcomes]) for name in SPEED_KEYS
     },
     seconds=_median([x.seconds for x in outcomes]),
     seconds_to=_median([x.seconds_to for x in outcomes]),

@@ -8,8 +8,7 @@ interrupted suite continues where it was. Exit codes: 0 done (rows that cannot
 run here say so), 1 a row broke, 2 bad arguments.
 """
 
-import argparse
-import difflib
+import functools
 import os
 import pathlib
 import shutil
@@ -17,8 +16,17 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from benchmarks import environment, execute, figures, lines, result, statistics
+from benchmarks import (
+  environment,
+  execute,
+  figures,
+  lines,
+  options,
+  result,
+  statistics,
+)
 from benchmarks.execute import Plan
+from benchmarks.finished import RunFailed
 from benchmarks.report import pages, tables
 from benchmarks.result import Result
 from benchmarks.row import Row
@@ -31,25 +39,24 @@ from vision_jax.files import replace_text
 
 def main(argv: Sequence[str] | None = None) -> int:
   """Runs the suite that `argv` names and returns the exit code."""
-  options, overrides = _parse(argv)
-  rows = select(SUITES[options.suite], options.rows)
-  output = pathlib.Path(options.output or f"out/{options.suite}").resolve()
-  if options.fresh and output.exists():
-    _clear(output, SUITES[options.suite])
+  asked = options.read(argv)
+  output = asked.output
+  if asked.fresh and output.exists():
+    _clear(output, SUITES[asked.suite])
   output.mkdir(parents=True, exist_ok=True)
   kept = earlier(output / "results.jsonl")
   plan = Plan(
     output=output,
-    variant=options.variant,
-    overrides=overrides,
+    variant=asked.variant,
+    overrides=asked.overrides,
     hardware=environment.probe(),
     commit=environment.git_commit(),
   )
   run = []
-  for row in rows:
-    run.append(run_row(row, range(options.seeds or row.seeds), plan))
+  for row in asked.rows:
+    run.append(run_row(row, range(asked.seeds or row.seeds), plan))
     lines.write(merged(kept, run), output / "results.jsonl")
-  page = pages.page(merged(kept, run), f"Suite {options.suite}")
+  page = pages.page(merged(kept, run), f"Suite {asked.suite}")
   replace_text(output / "report.md", page)
   print(f"\n{tables.on_screen(run)}\n\nreport: {output / 'report.md'}")
   return _conclude(run)
@@ -77,23 +84,22 @@ def merged(kept: Sequence[Result], run: Sequence[Result]) -> list[Result]:
 
 def run_row(row: Row, seeds: Sequence[int], plan: Plan) -> Result:
   """Runs a row's seeds and returns its result; never raises for a bad row."""
-  reason = "" if plan.variant == "tiny" else missing(row, plan)
-  if reason:
+  absent = functools.partial(result.make_absent, row, plan)
+  if plan.variant != "tiny" and (reason := missing(row, plan)):
     print(f"{row.name}: not run here: {reason}", flush=True)
-    return result.make_absent(row, plan, reason)
+    return absent(reason)
   if reason := wrong_figures(row, seeds, plan):
     print(f"{row.name}: failed: {reason}", flush=True)
-    return result.make_absent(row, plan, reason, statistics.FAILED)
+    return absent(reason, statistics.FAILED)
   outcomes = []
   for seed in seeds:
     print(f"{row.name}, seed {seed} ...", end=" ", flush=True)
     try:
       outcome = execute.run_seed(row, seed, plan)
-    except execute.RunFailed as error:
+    except RunFailed as error:
       print(f"failed: {error}", flush=True)
       first = str(error).splitlines()[0]
-      reason = f"seed {seed}: {first}"
-      return result.make_absent(row, plan, reason, statistics.FAILED)
+      return absent(f"seed {seed}: {first}", statistics.FAILED)
     print(f"{outcome.value:.4f} ({outcome.seconds:.0f} s)", flush=True)
     outcomes.append(outcome)
   return result.make_result(row, outcomes, plan)
@@ -134,68 +140,6 @@ def missing(row: Row, plan: Plan) -> str:
   except DataError as error:
     return str(error).rstrip(".")
   return ""
-
-
-def select(rows: Sequence[Row], names: str) -> list[Row]:
-  """Returns the rows named in a comma-separated list; all where it is empty.
-
-  Raises:
-    SystemExit: with code 2, naming the nearest row.
-  """
-  known = {row.name: row for row in rows}
-  for name in filter(None, names.split(",")):
-    if name not in known:
-      _reject("row", name, known)
-  wanted = names.split(",") if names else known
-  return [known[name] for name in wanted]
-
-
-def _parse(argv: Sequence[str] | None):
-  parser = argparse.ArgumentParser(
-    prog="python -m benchmarks.run",
-    description="Runs a benchmark suite and prints it beside its references.",
-    epilog="--config.KEY=VALUE changes a config value of every row; such "
-    "results are marked not comparable, as are those of --variant=tiny.",
-    allow_abbrev=False,
-  )
-  parser.add_argument("--suite", required=True, help=", ".join(SUITES))
-  parser.add_argument(
-    "--seeds", type=int, help="how many, from 0; each row's own by default"
-  )
-  parser.add_argument("--output", default="", help="folder, default out/SUITE")
-  parser.add_argument("--rows", default="", help="only these, with commas")
-  parser.add_argument("--variant", default="", help="of the configs: tiny")
-  parser.add_argument(
-    "--fresh", action="store_true", help="drop the suite's earlier runs first"
-  )
-  options, rest = parser.parse_known_args(argv)
-  if options.suite not in SUITES:
-    _reject("suite", options.suite, SUITES)
-  if options.seeds is not None and options.seeds < 1:
-    parser.error(f"--seeds: got {options.seeds}, expected at least 1")
-  return options, _overrides(parser, rest)
-
-
-def _overrides(parser, words: Sequence[str]) -> dict[str, str]:
-  found = {}
-  for word in words:
-    key, equals, value = word.removeprefix("--config.").partition("=")
-    if not word.startswith("--config.") or not equals:
-      parser.error(f"got {word!r}; expected a flag or --config.KEY=VALUE")
-    if key == "seed":
-      parser.error("--config.seed: the runner sets it, say --seeds=N")
-    found[key] = value
-  return found
-
-
-def _reject(what: str, name: str, known) -> None:
-  near = difflib.get_close_matches(name, known, 1, cutoff=0.0)
-  print(
-    f"no {what} {name!r}; did you mean {near[0]!r}? There are: "
-    f"{', '.join(known)}",
-    file=sys.stderr,
-  )
-  raise SystemExit(2)
 
 
 def _clear(output: pathlib.Path, rows: Sequence[Row]) -> None:

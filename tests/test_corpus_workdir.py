@@ -212,7 +212,7 @@ def test_an_undamaged_copy_is_read(tmp_path, trained):
 
 def line(**change):
   """A line of results, with fields changed."""
-  return json.dumps(lenet_result().line() | change)
+  return json.dumps(lines.line(lenet_result()) | change)
 
 
 RESULTS = [

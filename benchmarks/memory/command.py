@@ -17,7 +17,6 @@ import contextlib
 import datetime
 import json
 import pathlib
-import re
 import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,6 +29,7 @@ from benchmarks import environment
 from benchmarks.memory import capacities
 from benchmarks.memory.liveness import peak_bytes, size_of
 from benchmarks.memory.saved import saved
+from benchmarks.overrides import read_overrides
 from benchmarks.report import markdown
 from benchmarks.speed import made_up, steps
 from vision_jax.files import replace_text
@@ -69,12 +69,8 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     "--configs", type=lambda text: text.split(","), default=config_paths()
   )
   options, rest = parser.parse_known_args(argv)
-  options.overrides = {}
-  for word in rest:
-    if not (match := re.fullmatch(r"--config\.([\w.]+)=(.*)", word)):
-      parser.error(f"got {word!r}; expected --config.KEY=VALUE.")
-    options.overrides[match[1]] = match[2]
   try:
+    options.overrides = read_overrides(rest)
     for path in options.configs:
       steps.build(path, options.overrides)
   except ValueError as error:
@@ -98,7 +94,7 @@ def as_gpu() -> Iterator[None]:
       mock.patch.object(place, name, value)
     )
     patch(jax, "default_backend", lambda: "gpu")
-    patch(attention, "_is_cuda", lambda: True)
+    patch(attention, "is_cuda", lambda: True)
     patch(cudnn, "check_cudnn_version", lambda: 91900)
     patch(cudnn, "check_compute_capability", lambda *_: True)
     yield

@@ -20,7 +20,6 @@ import contextlib
 import datetime
 import json
 import pathlib
-import re
 import shlex
 import statistics
 import subprocess
@@ -29,6 +28,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from benchmarks import environment
+from benchmarks.overrides import read_overrides
 from benchmarks.speed import table
 from vision_jax.errors import UserError
 from vision_jax.files import replace_text
@@ -96,28 +96,14 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
   if options.models is None:
     options.models = [] if options.configs else ["resnet20", "vit_ti4"]
   try:
-    options.overrides = _overrides(rest)
+    options.overrides = read_overrides(rest)
     _check(options)
   except ValueError as error:
     parser.error(str(error))
   return options
 
 
-def _overrides(words: Sequence[str]) -> dict[str, str]:
-  """Reads --config.KEY=VALUE."""
-  found = {}
-  for word in words:
-    match = re.fullmatch(r"--config\.([\w.]+)=(.*)", word, re.DOTALL)
-    if not match:
-      raise UserError(
-        f"got {word!r}; expected one of the flags that --help lists, or "
-        "--config.KEY=VALUE."
-      )
-    found[match[1]] = match[2]
-  return found
-
-
-def _check(options: Any) -> None:
+def _check(options: argparse.Namespace) -> None:
   """Refuses what there is not, before the first measurement."""
   from vision_jax.models import listing
   from vision_jax.recipe import recipe
@@ -141,7 +127,9 @@ def _check(options: Any) -> None:
     )
 
 
-def _rows(options: Any, hardware: dict) -> Iterator[dict[str, Any]]:
+def _rows(
+  options: argparse.Namespace, hardware: dict
+) -> Iterator[dict[str, Any]]:
   if "models" in options.rows:
     for name, arguments in _targets(options):
       yield _step_row(name, arguments, options.turns, hardware["platform"])
@@ -153,7 +141,7 @@ def _rows(options: Any, hardware: dict) -> Iterator[dict[str, Any]]:
     yield from _child("benchmarks.speed.metrics")
 
 
-def _targets(options: Any) -> Iterator[tuple[str, list[str]]]:
+def _targets(options: argparse.Namespace) -> Iterator[tuple[str, list[str]]]:
   """What is timed: a row's name without its size, and the arguments."""
   for model in options.models:
     for size in options.batch_sizes or [64]:

@@ -113,7 +113,7 @@ def test_the_table_that_is_kept_is_of_every_config():
   [
     ("--configs=configs/classification/none.py", "there is no file"),
     ("--config.remat=some", "expected none or blocks or dots"),
-    ("--depth=3", "expected --config.KEY=VALUE"),
+    ("--depth=3", "--help lists, or --config.KEY=VALUE"),
   ],
 )
 def test_bad_input(capsys, flag, message):

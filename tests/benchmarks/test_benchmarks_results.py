@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from benchmarks import environment, execute, lines, result, statistics
+from benchmarks import environment, execute, finished, lines, result, statistics
 from benchmarks.execute import Outcome
 from benchmarks.report import command, markdown, pages, tables
 from benchmarks.speed import table
@@ -34,7 +34,7 @@ def outcome(seed, value, **changes):
     "value": value,
     "also": {},
     "curve": {},
-    "speed": dict.fromkeys(execute.SPEED_KEYS, 10.0),
+    "speed": dict.fromkeys(finished.SPEED_KEYS, 10.0),
     "seconds": 12.0,
     "seconds_to": None,
     "hardware": HARDWARE,
@@ -58,7 +58,7 @@ def vae_line():
   """A line of a row with a target, other figures, and nats."""
   row = row_named("digits_vae")
   values = outcome(0, 22.5, also=dict.fromkeys(row.also, 22.0))
-  return result.make_result(row, [values], plan()).line()
+  return lines.line(result.make_result(row, [values], plan()))
 
 
 def test_recalled_reference_never_gates():
@@ -70,7 +70,7 @@ def test_recalled_reference_never_gates():
 
 def test_line_carries_everything_and_is_read_back():
   found = lenet_result()
-  line = json.loads(json.dumps(found.line()))
+  line = json.loads(json.dumps(lines.line(found)))
   assert line["mean"] == pytest.approx(0.991)
   assert line["seeds"] == [0, 1, 2]
   assert line["values"] == [0.99, 0.991, 0.992]
@@ -82,7 +82,7 @@ def test_line_carries_everything_and_is_read_back():
   assert line["mfu"] is None  # a CPU's peak is not known
   assert line["images_per_s"] == 10.0
   assert "--config.seed=0" in line["command"]
-  assert lines.parse(line).line() == line
+  assert lines.line(lines.parse(line)) == line
 
 
 def test_target_is_separate_from_the_verdict():
@@ -98,19 +98,19 @@ def test_changed_recipe_is_not_comparable(change):
   found = lenet_result(**change)
   assert found.verdict == statistics.NOT_COMPARABLE
   assert found.target_met is None
-  assert lines.parse(found.line()).line() == found.line()
+  assert lines.line(lines.parse(lines.line(found))) == lines.line(found)
 
 
 def test_absent_row_has_a_reason_and_no_number():
   found = result.make_absent(lenet(), plan(), "no data")
   assert found.verdict == statistics.NOT_RUN
   assert found.mean is None and not found.values
-  assert lines.parse(found.line()).reason == "no data"
+  assert lines.parse(lines.line(found)).reason == "no data"
 
 
-@pytest.mark.parametrize("key", lenet_result().line())
+@pytest.mark.parametrize("key", lines.line(lenet_result()))
 def test_line_that_lacks_a_field_is_refused(key):
-  line = lenet_result().line()
+  line = lines.line(lenet_result())
   del line[key]
   with pytest.raises(lines.BadResult, match=key):
     lines.parse(line, "results.jsonl:1")
@@ -185,9 +185,11 @@ FORGED = [
 def test_forged_line_is_refused_by_line_and_field(
   field, value, tmp_path, capsys
 ):
-  line = lenet_result().line() | {field: value}
+  line = lines.line(lenet_result()) | {field: value}
   file = tmp_path / "forged.jsonl"
-  file.write_text(json.dumps(lenet_result().line()) + "\n" + json.dumps(line))
+  file.write_text(
+    json.dumps(lines.line(lenet_result())) + "\n" + json.dumps(line)
+  )
   assert command.main([f"--input={file}"]) == 2
   told = capsys.readouterr().err
   assert "forged.jsonl:2" in told
@@ -198,7 +200,7 @@ def test_forged_line_is_refused_by_line_and_field(
 
 @pytest.mark.parametrize("key", ["value", "source_url", "evidence", "protocol"])
 def test_altered_reference_is_refused(key):
-  line = lenet_result().line()
+  line = lines.line(lenet_result())
   altered = line["reference"] | {key: 0.9 if key == "value" else "primary"}
   with pytest.raises(lines.BadResult, match="reference"):
     lines.parse(line | {"reference": altered})
@@ -220,7 +222,7 @@ def test_missing_or_other_figures_are_refused():
 
 
 def test_figure_that_a_run_did_not_report_stays_blank():
-  speed = dict.fromkeys(execute.SPEED_KEYS, 10.0)
+  speed = dict.fromkeys(finished.SPEED_KEYS, 10.0)
   blank = outcome(1, 0.99, speed=speed | {"images_per_s": None})
   found = result.make_result(lenet(), [outcome(0, 0.99), blank], plan())
   assert found.speed["images_per_s"] is None

@@ -7,7 +7,15 @@ import pathlib
 
 import pytest
 
-from benchmarks import environment, execute, figures, lines, run, statistics
+from benchmarks import (
+  environment,
+  execute,
+  figures,
+  finished,
+  lines,
+  run,
+  statistics,
+)
 from benchmarks.row import Row
 from benchmarks.suites.classification import MNIST
 from vision_jax.recipe import sources
@@ -51,7 +59,7 @@ LINES = [
 
 def test_measured_takes_the_last_value(tmp_path):
   workdir = write_workdir(tmp_path, LINES)
-  got = execute.measured(lenet(), workdir)
+  got = finished.measured(lenet(), workdir)
   assert got["value"] == 0.8
   assert got["speed"]["compile_s"] == 3.0
   assert got["speed"]["images_per_s"] == 32.0
@@ -60,39 +68,39 @@ def test_measured_takes_the_last_value(tmp_path):
 
 def test_a_curve_keeps_its_end(tmp_path):
   workdir = write_workdir(tmp_path, LINES)
-  got = execute.measured(lenet(curve=("test/accuracy", "none")), workdir)
+  got = finished.measured(lenet(curve=("test/accuracy", "none")), workdir)
   assert got["curve"] == {"test/accuracy": [[10, 0.5], [20, 0.8]], "none": []}
   lines = [{"step": n, "x": 2 * n} for n in range(1, 124)]
-  thin = execute.curve(lines, "x")
-  assert thin[-1] == [123, 246] and 25 < len(thin) <= execute.POINTS
+  thin = finished.curve(lines, "x")
+  assert thin[-1] == [123, 246] and 25 < len(thin) <= finished.POINTS
 
 
 def test_unfinished_run_is_not_measured(tmp_path):
   workdir = write_workdir(tmp_path, LINES, steps=40)
-  with pytest.raises(execute.RunFailed, match="step 20 of 40"):
-    execute.measured(lenet(), workdir)
+  with pytest.raises(finished.RunFailed, match="step 20 of 40"):
+    finished.measured(lenet(), workdir)
 
 
 def test_metric_that_is_not_there_is_named(tmp_path):
   workdir = write_workdir(tmp_path, LINES)
-  with pytest.raises(execute.RunFailed, match="val/miou"):
-    execute.measured(lenet(metric="val/miou"), workdir)
+  with pytest.raises(finished.RunFailed, match="val/miou"):
+    finished.measured(lenet(metric="val/miou"), workdir)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, None])
 def test_figure_that_is_no_number_is_a_failed_run(tmp_path, value):
   last = LINES[-1] | {"test/accuracy": value}
   workdir = write_workdir(tmp_path, [*LINES[:-1], last])
-  with pytest.raises(execute.RunFailed, match="test/accuracy ended as"):
-    execute.measured(lenet(time_to=0.5), workdir)
+  with pytest.raises(finished.RunFailed, match="test/accuracy ended as"):
+    finished.measured(lenet(time_to=0.5), workdir)
 
 
 def test_figure_besides_the_rows_own_has_to_be_there(tmp_path):
   workdir = write_workdir(tmp_path, LINES)
   row = lenet(also=("test/other", "time/compile_s"))
-  with pytest.raises(execute.RunFailed, match="test/other"):
-    execute.measured(row, workdir)
-  tiny = execute.measured(row, workdir, variant="tiny")
+  with pytest.raises(finished.RunFailed, match="test/other"):
+    finished.measured(row, workdir)
+  tiny = finished.measured(row, workdir, variant="tiny")
   assert tiny["also"] == {"time/compile_s": 3.0}
 
 
@@ -103,7 +111,7 @@ def test_figure_besides_the_rows_own_has_to_be_there(tmp_path):
 def test_seconds_to_leave_compilation_out(tmp_path, goal, higher, expected):
   workdir = write_workdir(tmp_path, LINES)
   row = lenet(time_to=goal, higher_is_better=higher)
-  got = execute.measured(row, workdir)
+  got = finished.measured(row, workdir)
   assert got["seconds_to"] == expected
 
 
@@ -268,7 +276,7 @@ def test_broken_row_is_reported_and_the_others_run(
 
   def sometimes(row, *rest):
     if row.name == "mnist_cnn":
-      raise execute.RunFailed("exit code 3, log in there:\ntrace")
+      raise finished.RunFailed("exit code 3, log in there:\ntrace")
     train(row, *rest)
 
   monkeypatch.setattr(execute, "train", sometimes)

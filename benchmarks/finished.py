@@ -1,0 +1,108 @@
+"""What a run has measured, read from its workdir."""
+
+import json
+import math
+import pathlib
+from typing import Any
+
+from benchmarks.row import Row
+from benchmarks.statistics import reaches
+
+# What a result carries -> the key on the last line of a run's metrics.jsonl.
+SPEED_KEYS = {
+  "images_per_s": "time/images_per_s",
+  "step_p50_ms": "time/step_p50_ms",
+  "step_p95_ms": "time/step_p95_ms",
+  "data_wait_share": "time/data_wait_share",
+  "compile_s": "time/compile_s",
+  "compile_cached": "time/compile_cached",
+  "peak_memory_bytes": "memory/peak_bytes",
+  "flops_per_step": "flops/step",
+}
+
+POINTS = 50  # of a curve
+
+
+class RunFailed(RuntimeError):
+  """A training run broke, or gives no figure; the message says how."""
+
+
+def measured(row: Row, workdir: pathlib.Path, variant: str = "") -> dict:
+  """Returns a finished run's figures and speed from its workdir.
+
+  Args:
+    row: what to look for.
+    workdir: of the run.
+    variant: where it is not the row's own; such a run may lack the row's other
+      figures, named after classes or counts that a tiny one does not have.
+
+  Raises:
+    RunFailed: it has not finished, or the last of one of the row's figures is
+      no finite number.
+  """
+  lines = _read_lines(workdir / "metrics.jsonl")
+  config = json.loads((workdir / "config.json").read_text(encoding="utf-8"))
+  steps = config["values"]["steps"]
+  if not lines or lines[-1]["step"] < steps:
+    at = lines[-1]["step"] if lines else 0
+    raise RunFailed(f"stopped at step {at} of {steps}: run again to resume it")
+  last = {}
+  for line in lines:
+    last.update(line)
+  also = [name for name in row.also if name in last or not variant]
+  for name in (row.metric, *also):
+    if name not in last:
+      raise RunFailed(
+        f"{workdir}/metrics.jsonl has no {name!r}; it has "
+        f"{', '.join(sorted(last))}"
+      )
+    if not _finite(last[name]):
+      raise RunFailed(f"{name} ended as {last[name]}, which is no figure")
+  return {
+    "value": last[row.metric],
+    "also": {name: last[name] for name in also},
+    "curve": {name: curve(lines, name) for name in row.curve},
+    "speed": {
+      name: last[key] if _finite(last.get(key)) else None
+      for name, key in SPEED_KEYS.items()
+    },
+    "seconds_to": seconds_to(row, lines, last),
+  }
+
+
+def curve(lines: list[dict], key: str) -> list[list[float]]:
+  """Returns [step, value] pairs of a key, evenly thinned to POINTS."""
+  points = [[x["step"], x[key]] for x in lines if _finite(x.get(key))]
+  every = -(-len(points) // POINTS)
+  return points[::-1][::every][::-1] if points else []
+
+
+def seconds_to(row: Row, lines: list[dict], last: dict) -> float | None:
+  """Returns the seconds of training until the metric reached `row.time_to`.
+
+  Counted from the start of the first step, so without compilation, by the
+  times of the log lines; evaluations in between count. None if never, or where
+  the row does not ask.
+  """
+  step_ms = last.get("time/step_p50_ms")
+  if row.time_to is None or not _finite(step_ms):
+    return None
+  better = row.higher_is_better
+  first = next(line for line in lines if line["step"] > 0)
+  for line in lines:
+    value = line.get(row.metric)
+    if _finite(value) and reaches(value, row.time_to, 0.0, better):
+      before = first["step"] * step_ms * 1e-3
+      return round(line["time"] - first["time"] + before, 2)
+  return None
+
+
+def _finite(value: Any) -> bool:
+  return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _read_lines(file: pathlib.Path) -> list[dict]:
+  if not file.exists():
+    return []
+  text = file.read_text(encoding="utf-8")
+  return [json.loads(line) for line in text.splitlines() if line]

@@ -1,0 +1,104 @@
+"""What a call of `benchmarks.run` asks for."""
+
+import argparse
+import dataclasses
+import difflib
+import pathlib
+from collections.abc import Iterable, Mapping, Sequence
+
+from benchmarks.overrides import read_overrides
+from benchmarks.row import Row
+from benchmarks.suite import SUITES
+from vision_jax.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+  """The command's flags, checked.
+
+  Attributes:
+    suite: its name.
+    rows: of the suite, those to run.
+    output: folder of runs and results.
+    seeds: how many of each row; each row's own number where None.
+    variant: of the configs; the rows' own where it is "".
+    overrides: of every config's values.
+    fresh: whether to drop the suite's earlier runs first.
+  """
+
+  suite: str
+  rows: Sequence[Row]
+  output: pathlib.Path
+  seeds: int | None
+  variant: str
+  overrides: Mapping[str, str]
+  fresh: bool
+
+
+def read(argv: Sequence[str] | None) -> Options:
+  """Reads the flags.
+
+  Raises:
+    SystemExit: with code 2, for a suite, row or value that there is not.
+  """
+  parser = _parser()
+  given, rest = parser.parse_known_args(argv)
+  try:
+    values = read_overrides(rest)
+    if "seed" in values:
+      raise UserError("--config.seed: the runner sets it, say --seeds=N.")
+    if given.seeds is not None and given.seeds < 1:
+      raise UserError(f"--seeds: got {given.seeds}; expected at least 1.")
+    _check("suite", [given.suite], SUITES)
+    rows = _select(SUITES[given.suite], given.rows)
+  except UserError as error:
+    parser.error(str(error))
+  return Options(
+    suite=given.suite,
+    rows=rows,
+    output=pathlib.Path(given.output or f"out/{given.suite}").resolve(),
+    seeds=given.seeds,
+    variant=given.variant,
+    overrides=values,
+    fresh=given.fresh,
+  )
+
+
+def _select(rows: Sequence[Row], names: str) -> list[Row]:
+  """The rows named in a list with commas; all where it is empty."""
+  known = {row.name: row for row in rows}
+  wanted = [name for name in names.split(",") if name] or [*known]
+  _check("row", wanted, known)
+  return [known[name] for name in wanted]
+
+
+def _check(what: str, names: Iterable[str], known: Iterable[str]) -> None:
+  known = [*known]
+  for name in names:
+    if name not in known:
+      near = difflib.get_close_matches(name, known, 1, cutoff=0.0)[0]
+      raise UserError(
+        f"no {what} {name!r}; did you mean {near!r}? There are: "
+        f"{', '.join(known)}."
+      )
+
+
+def _parser() -> argparse.ArgumentParser:
+  parser = argparse.ArgumentParser(
+    prog="python -m benchmarks.run",
+    description="Runs a benchmark suite and prints it beside its references.",
+    epilog="--config.KEY=VALUE changes a config value of every row; such "
+    "results are marked not comparable, as are those of --variant=tiny.",
+    allow_abbrev=False,
+  )
+  parser.add_argument("--suite", required=True, help=", ".join(SUITES))
+  parser.add_argument(
+    "--seeds", type=int, help="how many, from 0; each row's own by default"
+  )
+  parser.add_argument("--output", default="", help="folder, default out/SUITE")
+  parser.add_argument("--rows", default="", help="only these, with commas")
+  parser.add_argument("--variant", default="", help="of the configs: tiny")
+  parser.add_argument(
+    "--fresh", action="store_true", help="drop the suite's earlier runs first"
+  )
+  return parser
