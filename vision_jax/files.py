@@ -15,7 +15,7 @@ import os
 import secrets
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TextIO
 
 from etils import epath
 
@@ -55,7 +55,7 @@ def _created(path: epath.PathLike) -> io.FileIO:
     return os.fdopen(os.open(path, flags, 0o666), "wb")
 
 
-def open_own(path: epath.PathLike) -> Any:
+def open_own(path: epath.PathLike) -> TextIO:
   """Opens a local text file to append to and to read; creates it if need be.
 
   Raises:
@@ -93,7 +93,7 @@ def add_line(path: epath.PathLike, line: str) -> None:
 
 
 @contextlib.contextmanager
-def _locked(file: Any) -> Iterator[None]:
+def _locked(file: TextIO) -> Iterator[None]:
   """Waits for a file's lock, where the file system has locks."""
   import fcntl
 

@@ -10,8 +10,8 @@ import signal
 import socket
 import sys
 import threading
+import types
 from collections.abc import Callable, Iterator
-from typing import Any
 
 ENDING = tuple(
   getattr(signal, name)
@@ -36,14 +36,16 @@ class Interrupted(BaseException):
     self.at_once = False
 
 
-def interrupt(number: int, frame: Any = None) -> None:
+def interrupt(number: int, frame: types.FrameType | None = None) -> None:
   """Raises `Interrupted`: a handler of signals."""
   del frame
   raise Interrupted(number)
 
 
 @contextlib.contextmanager
-def handled(handler: Callable[[int, Any], None]) -> Iterator[None]:
+def handled(
+  handler: Callable[[int, types.FrameType | None], None],
+) -> Iterator[None]:
   """Has `handler` called with each signal while this lasts.
 
   Outside the main thread (of a notebook's worker, of a server) Python has no

@@ -32,6 +32,9 @@ WHOLE = ("scan", "while", "cond", "shard_map", "pallas_call")
 SPREADING = ("convert_element_type", "broadcast_in_dim")  # of constants
 
 
+Atom = jex.Var | jex.Literal
+
+
 @dataclasses.dataclass(frozen=True)
 class Origin:
   """Where a value that is not finite has come from.
@@ -110,7 +113,10 @@ class _Value:
 
 
 def _run(
-  jaxpr: Any, consts: Sequence[Any], inputs: Sequence[_Value], outer: str = ""
+  jaxpr: jex.Jaxpr,
+  consts: Sequence[Any],
+  inputs: Sequence[_Value],
+  outer: str = "",
 ) -> list[_Value]:
   """Does the operations of a traced function one by one.
 
@@ -122,7 +128,7 @@ def _run(
   known |= dict(zip(jaxpr.invars, inputs, strict=True))
   last = _last_uses(jaxpr)
 
-  def value(var: Any) -> _Value:
+  def value(var: Atom) -> _Value:
     return _Value(var.val) if isinstance(var, jex.Literal) else known[var]
 
   for number, eqn in enumerate(jaxpr.eqns):
@@ -133,10 +139,10 @@ def _run(
   return [value(var) for var in jaxpr.outvars]
 
 
-def _last_uses(jaxpr: Any) -> dict[int, list[Any]]:
+def _last_uses(jaxpr: jex.Jaxpr) -> dict[int, list[jex.Var]]:
   """Which variables are not needed after an operation: memory is short."""
   seen = {v for v in jaxpr.outvars if not isinstance(v, jex.Literal)}
-  last: dict[int, list[Any]] = {}
+  last: dict[int, list[jex.Var]] = {}
   for number in reversed(range(len(jaxpr.eqns))):
     eqn = jaxpr.eqns[number]
     for var in itertools.chain(eqn.invars, eqn.outvars):
@@ -146,7 +152,7 @@ def _last_uses(jaxpr: Any) -> dict[int, list[Any]]:
   return last
 
 
-def _apply(eqn: Any, inputs: list[_Value], outer: str) -> list[_Value]:
+def _apply(eqn: jex.JaxprEqn, inputs: list[_Value], outer: str) -> list[_Value]:
   """Does one operation, or those inside it."""
   name = eqn.primitive.name
   if name == "cond":
@@ -165,12 +171,14 @@ def _apply(eqn: Any, inputs: list[_Value], outer: str) -> list[_Value]:
   return [_Value(x, _origin(eqn, x, inputs, outer)) for x in outputs]
 
 
-def _line(eqn: Any) -> str:
+def _line(eqn: jex.JaxprEqn) -> str:
   frames = getattr(eqn.source_info.traceback, "frames", ())
   return place((f.file_name, f.line_num, f.function_name) for f in frames)
 
 
-def _unroll(eqn: Any, inputs: list[_Value], outer: str) -> list[_Value]:
+def _unroll(
+  eqn: jex.JaxprEqn, inputs: list[_Value], outer: str
+) -> list[_Value]:
   """Does a scan turn by turn: what is stacked has an axis more than inside."""
   body, turns = eqn.params["jaxpr"], range(eqn.params["length"])
   whole = _unstacked(eqn.invars, body.jaxpr.invars)
@@ -185,7 +193,7 @@ def _unroll(eqn: Any, inputs: list[_Value], outer: str) -> list[_Value]:
   return [*carry, *(_stack(column) for column in columns)]
 
 
-def _unstacked(outer: Sequence[Any], inner: Sequence[Any]) -> int:
+def _unstacked(outer: Sequence[Atom], inner: Sequence[Atom]) -> int:
   pairs = zip(outer, inner, strict=True)
   return sum(one.aval.ndim == other.aval.ndim for one, other in pairs)
 
@@ -197,7 +205,7 @@ def _stack(column: Sequence[_Value]) -> _Value:
 
 
 def _origin(
-  eqn: Any, output: Any, inputs: list[_Value], outer: str
+  eqn: jex.JaxprEqn, output: Any, inputs: list[_Value], outer: str
 ) -> Origin | None:
   """Blames an operation, or what its inputs are to blame for."""
   kind = _kind(output)
@@ -216,7 +224,7 @@ def _origin(
   return Origin(kind, name, module, _line(eqn) or outer, cause)
 
 
-def _argument(name: str, path: Any, x: Any) -> Origin | None:
+def _argument(name: str, path: tuple[Any, ...], x: Any) -> Origin | None:
   kind = _kind(x)
   if not kind:
     return None

@@ -11,6 +11,7 @@ from etils import epath
 from vision_jax.core.execution import Execution
 from vision_jax.core.seeds import make_key
 from vision_jax.core.state import TrainState
+from vision_jax.core.types import HostBatch, Task
 from vision_jax.errors import UserError
 from vision_jax.experiment import Experiment
 from vision_jax.train.checkpoint.checkpoints import Checkpoints
@@ -31,7 +32,7 @@ def begin(
   experiment: Experiment,
   execution: Execution,
   checkpoints: Checkpoints | Unsaved,
-  batch: Any,
+  batch: HostBatch,
   *,
   seed: int,
   init_from: epath.PathLike | None = None,
@@ -65,7 +66,7 @@ def _check_same_draws(extra: Mapping[str, Any], seed: int, size: int) -> None:
       )
 
 
-def check_trainable(task: Any) -> None:
+def check_trainable(task: Task) -> None:
   """Refuses to train a net with frozen norms from a random start.
 
   Frozen norms keep the scales and moments of weights that were trained, and
@@ -82,7 +83,7 @@ def check_trainable(task: Any) -> None:
     )
 
 
-def _find_frozen(value: Any) -> str | None:
+def _find_frozen(value: object) -> str | None:
   """Returns the class of the first module with frozen norms, or None."""
   if not dataclasses.is_dataclass(value):
     return None

@@ -4,19 +4,18 @@ import collections
 import contextlib
 import dataclasses
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import jax
 
 from vision_jax.core.execution import Execution
 from vision_jax.core.state import TrainState
-from vision_jax.core.types import Batches
+from vision_jax.core.types import Array, Batch
 from vision_jax.errors import RunFailure
 from vision_jax.experiment import Experiment
 from vision_jax.train.checkpoint.checkpoints import Checkpoints
 from vision_jax.train.checkpoint.readback import read_back
 from vision_jax.train.checkpoint.unsaved import Unsaved
-from vision_jax.train.evaluate import EvaluationStopped, Evaluator
+from vision_jax.train.evaluate import EvaluationStopped, Evaluator, Figures
 from vision_jax.train.log.progress import Progress
 from vision_jax.train.log.writer import Writer
 from vision_jax.train.plan import Plan
@@ -27,6 +26,8 @@ from vision_jax.train.timing import Clock, Compilation, debugging, peak_bytes
 from vision_jax.train.trace import Trace
 
 IN_FLIGHT = 2  # steps that may be dispatched and not finished
+# Of each such step its number, its logs and how long its batch was waited for.
+InFlight = collections.deque[tuple[int, Mapping[str, Array], float]]
 
 
 class NotFinite(RunFailure):
@@ -45,9 +46,9 @@ class Outcome:
   """
 
   step: int
-  figures: dict[str, float]
+  figures: Figures
   stopped_by: str | None = None
-  state: Any = dataclasses.field(default=None, repr=False)
+  state: TrainState = dataclasses.field(repr=False, kw_only=True)
 
 
 @dataclasses.dataclass
@@ -80,6 +81,7 @@ class Training:
     self._evaluator = self.evaluator or Evaluator(
       self.experiment, self.execution
     )
+    self._clock, self._first = Clock(), 0
 
   def run(
     self, state: TrainState, start: int, *, owed: bool = False
@@ -95,7 +97,7 @@ class Training:
       NotFinite: naming the first bad step; checkpoints before it stay.
       ValueError: if the data or the devices do not fit.
     """
-    figures: dict[str, float] = {}
+    figures: Figures = {}
     ended = start >= self.config.steps
     if owed:
       figures = self._evaluate(start, state, {}, costly=ended)
@@ -104,88 +106,83 @@ class Training:
       figures = figures or self._evaluator(state.weights)
       return Outcome(start, figures, state=state)
     with self.trace or contextlib.nullcontext():
-      return self._train(self._loader(), state, start)
+      return self._train(state, start)
 
-  def _loader(self) -> Batches:
-    return self.experiment.train_data.shard(*self.execution.share)
-
-  def _train(self, loader: Batches, state: TrainState, start: int) -> Outcome:
+  def _train(self, state: TrainState, start: int) -> Outcome:
+    loader = self.experiment.train_data.shard(*self.execution.share)
     load = lambda step: self.execution.put(loader.batch(step))
     steps = range(start, self.config.steps)
     with Prefetch(load, iter(steps)) as batches:
       batch = next(batches)
-      step = self.experiment.train_step(
-        accumulate=self.config.accumulate, norm_group=self.config.norm_group
-      )
-      step = self.execution.train_step(step, state)
-      compiled = Compilation(step, state, batch, devices=self.execution.devices)
-      batches.waited, clock = 0.0, Clock()
-      in_flight = collections.deque()
-      figures: dict[str, float] = {}
+      compiled = self._compile(state, batch)
+      batches.waited, self._clock, self._first = 0.0, Clock(), start + 1
+      in_flight: InFlight = collections.deque()
+      figures: Figures = {}
       with self.stop:  # from here on there is something to save
-        for number in steps:
+        for done in range(start + 1, self.config.steps + 1):
           if self.trace:
-            self.trace.before(number + 1)
+            self.trace.before(done)
           with jax.transfer_guard("allow" if debugging() else "disallow"):
-            if number > start:
+            if done > self._first:
               batch = next(batches)
             state, logs = compiled.step(state, batch)
-          if number == start:
+          if done == self._first:
             self.execution.check_stats(state.stats)
           if self.trace:
-            self.trace.after(number + 1, logs)
-          in_flight.append((number + 1, logs, batches.waited))
+            self.trace.after(done, logs)
+          in_flight.append((done, logs, batches.waited))
           batches.waited = 0.0
-          self._complete(in_flight, IN_FLIGHT, clock)
-          leaving = self.stop(number + 1)
-          due = self._due(number + 1, start) or leaving
+          self._complete(in_flight, IN_FLIGHT)
+          leaving = self.stop(done)
+          due = self._due(done) or leaving
           if due or self.stop.save_due:
-            self._complete(in_flight, 0, clock)
-            bad = int(jax.device_get(state.bad_step))
-            self._check_finite(bad)
+            self._complete(in_flight, 0)
+            self._check_finite(int(jax.device_get(state.bad_step)))
           if due:
-            figures = self._report(
-              number + 1, start, state, logs, clock, compiled, leaving
-            )
+            figures = self._report(done, state, logs, compiled, leaving)
           elif self.stop.save_due:
-            self._save(number + 1, state, {}, clock)
+            self._save(done, state, {})
           if self.stop.reason:
             break
         self.checkpoints.wait()
-    return Outcome(number + 1, figures, self.stop.reason, state)
+    return Outcome(done, figures, self.stop.reason, state=state)
 
-  def _complete(
-    self, in_flight: collections.deque, left: int, clock: Clock
-  ) -> None:
+  def _compile(self, state: TrainState, batch: Batch) -> Compilation:
+    """Compiles the training step, ahead of its first call."""
+    step = self.experiment.train_step(
+      accumulate=self.config.accumulate, norm_group=self.config.norm_group
+    )
+    step = self.execution.train_step(step, state)
+    return Compilation(step, state, batch, devices=self.execution.devices)
+
+  def _complete(self, in_flight: InFlight, left: int) -> None:
     """Waits for the oldest steps until `left` are in flight; counts them."""
     while len(in_flight) > left:
       done, logs, waited = in_flight.popleft()
       jax.block_until_ready(logs)
-      clock.lap(waited)
+      self._clock.lap(waited)
       self.progress(done)
 
   @contextlib.contextmanager
-  def _off_the_clock(self, clock: Clock) -> Iterator[None]:
+  def _off_the_clock(self) -> Iterator[None]:
     """For what is no training: an evaluation, pictures, a checkpoint."""
-    with clock.paused(), self.progress.paused():
+    with self._clock.paused(), self.progress.paused():
       yield
 
-  def _due(self, done: int, start: int) -> bool:
+  def _due(self, done: int) -> bool:
     c = self.config
     cadences = (c.log_every, c.eval_every, c.save_every)
-    first_or_last = done in (start + 1, c.steps)
+    first_or_last = done in (self._first, c.steps)
     return first_or_last or any(n and done % n == 0 for n in cadences)
 
   def _report(
     self,
     done: int,
-    start: int,
     state: TrainState,
-    logs: Any,
-    clock: Clock,
+    logs: Mapping[str, Array],
     compiled: Compilation,
     leaving: bool,
-  ) -> dict[str, float]:
+  ) -> Figures:
     """Logs, saves and evaluates, each where it is due; returns figures.
 
     In this order: an error in an evaluation, or a signal, costs no training,
@@ -195,17 +192,17 @@ class Training:
     evaluate = last or bool(c.eval_every and done % c.eval_every == 0)
     figures = {f"train/{k}": float(x) for k, x in jax.device_get(logs).items()}
     window = None if last or leaving else c.log_every
-    figures |= clock.summary(c.batch_size, window)
-    if done == start + 1 or last or leaving:
+    figures |= self._clock.summary(c.batch_size, window)
+    if done == self._first or last or leaving:
       figures |= compiled.figures | {"memory/peak_bytes": peak_bytes()}
     if leaving and not evaluate:
       figures |= count_skipped(self.experiment)
     self.write(done, figures)
     regular = c.save_every and done % c.save_every == 0
     if evaluate or leaving or regular or self.stop.save_due:
-      self._save(done, state, figures, clock)
+      self._save(done, state, figures)
     if evaluate and not leaving:
-      with self._off_the_clock(clock):
+      with self._off_the_clock():
         figures |= self._evaluate(done, state, figures, costly=last)
     return figures
 
@@ -216,7 +213,7 @@ class Training:
     figures: Mapping[str, float],
     *,
     costly: bool,
-  ) -> dict[str, float]:
+  ) -> Figures:
     """Returns the figures of a saved step; none where a signal comes first.
 
     The checkpoint has them before the metrics file, by which a run that
@@ -235,16 +232,12 @@ class Training:
     return found
 
   def _save(
-    self,
-    step: int,
-    state: TrainState,
-    figures: Mapping[str, float],
-    clock: Clock,
+    self, step: int, state: TrainState, figures: Mapping[str, float]
   ) -> None:
     """Saves a step; the first one of a run is read back."""
     extra = {"batch_size": self.config.batch_size, "seed": self.config.seed}
     first = self.checkpoints.latest is None
-    with self._off_the_clock(clock):
+    with self._off_the_clock():
       saved = self.checkpoints.save(step, state, figures, extra)
       if first and saved:
         read_back(self.checkpoints, step, state)

@@ -4,10 +4,13 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
-class Prefetch:
+class Prefetch(Generic[Item, Result]):
   """Runs `load(item)` for each item in a thread, at most `depth` ahead.
 
   Iterating gives the results in order and raises what a load has raised.
@@ -20,7 +23,10 @@ class Prefetch:
   """
 
   def __init__(
-    self, load: Callable[[Any], Any], items: Iterator[Any], depth: int = 2
+    self,
+    load: Callable[[Item], Result],
+    items: Iterator[Item],
+    depth: int = 2,
   ):
     self.waited = 0.0
     self._load, self._items = load, items
@@ -29,10 +35,10 @@ class Prefetch:
     self._thread = threading.Thread(target=self._fill, daemon=True)
     self._thread.start()
 
-  def __iter__(self) -> Iterator[Any]:
+  def __iter__(self) -> Iterator[Result]:
     return self
 
-  def __next__(self) -> Any:
+  def __next__(self) -> Result:
     start = time.perf_counter()
     result, error = self._ready.get()
     self.waited += time.perf_counter() - start

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 import jax
-import numpy as np
 from etils import epath
 
 from vision_jax import paths
 from vision_jax.core.execution import Execution, Jit
+from vision_jax.core.types import HostBatch
 from vision_jax.errors import UserError
 from vision_jax.experiment import Experiment
 from vision_jax.train import initial
@@ -42,7 +42,9 @@ class Kept(Protocol):
   values: Mapping[str, Any]
   sources: Mapping[str, str]  # hashes, of it and of our files that it imports
 
-  def keep(self, workdir: epath.Path, batch: Any, progress: Progress) -> None:
+  def keep(
+    self, workdir: epath.Path, batch: HostBatch, progress: Progress
+  ) -> None:
     """Writes what the workdir is to be used with, and tells what is new."""
 
 
@@ -82,7 +84,9 @@ class _Place:
     ):
       yield checkpoints
 
-  def record(self, experiment: Experiment, batch: Any, shown: Progress) -> None:
+  def record(
+    self, experiment: Experiment, batch: HostBatch, shown: Progress
+  ) -> None:
     """Writes what the run is made of; tells what is not as it was before."""
     if self.workdir is None or not _first():
       return
@@ -203,7 +207,7 @@ def _first() -> bool:
 
 def _first_batch(
   experiment: Experiment, execution: Execution, size: int
-) -> Mapping[str, np.ndarray]:
+) -> HostBatch:
   """Reads and places a batch before anything is written: errors come here."""
   index, count = execution.share
   batch = experiment.train_data.shard(index, count).batch(0)

@@ -3,8 +3,8 @@
 import contextlib
 import signal
 import time
+import types
 from collections.abc import Callable
-from typing import Any
 
 import jax
 
@@ -93,7 +93,7 @@ class Stop:
   def __exit__(self, *exc: object) -> None:
     self._exit.close()
 
-  def _note(self, number: int, frame: Any) -> None:
+  def _note(self, number: int, frame: types.FrameType | None) -> None:
     del frame
     self._noted = signal.Signals(number).name
     if self._agreement is not None:

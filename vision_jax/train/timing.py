@@ -10,6 +10,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from vision_jax.core.execution import Compiled
+
 # Which form of the clock figures are of, for whoever keeps them: raised where
 # they change. 1 stood still while steps were running, and so was too fast.
 CLOCK = 2
@@ -77,7 +79,7 @@ class Compilation:
       cache had it) and `flops/step` over all devices, where XLA tells.
   """
 
-  def __init__(self, step: Any, *args: Any, devices: int):
+  def __init__(self, step: Compiled, *args: Any, devices: int):
     self.step, self.figures = step, {}
     if debugging():
       return

@@ -1,6 +1,6 @@
 """A profile of some steps, for TensorBoard, XProf or Perfetto."""
 
-from typing import Any
+from collections.abc import Mapping
 
 import jax
 from etils import epath
@@ -45,7 +45,7 @@ class Trace:
       jax.profiler.start_trace(str(self._folder))
       self._on = True
 
-  def after(self, step: int, results: Any) -> None:
+  def after(self, step: int, results: Mapping[str, jax.Array]) -> None:
     """Call it after each step, with what the step gives."""
     if self._on and step >= self._last:
       jax.block_until_ready(results)

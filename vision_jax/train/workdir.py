@@ -9,7 +9,7 @@ import shlex
 import sys
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TextIO
 
 from etils import epath
 
@@ -57,7 +57,7 @@ def claim(workdir: epath.PathLike) -> Iterator[None]:
         file.truncate(0)
 
 
-def _lock(file: Any, workdir: epath.Path) -> bool:
+def _lock(file: TextIO, workdir: epath.Path) -> bool:
   """Locks an open file; False where the file system has no locks."""
   import fcntl
 
@@ -87,7 +87,7 @@ def _self() -> dict[str, Any]:
   }
 
 
-def _holder(file: Any) -> str:
+def _holder(file: TextIO) -> str:
   """The process that a lock file names."""
   try:
     file.seek(0)

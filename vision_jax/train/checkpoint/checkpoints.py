@@ -7,8 +7,8 @@ whole, so that a run killed in the middle of a save resumes from the one before.
 
 import json
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
 
 import jax
 from etils import epath
@@ -36,6 +36,7 @@ from vision_jax.train.checkpoint.retention import (
 
 __all__ = ["CheckpointError", "CheckpointMismatch", "Checkpoints", "SaveError"]
 
+T = TypeVar("T")
 RESUME_FIX = (
   "resume with the config that this run was started with, or train the new "
   "model in a new --workdir."
@@ -165,7 +166,7 @@ class Checkpoints:
     except Exception as error:
       raise self._save_error(step, error) from error
 
-  def measure(self, step: int, metrics: Mapping[str, float]):
+  def measure(self, step: int, metrics: Mapping[str, float]) -> None:
     """Replaces the newest step's figures by those measured only later.
 
     A step that was the best until then goes, unless it is kept for more.
@@ -182,7 +183,7 @@ class Checkpoints:
     for old in outlived(scores, self._best[1], *self._keep):
       self._manager.delete(old)
 
-  def wait(self):
+  def wait(self) -> None:
     """Waits for the save in progress.
 
     Raises:
@@ -210,8 +211,8 @@ class Checkpoints:
     )
 
   def restore(
-    self, target: Any, which: str | int = "latest"
-  ) -> tuple[Any, dict[str, Any]]:
+    self, target: T, which: str | int = "latest"
+  ) -> tuple[T, dict[str, Any]]:
     """Returns (state, extra) of a checkpoint.
 
     With "latest", a newest step that cannot be read is skipped for the one
@@ -253,7 +254,7 @@ class Checkpoints:
       "these, 'latest' or (where a run measures it) 'best'."
     )
 
-  def _restore(self, step, target):
+  def _restore(self, step: int, target: T) -> tuple[T, dict[str, Any]]:
     import orbax.checkpoint as ocp
 
     where = self.folder / str(step)
@@ -265,7 +266,7 @@ class Checkpoints:
     )["extra"]
     return tree.from_stored(target, state.read(wanted)), dict(extra)
 
-  def _set_aside(self, steps):
+  def _set_aside(self, steps: Iterable[int]) -> None:
     """Renames damaged steps, out of the way of the run that saves them anew."""
     if not steps or self._read_only:
       return
@@ -274,7 +275,7 @@ class Checkpoints:
     _meet("checkpoints set aside")
     self._manager.reload()
 
-  def close(self):
+  def close(self) -> None:
     """Waits for the save in progress and frees the threads.
 
     Raises:
@@ -288,11 +289,11 @@ class Checkpoints:
   def __enter__(self) -> "Checkpoints":
     return self
 
-  def __exit__(self, *_):
+  def __exit__(self, *_: object) -> None:
     self.close()
 
 
-def _meet(what: str):
+def _meet(what: str) -> None:
   """Waits until every process is here."""
   if jax.process_count() > 1:
     from jax.experimental import multihost_utils

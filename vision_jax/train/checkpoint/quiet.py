@@ -31,7 +31,7 @@ def _wanted_future(record: logging.LogRecord) -> bool:
   return "tensorstore" not in record.getMessage() or _verbose()
 
 
-def _unraisable(before: Any, event: Any):
+def _unraisable(before: Any, event: Any) -> None:
   coroutine = getattr(event.object, "cr_code", None)
   ours = ABANDONED in str(event.exc_value) or (
     coroutine is not None and FOLDER in coroutine.co_filename
@@ -40,13 +40,13 @@ def _unraisable(before: Any, event: Any):
     before(event)
 
 
-def _uncaught(before: Any, kind: Any, error: BaseException, trace: Any):
+def _uncaught(before: Any, kind: Any, error: BaseException, trace: Any) -> None:
   if ABANDONED not in str(error) or _verbose():
     before(kind, error, trace)
 
 
 @functools.cache
-def quiet_orbax():
+def quiet_orbax() -> None:
   """Drops what orbax logs, for the rest of the process."""
   absl.logging.get_absl_logger().addFilter(_wanted)
   logging.getLogger("asyncio").addFilter(_wanted_future)

@@ -1,21 +1,21 @@
 """A checkpoint just written, read again: what cannot be read was not saved."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import jax
 import numpy as np
 
+from vision_jax.core.state import TrainState
 from vision_jax.train.checkpoint import tree
 from vision_jax.train.checkpoint.checkpoints import Checkpoints
 from vision_jax.train.checkpoint.errors import SaveError, reason
 from vision_jax.train.checkpoint.reading import StoredState
-from vision_jax.train.checkpoint.tree import Path
+from vision_jax.train.checkpoint.tree import Leaf, Leaves, Path
 
 GROUP = 2**28  # bytes that are on the devices a second time
 
 
-def read_back(checkpoints: Checkpoints, step: int, state: Any) -> None:
+def read_back(checkpoints: Checkpoints, step: int, state: TrainState) -> None:
   """Checks that a step's checkpoint can be read and holds the very state.
 
   Every process calls it, and compares the parts that it has.
@@ -46,7 +46,7 @@ def read_back(checkpoints: Checkpoints, step: int, state: Any) -> None:
     )
 
 
-def _differing(stored: StoredState, state: Mapping[Path, Any]) -> list[Path]:
+def _differing(stored: StoredState, state: Leaves) -> list[Path]:
   arrays = {
     path: jax.random.key_data(x) if tree.is_key(x) else x
     for path, x in state.items()
@@ -59,7 +59,7 @@ def _differing(stored: StoredState, state: Mapping[Path, Any]) -> list[Path]:
   ]
 
 
-def _groups(arrays: Mapping[Path, Any]) -> Iterator[dict[Path, Any]]:
+def _groups(arrays: Leaves) -> Iterator[dict[Path, Leaf]]:
   """Yields arrays by path, so many that they take GROUP bytes, or one."""
   group, size = {}, 0
   for path, x in arrays.items():

@@ -1,10 +1,12 @@
 """Reads the arrays of one checkpoint, all of them or some."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
+import jax
 from etils import epath
+from flax import traverse_util
 
 from vision_jax.train.checkpoint import tree
 from vision_jax.train.checkpoint.errors import (
@@ -12,7 +14,7 @@ from vision_jax.train.checkpoint.errors import (
   CheckpointMismatch,
   reason,
 )
-from vision_jax.train.checkpoint.tree import Path
+from vision_jax.train.checkpoint.tree import Leaves, Path
 
 _LOG = logging.getLogger(__name__)
 
@@ -40,9 +42,9 @@ class StoredState:
     metadata = self._reader.metadata(self._folder).item_metadata
     if metadata is None:
       raise CheckpointError(f"{self._folder} holds no state")
-    self.leaves: dict[Path, Any] = tree.named(metadata.tree)
+    self.leaves: Leaves = tree.named(metadata.tree)
 
-  def read(self, wanted: Mapping[Path, Any]) -> dict[Path, Any]:
+  def read(self, wanted: Leaves) -> dict[Path, jax.Array]:
     """Returns the wanted leaves by path, typed keys as their numbers.
 
     Args:
@@ -50,7 +52,9 @@ class StoredState:
     """
     import orbax.checkpoint as ocp
 
-    item = tree.nest({p: tree.stored(x) for p, x in wanted.items()})
+    item = traverse_util.unflatten_dict(
+      {path: tree.stored(x) for path, x in wanted.items()}
+    )
     args = ocp.args.PyTreeRestore(
       item,
       restore_args=ocp.checkpoint_utils.construct_restore_args(item),

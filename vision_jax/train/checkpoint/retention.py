@@ -29,7 +29,7 @@ def finite(metrics: Mapping[str, float]) -> dict[str, float]:
 
 def check_options(
   best: tuple[str, str] | None, keep_best: int, keep_every: int | None
-):
+) -> None:
   """Raises ValueError on an unknown order, or counts below 1."""
   if best is not None and best[1] not in ("max", "min"):
     raise UserError(f"best: got order {best[1]!r}; expected 'max' or 'min'.")
@@ -115,7 +115,7 @@ def _policy(best, keep_best, keep_every):
   return keep.AnyPreservationPolicy(policies)
 
 
-def drop_damaged_metrics(folder: epath.Path):
+def drop_damaged_metrics(folder: epath.Path) -> None:
   """Renames unreadable metrics: orbax reads them all when it opens."""
   if jax.process_index() != 0 or not folder.exists():
     return
@@ -127,7 +127,7 @@ def drop_damaged_metrics(folder: epath.Path):
       _LOG.warning("%s cannot be read: that step cannot be best.", file)
 
 
-def drop_leftovers(folder: epath.Path, step: int):
+def drop_leftovers(folder: epath.Path, step: int) -> None:
   """Removes what a failed save of a step has left behind.
 
   A thread may still be writing there; the next run then removes the rest.
@@ -137,7 +137,7 @@ def drop_leftovers(folder: epath.Path, step: int):
       left.rmtree(missing_ok=True)
 
 
-def set_aside(folder: epath.Path, steps: Iterable[int]):
+def set_aside(folder: epath.Path, steps: Iterable[int]) -> None:
   """Renames unreadable steps to damaged-STEP."""
   for step in steps:
     aside = folder / f"damaged-{step}"

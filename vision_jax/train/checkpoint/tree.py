@@ -5,18 +5,23 @@ that a checkpoint can be read by anyone and does not depend on the class of a
 state or on the version of the library that defined it.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Hashable, Mapping
+from typing import Any, TypeVar
 
 import jax
+from etils import epath
+from flax import traverse_util
 
 from vision_jax.train.checkpoint.errors import CheckpointMismatch
 
+T = TypeVar("T")
 Path = tuple[str, ...]
+Leaf = jax.Array | jax.ShapeDtypeStruct
+Leaves = Mapping[Path, Leaf]
 SHOWN = 10  # differences that a message lists before it only counts them
 
 
-def named(tree: Any) -> dict[Path, Any]:
+def named(tree: Any) -> dict[Path, Leaf]:
   """Returns the leaves of any pytree by path: ("params", "model", "bias")."""
   leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
   return {
@@ -25,23 +30,12 @@ def named(tree: Any) -> dict[Path, Any]:
   }
 
 
-def nest(leaves: Mapping[Path, Any]) -> dict[str, Any]:
-  """Returns nested dicts of named leaves: the form in which one is stored."""
-  tree = {}
-  for path, leaf in leaves.items():
-    node = tree
-    for part in path[:-1]:
-      node = node.setdefault(part, {})
-    node[path[-1]] = leaf
-  return tree
-
-
-def is_key(leaf: Any) -> bool:
+def is_key(leaf: Leaf) -> bool:
   """Whether a leaf holds typed PRNG keys."""
   return jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
-def stored(leaf: Any) -> jax.ShapeDtypeStruct:
+def stored(leaf: Leaf) -> jax.ShapeDtypeStruct:
   """What `leaf` is on the disk: shape, dtype and sharding, if it has one."""
   shape = jax.eval_shape(jax.random.key_data, leaf) if is_key(leaf) else leaf
   sharding = getattr(leaf, "sharding", None)
@@ -50,7 +44,7 @@ def stored(leaf: Any) -> jax.ShapeDtypeStruct:
 
 def to_stored(tree: Any) -> dict[str, Any]:
   """Returns the nested dicts in which `tree` is stored, keys as numbers."""
-  return nest(
+  return traverse_util.unflatten_dict(
     {
       path: jax.random.key_data(leaf) if is_key(leaf) else leaf
       for path, leaf in named(tree).items()
@@ -58,7 +52,7 @@ def to_stored(tree: Any) -> dict[str, Any]:
   )
 
 
-def from_stored(target: Any, leaves: Mapping[Path, Any]) -> Any:
+def from_stored(target: T, leaves: Leaves) -> T:
   """Returns stored leaves in the containers of `target`, keys as keys.
 
   Args:
@@ -74,46 +68,21 @@ def from_stored(target: Any, leaves: Mapping[Path, Any]) -> Any:
   return jax.tree.unflatten(jax.tree.structure(target), arrays)
 
 
-def _key_impl(leaf: Any) -> Any:
+def _key_impl(leaf: Leaf) -> Hashable:
   """The kind of keys in `leaf`, which may be a shape without values."""
   kinds = []
   jax.eval_shape(lambda key: kinds.append(jax.random.key_impl(key)), leaf)
   return kinds[0]
 
 
-def text(leaf: Any) -> str:
-  """A leaf as a message shows it: float32[3,3,16,32]."""
-  return f"{leaf.dtype}[{','.join(map(str, leaf.shape))}]"
-
-
-def differences(
-  got: Mapping[Path, Any],
-  expected: Mapping[Path, Any],
-  same: Callable[[Any, Any], bool],
-) -> list[str]:
-  """Returns a line for each leaf that `got` lacks, adds or has otherwise."""
-  lines = []
-  for path in sorted({*got, *expected}):
-    name = "/".join(path)
-    if path not in got:
-      lines.append(f"{name}: absent, expected {text(expected[path])}")
-    elif path not in expected:
-      lines.append(f"{name}: got {text(got[path])}, expected none")
-    elif not same(got[path], expected[path]):
-      lines.append(
-        f"{name}: got {text(got[path])}, expected {text(expected[path])}"
-      )
-  return lines
-
-
 def check_same(
-  got: Mapping[Path, Any],
-  expected: Mapping[Path, Any],
+  got: Leaves,
+  expected: Leaves,
   *,
-  where: Any,
+  where: epath.Path,
   fix: str,
   dtypes: bool = True,
-):
+) -> None:
   """Raises CheckpointMismatch unless both trees have the same leaves.
 
   Args:
@@ -123,11 +92,11 @@ def check_same(
     fix: what the user can do about it.
     dtypes: whether a dtype counts too; otherwise it may be cast.
   """
-  expected = {path: stored(leaf) for path, leaf in expected.items()}
-  same = lambda a, b: (
-    tuple(a.shape) == tuple(b.shape) and (not dtypes or a.dtype == b.dtype)
-  )
-  lines = differences(got, expected, same)
+  lines = []
+  for path in sorted({*got, *expected}):
+    wanted = stored(expected[path]) if path in expected else None
+    if difference := _difference(got.get(path), wanted, dtypes):
+      lines.append(f"{'/'.join(path)}: {difference}")
   if not lines:
     return
   more = len(lines) - SHOWN
@@ -136,3 +105,20 @@ def check_same(
     f"{where} does not fit this model: {len(lines)} of "
     f"{len({*got, *expected})} leaves differ.\n  {shown}\nFix: {fix}"
   )
+
+
+def _difference(got: Leaf | None, expected: Leaf | None, dtypes: bool) -> str:
+  """Says how a leaf differs; "" where it does not."""
+  if got is None:
+    return f"absent, expected {_text(expected)}"
+  if expected is None:
+    return f"got {_text(got)}, expected none"
+  same = tuple(got.shape) == tuple(expected.shape)
+  if same and (got.dtype == expected.dtype or not dtypes):
+    return ""
+  return f"got {_text(got)}, expected {_text(expected)}"
+
+
+def _text(leaf: Leaf) -> str:
+  """A leaf as a message shows it: float32[3,3,16,32]."""
+  return f"{leaf.dtype}[{','.join(map(str, leaf.shape))}]"

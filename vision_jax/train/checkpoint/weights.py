@@ -1,12 +1,12 @@
 """Starting from other weights: parameters and statistics, nothing else."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import numpy as np
 from etils import epath
 
+from vision_jax.core.types import Weights
 from vision_jax.errors import UserError
 from vision_jax.train.checkpoint import tree
 from vision_jax.train.checkpoint.checkpoints import Checkpoints
@@ -17,8 +17,9 @@ from vision_jax.train.checkpoint.errors import (
 )
 from vision_jax.train.checkpoint.quiet import quiet_orbax
 from vision_jax.train.checkpoint.reading import StoredState, first_readable
-from vision_jax.train.checkpoint.tree import Path
+from vision_jax.train.checkpoint.tree import Leaves, Path
 
+Best = tuple[str, str] | None
 TRIED = 16  # steps at most, where several processes go through them
 FIX = (
   "give weights of this very model, or set the config's model to the one that "
@@ -28,12 +29,12 @@ FIX = (
 
 def restore_weights(
   path: epath.PathLike,
-  target: tuple[Any, Any],
+  target: Weights,
   *,
   which: str | int = "latest",
   weights: str = "raw",
-  best: tuple[str, str] | None = ("val/accuracy", "max"),
-) -> tuple[Any, Any]:
+  best: Best = ("val/accuracy", "max"),
+) -> Weights:
   """Reads parameters and statistics alone; the rest is not even read.
 
   Args:
@@ -68,12 +69,12 @@ def restore_weights(
 
 def read_weights(
   path: epath.PathLike,
-  target: tuple[Any, Any],
+  target: Weights,
   *,
   which: str | int,
   kinds: Sequence[str],
-  best: tuple[str, str] | None,
-) -> tuple[int, dict[str, tuple[Any, Any]]]:
+  best: Best,
+) -> tuple[int, dict[str, Weights]]:
   """Returns a step and its weights of several kinds, all of that step.
 
   Every process reads the same step.
@@ -97,7 +98,13 @@ def read_weights(
     return read()
 
 
-def _read_step(path, target, which, kinds, best):
+def _read_step(
+  path: epath.Path,
+  target: Weights,
+  which: str | int,
+  kinds: Sequence[str],
+  best: Best,
+) -> tuple[int, dict[str, Weights]]:
   if (path / "state").exists():
     folder, steps = path.parent, [path.name]
   else:
@@ -115,9 +122,9 @@ def _read_step(path, target, which, kinds, best):
 def _take(
   where: epath.Path,
   source: "StoredState | StoredFile",
-  target: tuple[Any, Any],
+  target: Weights,
   weights: str,
-) -> tuple[Any, Any]:
+) -> Weights:
   """Reads what `target` needs from an opened checkpoint or file."""
   have = source.leaves
   if weights == "ema" and not any(p[:2] == ("ema", "params") for p in have):
@@ -135,14 +142,16 @@ def _take(
   return both["params"], both["stats"]
 
 
-def _average(path: Path, have: dict[Path, Any]) -> Path:
+def _average(path: Path, have: Leaves) -> Path:
   """The path of the average of a leaf, or `path` if its net has none."""
   kind, net = path[:2]
   averaged = any(p[:3] == ("ema", kind, net) for p in have)
   return ("ema", *path) if averaged else path
 
 
-def _find_steps(path: epath.Path, which, best):
+def _find_steps(
+  path: epath.Path, which: str | int, best: Best
+) -> tuple[epath.Path, list[int]]:
   """The folder of checkpoints in a workdir, and the steps to try in it."""
   folder = path / "checkpoints"
   folder = folder if folder.exists() else path
@@ -190,7 +199,7 @@ class StoredFile:
       ) from error
     self.leaves = {tuple(name.split("/")): x for name, x in arrays.items()}
 
-  def read(self, wanted: dict[Path, Any]) -> dict[Path, Any]:
+  def read(self, wanted: Leaves) -> dict[Path, jax.Array]:
     """Returns the wanted leaves by path, cast and placed as asked."""
     return {
       path: jax.device_put(self.leaves[path].astype(x.dtype), x.sharding)

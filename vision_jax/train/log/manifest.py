@@ -69,7 +69,7 @@ def describe_run(parts: Parts, step: int = 0) -> dict[str, Any]:
   } | dataclasses.asdict(parts)
 
 
-def append_run(workdir: epath.PathLike, entry: Mapping[str, Any]):
+def append_run(workdir: epath.PathLike, entry: Mapping[str, Any]) -> None:
   """Adds an entry to the manifest of a workdir.
 
   A manifest that cannot be read is renamed, with a warning: it is no reason to

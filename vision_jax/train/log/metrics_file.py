@@ -74,8 +74,8 @@ class MetricsFile:
     self._written = -math.inf
 
   def write(
-    self, step: int, values: Mapping[str, Any], *, now: float | None = None
-  ):
+    self, step: int, values: Mapping[str, float], *, now: float | None = None
+  ) -> None:
     """Adds one line.
 
     Args:
@@ -93,7 +93,7 @@ class MetricsFile:
     line |= {name: scalar(name, value) for name, value in values.items()}
     self._add(json.dumps(line, allow_nan=False) + "\n")
 
-  def _add(self, text: str):
+  def _add(self, text: str) -> None:
     if self._append:
       if self._file is None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -132,13 +132,13 @@ class MetricsFile:
     _LOG.info("Cut %s back to step %d: %d lines.", self.path, step, dropped)
     return dropped
 
-  def flush(self):
+  def flush(self) -> None:
     """Uploads what an object store does not have yet."""
     if self._text is not None:
       replace_text(self.path, self._text)
       self._written = time.monotonic()
 
-  def close(self):
+  def close(self) -> None:
     """Writes what is left; a later `write` opens the file again."""
     self.flush()
     if self._file is not None:

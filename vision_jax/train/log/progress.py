@@ -5,7 +5,9 @@ import datetime
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TextIO
+from typing import TextIO
+
+import numpy as np
 
 LINE_SECONDS = 10.0  # between two plain lines at least
 SMOOTHING = 0.1  # weight of the newest interval in the means
@@ -47,7 +49,7 @@ class Progress:
     self._last = self._shown = clock()
     self._text, self._bar = "", None
 
-  def __call__(self, step: int):
+  def __call__(self, step: int) -> None:
     """Tells that `step` steps are done."""
     now = self._clock()
     seconds, done = now - self._last, step - self.step
@@ -67,7 +69,7 @@ class Progress:
       self._stream.write(self.line() + "\n")
       self._stream.flush()
 
-  def _draw(self):
+  def _draw(self) -> None:
     if self._bar is None:
       from tqdm import tqdm
 
@@ -94,17 +96,17 @@ class Progress:
     """The state as a plain line."""
     return f"step {self.step}/{self._steps}  {self._details()}".rstrip()
 
-  def write(self, step: int, values: Mapping[str, Any]):
+  def write(self, step: int, values: Mapping[str, float]) -> None:
     """Takes the figures to show: losses and accuracies of the newest line."""
     del step
     shown = {n: x for n, x in values.items() if _headline(n)}
     if shown:
       self._text = "  ".join(f"{n} {float(x):.4g}" for n, x in shown.items())
 
-  def images(self, step: int, images: Mapping[str, Any]):
+  def images(self, step: int, images: Mapping[str, np.ndarray]) -> None:
     """Shows no images."""
 
-  def say(self, text: str):
+  def say(self, text: str) -> None:
     """Prints a line, above the bar if there is one."""
     if self._quiet:
       return
@@ -121,7 +123,7 @@ class Progress:
     yield
     self._last += self._clock() - start
 
-  def close(self):
+  def close(self) -> None:
     """Ends the bar's line."""
     if self._bar is not None:
       self._bar.close()

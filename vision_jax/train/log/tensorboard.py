@@ -37,7 +37,7 @@ class TensorBoard:
     self._file = None
     self._flushed = 0.0
 
-  def _add(self, **event: Any):
+  def _add(self, **event: Any) -> None:
     if self._file is None:
       self._open()
     self._file.write(_event(**event))
@@ -45,7 +45,7 @@ class TensorBoard:
       self._file.flush()
       self._flushed = time.monotonic()
 
-  def _open(self):
+  def _open(self) -> None:
     records = _tensorboardx().record_writer
     name = f"events.out.tfevents.{int(time.time())}.{os.getpid()}"
     if not is_remote(self._folder):
@@ -55,7 +55,7 @@ class TensorBoard:
     if self._start:
       self._file.write(_event(step=self._start + 1, session_log={"status": 1}))
 
-  def write(self, step: int, values: Mapping[str, Any]):
+  def write(self, step: int, values: Mapping[str, float]) -> None:
     """Adds scalars, `values` by name; what is not finite leaves a gap."""
     values = {name: float(value) for name, value in values.items()}
     self._add(
@@ -69,7 +69,7 @@ class TensorBoard:
       },
     )
 
-  def images(self, step: int, images: Mapping[str, Any]):
+  def images(self, step: int, images: Mapping[str, np.ndarray]) -> None:
     """Adds images by name: (h, w, c) uint8, or float in [0, 1]; c is 1 or 3.
 
     Raises:
@@ -88,7 +88,7 @@ class TensorBoard:
         step=step, summary=summary.image(name, image, dataformats="HWC")
       )
 
-  def close(self):
+  def close(self) -> None:
     """Writes what is left."""
     if self._file is not None:
       self._file.flush()

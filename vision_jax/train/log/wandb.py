@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from etils import epath
 
 from vision_jax.errors import UserError
@@ -55,15 +56,15 @@ class WandB:
     self._run.define_metric("*", step_metric="step")
     replace_text(known, self._run.id)
 
-  def write(self, step: int, values: Mapping[str, Any]):
+  def write(self, step: int, values: Mapping[str, float]) -> None:
     """Logs scalars, `values` by name."""
     self._run.log({**{n: float(x) for n, x in values.items()}, "step": step})
 
-  def images(self, step: int, images: Mapping[str, Any]):
+  def images(self, step: int, images: Mapping[str, np.ndarray]) -> None:
     """Logs images, (h, w, c), by name."""
     pictures = {name: self._wandb.Image(x) for name, x in images.items()}
     self._run.log({**pictures, "step": step})
 
-  def close(self):
+  def close(self) -> None:
     """Ends the run."""
     self._run.finish()

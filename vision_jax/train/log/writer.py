@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+import numpy as np
 from etils import epath
 
 from vision_jax.train.log.metrics_file import MetricsFile
@@ -13,10 +14,10 @@ from vision_jax.train.log.wandb import WandB
 class Sink(Protocol):
   """What a `Writer` hands figures to."""
 
-  def write(self, step: int, values: Mapping[str, Any]) -> None:
+  def write(self, step: int, values: Mapping[str, float]) -> None:
     """Takes scalars by name."""
 
-  def images(self, step: int, images: Mapping[str, Any]) -> None:
+  def images(self, step: int, images: Mapping[str, np.ndarray]) -> None:
     """Takes images (h, w, c) by name."""
 
   def close(self) -> None:
@@ -30,21 +31,21 @@ class Writer:
   sinks in the first process only.
   """
 
-  def __init__(self, sinks: Sequence[Any] = ()):
+  def __init__(self, sinks: Sequence[Sink] = ()):
     self._sinks = tuple(sinks)
 
-  def __call__(self, step: int, values: Mapping[str, Any]):
+  def __call__(self, step: int, values: Mapping[str, float]) -> None:
     """Writes scalars, `values` by name."""
     for sink in self._sinks:
       sink.write(step, values)
 
-  def images(self, step: int, images: Mapping[str, Any]):
+  def images(self, step: int, images: Mapping[str, np.ndarray]) -> None:
     """Writes images by name, (h, w, c): uint8, or float in [0, 1]."""
     for sink in self._sinks:
       if hasattr(sink, "images"):
         sink.images(step, images)
 
-  def close(self):
+  def close(self) -> None:
     """Closes every sink, the later ones also if an earlier one fails."""
     sinks, self._sinks = self._sinks, ()
     errors = []
@@ -59,7 +60,7 @@ class Writer:
   def __enter__(self) -> "Writer":
     return self
 
-  def __exit__(self, *_):
+  def __exit__(self, *_: object) -> None:
     self.close()
 
 
@@ -71,7 +72,7 @@ def open_writer(
   tensorboard: bool = True,
   wandb: str | None = None,
   config: Mapping[str, Any] | None = None,
-  sinks: Sequence[Any] = (),
+  sinks: Sequence[Sink] = (),
 ) -> Writer:
   """Returns the writer of a run, after cutting its figures back to `start`.
 
