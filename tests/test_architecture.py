@@ -9,6 +9,7 @@ import pathlib
 import re
 import sys
 
+import numpy as np
 import pytest
 
 from vision_jax.recipe import recipe
@@ -232,6 +233,31 @@ def test_tests_use_what_is_public(file):
     for name in reached(node):
       private = re.fullmatch(r"_[A-Za-z]\w*", name)
       assert not private or name in documented, f"{file} reaches {name}"
+
+
+def test_functions_are_small():
+  """Counted with their docstrings: these are to be read too."""
+  sizes = [
+    node.end_lineno - node.lineno + 1
+    for file in python_files("vision_jax")
+    for node in ast.walk(tree(file))
+    if isinstance(node, ast.FunctionDef)
+  ]
+  assert np.median(sizes) <= 9
+  assert np.percentile(sizes, 90) <= 26
+  assert np.mean(np.array(sizes) > 50) < 0.01
+
+
+# Parts that are loop, step and command of every run: read in one sitting.
+SPINE = ("core", "train", "command", "main")
+SPINE_LINES = 5_800
+
+
+def test_the_spine_does_not_grow():
+  """What is not of every run (a format, a diagnosis) has a part of its own."""
+  files = [p for p in SOURCES if part_of_file(p) in SPINE]
+  lines = sum(len((ROOT / p).read_text("utf-8").splitlines()) for p in files)
+  assert lines <= SPINE_LINES, f"{lines} lines in {', '.join(SPINE)}"
 
 
 @each(SOURCES)

@@ -167,9 +167,7 @@ def run(
   plan.check(execution)
   with experiment:
     batch = _first_batch(experiment, execution, batch_size)
-    evaluator = Evaluator(experiment, execution)
-    make = initial.state_maker(experiment, batch, plan.seed)
-    evaluator.check(execution.abstract(make).weights)
+    evaluator = _evaluator(experiment, execution, batch, plan.seed)
     trace = _trace(profile, folder)
     with place.checkpoints(experiment.best, plan) as checkpoints:
       state, start = initial.begin(
@@ -219,6 +217,16 @@ def _first_batch(
     )
   jax.eval_shape(experiment.inputs, batch)
   return batch
+
+
+def _evaluator(
+  experiment: Experiment, execution: Execution, batch: HostBatch, seed: int
+) -> Evaluator:
+  """Returns what evaluates, once a batch of each data set has been traced."""
+  evaluator = Evaluator(experiment, execution)
+  make = initial.state_maker(experiment, batch, seed)
+  evaluator.check(execution.abstract(make).weights)
+  return evaluator
 
 
 def _trace(

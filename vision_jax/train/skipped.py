@@ -1,7 +1,7 @@
 """Images that could not be decoded and were left out, counted."""
 
-import jax
 import numpy as np
+from jax.experimental.multihost_utils import process_allgather
 
 from vision_jax.core.types import Batches
 from vision_jax.experiment import Experiment
@@ -21,12 +21,8 @@ def count_skipped(experiment: Experiment) -> dict[str, float]:
   """
   if not _skipping(experiment):
     return {}
-  count = len(skipped_names(experiment))
-  if jax.process_count() > 1:
-    from jax.experimental import multihost_utils
-
-    count = multihost_utils.process_allgather(np.int32(count)).sum()
-  return {"data/skipped": float(count)}
+  count = np.int32(len(skipped_names(experiment)))
+  return {"data/skipped": float(process_allgather(count).sum())}
 
 
 def _skipping(experiment: Experiment) -> list[Batches]:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import jax
 from etils import epath
+from jax.experimental.multihost_utils import sync_global_devices
 
 from vision_jax.files import replace_text
 from vision_jax.train.checkpoint import tree
@@ -30,6 +31,7 @@ from vision_jax.train.checkpoint.retention import (
   finite,
   open_manager,
   outlived,
+  ranked,
   score,
   set_aside,
 )
@@ -93,12 +95,6 @@ class Checkpoints:
       read_only=read_only,
     )
 
-  def _measured(self, step: int) -> float:
-    try:
-      return score(self._manager.metrics(step), self._best)
-    except ValueError:  # damaged while it was being read
-      return math.nan
-
   @property
   def steps(self) -> list[int]:
     """The saved steps, oldest first (one still being written included)."""
@@ -115,10 +111,17 @@ class Checkpoints:
     if self._best is None:
       return None
     self.wait()
-    sign = 1 if self._best[1] == "max" else -1
-    scores = {step: self._measured(step) for step in self.steps}
-    scores = {s: sign * x for s, x in scores.items() if math.isfinite(x)}
-    return max(scores, key=lambda s: (scores[s], s), default=None)
+    return next(reversed(ranked(self._scores(), self._best[1])), None)
+
+  def _scores(self) -> dict[int, float]:
+    """The compared metric of each step, not finite where it has none."""
+    scores = {}
+    for step in self.steps:
+      try:
+        scores[step] = score(self._manager.metrics(step), self._best)
+      except ValueError:  # damaged while it was being read
+        scores[step] = math.nan
+    return scores
 
   def save(
     self,
@@ -177,10 +180,9 @@ class Checkpoints:
     if jax.process_index() == 0:
       text = json.dumps(finite(metrics))
       replace_text(self.folder / str(step) / "metrics" / "metrics", text)
-    _meet("checkpoint measured")
+    sync_global_devices("checkpoint measured")
     self._manager.reload()
-    scores = {step: self._measured(step) for step in self.steps}
-    for old in outlived(scores, self._best[1], *self._keep):
+    for old in outlived(self._scores(), self._best[1], *self._keep):
       self._manager.delete(old)
 
   def wait(self) -> None:
@@ -272,7 +274,7 @@ class Checkpoints:
       return
     if jax.process_index() == 0:
       set_aside(self.folder, steps)
-    _meet("checkpoints set aside")
+    sync_global_devices("checkpoints set aside")
     self._manager.reload()
 
   def close(self) -> None:
@@ -291,11 +293,3 @@ class Checkpoints:
 
   def __exit__(self, *_: object) -> None:
     self.close()
-
-
-def _meet(what: str) -> None:
-  """Waits until every process is here."""
-  if jax.process_count() > 1:
-    from jax.experimental import multihost_utils
-
-    multihost_utils.sync_global_devices(what)

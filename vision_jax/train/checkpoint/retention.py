@@ -40,6 +40,18 @@ def check_options(
     )
 
 
+def ranked(scores: Mapping[int, float], order: str) -> list[int]:
+  """Returns the measured steps from the worst on, of equals the later last.
+
+  Args:
+    scores: step -> the compared metric, not finite where it was not measured.
+    order: "max" or "min".
+  """
+  sign = 1 if order == "max" else -1
+  measured = [(sign * x, s) for s, x in scores.items() if math.isfinite(x)]
+  return [step for _, step in sorted(measured)]
+
+
 def outlived(
   scores: Mapping[int, float],
   order: str,
@@ -49,16 +61,14 @@ def outlived(
   """Returns the steps that nothing keeps once the newest one is measured.
 
   Args:
-    scores: step -> the compared metric, not finite where it was not measured.
+    scores: of all steps, as for `ranked`.
     order: "max" or "min".
-    keep_best: how many of the best to keep, the later of equals.
+    keep_best: how many of the best to keep.
     keep_every: steps divisible by this are kept for good.
   """
-  sign = 1 if order == "max" else -1
-  measured = [(sign * x, s) for s, x in scores.items() if math.isfinite(x)]
-  kept = {step for _, step in sorted(measured)[-keep_best:]}
+  kept = {max(scores), *ranked(scores, order)[-keep_best:]}
   kept |= {s for s in scores if keep_every and s % keep_every == 0}
-  return [s for s in scores if s not in kept and s != max(scores)]
+  return [s for s in scores if s not in kept]
 
 
 def open_manager(
