@@ -17,7 +17,7 @@ from vision_jax.core.types import (
   Mean,
   Metric,
   Objective,
-  Weights,
+  Variables,
 )
 from vision_jax.errors import UserError
 from vision_jax.experiment import Eval, Experiment
@@ -25,7 +25,7 @@ from vision_jax.train.prefetch import Prefetch
 
 T = TypeVar("T")
 Figures = dict[str, float]
-ByKind = Callable[[str], Weights]  # of "raw" or "ema", as TrainState.weights
+ByKind = Callable[[str], Variables]  # of "raw" or "ema", as TrainState.weights
 
 
 class EvaluationStopped(Exception):
@@ -115,7 +115,7 @@ class Evaluator:
     return images
 
   def _first(
-    self, name: str, data: Eval, weights: Weights
+    self, name: str, data: Eval, weights: Variables
   ) -> tuple[HostBatch, Any]:
     """Returns what counts of a data set's first batch, and its outputs."""
     key = f"{name} pictures"
@@ -129,7 +129,7 @@ class Evaluator:
     return _counting(batch, jax.device_get(out))
 
   def _measure(
-    self, name: str, data: Eval, weights: Weights, stop: Callable[[], bool]
+    self, name: str, data: Eval, weights: Variables, stop: Callable[[], bool]
   ) -> Figures:
     """Runs one data set through its compiled step."""
     step, states = self._compiled(name, data)

@@ -5,13 +5,13 @@ import dataclasses
 import jax
 
 from vision_jax.core.execution import Jit
-from vision_jax.core.types import Weights
+from vision_jax.core.types import Variables
 from vision_jax.experiment import Experiment
 from vision_jax.train.initial import check_trainable
 from vision_jax.train.runs import run
 
 
-def fit(experiment: Experiment, *, steps: int, seed: int = 0) -> Weights:
+def fit(experiment: Experiment, *, steps: int, seed: int = 0) -> Variables:
   """Returns the parameters and statistics after `steps`, on the host.
 
   A run on one device, without workdir or evaluation; every process computes

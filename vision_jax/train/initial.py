@@ -95,7 +95,7 @@ def _find_frozen(value: object) -> str | None:
   return next(filter(None, map(_find_frozen, inner)), None)
 
 
-def evaluation_owed(
+def evaluation_missing(
   workdir: epath.PathLike | None,
   experiment: Experiment,
   config: Plan,

@@ -84,14 +84,14 @@ class Training:
     self._clock, self._first = Clock(), 0
 
   def run(
-    self, state: TrainState, start: int, *, owed: bool = False
+    self, state: TrainState, start: int, *, evaluate_first: bool = False
   ) -> Outcome:
     """Trains from `start` to `config.steps`; `state` is consumed.
 
     Args:
       state: of step `start`.
       start: steps that are done.
-      owed: whether to evaluate first, as the run before should have.
+      evaluate_first: whether to do what the run before had to leave.
 
     Raises:
       NotFinite: naming the first bad step; checkpoints before it stay.
@@ -99,7 +99,7 @@ class Training:
     """
     figures: Figures = {}
     ended = start >= self.config.steps
-    if owed:
+    if evaluate_first:
       figures = self._evaluate(start, state, {}, costly=ended)
     if ended:
       self.progress.say(f"Step {start}: nothing is left to train.")
@@ -217,7 +217,7 @@ class Training:
     """Returns the figures of a saved step; none where a signal comes first.
 
     The checkpoint has them before the metrics file, by which a run that
-    resumes there sees that nothing is owed.
+    resumes there sees that no evaluation is missing.
     """
     try:
       found = self._evaluator(state.weights, costly=costly, stop=self.stop)

@@ -179,7 +179,7 @@ def run(
         steps, batch_size, start=start, quiet=quiet or not _first()
       )
       place.record(experiment, batch, shown)
-      owed = initial.evaluation_owed(folder, experiment, plan, start)
+      missing = initial.evaluation_missing(folder, experiment, plan, start)
       if start:
         shown.say(f"Resuming at step {start} of {steps}.")
       with place.writer(plan, shown) as write:
@@ -193,7 +193,7 @@ def run(
           stop=Never() if workdir is None else Stop(),
           trace=trace,
           evaluator=evaluator,
-        ).run(state, start, owed=owed)
+        ).run(state, start, evaluate_first=missing)
   _tell_skipped(experiment)
   return outcome
 

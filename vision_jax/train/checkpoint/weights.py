@@ -6,7 +6,7 @@ import jax
 import numpy as np
 from etils import epath
 
-from vision_jax.core.types import Weights
+from vision_jax.core.types import Variables
 from vision_jax.errors import UserError
 from vision_jax.train.checkpoint import tree
 from vision_jax.train.checkpoint.checkpoints import Checkpoints
@@ -29,12 +29,12 @@ FIX = (
 
 def restore_weights(
   path: epath.PathLike,
-  target: Weights,
+  target: Variables,
   *,
   which: str | int = "latest",
   weights: str = "raw",
   best: Best = ("val/accuracy", "max"),
-) -> Weights:
+) -> Variables:
   """Reads parameters and statistics alone; the rest is not even read.
 
   Args:
@@ -69,12 +69,12 @@ def restore_weights(
 
 def read_weights(
   path: epath.PathLike,
-  target: Weights,
+  target: Variables,
   *,
   which: str | int,
   kinds: Sequence[str],
   best: Best,
-) -> tuple[int, dict[str, Weights]]:
+) -> tuple[int, dict[str, Variables]]:
   """Returns a step and its weights of several kinds, all of that step.
 
   Every process reads the same step.
@@ -100,11 +100,11 @@ def read_weights(
 
 def _read_step(
   path: epath.Path,
-  target: Weights,
+  target: Variables,
   which: str | int,
   kinds: Sequence[str],
   best: Best,
-) -> tuple[int, dict[str, Weights]]:
+) -> tuple[int, dict[str, Variables]]:
   if (path / "state").exists():
     folder, steps = path.parent, [path.name]
   else:
@@ -122,9 +122,9 @@ def _read_step(
 def _take(
   where: epath.Path,
   source: "StoredState | StoredFile",
-  target: Weights,
+  target: Variables,
   weights: str,
-) -> Weights:
+) -> Variables:
   """Reads what `target` needs from an opened checkpoint or file."""
   have = source.leaves
   if weights == "ema" and not any(p[:2] == ("ema", "params") for p in have):

@@ -1,5 +1,6 @@
 """Where a run's figures go: the metrics file, TensorBoard, W&B, the screen."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -48,14 +49,9 @@ class Writer:
   def close(self) -> None:
     """Closes every sink, the later ones also if an earlier one fails."""
     sinks, self._sinks = self._sinks, ()
-    errors = []
-    for sink in sinks:
-      try:
-        sink.close()
-      except Exception as error:
-        errors.append(error)
-    if errors:
-      raise errors[0]
+    with contextlib.ExitStack() as stack:
+      for sink in reversed(sinks):
+        stack.callback(sink.close)
 
   def __enter__(self) -> "Writer":
     return self
@@ -69,7 +65,6 @@ def open_writer(
   *,
   start: int = 0,
   process_index: int = 0,
-  tensorboard: bool = True,
   wandb: str | None = None,
   config: Mapping[str, Any] | None = None,
   sinks: Sequence[Sink] = (),
@@ -81,7 +76,6 @@ def open_writer(
     start: the step that this run begins from; what an earlier run wrote after
       it goes.
     process_index: every process but 0 gets a writer that writes nothing.
-    tensorboard: whether to write events for TensorBoard.
     wandb: project of Weights & Biases to log to.
     config: what W&B shows with the run.
     sinks: more to write to, such as a `Progress`.
@@ -94,6 +88,4 @@ def open_writer(
   more = [] if wandb is None else [WandB(wandb, workdir, config)]
   file = MetricsFile(workdir)
   file.truncate_after(start)
-  if tensorboard:
-    more.append(TensorBoard(workdir, start=start))
-  return Writer([file, *more, *sinks])
+  return Writer([file, *more, TensorBoard(workdir, start=start), *sinks])
