@@ -25,14 +25,11 @@ from vision_jax.train.checkpoint.errors import (
 from vision_jax.train.checkpoint.quiet import quiet_orbax
 from vision_jax.train.checkpoint.reading import StoredState, first_readable
 from vision_jax.train.checkpoint.retention import (
-  check_options,
+  Rule,
   drop_damaged_metrics,
   drop_leftovers,
   finite,
   open_manager,
-  outlived,
-  ranked,
-  score,
   set_aside,
 )
 
@@ -78,22 +75,14 @@ class Checkpoints:
     Raises:
       ValueError: on an order other than "max" and "min", or counts below 1.
     """
-    check_options(best, keep_best, keep_every)
+    self._rule = Rule(best, keep_best, keep_every)
     self.folder = epath.Path(folder)
     self.damaged: tuple[int, ...] = ()
-    self._best = best
-    self._keep = keep_best, keep_every
     self._read_only = read_only
     quiet_orbax()
     if not read_only:
       drop_damaged_metrics(self.folder)
-    self._manager = open_manager(
-      self.folder,
-      best=best,
-      keep_best=keep_best,
-      keep_every=keep_every,
-      read_only=read_only,
-    )
+    self._manager = open_manager(self.folder, self._rule, read_only=read_only)
 
   @property
   def steps(self) -> list[int]:
@@ -108,17 +97,15 @@ class Checkpoints:
   @property
   def best(self) -> int | None:
     """The best measured step, the later of equals; None if none is measured."""
-    if self._best is None:
-      return None
     self.wait()
-    return next(reversed(ranked(self._scores(), self._best[1])), None)
+    return next(reversed(self._rule.ranked(self._scores())), None)
 
   def _scores(self) -> dict[int, float]:
     """The compared metric of each step, not finite where it has none."""
     scores = {}
     for step in self.steps:
       try:
-        scores[step] = score(self._manager.metrics(step), self._best)
+        scores[step] = self._rule.score(self._manager.metrics(step))
       except ValueError:  # damaged while it was being read
         scores[step] = math.nan
     return scores
@@ -163,7 +150,7 @@ class Checkpoints:
       state=ocp.args.PyTreeSave(tree.to_stored(state)),
       extra=ocp.args.JsonSave(dict(extra or {})),
     )
-    tracked = None if self._best is None else finite(metrics or {})
+    tracked = finite(metrics or {}) if self._rule.best else None
     try:
       return self._manager.save(step, args=args, metrics=tracked, force=True)
     except Exception as error:
@@ -174,7 +161,7 @@ class Checkpoints:
 
     A step that was the best until then goes, unless it is kept for more.
     """
-    if self._best is None:
+    if self._rule.best is None:
       return
     self.wait()
     if jax.process_index() == 0:
@@ -182,7 +169,7 @@ class Checkpoints:
       replace_text(self.folder / str(step) / "metrics" / "metrics", text)
     sync_global_devices("checkpoint measured")
     self._manager.reload()
-    for old in outlived(self._scores(), self._best[1], *self._keep):
+    for old in sorted({*self.steps} - self._rule.kept(self._scores())):
       self._manager.delete(old)
 
   def wait(self) -> None:

@@ -1,25 +1,77 @@
 """Which checkpoints a run keeps, and orbax's manager set up to keep them."""
 
 import contextlib
+import dataclasses
 import json
 import logging
 import math
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import jax
 from etils import epath
 
 from vision_jax.errors import UserError
 
+if TYPE_CHECKING:  # 0.2 s that --help need not pay
+  import orbax.checkpoint as ocp
+
 _LOG = logging.getLogger(__name__)
 
 
-def score(metrics: Mapping[str, float] | None, best: tuple[str, str]) -> float:
-  """The compared metric; the worst value where it was not measured."""
-  name, mode = best
-  worst = -math.inf if mode == "max" else math.inf
-  return (metrics or {}).get(name, worst)
+@dataclasses.dataclass(frozen=True)
+class Rule:
+  """Keeps the newest step, the best ones, and one every so many steps.
+
+  Attributes:
+    best: (metric, "max" or "min") by which steps are compared, or None.
+    keep_best: how many of the best steps to keep, the later of equals.
+    keep_every: steps divisible by this are kept for good; None for none.
+
+  Raises:
+    UserError: on an order other than "max" and "min", or counts below 1.
+  """
+
+  best: tuple[str, str] | None
+  keep_best: int = 1
+  keep_every: int | None = None
+
+  def __post_init__(self):
+    if self.best is not None and self.best[1] not in ("max", "min"):
+      raise UserError(
+        f"best: got order {self.best[1]!r}; expected 'max' or 'min'."
+      )
+    every = self.keep_every
+    if self.keep_best < 1 or (every is not None and every < 1):
+      raise UserError(
+        f"got keep_best={self.keep_best}, keep_every={every}; expected 1 or "
+        "more (keep_every=None keeps no regular ones)."
+      )
+
+  def score(self, metrics: Mapping[str, float] | None) -> float:
+    """Returns the compared metric; not finite where it was not measured."""
+    name = self.best[0] if self.best else ""
+    return (metrics or {}).get(name, math.nan)
+
+  def ranked(self, scores: Mapping[int, float]) -> list[int]:
+    """Returns the measured steps from the worst on; `scores` is by step."""
+    sign = -1 if self.best and self.best[1] == "min" else 1
+    measured = [(sign * x, s) for s, x in scores.items() if math.isfinite(x)]
+    return [step for _, step in sorted(measured)]
+
+  def kept(self, scores: Mapping[int, float]) -> set[int]:
+    """Returns the steps to keep out of those in `scores`."""
+    every = self.keep_every
+    regular = {step for step in scores if every and step % every == 0}
+    best = self.ranked(scores)[-self.keep_best :]
+    return {max(scores, default=0), *best} | regular
+
+  def should_preserve(
+    self, checkpoints: Sequence[Any], *, context: Any
+  ) -> list[bool]:
+    """Says it of each checkpoint, as orbax asks its `PreservationPolicy`."""
+    kept = self.kept({c.step: self.score(c.metrics) for c in checkpoints})
+    return [c.step in kept for c in checkpoints]
 
 
 def finite(metrics: Mapping[str, float]) -> dict[str, float]:
@@ -27,64 +79,11 @@ def finite(metrics: Mapping[str, float]) -> dict[str, float]:
   return {name: float(x) for name, x in metrics.items() if math.isfinite(x)}
 
 
-def check_options(
-  best: tuple[str, str] | None, keep_best: int, keep_every: int | None
-) -> None:
-  """Raises ValueError on an unknown order, or counts below 1."""
-  if best is not None and best[1] not in ("max", "min"):
-    raise UserError(f"best: got order {best[1]!r}; expected 'max' or 'min'.")
-  if keep_best < 1 or (keep_every is not None and keep_every < 1):
-    raise UserError(
-      f"got keep_best={keep_best}, keep_every={keep_every}; expected 1 or "
-      "more (keep_every=None keeps no regular ones)."
-    )
-
-
-def ranked(scores: Mapping[int, float], order: str) -> list[int]:
-  """Returns the measured steps from the worst on, of equals the later last.
-
-  Args:
-    scores: step -> the compared metric, not finite where it was not measured.
-    order: "max" or "min".
-  """
-  sign = 1 if order == "max" else -1
-  measured = [(sign * x, s) for s, x in scores.items() if math.isfinite(x)]
-  return [step for _, step in sorted(measured)]
-
-
-def outlived(
-  scores: Mapping[int, float],
-  order: str,
-  keep_best: int,
-  keep_every: int | None,
-) -> list[int]:
-  """Returns the steps that nothing keeps once the newest one is measured.
-
-  Args:
-    scores: of all steps, as for `ranked`.
-    order: "max" or "min".
-    keep_best: how many of the best to keep.
-    keep_every: steps divisible by this are kept for good.
-  """
-  kept = {max(scores), *ranked(scores, order)[-keep_best:]}
-  kept |= {s for s in scores if keep_every and s % keep_every == 0}
-  return [s for s in scores if s not in kept]
-
-
 def open_manager(
-  folder: epath.Path,
-  *,
-  best: tuple[str, str] | None,
-  keep_best: int,
-  keep_every: int | None,
-  read_only: bool,
-) -> Any:
-  """Returns orbax's manager of a folder of checkpoints.
-
-  Its own `max_to_keep` with a `best_fn` would drop the newest checkpoint, and
-  its `BestN` keeps every unmeasured one unless it is told not to.
-  """
-  import orbax.checkpoint as ocp  # 0.2 s that --help need not pay
+  folder: epath.Path, rule: Rule, *, read_only: bool
+) -> "ocp.CheckpointManager":
+  """Returns orbax's manager of a folder of checkpoints."""
+  import orbax.checkpoint as ocp
 
   registry = ocp.handlers.DefaultCheckpointHandlerRegistry()
   text = ocp.JsonCheckpointHandler()
@@ -97,32 +96,12 @@ def open_manager(
     lightweight_initialize=read_only,
     save_interval_steps=0 if read_only else 1,
     cleanup_tmp_directories=not read_only,
-    preservation_policy=_policy(best, keep_best, keep_every),
-    best_fn=None if best is None else lambda metrics: score(metrics, best),
-    best_mode="max" if best is None else best[1],
+    preservation_policy=rule,
+    best_fn=rule.score if rule.best else None,  # has metrics be saved
   )
   return ocp.CheckpointManager(
     folder, options=options, handler_registry=registry
   )
-
-
-def _policy(best, keep_best, keep_every):
-  """The newest, the best ones and the regular ones."""
-  from orbax.checkpoint.checkpoint_managers import preservation_policy as keep
-
-  policies = [keep.LatestN(1)]
-  if best is not None:
-    policies.append(
-      keep.BestN(
-        get_metric_fn=lambda metrics: score(metrics, best),
-        reverse=best[1] == "min",
-        n=keep_best,
-        keep_checkpoints_without_metrics=False,
-      )
-    )
-  if keep_every is not None:
-    policies.append(keep.EveryNSteps(keep_every))
-  return keep.AnyPreservationPolicy(policies)
 
 
 def drop_damaged_metrics(folder: epath.Path) -> None:
