@@ -2,7 +2,6 @@
 
 import pathlib
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import jax
 import numpy as np
@@ -10,6 +9,7 @@ from etils import epath
 
 from vision_jax.core.execution import Execution
 from vision_jax.core.step import make_predict_step
+from vision_jax.core.types import Variables
 from vision_jax.data.loader import Loader
 from vision_jax.data.sources.arrays import ArraySource
 from vision_jax.data.sources.folders import ImageList
@@ -25,7 +25,7 @@ WRITTEN = r"masks|overlays|.*\.jsonl?"  # in the output folder
 
 def predict_folder(
   experiment: Experiment,
-  weights: tuple[Any, Any],
+  weights: Variables,
   execution: Execution,
   images: str,
   output: epath.Path,
@@ -99,7 +99,7 @@ def _check_outputs(writer: Writer, row: Row) -> None:
 
 def predict_arrays(
   experiment: Experiment,
-  weights: tuple[Any, Any],
+  weights: Variables,
   execution: Execution,
   images: np.ndarray,
   *,
@@ -131,7 +131,7 @@ def _how(experiment: Experiment) -> Predict:
 
 def _outputs(
   experiment: Experiment,
-  weights: tuple[Any, Any],
+  weights: Variables,
   execution: Execution,
   loader: Loader,
 ) -> Iterator[tuple[int, Row | None]]:

@@ -11,7 +11,7 @@ from etils import epath
 
 from vision_jax import paths
 from vision_jax.core.execution import Execution, Jit
-from vision_jax.core.types import Batches
+from vision_jax.core.types import Batches, Variables
 from vision_jax.errors import UserError
 from vision_jax.experiment import Experiment
 from vision_jax.files import add_line, to_json
@@ -125,7 +125,7 @@ class Trained:
     state = self.execution.abstract(make)
     self._target = (state.params, state.stats)
 
-  def read(self, *kinds: str) -> tuple[int, dict[str, tuple[Any, Any]]]:
+  def read(self, *kinds: str) -> tuple[int, dict[str, Variables]]:
     """Reads "raw" or "ema" weights, or both, of one step.
 
     Returns:
@@ -144,7 +144,7 @@ class Trained:
       best=self.experiment.best,
     )
 
-  def weights(self) -> tuple[Any, Any]:
+  def weights(self) -> Variables:
     """Reads the weights to predict with, and says which they are.
 
     The first time, what is not as the run had it, too: here its data need not
