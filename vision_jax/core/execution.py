@@ -70,7 +70,7 @@ class Execution(Protocol):
     """Checks, after a step, that all devices have the same statistics."""
 
 
-class Jit:
+class Jit(Execution):
   """`jax.jit` over a mesh: data parallel, or fully sharded (FSDP).
 
   Under FSDP each large leaf of the state lives split over the axis `fsdp` on
@@ -98,17 +98,14 @@ class Jit:
 
   @property
   def devices(self) -> int:
-    """Devices of all processes."""
     return self.mesh.size
 
   @property
   def share(self) -> tuple[int, int]:
-    """Which slice of each batch is this process's, and of how many."""
     owners = sorted({d.process_index for d in self.mesh.devices.flat})
     return owners.index(jax.process_index()), len(owners)
 
   def init(self, make_state: Callable[[], T]) -> T:
-    """Runs `make_state` compiled, so that the state is born in its place."""
     places = _places(self.abstract(make_state))
     on_cpu = self.mesh.devices.flat[0].platform == "cpu"
     return jax.jit(
@@ -118,7 +115,6 @@ class Jit:
     )()
 
   def abstract(self, make_state: Callable[[], T]) -> T:
-    """Returns the state's shapes, types and places, without making it."""
     return jax.tree.map(
       lambda x: jax.ShapeDtypeStruct(
         x.shape, x.dtype, sharding=self._sharding(x)
@@ -127,7 +123,6 @@ class Jit:
     )
 
   def train_step(self, step: TrainStep, state: TrainState) -> Compiled:
-    """Compiles step(state, batch) -> (state, logs), which consumes `state`."""
     return jax.jit(
       self._on_mesh(step),
       donate_argnums=0,
@@ -135,15 +130,12 @@ class Jit:
     )
 
   def eval_step(self, step: EvalStep) -> Compiled:
-    """Compiles step(params, stats, metric_states, batch, key)."""
     return jax.jit(self._on_mesh(step), out_shardings=self.replicated)
 
   def trace(self, step: Compiled, *args: Any) -> None:
-    """Traces what `eval_step` has returned; compiles and runs nothing."""
     step.eval_shape(*args)
 
   def put(self, batch: HostBatch) -> dict[str, jax.Array]:
-    """Places this process's slice of a batch; the only transfer of a step."""
     _check_divisible(batch, self.mesh.local_mesh.size)
     return {
       name: jax.make_array_from_process_local_data(self.batch_sharding, x)
@@ -151,7 +143,6 @@ class Jit:
     }
 
   def place(self, tree: T) -> T:
-    """Copies a small tree of host arrays whole to every device."""
     return jax.device_put(tree, self.replicated)
 
   def check_stats(self, stats: Nets) -> None:
@@ -187,11 +178,9 @@ class Pmap(Jit):
     self.shards = len(devices)
 
   def train_step(self, step: TrainStep, state: TrainState) -> Compiled:
-    """Maps step(state, batch) -> (state, logs), which consumes `state`."""
     return self._map(step, (None, 0), donate_argnums=0)
 
   def eval_step(self, step: EvalStep) -> Compiled:
-    """Maps step(params, stats, metric_states, batch, key)."""
     return self._map(step, (None, None, None, 0, None))
 
   def trace(self, step: Compiled, *args: Any) -> None:
