@@ -12,8 +12,8 @@ import subprocess
 import sys
 from collections.abc import Mapping
 
+from vision_jax.provenance import machine
 from vision_jax.recipe.sources import digest, sources
-from vision_jax.train.log import machine
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # What trains a config, besides what that imports.

@@ -16,7 +16,7 @@ from vision_jax.data.sources.coco_results import write_json
 from vision_jax.errors import UserError
 from vision_jax.files import add_line, open_own, replace_text, to_json
 from vision_jax.inference.predict import WRITTEN
-from vision_jax.train.log import manifest
+from vision_jax.provenance import manifest
 from vision_jax.train.log.metrics_file import MetricsFile
 from vision_jax.train.log.tensorboard import TensorBoard
 from vision_jax.train.workdir import claim

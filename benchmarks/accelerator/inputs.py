@@ -6,7 +6,7 @@ from typing import Any
 
 from benchmarks.accelerator.states import NotHere
 from benchmarks.speed import jpegs
-from vision_jax.train.log import machine
+from vision_jax.provenance import machine
 
 
 def measure(name: str, *, size: str, **_: Any) -> dict[str, Any]:

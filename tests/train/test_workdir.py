@@ -14,8 +14,8 @@ import pytest
 
 from vision_jax.errors import UserError
 from vision_jax.files import is_remote, replace_text
-from vision_jax.train.log import machine, manifest
-from vision_jax.train.log.parts import Parts, differences, hash_batch
+from vision_jax.provenance import machine, manifest
+from vision_jax.provenance.parts import Parts, differences, hash_batch
 from vision_jax.train.workdir import WorkdirBusy, claim
 
 HOLD = (

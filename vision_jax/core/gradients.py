@@ -12,7 +12,7 @@ from vision_jax.core.state import TrainState
 from vision_jax.core.types import Array, Batch, Mean, Nets, Objective
 from vision_jax.errors import UserError
 
-Terms = dict[str, Mean]
+Means = dict[str, Mean]
 _RESERVED = {"loss", "grad_norm", "learning_rate"}
 
 
@@ -22,7 +22,7 @@ def gradients(
   batch: Batch,
   key: Array,
   accumulate: int,
-) -> tuple[Any, Nets, Terms]:
+) -> tuple[Any, Nets, Means]:
   """Returns the global gradient of an objective, new statistics and terms.
 
   It is that of *this shard's share of the global loss*, the local total over
@@ -71,7 +71,7 @@ def strided(batch: Batch, parts: int, part: int) -> Batch:
   return jax.tree.map(lambda x: _split(x, parts)[:, part], batch)
 
 
-def check_terms(terms: Terms, seen: Mapping[str, Any]) -> None:
+def check_terms(terms: Means, seen: Mapping[str, Any]) -> None:
   """Refuses a term that another one would replace in the logs."""
   if both := sorted(terms.keys() & (seen.keys() | _RESERVED)):
     raise ValueError(
@@ -94,7 +94,7 @@ def _check_stats(net: str, new: Nets, given: Nets) -> None:
       )
 
 
-def _counts(terms: Terms) -> dict[str, Array]:
+def _counts(terms: Means) -> dict[str, Array]:
   counts = {name: term.count for name, term in terms.items()}
   return add_shards(jax.lax.stop_gradient(counts))
 

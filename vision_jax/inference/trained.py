@@ -16,12 +16,12 @@ from vision_jax.errors import UserError
 from vision_jax.experiment import Experiment
 from vision_jax.files import add_line, to_json
 from vision_jax.inference import predict, sample
+from vision_jax.provenance import parts
+from vision_jax.provenance.manifest import tell_differences
 from vision_jax.recipe.recipe import Recipe, load_workdir
 from vision_jax.train import initial
 from vision_jax.train.checkpoint.weights import read_weights
 from vision_jax.train.evaluate import Evaluator
-from vision_jax.train.log import parts
-from vision_jax.train.log.manifest import tell_differences
 from vision_jax.writers.base import MakeWriter, named
 
 PREDICT_BATCH = 32

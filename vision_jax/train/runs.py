@@ -14,16 +14,16 @@ from vision_jax.core.execution import Execution, Jit
 from vision_jax.core.types import HostBatch
 from vision_jax.errors import UserError
 from vision_jax.experiment import Experiment
-from vision_jax.train import initial
-from vision_jax.train.checkpoint.checkpoints import Checkpoints
-from vision_jax.train.checkpoint.unsaved import Unsaved
-from vision_jax.train.evaluate import Evaluator
-from vision_jax.train.log import parts
-from vision_jax.train.log.manifest import (
+from vision_jax.provenance import parts
+from vision_jax.provenance.manifest import (
   append_run,
   describe_run,
   tell_differences,
 )
+from vision_jax.train import initial
+from vision_jax.train.checkpoint.checkpoints import Checkpoints
+from vision_jax.train.checkpoint.unsaved import Unsaved
+from vision_jax.train.evaluate import Evaluator
 from vision_jax.train.log.progress import Progress
 from vision_jax.train.log.writer import Writer, open_writer
 from vision_jax.train.loop import Outcome, Training

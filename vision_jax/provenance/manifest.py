@@ -33,8 +33,8 @@ from etils import epath
 import vision_jax
 from vision_jax.errors import UserError
 from vision_jax.files import replace_text, to_json
-from vision_jax.train.log import machine
-from vision_jax.train.log.parts import Parts, differences
+from vision_jax.provenance import machine
+from vision_jax.provenance.parts import Parts, differences
 
 _LOG = logging.getLogger(__name__)
 

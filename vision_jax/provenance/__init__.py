@@ -1,0 +1,1 @@
+"""What a run was made of: code, data, machine; and what is another by now."""
