@@ -21,7 +21,7 @@ from vision_jax.pipelines.data import Loading
 from vision_jax.pipelines.detection import box_augment, detection
 from vision_jax.pipelines.sources.boxes import BoxData
 from vision_jax.pipelines.sources.stand_ins import DIGITS
-from vision_jax.pipelines.values import detection_config
+from vision_jax.pipelines.values import detection_config, resolve_boxes
 from vision_jax.tasks.detection import Detection
 
 _EPOCH = 118_287 // 64
@@ -90,10 +90,7 @@ VARIANTS = {
   },
 }
 
-
-def resolve(config):
-  """Fills in what the annotations say, when a run begins."""
-  config.class_names = BoxData.of(config).names()
+resolve = resolve_boxes
 
 
 def build(config):

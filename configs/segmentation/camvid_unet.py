@@ -17,7 +17,7 @@ from vision_jax.pipelines.data import Loading
 from vision_jax.pipelines.segmentation import mask_augment, segmentation
 from vision_jax.pipelines.sources.masks import MaskData
 from vision_jax.pipelines.sources.stand_ins import SCENE_CLASSES
-from vision_jax.pipelines.values import segmentation_config
+from vision_jax.pipelines.values import resolve_masks, segmentation_config
 from vision_jax.tasks.segmentation import Segmentation
 
 
@@ -80,13 +80,7 @@ VARIANTS = {
   },
 }
 
-
-def resolve(config):
-  """Fills in what the masks say, when a run begins."""
-  config.class_names = MaskData.of(config).names()
-  if config.balance:
-    weights = MaskData.of(config).balanced_weights()
-    config.class_weights = weights or config.class_weights
+resolve = resolve_masks
 
 
 def build(config):

@@ -17,6 +17,7 @@ from vision_jax.metrics.generation_extractor import Extractor
 from vision_jax.metrics.generation_inception import read_inception
 from vision_jax.models.backbones.fid_inception import FIDInception
 from vision_jax.ops.inputs import normalize
+from vision_jax.pipelines.colours import SIGNED
 from vision_jax.recipe import places, recipe
 from vision_jax.train.fit import fit
 
@@ -65,7 +66,7 @@ def classifier(
     weights = fit(experiment(), steps=loaded.config.steps, seed=seed)
     with experiment() as made:
       batch = made.train_data.batch(0)
-    seen = jax.jit(apply)(weights, normalize([0.5], [0.5])(batch)["image"])
+    seen = jax.jit(apply)(weights, normalize(*SIGNED)(batch)["image"])
     return weights, np.asarray(seen["features"]).mean(0)
 
   return Extractor(name, apply, load)

@@ -1,6 +1,10 @@
 """What the configs of a kind of task have in common: keys with defaults."""
 
+import ml_collections
+
 from vision_jax.experiment import base_config
+from vision_jax.pipelines.sources.boxes import BoxData
+from vision_jax.pipelines.sources.masks import MaskData
 
 
 def segmentation_config(**values: object) -> dict[str, object]:
@@ -10,7 +14,7 @@ def segmentation_config(**values: object) -> dict[str, object]:
   `MaskData`. image_size: (h, w) that all images are resized to. crop: (h, w) of
   the window that training cuts out at random, () for none. scale, degrees,
   jitter, flip: see `mask_augment`. class_weights: of the loss, () for none.
-  balance: whether `resolve` sets them by median frequency.
+  balance: whether `resolve_masks` sets them by median frequency.
   """
   defaults = {
     "image_size": (64, 64),
@@ -29,6 +33,14 @@ def segmentation_config(**values: object) -> dict[str, object]:
     "masks": "",
   }
   return base_config(**(defaults | values))
+
+
+def resolve_masks(config: ml_collections.ConfigDict) -> None:
+  """Fills in what the masks of a `segmentation_config` say, as a run begins."""
+  config.class_names = MaskData.of(config).names()
+  if config.balance:
+    weights = MaskData.of(config).balanced_weights()
+    config.class_weights = weights or config.class_weights
 
 
 def detection_config(**values: object) -> dict[str, object]:
@@ -65,3 +77,8 @@ def detection_config(**values: object) -> dict[str, object]:
     "only": 0,
   }
   return base_config(**(defaults | values))
+
+
+def resolve_boxes(config: ml_collections.ConfigDict) -> None:
+  """Fills in what the boxes of a `detection_config` say, as a run begins."""
+  config.class_names = BoxData.of(config).names()
