@@ -35,6 +35,7 @@ TESTS = "pip install -e '.[test]' && pytest"
 RUN = [name for name in BLOCKS if name != "tests"]  # that one runs this
 # Minutes of training, of kinds that other tests train in this process.
 SLOW = {"quickstart", "dense", "own", "generate", "speed"}
+SLOW |= {"devices", "processes", "folder", "benchmarks"}
 
 
 def test_quickstart_and_tests_are_what_newcomers_and_ci_run():

@@ -25,6 +25,11 @@ SIGNALLED = ("-m", "tests.programs.signalled")
 ROUNDING = 2e-5
 
 
+def slow(*values):
+  """Parameters for `pytest -m slow`: every process compiles for itself."""
+  return [pytest.param(value, marks=pytest.mark.slow) for value in values]
+
+
 def start_two(*flags, first=(), second=(), devices=2):
   """Starts two processes of a run; `first` and `second` go before `-m`."""
   address = f"--coordinator=127.0.0.1:{free_port()}"
@@ -60,7 +65,7 @@ def one(tmp_path_factory):
   return workdir
 
 
-@pytest.mark.parametrize("execution", ["jit", "fsdp", "pmap"])
+@pytest.mark.parametrize("execution", ["jit", *slow("fsdp", "pmap")])
 def test_two_processes_equal_one(tmp_path, one, execution):
   first, second = run_two(tmp_path, f"--execution={execution}")
   assert_same(stored(tmp_path), stored(one), rounding=ROUNDING)
@@ -76,7 +81,7 @@ def test_two_processes_equal_one(tmp_path, one, execution):
   assert manifest["runs"][0]["devices"]["processes"] == 2
 
 
-@pytest.mark.parametrize("who", ["first", "second"])
+@pytest.mark.parametrize("who", ["first", *slow("second")])
 def test_sigterm_to_one_stops_both_at_one_step(tmp_path, who):
   flags = ("--config.horizon=9000", "--config.lr=0.01", "--config.log_every=50")
   endless = "--config.steps=9000"
@@ -104,6 +109,7 @@ def test_evaluation_in_two_processes_equals_one(tmp_path, one):
   assert "{" not in results[1].out
 
 
+@pytest.mark.slow
 def test_slurms_tasks_find_each_other(tmp_path):
   slurm = {
     "SLURM_JOB_ID": "7",
@@ -120,6 +126,7 @@ def test_slurms_tasks_find_each_other(tmp_path):
   assert manifest["runs"][0]["devices"]["processes"] == 2
 
 
+@pytest.mark.slow
 def test_an_error_in_one_process_ends_both(tmp_path):
   """The other waits in the middle of a step, but not for minutes."""
   files = write_folder(tmp_path / "data")

@@ -79,6 +79,7 @@ def test_one_image_is_learned_by_heart(queries):
   assert got["ap50"] > 0.99, got
 
 
+@pytest.mark.slow
 def test_32_scenes_are_learned_by_heart():
   task, batch = small("encoder"), scenes(32)
   got = figures(task, fit(task, batch, 300, 2e-3, parts=2), batch)

@@ -17,7 +17,7 @@ from vision_jax.tasks.segmentation import Segmentation
 CONFIG = "configs/segmentation/camvid_unet.py:tiny"
 
 
-@pytest.mark.xdist_group("segmentation_resume")
+@pytest.mark.slow
 def test_a_stopped_run_continues_bit_for_bit(tmp_path):
   flags = ("--config.steps=12", "--config.eval_every=0")
   options = {"config": CONFIG, "devices": 1}

@@ -45,6 +45,7 @@ def kept(store):
   return {n.split("/")[2] for n in names if n.startswith("run/checkpoints/")}
 
 
+@pytest.mark.slow
 def test_a_run_is_saved_resumed_and_evaluated_there(bucket):
   store, settings = bucket
   run(settings, CONFIG, "--config.save_every=8")

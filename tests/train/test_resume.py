@@ -183,7 +183,10 @@ LONG = (
 LONG += ("--config.eval_every=0", "--config.width=16", "--config.horizon=9000")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+  "number",
+  [pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGKILL],
+)
 def test_a_process_stopped_by_a_signal(tmp_path, number):
   """Whatever step the signal finds, both runs pass through the same states."""
   workdir, expected = tmp_path / "stopped", tmp_path / "whole"
