@@ -187,8 +187,11 @@ def _descend(
 def _learning_rate(
   state: TrainState, net: str, suffix: str
 ) -> dict[str, Array]:
-  rate = optax.tree.get(state.opt_state[net], "learning_rate", None)
-  return {} if rate is None else {"learning_rate" + suffix: rate}
+  """The optimizer's rate, by its name in our state and in optax's."""
+  found = optax.tree.get_all_with_path(state.opt_state[net], "learning_rate")
+  # A schedule that optax injects has a state of the same name, no array.
+  rates = [rate for _, rate in found if isinstance(rate, jax.Array)]
+  return {"learning_rate" + suffix: rates[0]} if rates else {}
 
 
 def _keep_if(finite: Array, new: TrainState, old: TrainState) -> TrainState:
