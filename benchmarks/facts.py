@@ -16,7 +16,7 @@ from vision_jax.errors import UserError
 HARDWARE = ("platform", "device_kind", "device_count", "cpu", "cpu_cores")
 
 
-def check(line: Any) -> dict[str, Any]:
+def check(line: object) -> dict[str, Any]:
   """Returns the facts of a line, as `Result` takes them but for the row's name.
 
   Raises:
@@ -64,49 +64,49 @@ def _check_values(line: Mapping[str, Any]) -> None:
     raise UserError(f"curve has {sorted(line['curve'])}, the row {row.curve}")
 
 
-def number(value: Any) -> bool:
+def number(value: object) -> bool:
   """Whether it is a finite number, and no bool."""
   real = isinstance(value, int | float) and not isinstance(value, bool)
   return real and math.isfinite(value)
 
 
-def _text(value: Any) -> bool:
+def _text(value: object) -> bool:
   return isinstance(value, str)
 
 
-def _count(value: Any) -> bool:
+def _count(value: object) -> bool:
   return number(value) and isinstance(value, int) and value >= 0
 
 
-def _amount(value: Any) -> bool:
+def _amount(value: object) -> bool:
   return value is None or (number(value) and value >= 0)
 
 
-def _date(value: Any) -> bool:
+def _date(value: object) -> bool:
   try:
     return datetime.datetime.fromisoformat(value).tzinfo is not None
   except (TypeError, ValueError):
     return False
 
 
-def _known_row(value: Any) -> bool:
+def _known_row(value: object) -> bool:
   return _text(value) and row_named(value) is not None
 
 
-def _seeds(value: Any) -> bool:
+def _seeds(value: object) -> bool:
   whole = isinstance(value, list) and all(map(_count, value))
   return whole and len(set(value)) == len(value)
 
 
-def _list(of: Callable[[Any], bool]) -> Callable[[Any], bool]:
+def _list(of: Callable[[object], bool]) -> Callable[[object], bool]:
   return lambda value: isinstance(value, list) and all(map(of, value))
 
 
-def _mapping(of: Callable[[Any], bool]) -> Callable[[Any], bool]:
+def _mapping(of: Callable[[object], bool]) -> Callable[[object], bool]:
   return lambda value: isinstance(value, dict) and all(map(of, value.values()))
 
 
-def _hardware(value: Any) -> bool:
+def _hardware(value: object) -> bool:
   if not isinstance(value, dict):
     return False
   words = ("platform", "device_kind", "cpu")
@@ -115,11 +115,11 @@ def _hardware(value: Any) -> bool:
   )
 
 
-def _point(value: Any) -> bool:
+def _point(value: object) -> bool:
   return _list(number)(value) and len(value) == 2
 
 
-_FORMS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+_FORMS: Mapping[str, tuple[Callable[[object], bool], str]] = {
   "row": (_known_row, "a row of a suite"),
   "variant": (_text, "the variant's name"),
   "overrides": (_mapping(_text), "config values as text"),

@@ -19,8 +19,8 @@ from collections.abc import Sequence
 from benchmarks import (
   environment,
   execute,
-  figures,
   lines,
+  logged,
   options,
   result,
   statistics,
@@ -88,7 +88,7 @@ def run_row(row: Row, seeds: Sequence[int], plan: Plan) -> Result:
   if plan.variant != "tiny" and (reason := missing(row, plan)):
     print(f"{row.name}: not run here: {reason}", flush=True)
     return absent(reason)
-  if reason := wrong_figures(row, seeds, plan):
+  if reason := not_logged(row, seeds, plan):
     print(f"{row.name}: failed: {reason}", flush=True)
     return absent(reason, statistics.FAILED)
   outcomes = []
@@ -105,8 +105,8 @@ def run_row(row: Row, seeds: Sequence[int], plan: Plan) -> Result:
   return result.make_result(row, outcomes, plan)
 
 
-def wrong_figures(row: Row, seeds: Sequence[int], plan: Plan) -> str:
-  """Says which figures its runs would not give; empty where none is to be run.
+def not_logged(row: Row, seeds: Sequence[int], plan: Plan) -> str:
+  """Says which metrics its runs would not log; empty where none is to be run.
 
   Asked before a run, because it may be days long.
   """
@@ -117,7 +117,7 @@ def wrong_figures(row: Row, seeds: Sequence[int], plan: Plan) -> str:
     return ""
   needed = [row.metric, *(() if plan.variant else row.also)]
   words = execute.arguments(row, seeds[0], *execute.planned(row, plan))
-  absent = ", ".join(figures.lacking(needed, words))
+  absent = ", ".join(logged.lacking(needed, words))
   return f"a run of {row.config} gives no {absent}" if absent else ""
 
 

@@ -69,9 +69,9 @@ def rows(
     _end(process)
 
 
-def _lines(process: Any, deadline: float) -> Iterator[str]:
+def _lines(process: subprocess.Popen, deadline: float) -> Iterator[str]:
   """Yields the lines of a process until it ends, or its time is over."""
-  found: queue.Queue = queue.Queue()
+  found: queue.Queue[str | None] = queue.Queue()
 
   def read():
     for line in process.stdout:
@@ -89,7 +89,7 @@ def _lines(process: Any, deadline: float) -> Iterator[str]:
     yield line
 
 
-def _why(process: Any, log: pathlib.Path, begin: int) -> str:
+def _why(process: subprocess.Popen, log: pathlib.Path, begin: int) -> str:
   code = process.wait()
   with log.open("rb") as file:
     file.seek(begin)
@@ -98,7 +98,7 @@ def _why(process: Any, log: pathlib.Path, begin: int) -> str:
   return f"ended with {code}: {' | '.join(last)}"
 
 
-def _end(process: Any) -> None:
+def _end(process: subprocess.Popen) -> None:
   if process.poll() is None:
     os.killpg(process.pid, signal.SIGKILL)
   process.wait()

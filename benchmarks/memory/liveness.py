@@ -8,10 +8,11 @@ libraries need for themselves is not counted, nor what the allocator loses.
 """
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import jax
+from jax.extend.core import ClosedJaxpr, Jaxpr
 
 MOST = 8  # values that one fused expression reads
 CALLS = {
@@ -70,7 +71,7 @@ def size_of(aval: Any) -> int:
   return aval.size * getattr(aval.dtype, "itemsize", 8)
 
 
-def peak_bytes(closed: Any, donated: int = 0) -> int:
+def peak_bytes(closed: ClosedJaxpr, donated: int = 0) -> int:
   """Returns the most that is live at once, arguments and results included.
 
   Args:
@@ -85,7 +86,7 @@ def peak_bytes(closed: Any, donated: int = 0) -> int:
   return start + _extra(closed.jaxpr, arguments)
 
 
-def _extra(jaxpr: Any, arguments: list[Value]) -> int:
+def _extra(jaxpr: Jaxpr, arguments: list[Value]) -> int:
   """The most that is live at once beyond the arguments."""
   environment = dict(zip(jaxpr.invars, arguments, strict=True))
   operations: list[Operation] = []
@@ -102,7 +103,9 @@ def _extra(jaxpr: Any, arguments: list[Value]) -> int:
   return most
 
 
-def _inline(jaxpr, environment, operations) -> set[Value]:
+def _inline(
+  jaxpr: Jaxpr, environment: dict[Any, Value], operations: list[Operation]
+) -> set[Value]:
   """Lists the operations of a jaxpr and of those it calls; returns results."""
   for constant in jaxpr.constvars:
     environment[constant] = Value(size_of(constant.aval), given=True)
@@ -129,7 +132,7 @@ def _inline(jaxpr, environment, operations) -> set[Value]:
   return {look(x) for x in jaxpr.outvars} - {None}
 
 
-def _inner(parameters: Any) -> Iterable[Any]:
+def _inner(parameters: Mapping[str, Any]) -> Iterable[Jaxpr]:
   for value in parameters.values():
     for x in value if isinstance(value, tuple | list) else (value,):
       x = getattr(x, "jaxpr", x)
@@ -137,7 +140,7 @@ def _inner(parameters: Any) -> Iterable[Any]:
         yield x
 
 
-def _needed(bodies: list[Any]) -> int:
+def _needed(bodies: list[Jaxpr]) -> int:
   """What the largest of several bodies needs beyond its arguments."""
   given = lambda body: [Value(0, given=True) for _ in body.invars]
   return max((_extra(body, given(body)) for body in bodies), default=0)
@@ -174,6 +177,6 @@ def _fuses(value: Value) -> bool:
   return all(user in CHEAP | COSTLY | READERS for user in value.users)
 
 
-def jaxpr_of(fn: Any, *args: Any) -> Any:
+def jaxpr_of(fn: Callable[..., Any], *args: Any) -> ClosedJaxpr:
   """Returns fn's jaxpr; args are arrays or their shapes."""
   return jax.make_jaxpr(fn)(*args)

@@ -20,6 +20,8 @@ from vision_jax import tuning
 from vision_jax.command.environment import set_cache
 
 if TYPE_CHECKING:  # they import jax, which reads the tuning
+  from ml_collections import ConfigDict
+
   from vision_jax.core.types import Batches
   from vision_jax.experiment import Experiment
 
@@ -86,7 +88,7 @@ def loop_rows(
 
 def _experiment(
   config: str, overrides: Mapping[str, str]
-) -> tuple["Experiment", Any]:
+) -> tuple["Experiment", "ConfigDict"]:
   """A config's experiment on made-up data, without evaluations."""
   from benchmarks.speed import made_up, steps
 
@@ -96,7 +98,7 @@ def _experiment(
   return made, values
 
 
-def run(experiment: "Experiment", values: Any, steps: int) -> float:
+def run(experiment: "Experiment", values: "ConfigDict", steps: int) -> float:
   """Returns the seconds a step of a run, between two lines of its log.
 
   Args:

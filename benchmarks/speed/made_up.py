@@ -5,10 +5,10 @@ boxes are drawn, in the shapes and types that the config's own loader gives;
 configs whose data come with the packages keep those.
 """
 
-from typing import Any
-
 import numpy as np
+from ml_collections import ConfigDict
 
+from vision_jax.core.types import Task
 from vision_jax.data.loader import Loader
 from vision_jax.data.sources.arrays import ArraySource
 from vision_jax.experiment import Experiment
@@ -20,19 +20,19 @@ CLASSES = 80  # where the annotations would name them; COCO's number
 MOST_BOXES = 15  # in a picture; COCO has 7 in the mean, BCCD 13
 
 
-def stand_in(config: Any) -> None:
+def stand_in(config: ConfigDict) -> None:
   """Fills in what a config would ask its data for, in place."""
   if "class_names" in config and not config.class_names:
     config.class_names = tuple(map(str, range(CLASSES)))
 
 
-def batch(experiment: Experiment, config: Any) -> dict[str, np.ndarray]:
+def batch(experiment: Experiment, config: ConfigDict) -> dict[str, np.ndarray]:
   """Returns a training batch of `config.batch_size` examples."""
   with loader(experiment, config, config.batch_size) as made:
     return made.batch(0)
 
 
-def loader(experiment: Experiment, config: Any, count: int) -> Loader:
+def loader(experiment: Experiment, config: ConfigDict, count: int) -> Loader:
   """Returns training batches of `count` examples in memory, to be closed."""
   given = experiment.train_data
   if config.get("dataset") in BUNDLED:
@@ -42,7 +42,7 @@ def loader(experiment: Experiment, config: Any, count: int) -> Loader:
   return Loader(source, batched, config.batch_size)
 
 
-def arrays(task: Any, config: Any, n: int) -> dict[str, np.ndarray]:
+def arrays(task: Task, config: ConfigDict, n: int) -> dict[str, np.ndarray]:
   """Returns n examples as a source gives them: `image` in uint8, and labels."""
   rng = np.random.default_rng(0)
   size = config.image_size

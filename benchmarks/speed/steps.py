@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
+from ml_collections import ConfigDict
 
 from benchmarks.speed import made_up
 from benchmarks.speed.peaks import utilisation
@@ -147,7 +148,9 @@ def of_config(
   )
 
 
-def build(name: str, overrides: Mapping[str, str]) -> tuple[Experiment, Any]:
+def build(
+  name: str, overrides: Mapping[str, str]
+) -> tuple[Experiment, ConfigDict]:
   """Returns a config's experiment and its values; asks no data.
 
   Raises:
@@ -158,7 +161,7 @@ def build(name: str, overrides: Mapping[str, str]) -> tuple[Experiment, Any]:
   return loaded.build(), loaded.config
 
 
-def step_of(experiment: Experiment, config: Any) -> Callable[..., Any]:
+def step_of(experiment: Experiment, config: ConfigDict) -> Callable[..., Any]:
   """Returns the experiment's step as a run makes it, not compiled."""
   return experiment.train_step(
     accumulate=config.accumulate, norm_group=config.norm_group

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmarks import environment, figures, references, statistics
+from benchmarks import environment, logged, references, statistics
 from benchmarks.speed import peaks
 from benchmarks.suite import SUITES, by_name
 from vision_jax.errors import UserError
@@ -47,7 +47,7 @@ def test_row_takes_a_figure_that_its_config_measures(row):
   measured = experiment.evals[evaluation]
   # A tiny bound has fewer samples, a tiny extractor other weights.
   if not (re.search(r"_k\d+$", figure) or row.file):
-    assert figures.gives(experiment, row.metric)
+    assert logged.gives(experiment, row.metric)
   assert set(averaged) <= set(measured.weights)
   # One rule for weights: those that `best` is chosen by; where there is no
   # best, the averaged ones where they are evaluated.

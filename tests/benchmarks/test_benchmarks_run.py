@@ -10,9 +10,9 @@ import pytest
 from benchmarks import (
   environment,
   execute,
-  figures,
   finished,
   lines,
+  logged,
   run,
   statistics,
 )
@@ -126,7 +126,7 @@ def fake_training(monkeypatch):
 
   monkeypatch.setattr(execute, "train", train)
   monkeypatch.setattr(environment, "probe", lambda: HARDWARE)
-  monkeypatch.setattr(figures, "lacking", lambda names, arguments: [])
+  monkeypatch.setattr(logged, "lacking", lambda names, arguments: [])
   return calls
 
 

@@ -1,8 +1,8 @@
-"""Which figures a run will give, without running it.
+"""Which metrics a run will log, without running it.
 
-`python -m benchmarks.figures --needed=test/accuracy --config=FILE` prints those
+`python -m benchmarks.logged --needed=test/accuracy --config=FILE` prints those
 that it will not give, as JSON. The runner asks in a child process on the CPU,
-before hours of training end without the figure of a row.
+before hours of training end without the metric of a row.
 """
 
 import argparse
@@ -11,14 +11,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 from benchmarks import environment
+from vision_jax.experiment import Eval, Experiment
 
 # What every run logs beside its evaluations; not looked into.
 ALWAYS = ("train", "time", "memory", "flops")
 
-_CHILD = (sys.executable, "-m", "benchmarks.figures")
+_CHILD = (sys.executable, "-m", "benchmarks.logged")
 
 
 def lacking(names: Sequence[str], arguments: Sequence[str]) -> list[str]:
@@ -37,26 +37,26 @@ def lacking(names: Sequence[str], arguments: Sequence[str]) -> list[str]:
   return json.loads(done.stdout.splitlines()[-1]) if not done.returncode else []
 
 
-def gives(experiment: Any, name: str) -> bool:
-  """Whether an experiment's evaluations give a figure, `test/ema/accuracy`.
+def gives(experiment: Experiment, name: str) -> bool:
+  """Whether an experiment's evaluations log a metric, `test/ema/accuracy`.
 
-  A metric without `names` may give any.
+  One without `names` may be any.
   """
   evaluation, *rest = name.split("/")
   if evaluation in ALWAYS:
     return True
   averaged = rest[:1] == ["ema"]
-  figure = "/".join(rest[averaged:])
+  metric = "/".join(rest[averaged:])
   data = experiment.evals.get(evaluation)
   if data is None or ("ema" if averaged else "raw") not in data.weights:
     return False
-  given = [getattr(metric, "names", None) for metric in data.metrics.values()]
-  if None in given or any(figure in names for names in given):
+  given = [getattr(x, "names", None) for x in data.metrics.values()]
+  if None in given or any(metric in names for names in given):
     return True
-  return figure in _terms(experiment, data)
+  return metric in _terms(experiment, data)
 
 
-def _terms(experiment: Any, data: Any) -> set[str]:
+def _terms(experiment: Experiment, data: Eval) -> set[str]:
   """The losses that an evaluation logs, from tracing its step."""
   import jax
 
@@ -71,7 +71,7 @@ def _terms(experiment: Any, data: Any) -> set[str]:
 
 
 def main() -> None:
-  """Prints the figures that a config's run will not give."""
+  """Prints the metrics that a config's run will not log."""
   from vision_jax.recipe import recipe
 
   parser = argparse.ArgumentParser(description=__doc__)
