@@ -164,7 +164,7 @@ def test_what_fills_a_batch_is_a_picture(tmp_path, pictures):
   def write(file, row, name):
     return {"darkest": float(row["logits"][0])}
 
-  write.close = lambda: None
+  write.needs, write.close = (), lambda: None
   how = Predict([decode()], (), lambda output, names: write)
   predict_folder(
     types.SimpleNamespace(task=Darkest(), predict=how, inputs=normalize()),

@@ -1,5 +1,6 @@
 """What the configs of one's own data tell of two classes."""
 
+import json
 import shutil
 
 import jax
@@ -10,21 +11,25 @@ from PIL import Image
 from tests.programs.blobs import CLASSES
 from tests.programs.files import write_folder
 from vision_jax.core.execution import Jit
+from vision_jax.inference.predict import predict_folder
 from vision_jax.recipe import recipe
 from vision_jax.train.evaluate import Evaluator
+from vision_jax.writers.masks import MaskWriter
+from vision_jax.writers.prob_images import ProbImageWriter
+from vision_jax.writers.probs import ProbsWriter
 
 RNG = np.random.default_rng(0)
 
 
-def measured(path, **overrides):
-  """Evaluates a config's untrained nets."""
+def untrained(path, **overrides):
+  """Returns a config's experiment, an execution and weights."""
   experiment = recipe.load(path, overrides).build()
   execution = Jit(devices=jax.devices()[:1])
   batch = experiment.train_data.batch(0)
   state = execution.init(
     lambda: experiment.initial_state(jax.random.key(0), batch)
   )
-  return Evaluator(experiment, execution)(state.weights)
+  return experiment, execution, state.weights
 
 
 def write_masks(folder):
@@ -40,17 +45,35 @@ def write_masks(folder):
 
 
 def test_masks_of_two_classes_have_dice_and_a_threshold(tmp_path):
-  found = measured(
+  experiment, execution, weights = untrained(
     "configs/segmentation/folder_unet.py",
     **write_masks(tmp_path),
     **{"mask_values": "0,255", "image_size": "16,16", "width": "2"},
     **{"depth": "1", "batch_size": "2", "eval_batch_size": "4"},
   )
-  assert {"val/miou", "val/dice", "val/dice/0", "val/dice/255"} <= {*found}
+  found = Evaluator(experiment, execution)(weights)
+  assert {"val/miou", "val/dice", "val/dice/0", "val/dice/1"} <= {*found}
   assert 0 <= found["val/threshold"] <= 1
   # At 0 everything is of the class, so that the best is no worse.
   assert 0.4 < found["val/threshold_dice"] <= 1
-  assert found["val/threshold_dice"] >= found["val/dice/255"] - 1e-6
+  assert found["val/threshold_dice"] >= found["val/dice/1"] - 1e-6
+  images, run = tmp_path / "images", (experiment, weights(), execution)
+  told = {}
+  for writer in (ProbsWriter, ProbImageWriter, MaskWriter):
+    output = tmp_path / writer.__name__
+    options = {"batch_size": 8, "writer": writer}
+    assert predict_folder(*run, str(images), output, **options) == 20
+    told[writer] = read_lines(output / "predictions.jsonl")
+  for arrays, maps, masks in zip(*told.values(), strict=True):
+    probs, mask = np.load(arrays["probs"]), np.array(Image.open(masks["mask"]))
+    assert arrays["classes"] == ["0", "1"] and probs.shape == (16, 16, 2)
+    np.testing.assert_array_equal(probs.argmax(-1), mask)
+    second = np.array(Image.open(maps["probs"]["1"]))
+    np.testing.assert_allclose(second / 65535, probs[..., 1], atol=1e-5)
+
+
+def read_lines(file):
+  return [json.loads(line) for line in file.read_text().splitlines()]
 
 
 @pytest.mark.parametrize("classes", [2, 3])
@@ -59,11 +82,12 @@ def test_images_have_f1_auc_and_calibration(tmp_path, classes):
     write_folder(tmp_path / split, each=4)
     for name in CLASSES[classes:]:
       shutil.rmtree(tmp_path / split / name)
-  found = measured(
+  experiment, execution, weights = untrained(
     "configs/classification/folder_resnet18.py",
     **{"data_dir": str(tmp_path), "image_size": "32", "width": "2"},
     **{"batch_size": "2", "eval_batch_size": "4"},
   )
+  found = Evaluator(experiment, execution)(weights)
   both = {"accuracy", "f1_macro", "auc", "average_precision", "ece"}
   both |= {f"recall/{name}" for name in CLASSES[:classes]}
   assert {f"val/{name}" for name in both} <= {*found}

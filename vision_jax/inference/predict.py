@@ -1,7 +1,7 @@
 """Pictures in, predictions out: a trained workdir on a folder of images."""
 
 import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import jax
 import numpy as np
@@ -9,7 +9,7 @@ from etils import epath
 
 from vision_jax.core.execution import Execution
 from vision_jax.core.step import make_predict_step
-from vision_jax.core.types import Variables
+from vision_jax.core.types import Output, Task, Variables
 from vision_jax.data.loader import Loader
 from vision_jax.data.sources.arrays import ArraySource
 from vision_jax.data.sources.folders import ImageList
@@ -20,7 +20,9 @@ from vision_jax.writers import folder
 from vision_jax.writers.base import MakeWriter, Row, Writer
 from vision_jax.writers.classes import ClassWriter
 
-WRITTEN = r"masks|overlays|.*\.jsonl?"  # in the output folder
+WRITTEN = r"masks|overlays|probs|.*\.jsonl?"  # in the output folder
+# Outputs too large to be given always: a task that can has a method so called.
+LARGE = ("probs",)
 
 
 def predict_folder(
@@ -72,12 +74,14 @@ def predict_folder(
   write = make_writer(output, how.class_names)
   main_process, lines = jax.process_index() == 0, []
   with loader:
-    for index, row in _outputs(experiment, weights, execution, loader):
+    large = _large_output(experiment.task, write.needs)
+    outputs = _outputs(experiment, weights, execution, loader, large)
+    for index, row in outputs:
       if main_process:
         told = {"error": "unreadable image"}
         if row is not None:
           _check_outputs(write, row)
-        told = write(files[index], row, names[index])
+          told = write(files[index], row, names[index])
         lines.append(to_json({"file": str(files[index])} | told) + "\n")
   if main_process:
     write.close()
@@ -85,6 +89,12 @@ def predict_folder(
     replace_text(path, "".join(lines))
     say(f"{len(lines)} images: {path}")
   return len(source)
+
+
+def _large_output(task: Task, needs: Sequence[str]) -> Output | None:
+  """Returns the method that gives what a writer needs; None for `predict`."""
+  methods = [getattr(task, name, None) for name in needs if name in LARGE]
+  return next(filter(None, methods), None)
 
 
 def _check_outputs(writer: Writer, row: Row) -> None:
@@ -134,10 +144,11 @@ def _outputs(
   weights: Variables,
   execution: Execution,
   loader: Loader,
+  output: Output | None = None,
 ) -> Iterator[tuple[int, Row | None]]:
   """Yields (index, outputs) of each image, None for an unreadable one."""
   step = execution.eval_step(
-    make_predict_step(experiment.task, inputs=experiment.inputs)
+    make_predict_step(experiment.task, inputs=experiment.inputs, output=output)
   )
   key = execution.init(lambda: jax.random.key(0))
   count = len(loader.source)

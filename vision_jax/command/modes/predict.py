@@ -19,8 +19,8 @@ class Mode(OfWorkdir):
   output: str | None = option(None, "Folder of the results.", path=True)
   writer: str | None = option(
     None,
-    "Form of the results: a file of vision_jax/writers, such as classes, masks "
-    "or boxes; by default what the config says.",
+    "Form of the results: a file of vision_jax/writers, such as classes, "
+    "masks, boxes or probs; by default what the config says.",
   )
 
   def check(self) -> None:
