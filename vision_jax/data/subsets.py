@@ -14,7 +14,7 @@ _TIES = 0  # of the draw among ties: with it digits' split is the one published
 Indices = np.ndarray | Callable[[], np.ndarray]
 
 
-class _Part(AsMade):
+class Part(AsMade):
   """The examples of `source` at some indices, in their order."""
 
   def __init__(self, source: Source, indices: Indices):
@@ -55,13 +55,13 @@ class _Part(AsMade):
     return short_hash(self.source.fingerprint(), self.indices)
 
 
-class _ReadPart(_Part):
+class _ReadPart(Part):
   def read(self, indices: np.ndarray) -> list[Example]:
     """Returns the examples at `indices` of this part."""
     return self.source.read(self.indices[indices])
 
 
-class _GatherPart(_Part):
+class _GatherPart(Part):
   def gather(self, indices: np.ndarray) -> dict[str, np.ndarray]:
     """Returns the examples at `indices` of this part, stacked."""
     return self.source.gather(self.indices[indices])

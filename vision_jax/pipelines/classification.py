@@ -32,7 +32,7 @@ def classification(
   size and meets no crop; examples of others are decoded anew each time.
 
   Args:
-    train: a `Source` or `GatherSource`.
+    train: a `ReadSource` or `GatherSource`.
     evals: name -> such a source.
     class_names: of the labels; () shows their numbers.
     colours: mean and standard deviation of a channel.

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from vision_jax.core.types import Metric
 from vision_jax.data.memory import InMemory
 from vision_jax.data.source import Source
+from vision_jax.data.sources.masks import MaskFolder
+from vision_jax.data.subsets import Part
 from vision_jax.data.transforms.base import Transform, keep
 from vision_jax.data.transforms.image import decode, resize
 from vision_jax.data.transforms.masks import (
@@ -126,12 +128,14 @@ def mask_augment(
 
 
 def _at_own_size(metric: Metric, source: Source, target: Transform) -> Metric:
-  whole = getattr(source, "source", source)
-  if not isinstance(metric, Segmentation) or not hasattr(whole, "masks"):
+  """Returns the metric as it compares a folder's masks at their own size."""
+  whole = source.source if isinstance(source, Part) else source
+  if not isinstance(metric, Segmentation) or not isinstance(whole, MaskFolder):
     return metric
 
   def masks() -> list[pathlib.Path]:
-    indices = getattr(source, "indices", range(len(whole)))
+    part = isinstance(source, Part)
+    indices = source.indices if part else range(len(whole))
     return [whole.files[i][1] for i in indices]
 
   return dataclasses.replace(metric, own_size=OwnSize(masks, target))
