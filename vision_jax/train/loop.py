@@ -63,8 +63,8 @@ class Training:
     write: called with (step, figures); its `images` with (step, pictures).
     progress: called with each finished step; pauses, and tells lines.
     stop: says after each step whether to save, and whether to leave.
+    evaluator: measures a state.
     trace: which steps to trace; none where it is None.
-    evaluator: measures; one of its own where it is None.
   """
 
   experiment: Experiment
@@ -74,13 +74,10 @@ class Training:
   write: Writer
   progress: Progress
   stop: Stop | Never
+  evaluator: Evaluator
   trace: Trace | None = None
-  evaluator: Evaluator | None = None
 
   def __post_init__(self):
-    self._evaluator = self.evaluator or Evaluator(
-      self.experiment, self.execution
-    )
     self._clock, self._first = Clock(), 0
 
   def run(
@@ -103,7 +100,7 @@ class Training:
       figures = self._evaluate(start, state, {}, costly=ended)
     if ended:
       self.progress.say(f"Step {start}: nothing is left to train.")
-      figures = figures or self._evaluator(state.weights)
+      figures = figures or self.evaluator(state.weights)
       return Outcome(start, figures, state=state)
     with self.trace or contextlib.nullcontext():
       return self._train(state, start)
@@ -220,14 +217,14 @@ class Training:
     resumes there sees that no evaluation is missing.
     """
     try:
-      found = self._evaluator(state.weights, costly=costly, stop=self.stop)
+      found = self.evaluator(state.weights, costly=costly, stop=self.stop)
     except EvaluationStopped:
       return {}
     found |= count_skipped(self.experiment)
     self.checkpoints.measure(step, {**figures, **found})
     if found:
       self.write(step, found)
-    if pictures := self._evaluator.pictures(state.weights):
+    if pictures := self.evaluator.pictures(state.weights):
       self.write.images(step, pictures)
     return found
 
