@@ -85,6 +85,11 @@ TENSORFLOW = (
 EMPTY_NAMES = {"utils.py", "helpers.py", "misc.py", "common.py", "util.py"}
 EMPTY_CLASS = re.compile(r"(Manager|Handler|Wrapper|Helper)$")
 MAX_LINES = 300
+# What works on a batch whole: `vision_jax.core.mapped` is told and asked.
+WITHOUT_AXIS = {
+  *("command", "core", "inference", "losses", "metrics", "models"),
+  *("pipelines", "tasks", "train"),
+}
 
 
 def python_files(*folders):
@@ -250,6 +255,15 @@ def test_functions_are_small():
   assert np.median(sizes) <= 9
   assert np.percentile(sizes, 90) <= 26
   assert np.mean(np.array(sizes) > 50) < 0.01
+
+
+@each([p for p in SOURCES if part_of_file(p) in WITHOUT_AXIS])
+def test_no_signature_carries_the_mapped_axis(file):
+  """It is a context, which an execution enters and layers ask."""
+  for node in ast.walk(tree(file)):
+    if isinstance(node, ast.arguments):
+      names = {arg.arg for arg in (*node.args, *node.kwonlyargs)}
+      assert "axis" not in names or file.match("core/mapped.py"), file
 
 
 # Parts that are loop, step and command of every run: read in one sitting.
