@@ -6,6 +6,7 @@ import json
 import threading
 
 import jax
+import ml_collections
 import numpy as np
 import pytest
 
@@ -20,8 +21,12 @@ from vision_jax.train.runs import run
 PLAN = {"log_every": 3, "eval_every": 5, "save_every": 4, "batch_size": 16}
 
 
+def config_of():
+  return ml_collections.ConfigDict(blobs.get_config())
+
+
 def experiment():
-  return blobs.build(blobs.get_config())
+  return blobs.build(config_of())
 
 
 def one():
@@ -55,7 +60,7 @@ def test_called_again_it_goes_on(whole, tmp_path, capsys):
 def test_another_run_does_not_go_on(whole, other, monkeypatch):
   made = experiment()
   if "batch_size" in other:
-    config = blobs.get_config()
+    config = config_of()
     config.batch_size = 32
     made = blobs.build(config)
   (name,) = other
@@ -67,7 +72,7 @@ def test_another_run_does_not_go_on(whole, other, monkeypatch):
 def test_it_leaves_no_threads_of_the_data_behind(tmp_path, size):
   """Whether the run ends well or stops at an error, and may be called again."""
   write_folder(tmp_path, each=12)
-  config = blobs.get_config()
+  config = config_of()
   config.data_dir, config.threads = str(tmp_path), 2
   config.holdout = 16
   made = blobs.build(config)
