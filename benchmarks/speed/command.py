@@ -51,7 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
   }
   rows = []
   for row in _rows(options, common["hardware"]):
-    rows.append(row | common)
+    row |= common
+    rows.append(row)
     text = "".join(json.dumps(row) + "\n" for row in rows)
     replace_text(output / "results.jsonl", text)
     print(table.line(row), flush=True)

@@ -67,10 +67,12 @@ def test_what_cannot_be_timed_is_refused(words, message, capsys):
 
 
 @pytest.mark.slow
-def test_a_config_is_timed_by_its_whole_step(tmp_path):
+def test_a_config_is_timed_by_its_whole_step(tmp_path, capsys):
   words = [f"--configs={GAN}", "--config.width=4", "--batch_sizes=8"]
   words += ["--rows=models", "--turns=1", f"--output={tmp_path}"]
   assert command.main(words) == 0
+  screen, report = capsys.readouterr().out, (tmp_path / "report.md").read_text()
+  assert " images/s; " in screen and " images/s; " in report
   (row,) = map(json.loads, (tmp_path / "results.jsonl").open())
   assert row["row"] == "digits_gan:tiny/width=4/step/b8"
   assert row["images_per_s"] > 0 and row["flops_per_step"] > 0
