@@ -80,7 +80,7 @@ def test_the_picture_of_the_house_is_the_house():
   inner = {*re.findall(r"(\w+)/", top)} - {"vision_jax", "modes"}
   package = ROOT / "vision_jax"
   parts = {p.name for p in package.iterdir() if (p / "__init__.py").exists()}
-  within = {"checkpoint", "log"}
+  within = {"checkpoint", "log", "sources", "transforms"}  # of train and data
   assert inner == parts | within
   files = {p.name for p in package.glob("[!_]*.py")}
   assert {*re.findall(r"\w+\.py", top)} == files

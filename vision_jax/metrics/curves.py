@@ -102,7 +102,7 @@ class Ranked(NamedTuple):
 
 def ranked(truth: np.ndarray, score: np.ndarray) -> Ranked:
   """Sorts examples: truth bool (n,), score (n,), n > 0."""
-  order = np.argsort(-score, kind="stable")  # NaN last
+  order = np.argsort(-score)  # NaN last; the order of equal ones is no matter
   truth, score = truth[order], score[order]
   last = np.flatnonzero(np.append(score[1:] != score[:-1], True))
   true = np.cumsum(truth, dtype=np.int64)[last]
@@ -157,15 +157,15 @@ def _classes(
     for k in range(logits.shape[1]):
       yield label[:, k] > 0, logits[:, k]
     return
-  top, largest = logits.argmax(1), logits.max(1)
-  odds = lambda k: np.exp(logits[:, k].astype(np.float64) - largest)
+  top, largest = logits.argmax(1), logits.max(1).astype(np.float64)
   rest = np.zeros(len(logits))  # a column at a time: float64 is twice as large
-  for k in range(logits.shape[1]):
-    rest += np.where(top == k, 0, odds(k))
-  for k in range(logits.shape[1]):
-    others = np.where(top == k, rest, 1 + rest - odds(k))
+  for k, column in enumerate(logits.T):
+    rest += np.where(top == k, 0, np.exp(column - largest))
+  for k, column in enumerate(logits.T):
+    lead = column - largest
+    others = np.where(top == k, rest, 1 + rest - np.exp(lead))
     with np.errstate(divide="ignore"):  # sure, or out of the question
-      score = logits[:, k] - largest.astype(np.float64) - np.log(others)
+      score = lead - np.log(others)
     yield label == k, score.astype(np.float32)
 
 
