@@ -8,7 +8,7 @@ from PIL import Image
 
 from tests.data.test_data_coco import score
 from tests.programs.command import call
-from vision_jax.metrics.coco import FIGURES
+from vision_jax.metrics.coco import METRICS
 
 CONFIG = "configs/detection/voc_detr.py:tiny"
 COLOURS = {"ant": (255, 0, 0), "bee": (0, 255, 0), "cow": (0, 0, 255)}
@@ -80,7 +80,7 @@ def test_predictions_score_as_the_evaluation_says(tmp_path):
   )
   assert done.code == 0, done.err
   theirs = score(path, out / "results.json")
-  ours = [figures[f"val/{name}"] for name in FIGURES]
+  ours = [figures[f"val/{name}"] for name in METRICS]
   np.testing.assert_allclose(ours, theirs, atol=1e-4)
   whole = json.loads((out / "coco.json").read_text())
   truth = json.loads(path.read_text())

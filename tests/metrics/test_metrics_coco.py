@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from vision_jax.metrics.coco import FIGURES, BoxTable, coco_ap
+from vision_jax.metrics.coco import METRICS, BoxTable, coco_ap
 from vision_jax.metrics.voc import voc_ap
 
 NAMES = ("cat", "dog", "owl", "absent")
@@ -47,7 +47,7 @@ def random_case(seed):
 
 
 def oracle(truth, found, images):
-  """pycocotools' 12 figures and each class's AP, with sparse ids."""
+  """pycocotools' 12 metrics and each class's AP, with sparse ids."""
   coco = pytest.importorskip(
     "pycocotools.coco",
     reason="the oracle extra is not installed: pip install -e '.[oracle]'",
@@ -93,12 +93,12 @@ def _annotations(table):
 
 
 @pytest.mark.parametrize("part", range(4))
-def test_coco_figures_equal_pycocotools(part):
+def test_coco_metrics_equal_pycocotools(part):
   for seed in range(part, CASES, 4):
     truth, found, images = random_case(seed)
     got = coco_ap(truth, found, images, NAMES)
     stats, per_class = oracle(truth, found, images)
-    ours = [got[name] for name in FIGURES]
+    ours = [got[name] for name in METRICS]
     np.testing.assert_allclose(ours, stats, rtol=0, atol=1e-9, err_msg=seed)
     ours = [got[f"ap_class/{name}"] for name in NAMES]
     np.testing.assert_allclose(ours, per_class, rtol=0, atol=1e-9)

@@ -222,7 +222,7 @@ EXECUTIONS = {
 
 
 def evaluate(metric, execution):
-  """Runs a metric as an evaluation does; returns its figures and sums."""
+  """Runs a metric as an evaluation does; returns its metrics and sums."""
   step = execution.eval_step(make_eval_step(_NoTask(), {"m": metric}))
   states = execution.place({"m": metric.state})
   key, empty = execution.place(jax.random.key(0)), execution.place(({}, {}))
@@ -243,7 +243,7 @@ def evaluate(metric, execution):
 
 
 @pytest.mark.parametrize("name", EXECUTIONS)
-def test_figures_of_an_evaluation(name):
+def test_metrics_of_an_evaluation(name):
   metric = SampleQuality(
     extractor(),
     ("frechet", "kernel", "score", "precision_recall"),
@@ -330,8 +330,8 @@ def test_pixels_outside_the_range_are_an_error(metric):
 
 def test_names_carry_the_extractors():
   name = functools.partial(Extractor, "inception", flat, lambda: None)
-  assert name().figure("frechet") == "frechet_inception"
-  assert name(published=True).figure("frechet") == "fid"
-  assert name(published=True).figure("kernel") == "kid"
+  assert name().metric("frechet") == "frechet_inception"
+  assert name(published=True).metric("frechet") == "fid"
+  assert name(published=True).metric("kernel") == "kid"
   with pytest.raises(ValueError, match=r"got \['fid'\]; expected some of"):
     SampleQuality(extractor(), ("fid",))

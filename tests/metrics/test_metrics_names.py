@@ -8,7 +8,7 @@ from vision_jax.metrics.classification import Accuracy
 from vision_jax.metrics.curves import Curves
 from vision_jax.metrics.decisions import PrecisionRecallF1
 from vision_jax.metrics.detection import AveragePrecision
-from vision_jax.metrics.generation import FIGURES, SampleQuality
+from vision_jax.metrics.generation import METRICS, SampleQuality
 from vision_jax.metrics.generation_extractor import Extractor
 from vision_jax.metrics.generation_scores import MeanOf, Recognised
 from vision_jax.metrics.likelihood import ImportanceBound
@@ -54,7 +54,7 @@ COUNTS = {k: np.ones(2) for k in ("guess", "truth", "both")}
 COUNTS |= {"count": 2, "binary": 2}
 SEVERAL = {"logits": np.eye(2), "label": np.eye(2)}
 BINS = {k: np.ones(15) for k in ("hit", "count", "confidence")}
-QUALITY = {"figures": FIGURES, "subsets": 2, "subset_size": 5, "splits": 2}
+QUALITY = {"metrics": METRICS, "subsets": 2, "subset_size": 5, "splits": 2}
 
 CASES = {
   "accuracy": (Accuracy((1, 5)), {"top1": 1, "top5": 1, "count": 2}, {}),

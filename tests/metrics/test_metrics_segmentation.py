@@ -38,13 +38,13 @@ def measure(metric, truth, guess, mask=None):
   return jax.device_get(sums)
 
 
-def figures(metric, truth, guess, mask=None):
+def measured(metric, truth, guess, mask=None):
   return metric.result(measure(metric, truth, guess, mask), {})
 
 
 @pytest.mark.parametrize("classes", [K, 3])  # 3: two of five are absent
 @pytest.mark.parametrize("seed", range(4))
-def test_figures_equal_scikit_learn_exactly(seed, classes):
+def test_metrics_equal_scikit_learn_exactly(seed, classes):
   sklearn = pytest.importorskip("sklearn.metrics", reason=REASON)
   truth, guess = masks(seed, classes)
   known = truth != 255
@@ -58,14 +58,14 @@ def test_figures_equal_scikit_learn_exactly(seed, classes):
     expected = sklearn.jaccard_score(
       *pair, labels=labels, average="macro", zero_division=value
     )
-    got = figures(Segmentation(K, absent=absent), truth, guess)
+    got = measured(Segmentation(K, absent=absent), truth, guess)
     assert got["miou"] == expected
     expected = sklearn.f1_score(
       *pair, labels=labels, average="macro", zero_division=value
     )
     assert got["dice"] == pytest.approx(expected, abs=1e-15)
   present = np.unique(pair)
-  got = figures(Segmentation(K), truth, guess)
+  got = measured(Segmentation(K), truth, guess)
   assert got["miou"] == sklearn.jaccard_score(
     *pair, labels=present, average="macro"
   )
@@ -87,7 +87,7 @@ def test_miou_equals_torchmetrics(classes):
   truth, guess = masks(7, classes)
   oracle = MulticlassJaccardIndex(num_classes=K, ignore_index=255)
   expected = oracle(torch.tensor(guess), torch.tensor(truth.astype(np.int64)))
-  got = figures(Segmentation(K), truth, guess)
+  got = measured(Segmentation(K), truth, guess)
   assert got["miou"] == pytest.approx(float(expected), rel=1e-6)
 
 
@@ -97,8 +97,8 @@ def test_padding_does_not_count_whatever_is_in_it():
   guesses = np.concatenate([guess, guess])
   mask = np.r_[np.ones(6), np.zeros(6)].astype(np.float32)
   metric = Segmentation(K, class_names=tuple("abcde"))
-  got = figures(metric, padded, guesses, mask)
-  assert got == figures(metric, truth, guess)
+  got = measured(metric, padded, guesses, mask)
+  assert got == measured(metric, truth, guess)
   assert {f"iou/{name}" for name in "abcde"} < set(got)
   assert {f"dice/{name}" for name in "abcde"} < set(got)
 
@@ -113,9 +113,9 @@ def test_ignore_is_an_argument():
   assert whole.sum() == truth.size
 
 
-def test_a_skipped_class_has_no_figure():
+def test_a_skipped_class_has_no_metric():
   truth, guess = masks(3, 3)
-  got = figures(Segmentation(K, class_names=tuple("abcde")), truth, guess)
+  got = measured(Segmentation(K, class_names=tuple("abcde")), truth, guess)
   assert "iou/c" in got and "iou/d" not in got
   assert "dice/c" in got and "dice/d" not in got
   matrix = host_confusion(truth, guess, K)
@@ -146,7 +146,7 @@ def test_a_label_that_is_no_class_is_an_error(which, dtype):
   with pytest.raises(ValueError, match=rf"got {what}s \[17\].*0 to 4"):
     host_confusion(*pair, K)
   with pytest.raises(ValueError, match="1 pixels are neither one of 5"):
-    figures(Segmentation(K), *pair)
+    measured(Segmentation(K), *pair)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from PIL import Image
 from tests.box_files import coco_content, write_coco
 from tests.data.test_data_coco import score
 from vision_jax.data.errors import DataError
-from vision_jax.metrics.coco import FIGURES
+from vision_jax.metrics.coco import METRICS
 from vision_jax.recipe import recipe
 from vision_jax.viz.masks import write_png
 from vision_jax.writers.boxes import BoxWriter
@@ -165,5 +165,5 @@ def test_written_results_score_as_the_evaluation_does(tmp_path):
   )
   assert 0.2 < figures["ap"] < 0.9
   theirs = score(path, pathlib.Path(tmp_path / "out" / "results.json"))
-  ours = [figures[name] for name in FIGURES]
+  ours = [figures[name] for name in METRICS]
   np.testing.assert_allclose(ours, theirs, atol=1e-6)

@@ -1,1 +1,1 @@
-"""Figures over a data set: sums on the device, results on the host."""
+"""Metrics over a data set: sums on the device, results on the host."""

@@ -16,7 +16,7 @@ from vision_jax.errors import UserError
 # Above COCO's largest area: a box of it counts in no range, so that it neither
 # has to be found nor makes what finds it wrong.
 _IGNORED_AREA = 1e12
-FIGURES = (
+METRICS = (
   *("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large"),
   *("ar1", "ar10", "ar100", "ar_small", "ar_medium", "ar_large"),
 )
@@ -59,9 +59,9 @@ def coco_ap(
   *,
   per_class: bool = True,
 ) -> dict[str, float]:
-  """Returns COCO's 12 figures, and `ap_class/NAME`, `ap50_class/NAME`.
+  """Returns COCO's 12 metrics, and `ap_class/NAME`, `ap50_class/NAME`.
 
-  A figure without any truth, such as `ap_small` where nothing is small, is -1,
+  A metric without any truth, such as `ap_small` where nothing is small, is -1,
   as COCO's own tools have it.
 
   Args:
@@ -69,18 +69,18 @@ def coco_ap(
     detections: what was found; of each image and class the best 100 count.
     images: all images, those without boxes too.
     class_names: k names.
-    per_class: whether to return the classes' figures.
+    per_class: whether to return the classes' metrics.
   """
   check_class_names("class_names", class_names)
   evaluation = _evaluate(truth, detections, images, len(class_names))
-  stats = np.asarray(evaluation.stats[: len(FIGURES)], np.float64)
-  figures = dict(zip(FIGURES, stats.tolist(), strict=True))
+  stats = np.asarray(evaluation.stats[: len(METRICS)], np.float64)
+  metrics = dict(zip(METRICS, stats.tolist(), strict=True))
   if per_class:
     precision = evaluation.eval["precision"]  # threshold, recall, k, area, max
     for k, name in enumerate(class_names):
-      figures[f"ap_class/{name}"] = _mean(precision[:, :, k, 0, -1])
-      figures[f"ap50_class/{name}"] = _mean(precision[0, :, k, 0, -1])
-  return figures
+      metrics[f"ap_class/{name}"] = _mean(precision[:, :, k, 0, -1])
+      metrics[f"ap50_class/{name}"] = _mean(precision[0, :, k, 0, -1])
+  return metrics
 
 
 def _evaluate(

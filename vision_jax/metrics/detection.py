@@ -9,14 +9,14 @@ import numpy as np
 
 from vision_jax.core.checks import check_class_names
 from vision_jax.core.types import Array, Batch
-from vision_jax.metrics.coco import FIGURES, BoxTable, coco_ap
+from vision_jax.metrics.coco import METRICS, BoxTable, coco_ap
 from vision_jax.metrics.voc import voc_ap
 from vision_jax.ops.boxes import cxcywh_to_xyxy, pixel_scale, xyxy_to_xywh
 
 
 @dataclasses.dataclass(frozen=True)
 class AveragePrecision:
-  """COCO's figures (`ap`, `ap50`, ...) and, if wanted, Pascal VOC's.
+  """COCO's metrics (`ap`, `ap50`, ...) and, if wanted, Pascal VOC's.
 
   Measures what `Detection.predict` gives: `boxes` (b, p, 4) xyxy in pixels,
   `score` and `label` (b, p). The truth comes with the batch: `boxes` (b, n, 4),
@@ -25,7 +25,7 @@ class AveragePrecision:
 
   Attributes:
     class_names: k names.
-    per_class: whether each class's figures are returned.
+    per_class: whether each class's metrics are returned.
     voc: whether VOC's average precision is returned too.
     eleven_points: whether that is of VOC 2007.
     annotations: () -> the truth, its `image` the position in the data set;
@@ -44,12 +44,12 @@ class AveragePrecision:
 
   @property
   def names(self) -> tuple[str, ...]:
-    """Of the figures that `result` may give."""
+    """Of the metrics that `result` may give."""
     voc = ("voc_ap",) if self.voc else ()
     kinds = ("ap_class", "ap50_class", *(f"{name}_class" for name in voc))
     names = self.class_names if self.per_class else ()
     classes = [f"{kind}/{name}" for kind in kinds for name in names]
-    return (*FIGURES, *voc, *classes)
+    return (*METRICS, *voc, *classes)
 
   def measure(
     self, state: Any, out: Mapping[str, Array], batch: Batch
@@ -68,13 +68,13 @@ class AveragePrecision:
   def result(
     self, sums: Mapping[str, Any], rows: Mapping[str, np.ndarray]
   ) -> dict[str, float]:
-    """Returns the figures; -1 where there is no truth to find."""
+    """Returns the metrics; -1 where there is no truth to find."""
     del sums
     images = np.asarray(rows["index"])
     real = np.ones(rows["found_score"].shape, bool)
     found = _table(rows, "found", real, score=rows["found_score"])
     truth = self.truth(rows, images)
-    figures = coco_ap(
+    metrics = coco_ap(
       truth,
       found,
       images.tolist(),
@@ -86,8 +86,8 @@ class AveragePrecision:
         truth, found, self.class_names, eleven_points=self.eleven_points
       )
       keep = self.per_class
-      figures |= {k: v for k, v in more.items() if keep or k == "voc_ap"}
-    return figures
+      metrics |= {k: v for k, v in more.items() if keep or k == "voc_ap"}
+    return metrics
 
   def truth(self, rows: Mapping[str, Any], images: np.ndarray) -> BoxTable:
     """Returns the true boxes of the images: the annotations', or the rows'."""

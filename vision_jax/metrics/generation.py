@@ -1,7 +1,7 @@
-"""Figures of generated images, seen through a feature extractor.
+"""Metrics of generated images, seen through a feature extractor.
 
 `out` has `image` (b, h, w, c), generated; the batch `image`, real, and `mask`;
-both in the extractor's range of values. A figure's name carries the extractor's
+both in the extractor's range of values. A metric's name carries the extractor's
 name, because its value means nothing without: `frechet_mnist_lenet`. Only with
 the published Inception weights are they called `fid`, `kid`, `inception_score`.
 
@@ -45,7 +45,7 @@ from vision_jax.metrics.generation_extractor import (
 )
 
 Measured = tuple[dict[str, Array], dict[str, Array]]
-FIGURES = ("frechet", "kernel", "score", "precision_recall")
+METRICS = ("frechet", "kernel", "score", "precision_recall")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -55,11 +55,11 @@ class SampleQuality:
   `frechet_<extractor>` (from moments that add in float64 on the host),
   `kernel_<extractor>` and `..._std`, `score_<extractor>` and `..._std`,
   `precision_<extractor>` and `recall_<extractor>` (from features gathered on
-  the host). Figures depend on the numbers of images: state them.
+  the host). Metrics depend on the numbers of images: state them.
 
   Attributes:
     extractor: what both sets are seen through.
-    figures: some of "frechet", "kernel", "score", "precision_recall".
+    metrics: some of "frechet", "kernel", "score", "precision_recall".
     subsets: of the kernel distance.
     subset_size: of the kernel distance.
     splits: of the score.
@@ -67,18 +67,18 @@ class SampleQuality:
   """
 
   extractor: Extractor
-  figures: Sequence[str] = ("frechet",)
+  metrics: Sequence[str] = ("frechet",)
   subsets: int = 100
   subset_size: int = 1000
   splits: int = 10
   neighbours: int = 3
 
   def __post_init__(self):
-    unknown = sorted(set(self.figures) - set(FIGURES))
-    if unknown or not self.figures:
+    unknown = sorted(set(self.metrics) - set(METRICS))
+    if unknown or not self.metrics:
       raise UserError(
-        f"figures: got {unknown or 'none'}; expected some of "
-        f"{', '.join(FIGURES)}."
+        f"metrics: got {unknown or 'none'}; expected some of "
+        f"{', '.join(METRICS)}."
       )
 
   @property
@@ -88,12 +88,12 @@ class SampleQuality:
 
   @property
   def names(self) -> tuple[str, ...]:
-    """Of the figures that `result` may give."""
-    name, found = self.extractor.figure, []
-    for figure in self.figures:
-      found += map(name, figure.split("_"))
-      if figure in ("kernel", "score"):
-        found.append(f"{name(figure)}_std")
+    """Of the metrics that `result` may give."""
+    name, found = self.extractor.metric, []
+    for metric in self.metrics:
+      found += map(name, metric.split("_"))
+      if metric in ("kernel", "score"):
+        found.append(f"{name(metric)}_std")
     return tuple(found)
 
   def measure(self, state: Any, out: Any, batch: Batch) -> Measured:
@@ -105,7 +105,7 @@ class SampleQuality:
       "outside_real": outside(batch["image"], mask, self.extractor),
       "outside_fake": outside(out["image"], mask, self.extractor),
     }
-    if "frechet" in self.figures:
+    if "frechet" in self.metrics:
       sums["count"] = jnp.sum(mask)
       for name, seen in (("real", real), ("fake", fake)):
         x = jnp.where(mask[:, None] > 0, seen["features"] - state["shift"], 0)
@@ -113,27 +113,27 @@ class SampleQuality:
         highest = jax.lax.Precision.HIGHEST
         sums[f"outer_{name}"] = jnp.matmul(x.T, x, precision=highest)
     rows = {}
-    if {"kernel", "precision_recall"} & set(self.figures):
+    if {"kernel", "precision_recall"} & set(self.metrics):
       rows |= {"real": real["features"], "fake": fake["features"]}
-    if "score" in self.figures:
+    if "score" in self.metrics:
       rows["logits"] = fake["logits"]
     return sums, rows
 
   def result(
     self, sums: Mapping[str, Any], rows: Mapping[str, Any]
   ) -> dict[str, float]:
-    """Computes the figures in float64.
+    """Computes the metrics in float64.
 
     Raises:
-      UserError: if there are fewer images than a figure takes, or pixels are
+      UserError: if there are fewer images than a metric takes, or pixels are
         outside the extractor's range.
     """
     check_range(sums, self.extractor)
-    name, found = self.extractor.figure, {}
-    if "frechet" in self.figures:
+    name, found = self.extractor.metric, {}
+    if "frechet" in self.metrics:
       real, fake = (self.moments(sums, which) for which in ("real", "fake"))
       found[name("frechet")] = frechet_distance(real, fake)
-    if "kernel" in self.figures:
+    if "kernel" in self.metrics:
       mean, deviation = kernel_distance(
         rows["real"],
         rows["fake"],
@@ -141,10 +141,10 @@ class SampleQuality:
         subset_size=self.subset_size,
       )
       found |= {name("kernel"): mean, name("kernel") + "_std": deviation}
-    if "score" in self.figures:
+    if "score" in self.metrics:
       mean, deviation = inception_score(rows["logits"], self.splits)
       found |= {name("score"): mean, name("score") + "_std": deviation}
-    if "precision_recall" in self.figures:
+    if "precision_recall" in self.metrics:
       precision, recall = precision_recall(
         rows["real"], rows["fake"], self.neighbours
       )

@@ -16,10 +16,10 @@ _PUBLISHED = {"frechet": "fid", "kernel": "kid", "score": "inception_score"}
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Extractor:
-  """A fixed network that figures are measured through.
+  """A fixed network that metrics are measured through.
 
   Attributes:
-    name: what figures are called by.
+    name: what metrics are called by.
     apply: (weights, image (b, h, w, c)) -> dict with `features` (b, d) and,
       where it is a classifier, `logits` (b, k).
     load: () -> (weights, shift): its weights, and a vector (d,) near the mean
@@ -41,8 +41,8 @@ class Extractor:
     weights, shift = self.load()
     return {"weights": weights, "shift": np.asarray(shift, np.float32)}
 
-  def figure(self, name: str) -> str:
-    """Returns what a figure is called with this extractor."""
+  def metric(self, name: str) -> str:
+    """Returns what a metric is called with this extractor."""
     if self.published and name in _PUBLISHED:
       return _PUBLISHED[name]
     return f"{name}_{self.name}"

@@ -3,7 +3,7 @@
 Nothing is downloaded. The file is pytorch-fid's
 `pt_inception-2015-12-05-6726825d.pth`; reading it needs torch. A .safetensors
 file of the same names is read too, but cannot be told to be the published one,
-so that figures are then called by "inception" and not `fid`.
+so that metrics are then called by "inception" and not `fid`.
 """
 
 import hashlib

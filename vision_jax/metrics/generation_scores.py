@@ -1,4 +1,4 @@
-"""Figures of generated images that are means over examples."""
+"""Metrics of generated images that are means over examples."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -36,7 +36,7 @@ class Recognised:
 
   @property
   def names(self) -> tuple[str, ...]:
-    """Of the figures that `result` may give."""
+    """Of the metrics that `result` may give."""
     return ("recognised", "recognised_real")
 
   def measure(self, state: Any, out: Any, batch: Batch) -> Measured:

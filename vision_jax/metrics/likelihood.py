@@ -34,7 +34,7 @@ class ImportanceBound:
 
   @property
   def names(self) -> tuple[str, ...]:
-    """Of the figures that `result` may give."""
+    """Of the metrics that `result` may give."""
     return (f"nll_k{self.samples}", f"bits_per_dim_k{self.samples}")
 
   def measure(self, state: Any, out: Any, batch: Batch) -> Measured:
@@ -60,8 +60,8 @@ class ImportanceBound:
     del rows
     check_range(sums, self)
     nats, k = -float(sums["log_likelihood"]), self.samples
-    figures = {f"nll_k{k}": nats / float(sums["count"])}
+    metrics = {f"nll_k{k}": nats / float(sums["count"])}
     if self.bits_offset is not None:
       bits = nats / math.log(2) / float(sums["values"])
-      figures[f"bits_per_dim_k{k}"] = bits + self.bits_offset
-    return figures
+      metrics[f"bits_per_dim_k{k}"] = bits + self.bits_offset
+    return metrics

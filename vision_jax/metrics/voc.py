@@ -34,12 +34,12 @@ def voc_ap(
       in place of the area under the curve (VOC 2010 on).
   """
   check_class_names("class_names", class_names)
-  figures = {}
+  metrics = {}
   for k, name in enumerate(class_names):
     right, number = _judge(truth, detections, k, threshold)
-    figures[f"voc_ap_class/{name}"] = _average(right, number, eleven_points)
-  real = [value for value in figures.values() if value >= 0]
-  return {"voc_ap": float(np.mean(real)) if real else -1.0} | figures
+    metrics[f"voc_ap_class/{name}"] = _average(right, number, eleven_points)
+  real = [value for value in metrics.values() if value >= 0]
+  return {"voc_ap": float(np.mean(real)) if real else -1.0} | metrics
 
 
 def _judge(
