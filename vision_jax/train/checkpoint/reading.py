@@ -1,8 +1,8 @@
-"""Reads the arrays of one checkpoint, all of them or some."""
+"""Reads the arrays of a checkpoint or a file, all of them or some."""
 
 import logging
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import jax
 from etils import epath
@@ -21,12 +21,25 @@ _LOG = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-class StoredState:
-  """The arrays of one step, none of which is read before `read`.
+class Stored(Protocol):
+  """Arrays that are kept somewhere, by path: "params", "model", ..., "bias".
 
   Attributes:
-    leaves: path -> shape and dtype of what is stored.
+    leaves: what is there: arrays, or their shapes and dtypes.
   """
+
+  leaves: Leaves
+
+  def read(self, wanted: Leaves) -> dict[Path, jax.Array]:
+    """Returns the wanted leaves by path, typed keys as their numbers.
+
+    Args:
+      wanted: path -> array or shape, whose dtype and sharding the result has.
+    """
+
+
+class StoredState(Stored):
+  """The arrays of one step, none of which is read before `read`."""
 
   def __init__(self, step_folder: epath.Path):
     """Reads names and shapes.
@@ -45,11 +58,6 @@ class StoredState:
     self.leaves: Leaves = tree.named(metadata.tree)
 
   def read(self, wanted: Leaves) -> dict[Path, jax.Array]:
-    """Returns the wanted leaves by path, typed keys as their numbers.
-
-    Args:
-      wanted: path -> array or shape, whose dtype and sharding the result has.
-    """
     import orbax.checkpoint as ocp
 
     item = traverse_util.unflatten_dict(
@@ -61,6 +69,34 @@ class StoredState:
       partial_restore=True,
     )
     return tree.named(self._reader.restore(self._folder, args))
+
+
+class StoredFile(Stored):
+  """The arrays of a safetensors file, all of which are read at once."""
+
+  def __init__(self, file: epath.Path):
+    """Reads the file.
+
+    Raises:
+      CheckpointError: if there is none, or it is damaged.
+    """
+    from safetensors import flax as safetensors
+
+    if not file.exists():
+      raise CheckpointError(f"no such file: {file}.")
+    try:
+      arrays = safetensors.load(file.read_bytes())
+    except Exception as error:
+      raise CheckpointError(
+        f"{file} cannot be read: {reason(error)}. Fix: fetch it again."
+      ) from error
+    self.leaves = {tuple(name.split("/")): x for name, x in arrays.items()}
+
+  def read(self, wanted: Leaves) -> dict[Path, jax.Array]:
+    return {
+      path: jax.device_put(self.leaves[path].astype(x.dtype), x.sharding)
+      for path, x in wanted.items()
+    }
 
 
 def first_readable(

@@ -13,10 +13,14 @@ from vision_jax.train.checkpoint.checkpoints import Checkpoints
 from vision_jax.train.checkpoint.errors import (
   CheckpointError,
   CheckpointMismatch,
-  reason,
 )
 from vision_jax.train.checkpoint.quiet import quiet_orbax
-from vision_jax.train.checkpoint.reading import StoredState, first_readable
+from vision_jax.train.checkpoint.reading import (
+  Stored,
+  StoredFile,
+  StoredState,
+  first_readable,
+)
 from vision_jax.train.checkpoint.tree import Leaves, Path
 
 Best = tuple[str, str] | None
@@ -121,7 +125,7 @@ def _read_step(
 
 def _take(
   where: epath.Path,
-  source: "StoredState | StoredFile",
+  source: Stored,
   target: Variables,
   weights: str,
 ) -> Variables:
@@ -176,32 +180,3 @@ def _of_first_process(steps: Sequence[int]) -> list[int]:
   padded[: len(steps[:TRIED])] = steps[:TRIED]
   found = multihost_utils.broadcast_one_to_all(padded)
   return [int(step) for step in found if step >= 0]
-
-
-class StoredFile:
-  """The arrays of a safetensors file, like `StoredState`."""
-
-  def __init__(self, file: epath.Path):
-    """Reads the file.
-
-    Raises:
-      CheckpointError: if there is none, or it is damaged.
-    """
-    from safetensors import flax as safetensors
-
-    if not file.exists():
-      raise CheckpointError(f"no such file: {file}.")
-    try:
-      arrays = safetensors.load(file.read_bytes())
-    except Exception as error:
-      raise CheckpointError(
-        f"{file} cannot be read: {reason(error)}. Fix: fetch it again."
-      ) from error
-    self.leaves = {tuple(name.split("/")): x for name, x in arrays.items()}
-
-  def read(self, wanted: Leaves) -> dict[Path, jax.Array]:
-    """Returns the wanted leaves by path, cast and placed as asked."""
-    return {
-      path: jax.device_put(self.leaves[path].astype(x.dtype), x.sharding)
-      for path, x in wanted.items()
-    }
