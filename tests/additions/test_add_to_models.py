@@ -10,6 +10,7 @@ from tests.programs.command import call, metrics
 from vision_jax.optim.schedules import one_cycle
 
 ADDITIONS = {
+  "data": ("table.py", "table_cnn.py"),  # see test_add_data_set
   "model": ("patches.py", "digits_patches.py", "test_patches.py"),
   "metric": ("margin.py", "digits_margin.py"),
   "optimizer": ("digits_adabelief.py",),
@@ -49,7 +50,7 @@ def test_every_file_of_the_readme_is_of_an_addition():
   assert sorted(readme.BLOCKS) == sorted(files)
   counts = {name: len(files) for name, files in ADDITIONS.items()}
   assert counts == {
-    "model": 3, "metric": 2, "optimizer": 1, "term": 2, "task": 5,
+    "data": 2, "model": 3, "metric": 2, "optimizer": 1, "term": 2, "task": 5,
   }  # fmt: skip
 
 
