@@ -7,11 +7,11 @@ image more moves one other at most. Class names are read from the folders and
 kept with the run.
 
 Evaluated are accuracy, precision, recall and F1 (`val/f1_macro`; of each class
-where there are at most 20; of two classes `val/f1`, of the second), the area
+where there are at most 10; of two classes `val/f1`, of the second), the area
 under the ROC curve and average precision (`val/auc`; of more than two classes
 means of each against the rest), calibration (`val/ece`), and of two classes
-`val/threshold`, the probability from which on the second is predicted for the
-best F1.
+`val/confusion/LABEL/PREDICTION`, numbers of images, and `val/threshold`, the
+probability from which on the second is predicted for the best F1.
 """
 
 from vision_jax.data.transforms.crops import (
@@ -22,7 +22,7 @@ from vision_jax.experiment import Experiment, base_config
 from vision_jax.metrics.calibration import CalibrationError
 from vision_jax.metrics.classification import Accuracy
 from vision_jax.metrics.curves import Curves
-from vision_jax.metrics.decisions import PrecisionRecallF1
+from vision_jax.metrics.decisions import ConfusionMatrix, PrecisionRecallF1
 from vision_jax.models.backbones.resnet import ResNet18
 from vision_jax.ops.augment import random_flip
 from vision_jax.optim.optimizers import sgd
@@ -34,7 +34,7 @@ from vision_jax.pipelines.sources.labels import LabelData
 from vision_jax.pipelines.sources.stand_ins import DIGITS
 from vision_jax.tasks.classification import Classification
 
-NAMED = 20  # classes, at most, that have metrics of their own
+NAMED = 10  # classes, at most, that have metrics of their own
 
 
 def get_config():
@@ -92,6 +92,14 @@ def build(config):
   schedule = warmup_cosine(config.lr, config.steps, warmup=config.warmup)
   size = config.image_size
   images, names = LabelData.of(config), tuple(config.class_names)
+  measured = {
+    "accuracy": Accuracy((1, 5) if len(names) >= 5 else (1,)),
+    "f1": PrecisionRecallF1(names if len(names) <= NAMED else ()),
+    "curves": Curves(),
+    "calibration": CalibrationError(),
+  }
+  if len(names) == 2:
+    measured["confusion"] = ConfusionMatrix(names, matrix=True)
   data = classification(
     train=images.train,
     evals=images.evals,
@@ -100,12 +108,7 @@ def build(config):
     train_crop=random_resized_crop(size, bits=config.bits),
     crop=resize_centre_crop(size * 256 // 224, size),
     loading=Loading.of(config),
-    metrics={
-      "accuracy": Accuracy((1, 5) if len(names) >= 5 else (1,)),
-      "f1": PrecisionRecallF1(names if len(names) <= NAMED else ()),
-      "curves": Curves(),
-      "calibration": CalibrationError(),
-    },
+    metrics=measured,
   )
   return Experiment(
     task=Classification(model),

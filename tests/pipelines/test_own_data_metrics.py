@@ -92,6 +92,7 @@ def test_images_have_f1_auc_and_calibration(tmp_path, classes):
   both |= {f"recall/{name}" for name in CLASSES[:classes]}
   assert {f"val/{name}" for name in both} <= {*found}
   positive = {"precision", "recall", "f1", "threshold", "threshold_f1"}
+  positive |= {f"confusion/{a}/{b}" for a in CLASSES[:2] for b in CLASSES[:2]}
   positive = {f"val/{name}" for name in positive}
   assert positive & {*found} == (positive if classes == 2 else set())
   assert all(np.isfinite(value) for value in found.values())
