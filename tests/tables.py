@@ -14,8 +14,11 @@ from vision_jax.models.backbones.resnet import ResNet
 from vision_jax.models.backbones.vit import ViT
 from vision_jax.models.detection.detr import Detr
 from vision_jax.models.detection.two_stage_detr import TwoStageDetr
+from vision_jax.models.generation.dcgan import (
+  DCGANDiscriminator,
+  DCGANGenerator,
+)
 from vision_jax.models.generation.ddpm_unet import DDPMUNet
-from vision_jax.models.generation.gan import DCGANDiscriminator, DCGANGenerator
 from vision_jax.models.generation.vae import conv_vae
 from vision_jax.models.segmentation.unet import UNet
 from vision_jax.ops import augment, diffusion

@@ -15,7 +15,7 @@ from vision_jax.models.backbones.resnet import ResNet
 from vision_jax.models.backbones.vit import ViT
 from vision_jax.models.detection.detr import Detr
 from vision_jax.models.detection.two_stage_detr import TwoStageDetr
-from vision_jax.models.generation import autoencoder, gan, vae
+from vision_jax.models.generation import autoencoder, dcgan, gan, vae
 from vision_jax.models.generation.ddpm_unet import DDPMUNet
 from vision_jax.models.segmentation import fcn
 from vision_jax.models.segmentation.segnet import SegNetBasic
@@ -108,12 +108,14 @@ FAMILIES = {
     lambda **f: gan.DenseGenerator(SHAPE, 5, **f), inputs=(LATENT,)
   ),
   "dcgan_generator": Family(
-    lambda **f: gan.DCGANGenerator(SHAPE, 5, (4, 4), **f), inputs=(LATENT,)
+    lambda **f: dcgan.DCGANGenerator(SHAPE, 5, (4, 4), **f), inputs=(LATENT,)
   ),
   "dense_discriminator": Family(lambda **f: gan.DenseDiscriminator(**f)),
-  "dcgan_discriminator": Family(lambda **f: gan.DCGANDiscriminator((4,), **f)),
+  "dcgan_discriminator": Family(
+    lambda **f: dcgan.DCGANDiscriminator((4,), **f)
+  ),
   "spectral_discriminator": Family(
-    lambda **f: gan.DCGANDiscriminator((4,), 0, "spectral", **f)
+    lambda **f: dcgan.DCGANDiscriminator((4,), 0, "spectral", **f)
   ),
 }
 WITH_BLOCKS = [name for name, family in FAMILIES.items() if family.blocks]

@@ -11,7 +11,10 @@ as in cifar10_ddpm.py. Not measured yet; for a GPU.
 import functools
 
 from vision_jax.experiment import Experiment, base_config
-from vision_jax.models.generation.gan import DCGANDiscriminator, DCGANGenerator
+from vision_jax.models.generation.dcgan import (
+  DCGANDiscriminator,
+  DCGANGenerator,
+)
 from vision_jax.ops.augment import random_flip
 from vision_jax.optim.optimizers import adamw
 from vision_jax.optim.schedules import linear

@@ -10,7 +10,10 @@ ones. 40 s on 2 CPU cores, the CNN's training included.
 import functools
 
 from vision_jax.experiment import Experiment, base_config
-from vision_jax.models.generation.gan import DCGANDiscriminator, DCGANGenerator
+from vision_jax.models.generation.dcgan import (
+  DCGANDiscriminator,
+  DCGANGenerator,
+)
 from vision_jax.optim.optimizers import adamw
 from vision_jax.optim.schedules import linear
 from vision_jax.pipelines import extractors

@@ -17,7 +17,10 @@ where 99.1 % of the real ones are (seed 0).
 import functools
 
 from vision_jax.experiment import Experiment, base_config
-from vision_jax.models.generation.gan import DCGANDiscriminator, DCGANGenerator
+from vision_jax.models.generation.dcgan import (
+  DCGANDiscriminator,
+  DCGANGenerator,
+)
 from vision_jax.optim.optimizers import adamw
 from vision_jax.optim.schedules import linear
 from vision_jax.pipelines import extractors

@@ -14,7 +14,7 @@ from vision_jax.layers.upsample import (
   transposed,
 )
 from vision_jax.models.count import parameters
-from vision_jax.models.segmentation import fcn, unet
+from vision_jax.models.segmentation import fcn, unet_sizes
 from vision_jax.models.segmentation.segnet import SegNetBasic
 from vision_jax.models.segmentation.unet import UNet
 from vision_jax.ops.forms import cpu_forms
@@ -93,13 +93,13 @@ def test_the_papers_sizes():
     shape,
   )
   assert out.shape == (1, 388, 388, 2)
-  assert unet.output_size(572) == 388 and unet.margin() == 92
-  assert unet.input_size(388) == 572 and unet.input_size(373) == 572
-  assert unet.input_size(372) == 556 and unet.output_size(188) == 4
+  assert unet_sizes.output_size(572) == 388 and unet_sizes.margin() == 92
+  assert unet_sizes.input_size(388) == 572 and unet_sizes.input_size(373) == 572
+  assert unet_sizes.input_size(372) == 556 and unet_sizes.output_size(188) == 4
   for depth in (1, 2, 3, 4):
-    sizes = [unet.input_size(n, depth) for n in range(1, 200)]
+    sizes = [unet_sizes.input_size(n, depth) for n in range(1, 200)]
     assert all(
-      0 <= unet.output_size(s, depth) - n < 2**depth or s == min(sizes)
+      0 <= unet_sizes.output_size(s, depth) - n < 2**depth or s == min(sizes)
       for n, s in enumerate(sizes, 1)
     )
 
@@ -107,7 +107,7 @@ def test_the_papers_sizes():
 @pytest.mark.parametrize("size", [571, 570, 172, 100])
 def test_a_size_that_cannot_be_halved_is_an_error(size):
   with pytest.raises(ValueError, match=f"side of {size} .*188 plus"):
-    unet.output_size(size)
+    unet_sizes.output_size(size)
 
 
 @pytest.mark.parametrize("name", NARROW)

@@ -15,7 +15,7 @@ from vision_jax.layers.dense_to_conv import (
   dense_to_conv,
   sliding_average,
 )
-from vision_jax.models.segmentation import unet
+from vision_jax.models.segmentation import unet_sizes
 from vision_jax.models.segmentation.unet import UNet
 from vision_jax.ops.augment.dense import (
   nearest,
@@ -46,8 +46,8 @@ def run(model):
 
 @pytest.mark.parametrize("blend", ["mean", "smooth"])
 def test_overlap_tiles_equal_the_whole_image(blend):
-  x, margin = image(50, 61), unet.margin(DEPTH)
-  sides = [unet.input_size(n, DEPTH) for n in (50, 61)]
+  x, margin = image(50, 61), unet_sizes.margin(DEPTH)
+  sides = [unet_sizes.input_size(n, DEPTH) for n in (50, 61)]
   around = [
     (margin, s - n - margin) for s, n in zip(sides, (50, 61), strict=True)
   ]
@@ -59,7 +59,7 @@ def test_overlap_tiles_equal_the_whole_image(blend):
 
 def test_sliding_windows_equal_the_whole_image_away_from_borders():
   # A pooled block's first pixel sees a block further than its last.
-  x, radius = image(84, 72), unet.margin(DEPTH) + 2**DEPTH
+  x, radius = image(84, 72), unet_sizes.margin(DEPTH) + 2**DEPTH
   whole = run(SAME)(x)
   tiles = Tiles((68, 60), (16, 12), trim=radius)
   got = tiles(run(SAME), x)

@@ -1,10 +1,9 @@
 """Multi-head attention by the fastest exact kernel of the backend."""
 
-from typing import Any
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from vision_jax.core.types import Array
 from vision_jax.errors import UserError
@@ -24,7 +23,7 @@ class Attention(nn.Module):
   """
 
   heads: int
-  dtype: Any = jnp.float32
+  dtype: DTypeLike = jnp.float32
 
   @nn.compact
   def __call__(

@@ -6,14 +6,13 @@ a bias came out at half its length over 16,384 tokens, at a thirtieth over
 65,536 pixels. So a value is spread in float32, and cast after.
 """
 
-from typing import Any
-
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from vision_jax.core.types import Array
 
 
-def spread(x: Array, shape: tuple[int, ...], dtype: Any) -> Array:
+def spread(x: Array, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
   """Broadcasts x to `shape`, in `dtype`; its gradient's sum is float32."""
   return jnp.broadcast_to(x.astype(jnp.float32), shape).astype(dtype)
 

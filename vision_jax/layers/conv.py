@@ -1,11 +1,11 @@
 """Convolution and pooling, NHWC, in XLA's form or an equal, faster one."""
 
 import functools
-from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from vision_jax.core.types import Array
 from vision_jax.errors import UserError
@@ -39,7 +39,7 @@ class Conv(nn.Module):
   padding: int | None = None
   dilation: int = 1
   use_bias: bool = False
-  dtype: Any = jnp.float32
+  dtype: DTypeLike = jnp.float32
   kernel_init: nn.initializers.Initializer = HE_NORMAL
 
   @nn.compact

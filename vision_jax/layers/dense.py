@@ -1,10 +1,9 @@
 """A linear layer whose weight gradient is written as a CPU likes it."""
 
-from typing import Any
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from vision_jax.core.types import Array
 from vision_jax.layers.broadcast import add
@@ -28,7 +27,7 @@ class Dense(nn.Module):
 
   features: int
   use_bias: bool = True
-  dtype: Any = jnp.float32
+  dtype: DTypeLike = jnp.float32
   kernel_init: nn.initializers.Initializer = nn.initializers.lecun_normal()
   bias_init: nn.initializers.Initializer = nn.initializers.zeros
 

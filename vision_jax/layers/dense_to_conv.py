@@ -5,11 +5,10 @@ convolution with a kernel of the map's size. Parameters stay a `Dense`'s, so a
 trained classifier's weights serve as they are.
 """
 
-from typing import Any
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from vision_jax.core.types import Array
 from vision_jax.errors import UserError
@@ -51,7 +50,7 @@ class SlidingDense(nn.Module):
 
   features: int
   window: tuple[int, int] = (1, 1)
-  dtype: Any = jnp.float32
+  dtype: DTypeLike = jnp.float32
   kernel_init: nn.initializers.Initializer = HE_NORMAL
 
   @nn.compact

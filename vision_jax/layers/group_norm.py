@@ -1,10 +1,9 @@
 """Group normalization with its sums in two stages."""
 
-from typing import Any
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from vision_jax.core.types import Array
 from vision_jax.errors import UserError
@@ -25,7 +24,7 @@ class GroupNorm(nn.Module):
 
   groups: int = 32
   epsilon: float = 1e-6
-  dtype: Any = jnp.float32
+  dtype: DTypeLike = jnp.float32
 
   @nn.compact
   def __call__(self, x: Array) -> Array:

@@ -1,10 +1,9 @@
 """The two-layer perceptron of a transformer's block."""
 
-from typing import Any
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from vision_jax.core.types import Array
 from vision_jax.layers.attention import XAVIER
@@ -29,7 +28,7 @@ class MlpBlock(nn.Module):
 
   hidden: int
   dropout: float = 0.0
-  dtype: Any = jnp.float32
+  dtype: DTypeLike = jnp.float32
 
   @nn.compact
   def __call__(self, x: Array, *, train: bool) -> Array:

@@ -1,11 +1,11 @@
 """Layer normalization, and batch normalization of the examples that count."""
 
 import math
-from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from vision_jax.core.mapped import automatic_devices, mapped_axis
 from vision_jax.core.norm_group import group_size
@@ -27,7 +27,7 @@ class LayerNorm(nn.Module):
   """
 
   epsilon: float = 1e-6
-  dtype: Any = jnp.float32
+  dtype: DTypeLike = jnp.float32
 
   @nn.compact
   def __call__(self, x: Array) -> Array:
@@ -75,7 +75,7 @@ class BatchNorm(nn.Module):
 
   momentum: float = 0.9
   epsilon: float = 1e-5
-  dtype: Any = jnp.float32
+  dtype: DTypeLike = jnp.float32
   scale_init: nn.initializers.Initializer = nn.initializers.ones
 
   @nn.compact

@@ -1,9 +1,8 @@
 """Pooling of tokens by attention."""
 
-from typing import Any
-
 import flax.linen as nn
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from vision_jax.core.types import Array
 from vision_jax.layers.attention import XAVIER, Attention
@@ -25,7 +24,7 @@ class MapHead(nn.Module):
 
   heads: int
   hidden: int
-  dtype: Any = jnp.float32
+  dtype: DTypeLike = jnp.float32
 
   @nn.compact
   def __call__(self, x: Array) -> Array:

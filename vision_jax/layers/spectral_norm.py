@@ -1,10 +1,9 @@
 """Layers whose kernel has spectral norm 1: Miyato et al., arXiv:1802.05957."""
 
-from typing import Any
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from vision_jax.core.types import Array
 from vision_jax.layers.broadcast import add
@@ -35,7 +34,7 @@ class SpectralConv(nn.Module):
   kernel: int = 3
   stride: int = 1
   padding: int = 1
-  dtype: Any = jnp.float32
+  dtype: DTypeLike = jnp.float32
   kernel_init: nn.initializers.Initializer = HE_NORMAL
 
   @nn.compact
@@ -61,7 +60,7 @@ class SpectralDense(nn.Module):
 
   features: int
   use_bias: bool = True
-  dtype: Any = jnp.float32
+  dtype: DTypeLike = jnp.float32
   kernel_init: nn.initializers.Initializer = nn.initializers.lecun_normal()
 
   @nn.compact

@@ -1,11 +1,11 @@
 """A time as a vector: sines and cosines, then two dense layers."""
 
 import math
-from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from vision_jax.core.types import Array
 from vision_jax.layers.dense import Dense
@@ -40,7 +40,7 @@ class TimeEmbedding(nn.Module):
 
   features: int
   hidden: int
-  dtype: Any = jnp.float32
+  dtype: DTypeLike = jnp.float32
 
   @nn.compact
   def __call__(self, t: Array) -> Array:

@@ -7,6 +7,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 
 from vision_jax.core.types import Array
 from vision_jax.errors import UserError
@@ -35,7 +36,7 @@ class TransposedConv(nn.Module):
   kernel: int = 2
   stride: int = 2
   use_bias: bool = True
-  dtype: Any = jnp.float32
+  dtype: DTypeLike = jnp.float32
   kernel_init: nn.initializers.Initializer = HE_NORMAL
 
   @nn.compact
@@ -129,7 +130,9 @@ def space_to_depth(x: Array, size: int) -> Array:
   return x.reshape(b, h, w, size * size * d)
 
 
-def bilinear_init(key: Array, shape: Any, dtype: Any = jnp.float32) -> Array:
+def bilinear_init(
+  key: Array, shape: Any, dtype: DTypeLike = jnp.float32
+) -> Array:
   """A transposed convolution's kernel that interpolates each channel.
 
   Long et al. (2015), section 3.3: the initial upsampling of an FCN. The kernel

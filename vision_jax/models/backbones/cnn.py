@@ -1,11 +1,12 @@
 """A small convolutional network that learns MNIST in about a minute."""
 
+import functools
 from collections.abc import Sequence
-from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from vision_jax.core.shapes import check_shape
 from vision_jax.core.types import Array
@@ -36,7 +37,7 @@ class CNN(nn.Module):
   stages: Sequence[Sequence[int]] = ((32, 32), (64, 64))
   dropout: float = 0.0
   momentum: float = 0.9
-  dtype: Any = jnp.float32
+  dtype: DTypeLike = jnp.float32
 
   @nn.compact
   def __call__(
@@ -44,19 +45,18 @@ class CNN(nn.Module):
   ) -> Array:
     """Maps images x (b, h, w, c) of one size to logits (b, k) float32."""
     b, *_ = check_shape("image", x, "b h w c")
+    conv = functools.partial(Conv, dtype=self.dtype)
+    norm = functools.partial(
+      BatchNorm, momentum=self.momentum, dtype=self.dtype
+    )
     number = 0
     for i, stage in enumerate(self.stages):
       x = max_pool(x) if i else x
       for features in stage:
         number += 1
         kernel, stride = (5, 2) if number == 1 else (3, 1)
-        name = f"conv{number}"
-        x = Conv(features, kernel, stride, dtype=self.dtype, name=name)(x)
-        norm = BatchNorm(
-          momentum=self.momentum,
-          dtype=self.dtype,
-          name=f"bn{number}",
-        )
-        x = jax.nn.relu(norm(x, train=train, mask=mask))
+        x = conv(features, kernel, stride, name=f"conv{number}")(x)
+        x = norm(name=f"bn{number}")(x, train=train, mask=mask)
+        x = jax.nn.relu(x)
     x = Dropout(self.dropout)(x.reshape(b, -1), train=train)
     return Dense(self.num_classes, name="head")(x)

@@ -1,10 +1,11 @@
 """LeNet-5, in the form that is trained today."""
 
-from typing import Any
+import functools
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from vision_jax.core.shapes import check_shape
 from vision_jax.core.types import Array
@@ -30,7 +31,7 @@ class LeNet5(nn.Module):
   """
 
   num_classes: int
-  dtype: Any = jnp.float32
+  dtype: DTypeLike = jnp.float32
 
   @nn.compact
   def __call__(
@@ -38,24 +39,11 @@ class LeNet5(nn.Module):
   ) -> Array:
     """Maps images x (b, h, w, c), at least 12 a side, to logits (b, k)."""
     b, *_ = check_shape("image", x, "b h w c")
-    x = self._conv(6, padding=2, name="c1")(x)
-    x = max_pool(jax.nn.relu(x))
-    x = self._conv(16, padding=0, name="c3")(x)
-    x = max_pool(jax.nn.relu(x)).reshape(b, -1)
-    x = jax.nn.relu(self._dense(120, name="c5")(x))
-    x = jax.nn.relu(self._dense(84, name="f6")(x))
+    init = {"dtype": self.dtype, "kernel_init": _HE}
+    conv = functools.partial(Conv, kernel=5, use_bias=True, **init)
+    dense = functools.partial(Dense, **init)
+    x = max_pool(jax.nn.relu(conv(6, padding=2, name="c1")(x)))
+    x = max_pool(jax.nn.relu(conv(16, padding=0, name="c3")(x)))
+    x = jax.nn.relu(dense(120, name="c5")(x.reshape(b, -1)))
+    x = jax.nn.relu(dense(84, name="f6")(x))
     return Dense(self.num_classes, name="output")(x)
-
-  def _conv(self, features, padding, name):
-    return Conv(
-      features,
-      kernel=5,
-      padding=padding,
-      use_bias=True,
-      dtype=self.dtype,
-      kernel_init=_HE,
-      name=name,
-    )
-
-  def _dense(self, features, name):
-    return Dense(features, dtype=self.dtype, kernel_init=_HE, name=name)

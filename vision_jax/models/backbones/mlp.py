@@ -1,11 +1,11 @@
 """A multi-layer perceptron on flattened images."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from vision_jax.core.types import Array
 from vision_jax.layers.dense import Dense
@@ -29,7 +29,7 @@ class MLP(nn.Module):
   num_classes: int
   hidden: Sequence[int] = (800,)
   dropout: float = 0.0
-  dtype: Any = jnp.float32
+  dtype: DTypeLike = jnp.float32
 
   @nn.compact
   def __call__(

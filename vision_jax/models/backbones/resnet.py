@@ -1,12 +1,12 @@
 """Residual networks for CIFAR and for ImageNet."""
 
 import functools
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from vision_jax.core.shapes import check_shape
 from vision_jax.core.types import Array
@@ -32,8 +32,8 @@ class Block(nn.Module):
       "B" projects.
     zero_init: whether the branch's last scale starts at 0.
     dilation: of the 3x3 convolutions.
-    norm: partial of BatchNorm.
-    dtype: to compute in.
+    conv: partial of Conv.
+    norm: partial of BatchNorm, with `train` and `mask`.
   """
 
   features: int
@@ -42,8 +42,8 @@ class Block(nn.Module):
   shortcut: str
   zero_init: bool
   dilation: int
-  norm: Any
-  dtype: Any
+  conv: Callable[..., nn.Module]
+  norm: Callable[..., Callable[[Array], Array]]
 
   @nn.compact
   def __call__(self, x: Array) -> Array:
@@ -55,16 +55,12 @@ class Block(nn.Module):
       layers = [(d, 1, 1), (d, 3, s), (4 * d, 1, 1)]
     y = x
     for i, (features, kernel, stride) in enumerate(layers, 1):
-      y = Conv(
-        features,
-        kernel,
-        stride,
-        dilation=self.dilation if kernel == 3 else 1,
-        dtype=self.dtype,
-        name=f"conv{i}",
-      )(y)
+      dilation = self.dilation if kernel == 3 else 1
+      conv = self.conv(
+        features, kernel, stride, dilation=dilation, name=f"conv{i}"
+      )
       init = last if i == len(layers) else nn.initializers.ones
-      y = self.norm(scale_init=init, name=f"bn{i}")(y)
+      y = self.norm(scale_init=init, name=f"bn{i}")(conv(y))
       y = y if i == len(layers) else jax.nn.relu(y)
     return jax.nn.relu(y + self._shortcut(x, y.shape[-1]))
 
@@ -75,7 +71,7 @@ class Block(nn.Module):
       x, more = x[:, :: self.stride, :: self.stride], features - x.shape[-1]
       return jnp.pad(x, ((0, 0),) * 3 + ((more // 2, more - more // 2),))
     name = "projection"
-    x = Conv(features, 1, self.stride, dtype=self.dtype, name=name)(x)
+    x = self.conv(features, 1, self.stride, name=name)(x)
     return self.norm(name=f"{name}_bn")(x)
 
 
@@ -119,7 +115,7 @@ class ResNet(nn.Module):
   frozen_norm: bool = False
   dilated: bool = False
   remat: str = "none"
-  dtype: Any = jnp.float32
+  dtype: DTypeLike = jnp.float32
 
   @nn.compact
   def __call__(
@@ -149,20 +145,23 @@ class ResNet(nn.Module):
       moments = train and not self.frozen_norm
       return functools.partial(layer, train=moments, mask=mask)
 
-    block = remat(Block, self.remat)
-    maps, x = {}, self._stem(x, norm)
+    conv = functools.partial(Conv, dtype=self.dtype)
+    block = functools.partial(
+      remat(Block, self.remat),
+      bottleneck=self.bottleneck,
+      shortcut=self.shortcut,
+      zero_init=self.zero_init,
+      conv=conv,
+      norm=norm,
+    )
+    maps, x = {}, self._stem(x, conv, norm)
     for stage, blocks in enumerate(self.stages):
       dilated = self.dilated and stage == len(self.stages) - 1
       for i in range(blocks):
         x = block(
           self.width * 2**stage,
           stride=2 if stage > 0 and i == 0 and not dilated else 1,
-          bottleneck=self.bottleneck,
-          shortcut=self.shortcut,
-          zero_init=self.zero_init,
           dilation=2 if dilated and i > 0 else 1,
-          norm=norm,
-          dtype=self.dtype,
           name=f"conv{stage + 2}_{i + 1}",
         )(x)
       maps[f"c{stage + 2}"] = x
@@ -177,10 +176,10 @@ class ResNet(nn.Module):
     halvings = lambda i: i - (self.dilated and i == last > 0)
     return {f"c{i + 2}": first * 2 ** halvings(i) for i in range(last + 1)}
 
-  def _stem(self, x: Array, norm: Any) -> Array:
+  def _stem(self, x: Array, conv, norm) -> Array:
     imagenet = self.stem == "imagenet"
     kernel, stride = (7, 2) if imagenet else (3, 1)
-    x = Conv(self.width, kernel, stride, dtype=self.dtype, name="conv1")(x)
+    x = conv(self.width, kernel, stride, name="conv1")(x)
     x = jax.nn.relu(norm(name="bn1")(x))
     return max_pool(x, size=3, stride=2, padding=1) if imagenet else x
 

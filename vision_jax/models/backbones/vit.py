@@ -1,10 +1,10 @@
 """Vision transformers (Dosovitskiy et al., 2021, "An Image is Worth 16x16")."""
 
 import re
-from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from vision_jax.core.shapes import check_shape
 from vision_jax.core.types import Array
@@ -19,31 +19,6 @@ from vision_jax.layers.norm import LayerNorm
 from vision_jax.layers.pooling import MapHead
 from vision_jax.layers.remat import remat
 from vision_jax.layers.stochastic import Dropout, StochasticDepth
-
-# Ti and S are of Touvron et al. (2021), B and L of the paper.
-_SIZES = {
-  "Ti": {"features": 192, "depth": 12, "heads": 3},
-  "S": {"features": 384, "depth": 12, "heads": 6},
-  "B": {"features": 768, "depth": 12, "heads": 12},
-  "L": {"features": 1024, "depth": 24, "heads": 16},
-}
-
-
-def variant(name: str) -> dict[str, int]:
-  """Returns the fields of "Ti", "S", "B" or "L" with a patch: "S/16".
-
-  >>> ViT(1000, **variant("S/16"))
-
-  Raises:
-    UserError: for another name.
-  """
-  match = re.fullmatch(r"(\w+)/(\d+)", name)
-  if not match or match[1] not in _SIZES or int(match[2]) == 0:
-    raise UserError(
-      f"variant: got {name!r}; expected one of {', '.join(_SIZES)}, a slash "
-      "and the side of a patch in pixels, such as 'S/16'."
-    )
-  return {**_SIZES[match[1]], "patch": int(match[2])}
 
 
 class Block(nn.Module):
@@ -61,7 +36,7 @@ class Block(nn.Module):
   hidden: int
   dropout: float
   drop_path: float
-  dtype: Any
+  dtype: DTypeLike
 
   @nn.compact
   def __call__(self, x: Array, train: bool) -> Array:
@@ -116,7 +91,7 @@ class ViT(nn.Module):
   dropout: float = 0.0
   drop_path: float = 0.0
   remat: str = "none"
-  dtype: Any = jnp.float32
+  dtype: DTypeLike = jnp.float32
 
   @nn.compact
   def __call__(
@@ -199,3 +174,29 @@ class ViT(nn.Module):
     hidden = self.mlp_ratio * self.features
     pooled = MapHead(self.heads, hidden, self.dtype, name="map")(x)
     return pooled.astype(jnp.float32)
+
+
+# Ti and S are of Touvron et al. (2021), B and L of the paper.
+_SIZES = {
+  "Ti": {"features": 192, "depth": 12, "heads": 3},
+  "S": {"features": 384, "depth": 12, "heads": 6},
+  "B": {"features": 768, "depth": 12, "heads": 12},
+  "L": {"features": 1024, "depth": 24, "heads": 16},
+}
+
+
+def variant(name: str) -> dict[str, int]:
+  """Returns the fields of "Ti", "S", "B" or "L" with a patch: "S/16".
+
+  >>> ViT(1000, **variant("S/16"))
+
+  Raises:
+    UserError: for another name.
+  """
+  match = re.fullmatch(r"(\w+)/(\d+)", name)
+  if not match or match[1] not in _SIZES or int(match[2]) == 0:
+    raise UserError(
+      f"variant: got {name!r}; expected one of {', '.join(_SIZES)}, a slash "
+      "and the side of a patch in pixels, such as 'S/16'."
+    )
+  return {**_SIZES[match[1]], "patch": int(match[2])}

@@ -9,6 +9,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from vision_jax.core.types import Array
 from vision_jax.errors import UserError
@@ -79,7 +80,7 @@ def variant(
   *,
   frozen_norm: bool = True,
   remat: str = "none",
-  dtype: Any = jnp.float32,
+  dtype: DTypeLike = jnp.float32,
   **options: Any,
 ) -> Detr:
   """Returns a published form: "R18", "R34", "R50", "R101", also with "-DC5".

@@ -2,10 +2,11 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import flax.linen as nn
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from vision_jax.core.shapes import check_shape
 from vision_jax.core.types import Array
@@ -85,7 +86,7 @@ class DetrEncoder(nn.Module):
   decoder_layers: int = 6
   background: bool = True
   remat: str = "none"
-  dtype: Any = jnp.float32
+  dtype: DTypeLike = jnp.float32
 
   def encode(
     self, x: Array, train: bool, mask: Array | None, image_mask: Array | None

@@ -9,6 +9,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from vision_jax.core.types import Array
 from vision_jax.errors import UserError
@@ -31,7 +32,7 @@ class Attention(nn.Module):
 
   heads: int
   dropout: float = 0.0
-  dtype: Any = jnp.float32
+  dtype: DTypeLike = jnp.float32
 
   @nn.compact
   def __call__(
@@ -93,7 +94,7 @@ class EncoderLayer(nn.Module):
   hidden: int = 2048
   dropout: float = 0.1
   attention_dropout: float = 0.0
-  dtype: Any = jnp.float32
+  dtype: DTypeLike = jnp.float32
 
   @nn.compact
   def __call__(
@@ -118,7 +119,7 @@ class DecoderLayer(nn.Module):
   hidden: int = 2048
   dropout: float = 0.1
   attention_dropout: float = 0.0
-  dtype: Any = jnp.float32
+  dtype: DTypeLike = jnp.float32
 
   @nn.compact
   def __call__(
@@ -157,7 +158,7 @@ class Perceptron(nn.Module):
 
   features: tuple[int, ...]
   zero_last: bool = False
-  dtype: Any = jnp.float32
+  dtype: DTypeLike = jnp.float32
 
   @nn.compact
   def __call__(self, x: Array) -> Array:
@@ -172,12 +173,12 @@ class Perceptron(nn.Module):
     return x
 
 
-def layer_norm(name: str, dtype: Any = jnp.float32) -> LayerNorm:
+def layer_norm(name: str, dtype: DTypeLike = jnp.float32) -> LayerNorm:
   """Returns a LayerNorm with torch's epsilon."""
   return LayerNorm(epsilon=1e-5, dtype=dtype, name=name)
 
 
-def _parts(layer: Any) -> tuple[Any, Any, Any]:
+def _parts(layer: EncoderLayer | DecoderLayer) -> tuple[Any, Any, Any]:
   """Returns dropout, attention and norm with a layer's settings."""
   drop = lambda y, train: Dropout(layer.dropout)(y, train=train)
   attention = lambda name: Attention(
@@ -186,7 +187,9 @@ def _parts(layer: Any) -> tuple[Any, Any, Any]:
   return drop, attention, lambda name: layer_norm(name, layer.dtype)
 
 
-def _perceptron(layer: Any, x: Array, train: bool) -> Array:
+def _perceptron(
+  layer: EncoderLayer | DecoderLayer, x: Array, train: bool
+) -> Array:
   """Dense, rectifier, Dense, with dropout after each."""
   drop = _parts(layer)[0]
   dense = lambda features, name: Dense(

@@ -1,11 +1,11 @@
 """Encoders and decoders, dense and convolutional, and autoencoders of them."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from vision_jax.core.shapes import check_shape
 from vision_jax.core.types import Array
@@ -31,7 +31,7 @@ class DenseEncoder(nn.Module):
   features: int
   hidden: Sequence[int] = (200, 200)
   activation: Activation = jax.nn.relu
-  dtype: Any = jnp.float32
+  dtype: DTypeLike = jnp.float32
 
   @nn.compact
   def __call__(self, x: Array, context: Array | None = None) -> Array:
@@ -54,7 +54,7 @@ class DenseDecoder(nn.Module):
   shape: Sequence[int]
   hidden: Sequence[int] = (200, 200)
   activation: Activation = jax.nn.relu
-  dtype: Any = jnp.float32
+  dtype: DTypeLike = jnp.float32
 
   @nn.compact
   def __call__(self, z: Array, context: Array | None = None) -> Array:
@@ -77,7 +77,7 @@ class ConvEncoder(nn.Module):
   features: int
   widths: Sequence[int] = (32, 64)
   activation: Activation = jax.nn.relu
-  dtype: Any = jnp.float32
+  dtype: DTypeLike = jnp.float32
 
   @nn.compact
   def __call__(self, x: Array, context: Array | None = None) -> Array:
@@ -106,7 +106,7 @@ class ConvDecoder(nn.Module):
   shape: Sequence[int]
   widths: Sequence[int] = (64, 32)
   activation: Activation = jax.nn.relu
-  dtype: Any = jnp.float32
+  dtype: DTypeLike = jnp.float32
 
   @nn.compact
   def __call__(self, z: Array, context: Array | None = None) -> Array:

@@ -1,11 +1,11 @@
 """Variational autoencoders of one stochastic layer."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from vision_jax.core.types import Array
 from vision_jax.models.generation.autoencoder import (
@@ -70,7 +70,7 @@ def dense_vae(
   outputs: int = 1,
   activation: Activation = jnp.tanh,
   num_classes: int = 0,
-  dtype: Any = jnp.float32,
+  dtype: DTypeLike = jnp.float32,
 ) -> VAE:
   """The one-layer model of https://arxiv.org/abs/1509.00519 by default.
 
@@ -101,7 +101,7 @@ def conv_vae(
   outputs: int = 1,
   activation: Activation = jax.nn.relu,
   num_classes: int = 0,
-  dtype: Any = jnp.float32,
+  dtype: DTypeLike = jnp.float32,
 ) -> VAE:
   """Convolutions of stride 2 down, transposed ones up; see `dense_vae`."""
   h, w, c = shape

@@ -2,11 +2,11 @@
 
 import functools
 from collections.abc import Sequence
-from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from vision_jax.core.shapes import check_shape
 from vision_jax.core.types import Array
@@ -68,7 +68,7 @@ class FCN(nn.Module):
   zero_scores: bool = False
   norm: bool = False
   remat: str = "none"
-  dtype: Any = jnp.float32
+  dtype: DTypeLike = jnp.float32
 
   @nn.compact
   def __call__(
@@ -104,7 +104,7 @@ class FCN(nn.Module):
   def _stage(self, stage: int, x: Array, train: bool, mask: Array | None):
     for i, features in enumerate(self.stages[stage - 1], 1):
       name = f"conv{stage}_{i}"
-      x = self._conv(features, 3, name, use_bias=not self.norm)(x)
+      x = self._conv(features, use_bias=not self.norm, name=name)(x)
       if self.norm:
         norm = BatchNorm(dtype=self.dtype, name=f"bn{stage}_{i}")
         x = norm(x, train=train, mask=mask)
@@ -113,7 +113,7 @@ class FCN(nn.Module):
 
   def _head(self, x: Array, train: bool) -> Array:
     for name, kernel in (("fc6", 7), ("fc7", 1)):
-      x = jax.nn.relu(self._conv(self.hidden, kernel, name)(x))
+      x = jax.nn.relu(self._conv(self.hidden, kernel, name=name)(x))
       x = Dropout(self.dropout)(x, train=train)
     return x
 
@@ -124,14 +124,10 @@ class FCN(nn.Module):
     )
     return score(x)
 
-  def _conv(self, features, kernel, name, use_bias=True):
-    return Conv(
-      features,
-      kernel,
-      use_bias=use_bias,
-      dtype=self.dtype,
-      kernel_init=_HE,
-      name=name,
+  @property
+  def _conv(self):
+    return functools.partial(
+      Conv, use_bias=True, dtype=self.dtype, kernel_init=_HE
     )
 
   def _upsample(self, x: Array, factor: int, name: str) -> Array:

@@ -1,10 +1,9 @@
 """SegNet-Basic: a decoder that unpools with the encoder's indices."""
 
-from typing import Any
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from vision_jax.core.shapes import check_shape
 from vision_jax.core.types import Array
@@ -46,7 +45,7 @@ class SegNetBasic(nn.Module):
   kernel: int = 7
   momentum: float = 0.9
   remat: str = "none"
-  dtype: Any = jnp.float32
+  dtype: DTypeLike = jnp.float32
 
   @nn.compact
   def __call__(

@@ -1,10 +1,12 @@
 """U-Net: an encoder and a decoder with connections across."""
 
-from typing import Any
+import functools
+from collections.abc import Callable
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from vision_jax.core.shapes import check_shape
 from vision_jax.core.types import Array
@@ -19,6 +21,7 @@ from vision_jax.layers.upsample import (
   pad_to_multiple,
   space_to_depth,
 )
+from vision_jax.models.segmentation.unet_sizes import output_size
 
 
 class UNet(nn.Module):
@@ -60,7 +63,7 @@ class UNet(nn.Module):
   patch: int = 1
   momentum: float = 0.9
   remat: str = "none"
-  dtype: Any = jnp.float32
+  dtype: DTypeLike = jnp.float32
 
   @nn.compact
   def __call__(
@@ -94,13 +97,20 @@ class UNet(nn.Module):
     return logits[:, :h, :w] if self.padding == "same" else logits
 
   def _block(self, name: str, features: int, decoder: bool = False):
-    return remat(UNetBlock, self.remat, static=(2,))(
-      features,
-      decoder=decoder,
-      valid=self.padding == "valid",
-      norm=self.norm,
-      momentum=self.momentum,
+    conv = functools.partial(
+      Conv,
+      padding=0 if self.padding == "valid" else None,
+      use_bias=not self.norm,
       dtype=self.dtype,
+    )
+    norm = functools.partial(
+      BatchNorm, momentum=self.momentum, dtype=self.dtype
+    )
+    up = functools.partial(TransposedConv, dtype=self.dtype)
+    block = remat(UNetBlock, self.remat, static=(2,))
+    return block(
+      *(features, conv, norm if self.norm else None),
+      up=up if decoder else None,
       name=name,
     )
 
@@ -123,42 +133,29 @@ class UNetBlock(nn.Module):
 
   Attributes:
     features: of both convolutions.
-    decoder: whether the map is doubled and joined with one from the encoder.
-    valid: whether convolutions go without padding.
-    norm: whether BatchNorm takes the place of biases.
-    momentum: of its running moments.
-    dtype: to compute in; parameters are float32.
+    conv: partial of Conv.
+    norm: partial of BatchNorm; None for biases in its place.
+    up: partial of TransposedConv, of a decoder: the map is doubled and joined
+      with one from the encoder.
   """
 
   features: int
-  decoder: bool
-  valid: bool
-  norm: bool
-  momentum: float
-  dtype: Any
+  conv: Callable[..., nn.Module]
+  norm: Callable[..., nn.Module] | None
+  up: Callable[..., nn.Module] | None = None
 
   @nn.compact
   def __call__(
-    self, x: Array, train: bool, mask: Array | None, across: Any = None
+    self, x: Array, train: bool, mask: Array | None, across: Array | None = None
   ) -> Array:
     """Maps x (b, h, w, c), and a decoder's `across`, to (b, h', w', d)."""
-    if self.decoder:
-      x = TransposedConv(self.features, dtype=self.dtype, name="up")(x)
+    if self.up:
+      x = self.up(self.features, name="up")(x)
       x = jnp.concatenate([centre(across, x.shape[1:3]), x], -1)
     for i in (1, 2):
-      x = Conv(
-        self.features,
-        padding=0 if self.valid else None,
-        use_bias=not self.norm,
-        dtype=self.dtype,
-        name=f"conv{i}",
-      )(x)
+      x = self.conv(self.features, name=f"conv{i}")(x)
       if self.norm:
-        x = BatchNorm(
-          momentum=self.momentum,
-          dtype=self.dtype,
-          name=f"bn{i}",
-        )(x, train=train, mask=mask)
+        x = self.norm(name=f"bn{i}")(x, train=train, mask=mask)
       x = jax.nn.relu(x)
     return x
 
@@ -167,46 +164,3 @@ def centre(x: Array, size: tuple[int, int]) -> Array:
   """Cuts the middle (h, w) out of x (b, h', w', c)."""
   top, left = ((n - m) // 2 for n, m in zip(x.shape[1:3], size, strict=True))
   return x[:, top : top + size[0], left : left + size[1]]
-
-
-def output_size(size: int, depth: int = 4) -> int:
-  """Side of the logits that padding "valid" gives for an image's side.
-
-  Raises:
-    UserError: if a level's side would be odd, or nothing would be left.
-  """
-  least, step = _least(depth), 2**depth
-  if size < least or (size - least) % step:
-    near = input_size(size - 2 * margin(depth), depth)
-    raise UserError(
-      f"UNet: got an image's side of {size} with padding 'valid'; expected "
-      f"{least} plus a multiple of {step}, such as {near}, so that every "
-      "level can be halved."
-    )
-  return size - 2 * margin(depth)
-
-
-def input_size(size: int, depth: int = 4) -> int:
-  """The smallest image's side whose valid logits have `size` at least."""
-  step = 2**depth
-  more = max(-(-(size + 2 * margin(depth) - _least(depth)) // step), 0)
-  return _least(depth) + more * step
-
-
-def margin(depth: int = 4) -> int:
-  """Pixels that padding "valid" takes off each side: 92 for depth 4."""
-  # Two 3x3 convolutions take 2 at a level's own scale on the way down and up.
-  down = sum(2 * 2**level for level in range(depth + 1))
-  return down + sum(2 * 2**level for level in range(depth))
-
-
-def _least(depth: int) -> int:
-  """The smallest side that padding "valid" takes: 188 for depth 4."""
-  n = 1
-  while True:  # the lowest map's side before its convolutions is n + 4
-    side, out = n + 4, n
-    for _ in range(depth):
-      side, out = 2 * side + 4, 2 * out - 4
-    if out > 0:
-      return side
-    n += 1
