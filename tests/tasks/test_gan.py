@@ -21,12 +21,11 @@ from vision_jax.losses.adversarial import (
   square_gradient,
 )
 from vision_jax.models.count import parameters
-from vision_jax.models.generation.gan import (
+from vision_jax.models.generation.dcgan import (
   DCGANDiscriminator,
   DCGANGenerator,
-  DenseDiscriminator,
-  DenseGenerator,
 )
+from vision_jax.models.generation.gan import DenseDiscriminator, DenseGenerator
 from vision_jax.tasks.gan import GAN
 
 NO_ORACLE = "the oracle extra is not installed: pip install -e '.[oracle]'"
