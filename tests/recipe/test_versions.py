@@ -16,7 +16,7 @@ from tests.programs.command import ROOT, call
 from vision_jax.core.execution import Jit
 from vision_jax.recipe import recipe, versions
 from vision_jax.train.evaluate import Evaluator
-from vision_jax.train.initial import with_weights
+from vision_jax.train.initial import state_maker, with_weights
 
 EARLIER = ROOT / "tests/recipe/earlier"
 CONFIG = "configs/classification/digits_cnn.py:tiny"
@@ -115,9 +115,10 @@ def test_weights_of_an_earlier_version_are_those_of_now():
   experiment = recipe.load(CONFIG, {"width": "1"}).build()
   with experiment:
     batch = experiment.train_data.batch(0)
-    state = experiment.initial_state(jax.random.key(0), batch)
+    where = Jit(devices=jax.devices()[:1])
+    state = where.init(state_maker(experiment, batch, 0))
     begun = with_weights(state, EARLIER)
-    evaluate = Evaluator(experiment, Jit(devices=jax.devices()[:1]))
+    evaluate = Evaluator(experiment, where)
     weights = {"raw": begun.weights()}
     figures = evaluate(weights.get)
   lines = (EARLIER / "metrics.jsonl").read_text().splitlines()
@@ -126,6 +127,7 @@ def test_weights_of_an_earlier_version_are_those_of_now():
     np.testing.assert_allclose(figures[name], told[name], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_run_begins_with_weights_of_an_earlier_version(tmp_path):
   result = call(
     *(f"--config={CONFIG}", f"--workdir={tmp_path / 'new'}"),

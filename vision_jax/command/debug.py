@@ -4,8 +4,7 @@ import contextlib
 import dataclasses
 import re
 import traceback
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
 
 import jax
 
@@ -68,8 +67,11 @@ def switch(debug: Debug, execution: str) -> None:
 
 
 @contextlib.contextmanager
-def failures(config: Any) -> Iterator[None]:
+def failures(values: Mapping[str, object]) -> Iterator[None]:
   """Tells of a run what jax says of one operation.
+
+  Args:
+    values: of the config.
 
   Raises:
     RunFailure: if it is not finite (under jax's switch), or does not fit the
@@ -84,13 +86,13 @@ def failures(config: Any) -> Iterator[None]:
   except jax.errors.JaxRuntimeError as error:
     if not str(error).startswith("RESOURCE_EXHAUSTED"):
       raise
-    remat = config.get("remat")
+    size, parts = values["batch_size"], values["accumulate"]
+    remat = values.get("remat")
     raise RunFailure(
-      f"Out of device memory, with batch_size {config.batch_size}, accumulate "
-      f"{config.accumulate} and "
+      f"Out of device memory, with batch_size {size}, accumulate {parts} and "
       + ("no remat" if remat is None else f"remat {remat}")
       + ". Use a smaller --config.batch_size, or split each batch by "
-      f"--config.accumulate={2 * config.accumulate}"
+      f"--config.accumulate={2 * parts}"
       + (", or --config.remat=blocks" if remat == "none" else "")
       + f", or more devices. ({str(error).splitlines()[0]:.200})"
     ) from error

@@ -12,12 +12,15 @@ import pathlib
 import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from absl import flags as absl
 
 from vision_jax import paths
 from vision_jax.errors import UserError
+
+if TYPE_CHECKING:  # it imports this
+  from vision_jax.command.options import Options
 
 FIRST = "train"  # the mode where none is named
 MODES = (
@@ -36,7 +39,7 @@ HELP = {"-h", "-help", "--help"}
 
 
 def option(
-  default: Any,
+  default: bool | float | str | None,
   text: str,
   *,
   choices: Sequence[str] = (),
@@ -65,7 +68,7 @@ def keyed(name: str, text: str) -> Any:
   return dataclasses.field(default_factory=dict, metadata=about)
 
 
-def parse(argv: Sequence[str]) -> Any:
+def parse(argv: Sequence[str]) -> "Options":
   """Reads the command line into the `Mode` that it names.
 
   Raises:
@@ -185,7 +188,7 @@ def _define(mode: type) -> absl.FlagValues:
   return values
 
 
-def _kind(annotation: Any) -> type:
+def _kind(annotation: object) -> type:
   """Returns `int` for `int | None`."""
   kinds = [k for k in typing.get_args(annotation) if k is not types.NoneType]
   return kinds[0] if kinds else annotation

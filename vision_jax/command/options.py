@@ -3,7 +3,7 @@
 import abc
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from vision_jax import paths
 from vision_jax.command.environment import CACHE
@@ -13,6 +13,7 @@ from vision_jax.errors import UserError
 if TYPE_CHECKING:  # they import jax
   from vision_jax.inference.trained import Trained
   from vision_jax.recipe.recipe import Recipe
+  from vision_jax.recipe.saved import Shapes
 
 EXECUTIONS = ("jit", "fsdp", "pmap")
 Say = Callable[[str], None]
@@ -126,11 +127,11 @@ class Options(abc.ABC):
     return [path for name in named if (path := getattr(self, name))]
 
   @abc.abstractmethod
-  def load(self, say: Say) -> tuple["Recipe", Any]:
+  def load(self, say: Say) -> tuple["Recipe", "Shapes | None"]:
     """Returns the config, and the shapes of a batch where those are known."""
 
   @abc.abstractmethod
-  def run(self, recipe: "Recipe", batch: Any, say: Say) -> int:
+  def run(self, recipe: "Recipe", batch: "Shapes | None", say: Say) -> int:
     """Does what the mode is for; returns the exit code."""
 
 
@@ -144,7 +145,7 @@ class Configured(Options):
     "in the workdir.",
   )
 
-  def load(self, say: Say) -> tuple["Recipe", Any]:
+  def load(self, say: Say) -> tuple["Recipe", "Shapes | None"]:
     """Loads the config named, or that of the run that goes on."""
     from etils import epath
 
@@ -181,7 +182,7 @@ class OfWorkdir(Options):
     choices=("raw", "ema"),
   )
 
-  def load(self, say: Say) -> tuple["Recipe", Any]:
+  def load(self, say: Say) -> tuple["Recipe", "Shapes | None"]:
     """Returns the workdir's config, and the shapes of its training batch."""
     from etils import epath
 
@@ -193,7 +194,9 @@ class OfWorkdir(Options):
     override_saved(recipe, self.overrides, workdir)
     return recipe, batch
 
-  def trained(self, recipe: "Recipe", batch: Any, say: Say) -> "Trained":
+  def trained(
+    self, recipe: "Recipe", batch: "Shapes | None", say: Say
+  ) -> "Trained":
     """Returns the workdir's experiment, ready to be used."""
     from vision_jax.core.execution import make_execution
     from vision_jax.inference.trained import of_recipe

@@ -25,7 +25,7 @@ def run(mode: Options) -> int:
     recipe, batch = mode.load(_teller(mode))
     if mode.starts:
       set_up(mode, recipe.config.convolutional, _teller(mode))
-    with files_of(*_places(mode, recipe)), failures(recipe.config):
+    with files_of(*_places(mode, recipe)), failures(recipe.values):
       return mode.run(recipe, batch, say)
 
 

@@ -4,10 +4,8 @@
 for, as it imports jax.
 """
 
-from typing import Any
 
-
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
   if name in ("Trained", "load"):
     from vision_jax.inference import trained
 

@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import jax
 import numpy as np
@@ -11,7 +10,7 @@ from etils import epath
 from vision_jax.core.execution import Execution
 from vision_jax.core.seeds import make_key
 from vision_jax.core.step import make_predict_step
-from vision_jax.core.types import Generative
+from vision_jax.core.types import Generative, Task, Variables
 from vision_jax.errors import UserError
 from vision_jax.experiment import Experiment
 from vision_jax.train.log.progress import Progress
@@ -23,7 +22,7 @@ BATCH = 64
 
 def sample_folder(
   experiment: Experiment,
-  weights: tuple[Any, Any],
+  weights: Variables,
   execution: Execution,
   shape: tuple[int, ...],
   output: epath.PathLike,
@@ -33,7 +32,7 @@ def sample_folder(
   seed: int = 0,
   batch_size: int = BATCH,
   say: Callable[[str], None] = print,
-  **options: Any,
+  **options: bool | float | str | None,
 ) -> int:
   """Draws images into a folder; returns how many.
 
@@ -80,7 +79,9 @@ def sample_folder(
   return num_samples
 
 
-def _check_options(task: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+def _check_options(
+  task: Task, options: Mapping[str, object]
+) -> dict[str, object]:
   """Returns the options that are given, if the task's `sample` takes them."""
   if not isinstance(task, Generative):
     raise UserError(
@@ -108,7 +109,7 @@ def _taken(task: Generative) -> dict[str, inspect.Parameter]:
   }
 
 
-def read_options(task: Any, texts: Mapping[str, str]) -> dict[str, Any]:
+def read_options(task: Task, texts: Mapping[str, str]) -> dict[str, object]:
   """Reads options of a task's `sample`, each as the type of its default.
 
   Raises:

@@ -19,6 +19,7 @@ from vision_jax.inference import predict, sample
 from vision_jax.provenance import parts
 from vision_jax.provenance.manifest import tell_differences
 from vision_jax.recipe.recipe import Recipe, load_workdir
+from vision_jax.recipe.saved import Shapes
 from vision_jax.train import initial
 from vision_jax.train.checkpoint.weights import read_weights
 from vision_jax.train.evaluate import Evaluator
@@ -59,7 +60,7 @@ def load(
 
 
 def of_recipe(
-  recipe: Recipe, workdir: epath.PathLike, batch: Any, **options: Any
+  recipe: Recipe, workdir: epath.PathLike, batch: Shapes, **options: Any
 ) -> "Trained":
   """Returns what a workdir has trained, whose recipe is known.
 
@@ -86,7 +87,7 @@ class Trained:
     self,
     experiment: Experiment,
     workdir: epath.PathLike,
-    batch: Any = None,
+    batch: Shapes | None = None,
     *,
     seed: int = 0,
     execution: Execution | None = None,
@@ -218,7 +219,9 @@ class Trained:
       say=self._say,
     )
 
-  def sample_folder(self, output: epath.PathLike, **options: Any) -> None:
+  def sample_folder(
+    self, output: epath.PathLike, **options: bool | float | str | None
+  ) -> None:
     """Draws images into a folder; `options` as of `sample.sample_folder`."""
     sample.sample_folder(
       self.experiment,

@@ -5,7 +5,6 @@ import importlib.util
 import sys
 import types
 from collections.abc import Mapping
-from typing import Any
 
 import ml_collections
 
@@ -61,7 +60,9 @@ def _run(source: str, origin: str, module: types.ModuleType) -> None:
     ) from error
 
 
-def values(module: Any, variant: str, origin: str) -> ml_collections.ConfigDict:
+def values(
+  module: types.ModuleType, variant: str, origin: str
+) -> ml_collections.ConfigDict:
   """Returns the values that a config file gives for one of its variants.
 
   Raises:
@@ -79,7 +80,7 @@ def values(module: Any, variant: str, origin: str) -> ml_collections.ConfigDict:
   return config
 
 
-def _completed(given: Any, origin: str) -> ml_collections.ConfigDict:
+def _completed(given: object, origin: str) -> ml_collections.ConfigDict:
   """Returns what a config gives, with our defaults where it says nothing."""
   if not isinstance(given, Mapping | ml_collections.ConfigDict):
     _refuse(origin, "get_config", given, "a dict or a ConfigDict")
@@ -97,7 +98,9 @@ def _completed(given: Any, origin: str) -> ml_collections.ConfigDict:
   return config
 
 
-def build(module: Any, config: Any, origin: str) -> Experiment:
+def build(
+  module: types.ModuleType, config: ml_collections.ConfigDict, origin: str
+) -> Experiment:
   """Builds a config file's experiment.
 
   Raises:
@@ -109,7 +112,7 @@ def build(module: Any, config: Any, origin: str) -> Experiment:
   return experiment
 
 
-def _refuse(origin: str, function: str, given: Any, expected: str) -> None:
+def _refuse(origin: str, function: str, given: object, expected: str) -> None:
   raise UserError(
     f"--config: {function} of {origin} returns {type(given).__name__}; "
     f"expected {expected}. Is a `return` missing?"

@@ -8,11 +8,11 @@ begins, and VARIANTS, name -> what it changes (`variants`).
 
 import dataclasses
 import json
+import types
 from collections.abc import Callable, Mapping
-from typing import Any
 
-import jax
 import ml_collections
+import numpy as np
 from etils import epath
 
 from vision_jax.errors import UserError
@@ -20,6 +20,8 @@ from vision_jax.experiment import Experiment
 from vision_jax.files import replace_text
 from vision_jax.recipe import config_file, places, sources, trust, versions
 from vision_jax.recipe.saved import (
+  Saved,
+  Shapes,
   batch_shapes,
   changed_values,
   kept_source,
@@ -38,7 +40,7 @@ class Recipe:
   variant: str
   source: str
   config: ml_collections.ConfigDict
-  module: Any
+  module: types.ModuleType
 
   @property
   def sha256(self) -> str:
@@ -50,7 +52,7 @@ class Recipe:
     return config_file.build(self.module, self.config, self.path)
 
   @property
-  def values(self) -> dict[str, Any]:
+  def values(self) -> dict[str, object]:
     """The config's values."""
     return self.config.to_dict()
 
@@ -59,20 +61,26 @@ class Recipe:
     """Hashes of the file and of each file of ours that it imports, by name."""
     return sources.sources(self.path, self.source)
 
-  def keep(self, workdir: epath.Path, batch: Any, progress: Any) -> None:
+  def keep(
+    self,
+    workdir: epath.Path,
+    batch: Mapping[str, np.ndarray],
+    *,
+    start: int,
+    say: Callable[[str], None],
+  ) -> None:
     """Writes what a workdir keeps; tells what is not as it was before.
 
     Args:
       workdir: the run's folder.
       batch: one training batch.
-      progress: its `step` is the one that the run begins from, its `say` tells
-        the user one line.
+      start: the step that the run begins from.
+      say: tells the user one line.
     """
-    saved, start = saved_config(workdir), progress.step
-    if (
-      start and saved and "steps" in (new := changed_values(self.config, saved))
-    ):
-      progress.say(
+    saved = saved_config(workdir)
+    new = changed_values(self.config, saved) if saved else {}
+    if start and "steps" in new:
+      say(
         "steps: {} in the workdir, {} now. ".format(*new["steps"])
         + "A schedule that ends with the run is another one from step "
         f"{start} on, and the learning rate jumps there; config.json keeps "
@@ -84,8 +92,8 @@ class Recipe:
 
   def files(
     self,
-    batch: Mapping[str, Any],
-    before: Mapping[str, Any] | None = None,
+    batch: Mapping[str, np.ndarray],
+    before: Saved | None = None,
     step: int = 0,
   ) -> dict[str, str]:
     """Returns what a workdir keeps: a copy of the file, and config.json.
@@ -97,19 +105,18 @@ class Recipe:
         values had been others, each with the step from which it is new.
       step: that the run goes on from.
     """
-    shapes = {k: [list(x.shape), str(x.dtype)] for k, x in batch.items()}
     changes = list(before.get("changes", ())) if before else []
     if before and (new := changed_values(self.config, before)):
       changes.append({"step": step} | {k: list(v) for k, v in new.items()})
-    content = {
-      "format": versions.FORMAT,
-      "path": self.path,
-      "variant": self.variant,
-      "sha256": self.sha256,
-      "values": json.loads(self.config.to_json()),
-      "batch": shapes,
-      "changes": changes,
-    }
+    content = Saved(
+      format=versions.FORMAT,
+      path=self.path,
+      variant=self.variant,
+      sha256=self.sha256,
+      values=json.loads(self.config.to_json()),
+      batch={k: [list(x.shape), str(x.dtype)] for k, x in batch.items()},
+      changes=changes,
+    )
     text = json.dumps(content, indent=2, allow_nan=False) + "\n"
     return {"config.py": self.source, "config.json": text}
 
@@ -148,7 +155,7 @@ def load_workdir(
   say: Callable[[str], None] = print,
   *,
   trusted: bool = False,
-) -> tuple[Recipe, dict[str, jax.ShapeDtypeStruct]]:
+) -> tuple[Recipe, Shapes]:
   """Loads a workdir's recipe and the shapes of its training batch.
 
   The copy of the config file is used, with a message, where the original is
@@ -183,7 +190,9 @@ def load_workdir(
 
 
 def _restore(
-  config: ml_collections.ConfigDict, values: Any, workdir: epath.Path
+  config: ml_collections.ConfigDict,
+  values: Mapping[str, object],
+  workdir: epath.Path,
 ) -> None:
   """Sets what a workdir has saved; everything else keeps its default."""
   known = flat(config.to_dict())

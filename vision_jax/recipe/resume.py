@@ -1,7 +1,6 @@
 """A run that goes on: with the recipe of its workdir, and no other."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from etils import epath
 
@@ -10,6 +9,7 @@ from vision_jax.paths import CONFIG_KEYS
 from vision_jax.recipe import places, versions
 from vision_jax.recipe.recipe import Recipe, load, load_workdir
 from vision_jax.recipe.saved import (
+  Saved,
   changed_values,
   kept_source,
   saved_config,
@@ -72,7 +72,7 @@ def override_saved(
   check_same(recipe, saved_config(workdir))
 
 
-def same_file(name: str, saved: Mapping[str, Any]) -> bool:
+def same_file(name: str, saved: Saved) -> bool:
   """Whether "PATH:VARIANT" names the config file that a workdir has saved."""
   path, variant = places.split(name)
   return places.same(path, saved["path"]) and variant == saved["variant"]
@@ -86,7 +86,7 @@ def is_copy(name: str, workdir: epath.Path) -> bool:
   return there and path.read_bytes() == copy.read_bytes()
 
 
-def check_same(recipe: Recipe, saved: Mapping[str, Any]) -> None:
+def check_same(recipe: Recipe, saved: Saved) -> None:
   """Checks that a command continues the run that a workdir holds.
 
   Raises:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import jax
 import ml_collections
@@ -12,10 +12,33 @@ from etils import epath
 from vision_jax.errors import UserError
 from vision_jax.experiment import base_config
 from vision_jax.recipe import places, trust
-from vision_jax.recipe.values import flat
+from vision_jax.recipe.values import Value, flat
+
+Shapes = Mapping[str, jax.ShapeDtypeStruct]  # of a batch
 
 
-def saved_config(workdir: epath.Path) -> dict[str, Any] | None:
+class Saved(TypedDict):
+  """The content of config.json.
+
+  Attributes:
+    format: see `versions`.
+    path, variant: of the config file.
+    sha256: of its text.
+    values: of the config.
+    batch: shape and type of each array of a training batch.
+    changes: of values that changed when the run went on.
+  """
+
+  format: NotRequired[int]
+  path: str
+  variant: str
+  sha256: str
+  values: dict[str, object]
+  batch: dict[str, list]
+  changes: NotRequired[list[dict[str, object]]]
+
+
+def saved_config(workdir: epath.Path) -> Saved | None:
   """Returns the content of a workdir's config.json, or None.
 
   Raises:
@@ -36,7 +59,7 @@ def saved_config(workdir: epath.Path) -> dict[str, Any] | None:
 
 
 def kept_source(
-  workdir: epath.Path, saved: Mapping[str, Any], *, trusted: bool = False
+  workdir: epath.Path, saved: Saved, *, trusted: bool = False
 ) -> str:
   """Returns a workdir's copy of its config file.
 
@@ -58,7 +81,7 @@ def kept_source(
 
 def tell_changed(
   workdir: epath.Path,
-  saved: Mapping[str, Any],
+  saved: Saved,
   copy: str,
   say: Callable[[str], None],
 ) -> None:
@@ -73,9 +96,7 @@ def tell_changed(
   say(f"{saved['path']} {why}: using the copy in {workdir}.")
 
 
-def batch_shapes(
-  batch: Any, workdir: epath.Path
-) -> dict[str, jax.ShapeDtypeStruct]:
+def batch_shapes(batch: Mapping[str, object], workdir: epath.Path) -> Shapes:
   """Returns the shapes of the training batch that config.json tells of.
 
   Raises:
@@ -97,8 +118,8 @@ def batch_shapes(
 
 
 def changed_values(
-  config: ml_collections.ConfigDict, saved: Mapping[str, Any]
-) -> dict[str, tuple[Any, Any]]:
+  config: ml_collections.ConfigDict, saved: Saved
+) -> dict[str, tuple[Value, Value]]:
   """Returns key -> (value in a workdir, value now) of those that differ.
 
   A key of every run that is younger than this one had its default.

@@ -1,12 +1,12 @@
 """A recipe's values, and the file or flag that gave each."""
 
+import types
 from collections.abc import Mapping
-from typing import Any
 
 from vision_jax.experiment import base_config
 from vision_jax.recipe import config_file, variants
 from vision_jax.recipe.recipe import Recipe
-from vision_jax.recipe.values import flat, override
+from vision_jax.recipe.values import Value, flat, override
 
 
 def show(
@@ -41,7 +41,7 @@ def origins(
   changed = variants.changes(recipe.module, recipe.variant)
   defaults = _defaults(recipe.module)
 
-  def origin(key: str, value: Any) -> str:
+  def origin(key: str, value: Value) -> str:
     if key in overrides:
       return f"--config.{key}"
     if value != written[key]:
@@ -54,7 +54,7 @@ def origins(
   return {k: origin(k, v) for k, v in flat(recipe.config.to_dict()).items()}
 
 
-def _defaults(module: Any) -> dict[str, tuple[Any, str]]:
+def _defaults(module: types.ModuleType) -> dict[str, tuple[Value, str]]:
   """Returns key -> (default, file), of `base_config` and those built on it.
 
   Those that a config file imports, such as `segmentation_config`.

@@ -4,14 +4,15 @@ import ast
 import difflib
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import ml_collections
 
 from vision_jax.errors import UserError
 from vision_jax.paths import CONFIG_KEYS, absolute
 
-Test = Callable[[Any], bool]
+# What a config holds under a key, in JSON a tuple is a list.
+Value = bool | int | float | str | list | tuple | None
+Test = Callable[[float], bool]
 NATURAL = ("at least 1", lambda x: x >= 1 or (isinstance(x, float) and x > 0))
 NOT_NEGATIVE = ("0 or more", lambda x: x >= 0)
 POSITIVE = ("more than 0", lambda x: x > 0)
@@ -99,7 +100,7 @@ def override(
     check(key, value)
 
 
-def check(key: str, value: Any) -> None:
+def check(key: str, value: Value) -> None:
   """Refuses a value that means nothing under its name.
 
   Raises:
@@ -119,7 +120,7 @@ def check(key: str, value: Any) -> None:
     _refuse(key, value, "a name for each class, none of them empty")
 
 
-def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flat(values: Mapping[str, object], prefix: str = "") -> dict[str, Value]:
   """Returns nested values under dotted names."""
   result = {}
   for key, value in values.items():
@@ -134,13 +135,13 @@ def _last(key: str) -> str:
   return key.rpartition(".")[2]
 
 
-def _refuse(key: str, value: Any, expected: str) -> None:
+def _refuse(key: str, value: Value, expected: str) -> None:
   shown = repr(value)
   shown = shown if len(shown) <= 80 else f"{shown[:77]}..."
   raise UserError(f"--config.{key}: got {shown}; expected {expected}.")
 
 
-def put(config: ml_collections.ConfigDict, key: str, value: Any) -> None:
+def put(config: ml_collections.ConfigDict, key: str, value: Value) -> None:
   """Sets the value of a dotted name."""
   *parents, last = key.split(".")
   place = config
@@ -152,7 +153,7 @@ def put(config: ml_collections.ConfigDict, key: str, value: Any) -> None:
 _QUOTED = tuple("(['\"")  # begins what Python reads
 
 
-def _parse(key: str, text: str, old: Any) -> Any:
+def _parse(key: str, text: str, old: Value) -> Value:
   """Reads text as the type of the value that it replaces."""
   kind = type(old)
   if kind is str or old is None:
@@ -173,7 +174,7 @@ def _parse(key: str, text: str, old: Any) -> Any:
     ) from None
 
 
-def _holds_words(key: str, old: Any) -> bool:
+def _holds_words(key: str, old: Value) -> bool:
   """Whether a list is of words, which are given as in `cat,dog`."""
   words = bool(old) and all(isinstance(word, str) for word in old)
   return words or _last(key) == "class_names"

@@ -8,18 +8,18 @@ values of their types; a tuple may have another length.
 
 import difflib
 import inspect
+import types
 from collections.abc import Mapping
-from typing import Any
 
 import ml_collections
 
 from vision_jax.errors import UserError
-from vision_jax.recipe.values import flat, put
+from vision_jax.recipe.values import Value, flat, put
 
 FULL = "full"
 
 
-def names(module: Any, origin: str) -> tuple[str, ...]:
+def names(module: types.ModuleType, origin: str) -> tuple[str, ...]:
   """Returns the names of a config file's variants.
 
   Raises:
@@ -35,7 +35,7 @@ def names(module: Any, origin: str) -> tuple[str, ...]:
   return FULL, *own
 
 
-def full(module: Any, origin: str) -> Any:
+def full(module: types.ModuleType, origin: str) -> object:
   """Returns what `get_config` gives, before a variant's changes.
 
   Raises:
@@ -52,13 +52,16 @@ def full(module: Any, origin: str) -> Any:
   return module.get_config()
 
 
-def changes(module: Any, variant: str) -> dict[str, Any]:
+def changes(module: types.ModuleType, variant: str) -> dict[str, Value]:
   """Returns dotted name -> value of what a variant changes."""
   return flat(getattr(module, "VARIANTS", {}).get(variant, {}))
 
 
 def apply(
-  config: ml_collections.ConfigDict, module: Any, variant: str, origin: str
+  config: ml_collections.ConfigDict,
+  module: types.ModuleType,
+  variant: str,
+  origin: str,
 ) -> None:
   """Sets a variant's values in place.
 
@@ -78,7 +81,7 @@ def apply(
     put(config, key, _fitting(value, known[key], where))
 
 
-def _fitting(value: Any, old: Any, where: str) -> Any:
+def _fitting(value: Value, old: Value, where: str) -> Value:
   """Returns a value as of the type of the one that it replaces."""
   if old is None:
     return value

@@ -2,13 +2,13 @@
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from etils import epath
 
 import vision_jax
 from vision_jax.errors import UserError
+from vision_jax.recipe.saved import Saved
 
 # Of what a workdir keeps. The next number where this release cannot go on with
 # the runs of those before: config files are written otherwise, a step computes
@@ -16,7 +16,7 @@ from vision_jax.errors import UserError
 FORMAT = 2
 
 
-def check(workdir: epath.Path, saved: Mapping[str, Any]) -> None:
+def check(workdir: epath.Path, saved: Saved) -> None:
   """Refuses to go on with a run of another format.
 
   Args:
@@ -31,7 +31,7 @@ def check(workdir: epath.Path, saved: Mapping[str, Any]) -> None:
 
 
 @contextlib.contextmanager
-def reading(workdir: epath.Path, saved: Mapping[str, Any]) -> Iterator[bool]:
+def reading(workdir: epath.Path, saved: Saved) -> Iterator[bool]:
   """Says of a config that cannot be read which version it is of.
 
   Yields:
@@ -49,7 +49,7 @@ def reading(workdir: epath.Path, saved: Mapping[str, Any]) -> Iterator[bool]:
     raise UserError(_line(workdir, "read its config")) from error
 
 
-def _format(saved: Mapping[str, Any]) -> Any:
+def _format(saved: Saved) -> int:
   return saved.get("format", 1)
 
 

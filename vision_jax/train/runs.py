@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 import jax
@@ -43,7 +43,12 @@ class Kept(Protocol):
   sources: Mapping[str, str]  # hashes, of it and of our files that it imports
 
   def keep(
-    self, workdir: epath.Path, batch: HostBatch, progress: Progress
+    self,
+    workdir: epath.Path,
+    batch: HostBatch,
+    *,
+    start: int,
+    say: Callable[[str], None],
   ) -> None:
     """Writes what the workdir is to be used with, and tells what is new."""
 
@@ -99,7 +104,7 @@ class _Place:
     if shown.step:
       tell_differences(self.workdir, made_of, shown.say, strict=self.strict)
     if self.recipe is not None:
-      self.recipe.keep(self.workdir, batch, shown)
+      self.recipe.keep(self.workdir, batch, start=shown.step, say=shown.say)
     append_run(self.workdir, describe_run(made_of, shown.step))
 
   def writer(self, plan: Plan, shown: Progress) -> Writer:

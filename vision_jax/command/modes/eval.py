@@ -1,19 +1,20 @@
 """Evaluation of a trained workdir."""
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vision_jax.command.options import OfWorkdir, Say
 
 if TYPE_CHECKING:  # it imports jax
   from vision_jax.recipe.recipe import Recipe
+  from vision_jax.recipe.saved import Shapes
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Mode(OfWorkdir):
   """Prints the figures of the config's data sets as one JSON object."""
 
-  def run(self, recipe: "Recipe", batch: Any, say: Say) -> int:
+  def run(self, recipe: "Recipe", batch: "Shapes | None", say: Say) -> int:
     """Evaluates; the figures go to stdout and to the workdir."""
     import jax
 

@@ -1,7 +1,7 @@
 """Predictions on a folder of pictures."""
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vision_jax.command.flags import option
 from vision_jax.command.options import OfWorkdir, Say
@@ -9,6 +9,7 @@ from vision_jax.errors import UserError
 
 if TYPE_CHECKING:  # it imports jax
   from vision_jax.recipe.recipe import Recipe
+  from vision_jax.recipe.saved import Shapes
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -31,7 +32,7 @@ class Mode(OfWorkdir):
         "--mode=predict needs --images=FOLDER and --output=FOLDER."
       )
 
-  def run(self, recipe: "Recipe", batch: Any, say: Say) -> int:
+  def run(self, recipe: "Recipe", batch: "Shapes | None", say: Say) -> int:
     """Predicts; the writer named, or the config's, says in which form."""
     self.trained(recipe, batch, say).predict_folder(
       self.images,

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vision_jax.command.flags import keyed, option
 from vision_jax.command.options import OfWorkdir, Say
@@ -10,6 +10,7 @@ from vision_jax.errors import UserError
 
 if TYPE_CHECKING:  # it imports jax
   from vision_jax.recipe.recipe import Recipe
+  from vision_jax.recipe.saved import Shapes
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,7 +34,7 @@ class Mode(OfWorkdir):
     if not self.output:
       raise UserError("--mode=sample needs --output=FOLDER.")
 
-  def run(self, recipe: "Recipe", batch: Any, say: Say) -> int:
+  def run(self, recipe: "Recipe", batch: "Shapes | None", say: Say) -> int:
     """Draws the images."""
     from vision_jax.inference.sample import read_options
 

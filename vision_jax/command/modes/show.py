@@ -1,12 +1,13 @@
 """The values that a config gives."""
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vision_jax.command.options import Configured, Say
 
 if TYPE_CHECKING:  # it imports jax
   from vision_jax.recipe.recipe import Recipe
+  from vision_jax.recipe.saved import Shapes
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -20,7 +21,7 @@ class Mode(Configured):
     """Whether there is no config file that values could be of."""
     return not self.config
 
-  def run(self, recipe: "Recipe", batch: Any, say: Say) -> int:
+  def run(self, recipe: "Recipe", batch: "Shapes | None", say: Say) -> int:
     """Prints a line a value."""
     del batch, say
     from vision_jax.recipe.show import show

@@ -1,7 +1,7 @@
 """Training, from the beginning or from where it stopped."""
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vision_jax import paths
 from vision_jax.command.flags import option
@@ -9,6 +9,7 @@ from vision_jax.command.options import Configured, Say
 
 if TYPE_CHECKING:  # they import jax
   from vision_jax.recipe.recipe import Recipe
+  from vision_jax.recipe.saved import Shapes
   from vision_jax.train.loop import Outcome
 
 
@@ -40,7 +41,7 @@ class Mode(Configured):
     super().check()
     paths.check_no_glob("init_from", self.init_from or "")
 
-  def run(self, recipe: "Recipe", batch: Any, say: Say) -> int:
+  def run(self, recipe: "Recipe", batch: "Shapes | None", say: Say) -> int:
     """Trains as the config and the flags say; returns the exit code."""
     from vision_jax.command import debug
     from vision_jax.core.execution import make_execution

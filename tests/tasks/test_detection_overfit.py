@@ -1,4 +1,4 @@
-"""The ladder to climb where a detector does not learn: one image, then 32.
+"""Where a detector does not learn: whether it can one image by heart, then 32.
 
 A detector that cannot learn one image by heart has an error in its losses,
 matching or boxes; one that learns an image and not 32 confuses examples, or its
