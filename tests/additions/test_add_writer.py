@@ -71,12 +71,10 @@ def test_a_writer_is_one_file(workdir, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
   ("name", "message"),
   [
-    ("mask", "--writer: got 'mask'; expected one of boxes, classes, masks, "
-     "prob_images, probs."),
+    ("mask", "--writer: got 'mask'; expected one of boxes, classes, masks"),
     ("folder", "--writer: got 'folder'; expected one of boxes, "),
     ("masks", "--writer: MaskWriter writes target, which this task does not "
      "predict; it gives index, label, logits, mask. Leave"),
-    ("probs", "--writer: ProbsWriter writes probs, which this task does not"),
   ],
 )  # fmt: skip
 def test_writers_that_do_not_fit(workdir, tmp_path, name, message):

@@ -6,27 +6,30 @@ import json
 import threading
 
 import jax
-import ml_collections
 import numpy as np
 import pytest
 
 from tests.programs import blobs
-from tests.programs.command import assert_same, metrics, stored, train
+from tests.programs.command import (
+  BLOBS,
+  ROOT,
+  assert_same,
+  metrics,
+  stored,
+  train,
+)
 from tests.programs.files import write_folder
 from vision_jax.core.execution import Jit, Pmap
 from vision_jax.errors import UserError
 from vision_jax.inference.trained import Trained
+from vision_jax.recipe import recipe
 from vision_jax.train.runs import run
 
 PLAN = {"log_every": 3, "eval_every": 5, "save_every": 4, "batch_size": 16}
 
 
-def config_of():
-  return ml_collections.ConfigDict(blobs.get_config())
-
-
-def experiment():
-  return blobs.build(config_of())
+def experiment(**values):
+  return recipe.load(str(ROOT / BLOBS), values).build()
 
 
 def one():
@@ -58,11 +61,8 @@ def test_called_again_it_goes_on(whole, tmp_path, capsys):
 
 @pytest.mark.parametrize("other", [{"seed": 1}, {"batch_size": 32}])
 def test_another_run_does_not_go_on(whole, other, monkeypatch):
-  made = experiment()
-  if "batch_size" in other:
-    config = config_of()
-    config.batch_size = 32
-    made = blobs.build(config)
+  size = other.get("batch_size", 16)
+  made = experiment(batch_size=str(size))
   (name,) = other
   with pytest.raises(UserError, match=f"{name}: got .*began with"):
     run(made, whole[0], steps=14, execution=one(), **(PLAN | other))
@@ -72,11 +72,8 @@ def test_another_run_does_not_go_on(whole, other, monkeypatch):
 def test_it_leaves_no_threads_of_the_data_behind(tmp_path, size):
   """Whether the run ends well or stops at an error, and may be called again."""
   write_folder(tmp_path, each=12)
-  config = config_of()
-  config.data_dir, config.threads = str(tmp_path), 2
-  config.holdout = 16
-  made = blobs.build(config)
-  before, right = threading.enumerate(), size == config.batch_size
+  made = experiment(data_dir=str(tmp_path), threads="2", holdout="16")
+  before, right = threading.enumerate(), size == 16
   ends = contextlib.nullcontext() if right else pytest.raises(UserError)
   for _ in range(2):
     with ends:

@@ -23,6 +23,8 @@ class ProbImageWriter:
 
   needs = ("probs",)
 
+  needs = ("probs",)
+
   def __init__(self, output: epath.Path, class_names: Sequence[str]):
     self._output, self._names = epath.Path(output), tuple(class_names)
 
