@@ -12,15 +12,12 @@ import pathlib
 import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from absl import flags as absl
 
 from vision_jax import paths
 from vision_jax.errors import UserError
-
-if TYPE_CHECKING:  # it imports this
-  from vision_jax.command.options import Options
 
 FIRST = "train"  # the mode where none is named
 MODES = (
@@ -68,7 +65,7 @@ def keyed(name: str, text: str) -> Any:
   return dataclasses.field(default_factory=dict, metadata=about)
 
 
-def parse(argv: Sequence[str]) -> "Options":
+def parse(argv: Sequence[str]) -> Any:
   """Reads the command line into the `Mode` that it names.
 
   Raises:

@@ -147,26 +147,10 @@ class Configured(Options):
 
   def load(self, say: Say) -> tuple["Recipe", "Shapes | None"]:
     """Loads the config named, or that of the run that goes on."""
-    from etils import epath
+    from vision_jax.recipe import resume
 
-    from vision_jax.recipe import places, recipe
-    from vision_jax.recipe.resume import resume
-    from vision_jax.recipe.saved import saved_config
-
-    if self.config and (told := places.passed_over(self.config)):
-      say(told)
-    workdir = epath.Path(self.workdir or "")
-    if self.workdir and saved_config(workdir) is not None:
-      trusted = self.trust_workdir
-      how = (self.config, self.overrides, say)
-      return resume(workdir, *how, trusted=trusted), None
-    if self.config is None:
-      raise UserError(
-        f"--config is missing, and {workdir} holds no run to go on with; "
-        "expected --config=PATH, for example "
-        "configs/classification/digits_cnn.py."
-      )
-    return recipe.load(self.config, self.overrides), None
+    how = (self.workdir, self.config, self.overrides, say)
+    return resume.begin_or_resume(*how, trusted=self.trust_workdir), None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -184,15 +168,10 @@ class OfWorkdir(Options):
 
   def load(self, say: Say) -> tuple["Recipe", "Shapes | None"]:
     """Returns the workdir's config, and the shapes of its training batch."""
-    from etils import epath
+    from vision_jax.recipe import resume
 
-    from vision_jax.recipe.recipe import load_workdir
-    from vision_jax.recipe.resume import override_saved
-
-    workdir = epath.Path(self.workdir)
-    recipe, batch = load_workdir(workdir, say, trusted=self.trust_workdir)
-    override_saved(recipe, self.overrides, workdir)
-    return recipe, batch
+    how = (self.workdir, self.overrides, say)
+    return resume.use(*how, trusted=self.trust_workdir)
 
   def trained(
     self, recipe: "Recipe", batch: "Shapes | None", say: Say

@@ -10,6 +10,7 @@ from vision_jax.recipe import places, versions
 from vision_jax.recipe.recipe import Recipe, load, load_workdir
 from vision_jax.recipe.saved import (
   Saved,
+  Shapes,
   changed_values,
   kept_source,
   saved_config,
@@ -24,6 +25,56 @@ MAY_CHANGE = (
   *("eval_every", "keep_best", "keep_every", "log_every", "on_bad_image"),
   *("save_every", "steps", "threads"),
 )
+
+
+def begin_or_resume(
+  workdir: epath.PathLike | None,
+  name: str | None,
+  overrides: Mapping[str, str],
+  say: Callable[[str], None],
+  *,
+  trusted: bool = False,
+) -> Recipe:
+  """Returns the recipe that a run begins with, or that it goes on with.
+
+  Args:
+    workdir: the run's folder; None where there is none to be.
+    name: "PATH:VARIANT"; None for the workdir's.
+    overrides: of values, as text.
+    say: tells the user one line.
+    trusted: as of `resume`.
+
+  Raises:
+    UserError: as `resume` does; if neither names a config.
+  """
+  if name and (told := places.passed_over(name)):
+    say(told)
+  folder = epath.Path(workdir or "")
+  if workdir and saved_config(folder) is not None:
+    return resume(folder, name, overrides, say, trusted=trusted)
+  if name is None:
+    raise UserError(
+      f"--config is missing, and {folder} holds no run to go on with; expected "
+      "--config=PATH, for example configs/classification/digits_cnn.py."
+    )
+  return load(name, overrides)
+
+
+def use(
+  workdir: epath.PathLike,
+  overrides: Mapping[str, str],
+  say: Callable[[str], None],
+  *,
+  trusted: bool = False,
+) -> tuple[Recipe, Shapes]:
+  """Returns a workdir's recipe and the shapes of its training batch.
+
+  With overrides of what may differ between the runs of a workdir.
+  """
+  folder = epath.Path(workdir)
+  recipe, batch = load_workdir(folder, say, trusted=trusted)
+  override_saved(recipe, overrides, folder)
+  return recipe, batch
 
 
 def resume(
@@ -51,9 +102,7 @@ def resume(
   saved = saved_config(workdir)
   versions.check(workdir, saved)
   if name is None:
-    recipe, _ = load_workdir(workdir, say, trusted=trusted)
-    override_saved(recipe, overrides, workdir)
-    return recipe
+    return use(workdir, overrides, say, trusted=trusted)[0]
   source = None
   if same_file(name, saved):
     trusted = trusted or is_copy(name, workdir)
