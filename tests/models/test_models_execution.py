@@ -62,7 +62,9 @@ def test_eight_devices_equal_one(name, how):
   make, size = MODELS[name]
   x = jax.random.normal(jax.random.key(0), (16, size, size, 3))
   key = jax.random.key(1)
-  variables = make().init({"params": key, "dropout": key}, x[:1], train=False)
+  variables = jax.jit(
+    lambda: make().init({"params": key, "dropout": key}, x[:1], train=False)
+  )()
   head = "head" if name == "vit" else "fc"
   kernel = variables["params"][head]["kernel"]
   kernel = jax.random.normal(key, kernel.shape)

@@ -113,7 +113,7 @@ def test_a_size_that_cannot_be_halved_is_an_error(size):
 @pytest.mark.parametrize("name", NARROW)
 def test_logits_fit_and_gradients_reach_every_parameter(name):
   model, x = NARROW[name], image(36, 44)
-  variables = model.init(jax.random.key(0), x, train=False)
+  variables = jax.jit(lambda: model.init(jax.random.key(0), x, train=False))()
   params = variables.pop("params")
 
   def loss(params):
@@ -153,8 +153,8 @@ def test_logits_fit_and_gradients_reach_every_parameter(name):
 @pytest.mark.parametrize("dtype", ["bfloat16"])
 def test_half_precision_gives_finite_float32_logits(dtype):
   model, x = UNet(3, width=4, depth=2, dtype=dtype), image(16, 16)
-  variables = model.init(jax.random.key(0), x, train=False)
-  logits = model.apply(variables, x, train=False)
+  variables = jax.jit(lambda: model.init(jax.random.key(0), x, train=False))()
+  logits = jax.jit(functools.partial(model.apply, train=False))(variables, x)
   assert logits.dtype == jnp.float32 and jnp.isfinite(logits).all()
   assert all(p.dtype == jnp.float32 for p in jax.tree.leaves(variables))
 
@@ -256,7 +256,7 @@ def test_unet_equals_torch():
   y1 = block(pool(y0), p["down1"])
   y = up(block(pool(y1), p["down2"]), y1, p["up1"])
   y = convolve(torch, up(y, y0, p["up0"]), p["head"])
-  got = model.apply({"params": p}, x, train=False)
+  got = jax.jit(functools.partial(model.apply, train=False))({"params": p}, x)
   np.testing.assert_allclose(got, nhwc(y), rtol=1e-6, atol=1e-4)
 
 
@@ -264,7 +264,7 @@ def test_segnet_equals_torch():
   torch = pytest.importorskip("torch", reason=REASON)
   f = torch.nn.functional
   model, x = SegNetBasic(3, width=4, depth=2), image(16, 24)
-  v = model.init(jax.random.key(0), x, train=False)
+  v = jax.jit(lambda: model.init(jax.random.key(0), x, train=False))()
   v = jax.tree.map(
     lambda a: (a + 0.1 * RNG.random(a.shape)).astype(jnp.float32), v
   )
@@ -288,7 +288,7 @@ def test_segnet_equals_torch():
   for i in (2, 1):
     y = layer(f.max_unpool2d(y, places.pop(), 2), f"decoder{i}")
   y = convolve(torch, y, v["params"]["head"])
-  got = model.apply(v, x, train=False)
+  got = jax.jit(functools.partial(model.apply, train=False))(v, x)
   np.testing.assert_allclose(got, nhwc(y), rtol=1e-6, atol=1e-4)
 
 

@@ -1,5 +1,7 @@
 """Autoencoders: the nets, the task, PCA's subspace, k-NN of codes."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -42,8 +44,8 @@ def batch_of(size=8, seed=0):
 @pytest.mark.parametrize("make", [dense, conv])
 def test_it_maps_images_to_codes_and_back(make):
   task, batch = Autoencoding(make()), batch_of()
-  params, stats = task.init(jax.random.key(0), batch)
-  out = task.predict(params, stats, batch, jax.random.key(1))
+  params, stats = jax.jit(task.init)(jax.random.key(0), batch)
+  out = jax.jit(task.predict)(params, stats, batch, jax.random.key(1))
   assert out["image"].shape == (8, 8, 8, 1)
   assert out["latent"].shape == (8, 3)
   np.testing.assert_array_equal(out["input"], batch["image"])
@@ -62,7 +64,7 @@ def test_parameter_counts():
 @pytest.mark.parametrize("make", [dense, conv])
 def test_gradients_reach_every_parameter(make):
   task, batch = Autoencoding(make()), batch_of()
-  params, stats = task.init(jax.random.key(0), batch)
+  params, stats = jax.jit(task.init)(jax.random.key(0), batch)
 
   def loss(params):
     terms, _ = task.objectives[0].loss(
@@ -85,7 +87,7 @@ def test_the_linear_optimum_spans_the_pca_subspace():
   task = Autoencoding(model)
   batch = {"image": x.reshape(-1, 2, 3, 1).astype(np.float32)}
   batch["mask"] = np.ones(300, np.float32)
-  params, stats = task.init(jax.random.key(0), batch)
+  params, stats = jax.jit(task.init)(jax.random.key(0), batch)
   tx = optax.lbfgs()
 
   def loss(params):
@@ -131,11 +133,11 @@ def test_noise_is_an_examples_own_and_of_the_stated_level(corruption, level):
 def test_a_denoising_one_is_scored_against_the_clean_image():
   task = Autoencoding(dense(), "gaussian", 0.5)
   batch, key = batch_of(), jax.random.key(0)
-  params, stats = task.init(key, batch)
-  terms, _ = task.objectives[0].loss(
-    params, stats, batch, key, step=0, train=False
-  )
-  got = task.predict(params, stats, batch, key)["image"]
+  params, stats = jax.jit(task.init)(key, batch)
+  terms, _ = jax.jit(
+    functools.partial(task.objectives[0].loss, step=0, train=False)
+  )(params, stats, batch, key)
+  got = jax.jit(task.predict)(params, stats, batch, key)["image"]
   expected = np.mean((got - batch["image"]) ** 2)
   np.testing.assert_allclose(terms["mse"].divide(), expected, rtol=1e-6)
 
@@ -143,7 +145,9 @@ def test_a_denoising_one_is_scored_against_the_clean_image():
 def test_it_learns_one_batch():
   task, batch = Autoencoding(conv()), batch_of()
   optimizers = {"model": optax.adam(1e-2)}
-  state = create_state(task, optimizers, jax.random.key(0), batch)
+  state = jax.jit(
+    lambda: create_state(task, optimizers, jax.random.key(0), batch)
+  )()
   step = jax.jit(make_train_step(task, optimizers))
   losses = []
   for _ in range(60):
@@ -154,11 +158,11 @@ def test_it_learns_one_batch():
 
 def test_pixels_outside_the_range_show_in_the_logs():
   task, batch = Autoencoding(dense()), batch_of()
-  params, stats = task.init(jax.random.key(0), batch)
+  params, stats = jax.jit(task.init)(jax.random.key(0), batch)
   batch["image"][0] = 255
-  terms, _ = task.objectives[0].loss(
-    params, stats, batch, jax.random.key(0), step=0, train=False
-  )
+  terms, _ = jax.jit(
+    functools.partial(task.objectives[0].loss, step=0, train=False)
+  )(params, stats, batch, jax.random.key(0))
   assert float(terms["outside"].divide()) == 1 / 8
 
 

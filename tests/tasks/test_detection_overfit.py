@@ -72,7 +72,9 @@ def figures(task, weights, batch):
   return metric.result({}, jax.device_get(rows) | {"index": batch["index"]})
 
 
-@pytest.mark.parametrize("queries", ["learned", "encoder"])
+@pytest.mark.parametrize(
+  "queries", ["learned", pytest.param("encoder", marks=pytest.mark.slow)]
+)
 def test_one_image_is_learned_by_heart(queries):
   task, batch = small(queries), scenes(1)
   got = figures(task, fit(task, batch, 150, 1e-3), batch)

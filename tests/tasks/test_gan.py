@@ -138,7 +138,7 @@ def test_spectral_norm_approaches_the_exact_one(kind):
     layer, x = SpectralDense(6), np.ones((2, 9), np.float32)
   else:
     layer, x = SpectralConv(6, 3), np.ones((2, 5, 5, 2), np.float32)
-  variables = layer.init(jax.random.key(0), x, train=False)
+  variables = jax.jit(lambda: layer.init(jax.random.key(0), x, train=False))()
   run = jax.jit(
     lambda s: layer.apply(
       {**variables, "spectral": s}, x, train=True, mutable=["spectral"]
@@ -161,7 +161,7 @@ def test_spectral_norm_is_torchs():
   torch = pytest.importorskip("torch", reason=NO_ORACLE)
   layer, x = SpectralDense(6), np.random.default_rng(0).normal(size=(4, 9))
   x = x.astype(np.float32)
-  variables = layer.init(jax.random.key(0), x, train=False)
+  variables = jax.jit(lambda: layer.init(jax.random.key(0), x, train=False))()
   theirs = torch.nn.utils.spectral_norm(torch.nn.Linear(9, 6, bias=False))
   kernel = np.asarray(variables["params"]["kernel"])
   theirs.weight_orig.data = torch.tensor(kernel.T.copy())
@@ -199,9 +199,11 @@ def trained(make, steps=2, **options):
   task, batch = make(**options), batch_of()
   optimizers = {net: optax.adam(1e-3) for net in ("generator", "discriminator")}
   ema = {"generator": 0.9}
-  state = create_state(
-    task, optimizers, jax.random.key(0), batch, ema=tuple(ema)
-  )
+  state = jax.jit(
+    lambda: create_state(
+      task, optimizers, jax.random.key(0), batch, ema=tuple(ema)
+    )
+  )()
   step = jax.jit(make_train_step(task, optimizers, ema=ema))
   first = state
   for _ in range(steps):
@@ -244,8 +246,8 @@ def test_only_the_trained_nets_statistics_move():
   batch, key = batch_of(), jax.random.key(0)
   changed = {}
   for objective in task.objectives:
-    _, new = objective.loss(
-      first.params, first.stats, batch, key, step=0, train=True
+    _, new = jax.jit(functools.partial(objective.loss, step=0, train=True))(
+      first.params, first.stats, batch, key
     )
     assert jax.tree.structure(new) == jax.tree.structure(first.stats)
     changed[objective.net] = [
@@ -268,24 +270,28 @@ def test_only_the_trained_nets_statistics_move():
 
 def test_r1_is_lazy():
   task, state, _, _ = trained(conv, **LAZY)
-  loss = jax.jit(
-    lambda step: task.objectives[0].loss(
-      state.params, state.stats, batch_of(), jax.random.key(0), step=step,
-      train=True,
-    )[0]["r1"].divide()
-  )  # fmt: skip
-  assert float(loss(0)) > 0 and float(loss(1)) == 0
-  always = conv(**(LAZY | {"r1_every": 1})).objectives[0].loss(
-    state.params, state.stats, batch_of(), jax.random.key(0), step=0, train=True
-  )[0]["r1"].divide()  # fmt: skip
-  np.testing.assert_allclose(loss(0), 2 * always, rtol=1e-5)
+
+  def r1(task, step):
+    loss = task.objectives[0].loss
+    batch, key = batch_of(), jax.random.key(0)
+    terms, _ = loss(
+      state.params, state.stats, batch, key, step=step, train=True
+    )
+    return terms["r1"].divide()
+
+  always = conv(**(LAZY | {"r1_every": 1}))
+  both = jax.jit(lambda step: (r1(task, step), r1(always, step)))
+  (first, each), (second, _) = both(0), both(1)
+  assert first > 0 and second == 0
+  np.testing.assert_allclose(first, 2 * each, rtol=1e-5)
 
 
 def test_a_sample_depends_on_index_label_and_key_alone():
   task, _, state, _ = trained(conv)
   batch = batch_of()
-  draw = lambda b: np.asarray(
-    task.sample(*state.weights("ema"), b, jax.random.key(0))["image"]
+  sample = jax.jit(task.sample)
+  draw = lambda b, which="ema": np.asarray(
+    sample(*state.weights(which), b, jax.random.key(0))["image"]
   )
   whole = draw(batch)
   assert whole.shape == (8, 8, 8, 3) and np.abs(whole).max() <= 1
@@ -293,8 +299,7 @@ def test_a_sample_depends_on_index_label_and_key_alone():
   np.testing.assert_allclose(draw(half), whole[4:], atol=1e-6)
   other = batch | {"label": (batch["label"] + 1) % 4}
   assert np.abs(draw(other) - whole).max() > 1e-6
-  raw = task.sample(*state.weights("raw"), batch, jax.random.key(0))["image"]
-  assert np.abs(raw - whole).max() > 1e-6
+  assert np.abs(draw(batch, "raw") - whole).max() > 1e-6
 
 
 @pytest.mark.parametrize("penalty", ["penalty", "r1"])

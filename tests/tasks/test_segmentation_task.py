@@ -21,7 +21,7 @@ VALID = UNet(4, width=4, depth=1, padding="valid", norm=False)
 
 
 def loss(task, batch, train=False):
-  params, stats = task.init(jax.random.key(0), batch)
+  params, stats = jax.jit(task.init)(jax.random.key(0), batch)
   terms, _ = task.objectives[0].loss(
     params, stats, batch, jax.random.key(1), step=0, train=train
   )
@@ -38,7 +38,7 @@ def test_terms_are_means_over_what_counts():
   assert set(got) == set(TERMS)
   for name in TERMS:
     np.testing.assert_allclose(got[name], expected[name], rtol=1e-5)
-  params, stats = task.init(jax.random.key(0), real)
+  params, stats = jax.jit(task.init)(jax.random.key(0), real)
   variables = {"params": params["model"], **stats["model"]}
   logits = SAME.apply(variables, real["image"], train=False)
   values = pixel_cross_entropy(logits, jnp.asarray(real["target"]))
@@ -71,7 +71,7 @@ def test_valid_logits_train_on_the_middle_and_predict_in_tiles():
     loss(task, batch | {"target": framed}, train=True)["cross_entropy"],
     rtol=1e-6,
   )
-  params, stats = task.init(jax.random.key(0), batch)
+  params, stats = jax.jit(task.init)(jax.random.key(0), batch)
   with pytest.raises(ValueError, match="predicts through `tiles`"):
     task.predict(params, stats, batch, None)
   tiles = Tiles((24, 24), (8, 8), margin=8)
@@ -84,7 +84,8 @@ def test_valid_logits_train_on_the_middle_and_predict_in_tiles():
 def test_it_overfits_one_batch_and_the_figures_show_it():
   task, batch = Segmentation(UNet(4, width=8, depth=1)), segmented_images(4, 3)
   optimizers = {"model": optax.adam(1e-2)}
-  state = create_state(task, optimizers, jax.random.key(0), batch)
+  make = lambda: create_state(task, optimizers, jax.random.key(0), batch)
+  state = jax.jit(make)()
   step = jax.jit(make_train_step(task, optimizers))
   for _ in range(60):
     state, _ = step(state, batch)

@@ -34,7 +34,9 @@ def descend(dtype, steps=12):
   task = Segmentation(UNet(4, width=8, depth=1, dtype=dtype))
   batch = segmented_images(8, 0)
   optimizers = {"model": optax.sgd(0.1, 0.9)}
-  state = create_state(task, optimizers, jax.random.key(0), batch)
+  state = jax.jit(
+    lambda: create_state(task, optimizers, jax.random.key(0), batch)
+  )()
   step = jax.jit(make_train_step(task, optimizers))
   losses = []
   for _ in range(steps):

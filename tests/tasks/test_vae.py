@@ -1,5 +1,6 @@
 """Variational autoencoders: likelihoods, bounds, the task."""
 
+import functools
 import math
 
 import jax
@@ -162,8 +163,10 @@ def test_the_bound_rises_to_the_exact_likelihood():
 def test_the_bound_of_one_sample_is_the_evidence_bound_on_average():
   task, params, batch, _ = linear_gaussian()
   key = jax.random.key(0)
-  terms, _ = task.objectives[0].loss(params, {}, batch, key, step=0, train=True)
-  sampled = task.bound(1)(params, {}, batch, key)["log_likelihood"]
+  terms, _ = jax.jit(
+    functools.partial(task.objectives[0].loss, step=0, train=True)
+  )(params, {}, batch, key)
+  sampled = jax.jit(task.bound(1))(params, {}, batch, key)["log_likelihood"]
   elbo = -float(terms["negative_elbo"].divide())
   assert abs(elbo - sampled.mean()) < 0.25
   total = terms["reconstruction"].divide() + terms["kl"].divide()
@@ -173,8 +176,10 @@ def test_the_bound_of_one_sample_is_the_evidence_bound_on_average():
 def test_chunks_do_not_change_the_bound():
   task = small()
   batch, key = batch_of(), jax.random.key(1)
-  params, stats = task.init(key, batch)
-  a, b = (task.bound(12, c)(params, stats, batch, key) for c in (3, 12))
+  params, stats = jax.jit(task.init)(key, batch)
+  a, b = (
+    jax.jit(task.bound(12, c))(params, stats, batch, key) for c in (3, 12)
+  )
   np.testing.assert_allclose(
     a["log_likelihood"], b["log_likelihood"], rtol=1e-5
   )
@@ -185,11 +190,11 @@ def test_chunks_do_not_change_the_bound():
 def test_the_trained_bound_is_the_evaluated_one():
   task = small(samples=5)
   batch, key = batch_of(), jax.random.key(1)
-  params, stats = task.init(key, batch)
-  terms, _ = task.objectives[0].loss(
-    params, stats, batch, key, step=0, train=True
-  )
-  scored = task.bound(5)(params, stats, batch, key)
+  params, stats = jax.jit(task.init)(key, batch)
+  terms, _ = jax.jit(
+    functools.partial(task.objectives[0].loss, step=0, train=True)
+  )(params, stats, batch, key)
+  scored = jax.jit(task.bound(5))(params, stats, batch, key)
   mean = np.mean(scored["log_likelihood"])
   np.testing.assert_allclose(terms["negative_bound"].divide(), -mean, rtol=1e-5)
   metric = ImportanceBound(5)
@@ -241,7 +246,7 @@ def test_bits_of_a_dequantised_density_are_of_256_levels():
 )
 def test_every_likelihood_gives_finite_terms_and_gradients(pixels, make):
   task, batch = small(pixels, make), batch_of()
-  params, stats = task.init(jax.random.key(0), batch)
+  params, stats = jax.jit(task.init)(jax.random.key(0), batch)
 
   def loss(params):
     terms, _ = task.objectives[0].loss(
@@ -254,15 +259,15 @@ def test_every_likelihood_gives_finite_terms_and_gradients(pixels, make):
   assert np.isfinite(value)
   for path, grad in jax.tree_util.tree_leaves_with_path(grads):
     assert np.isfinite(grad).all() and np.abs(grad).max() > 0, path
-  out = task.predict(params, stats, batch, jax.random.key(0))
+  out = jax.jit(task.predict)(params, stats, batch, jax.random.key(0))
   assert out["image"].shape == (8, 8, 8, 1) and out["latent"].shape == (8, 3)
 
 
 def test_a_sample_depends_on_index_label_and_key_alone():
   task, batch = small(), batch_of()
-  params, stats = task.init(jax.random.key(0), batch)
+  params, stats = jax.jit(task.init)(jax.random.key(0), batch)
   draw = lambda b: np.asarray(
-    task.sample(params, stats, b, jax.random.key(2))["image"]
+    jax.jit(task.sample)(params, stats, b, jax.random.key(2))["image"]
   )
   whole = draw(batch)
   assert whole.min() >= 0 and whole.max() <= 1 and whole.std(0).max() > 0
@@ -276,11 +281,12 @@ def test_an_interpolation_goes_from_one_image_to_the_other():
   task = small("threshold", num_classes=0)
   black = lambda batch: batch | {"image": np.round(batch["image"])}
   first, second = black(batch_of(seed=0)), black(batch_of(seed=1))
-  params, stats = task.init(jax.random.key(0), first)
-  path = task.interpolate(params, first, second, 5)
+  params, stats = jax.jit(task.init)(jax.random.key(0), first)
+  path = jax.jit(task.interpolate, static_argnums=3)(params, first, second, 5)
   assert path.shape == (8, 5, 8, 8, 1)
+  predict = jax.jit(task.predict)
   for end, batch in ((0, first), (-1, second)):
-    own = task.predict(params, stats, batch, jax.random.key(0))["image"]
+    own = predict(params, stats, batch, jax.random.key(0))["image"]
     np.testing.assert_allclose(path[:, end], own, atol=1e-6)
 
 
@@ -288,7 +294,9 @@ def test_an_interpolation_goes_from_one_image_to_the_other():
 def test_it_learns_one_batch(samples):
   task, batch = small("threshold", samples=samples), batch_of()
   optimizers = {"model": optax.adam(1e-2)}
-  state = create_state(task, optimizers, jax.random.key(0), batch)
+  state = jax.jit(
+    lambda: create_state(task, optimizers, jax.random.key(0), batch)
+  )()
   step = jax.jit(make_train_step(task, optimizers))
   losses = []
   for _ in range(100):
