@@ -9,7 +9,6 @@ import pytest
 
 from tests.programs.lowering import lowered
 from tests.test_configs import CONFIGS
-from vision_jax.core.step import make_train_step
 from vision_jax.models.detection import detr
 from vision_jax.models.detection.detr_layers import EncoderLayer
 from vision_jax.ops.forms import use_forms
@@ -32,13 +31,7 @@ def step_text(path, backend="gpu"):
   state = jax.eval_shape(
     lambda: experiment.initial_state(jax.random.key(0), batch)
   )
-  step = make_train_step(
-    experiment.task,
-    experiment.optimizers,
-    inputs=experiment.inputs,
-    augment=experiment.augment,
-    ema=experiment.ema,
-  )
+  step = experiment.train_step()
   return lowered(backend, step, state, batch)
 
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from tests.tables_families import FAMILIES
-from vision_jax.core.step import make_train_step
 from vision_jax.recipe import recipe
 
 PRODUCTS = ("dot_general", "conv_general_dilated")
@@ -85,13 +84,7 @@ def losses(path, values):
   loaded = recipe.load(f"configs/{path}.py:tiny", values)
   experiment = loaded.build()
   batches = [experiment.train_data.batch(i) for i in range(20)]
-  step = make_train_step(
-    experiment.task,
-    experiment.optimizers,
-    inputs=experiment.inputs,
-    augment=experiment.augment,
-    ema=experiment.ema,
-  )
+  step = experiment.train_step()
 
   def run(stacked):
     first = jax.tree.map(lambda x: x[0], stacked)

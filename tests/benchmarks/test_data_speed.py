@@ -6,6 +6,7 @@ import types
 import pytest
 
 from benchmarks.speed import jpegs
+from tests.oracles import library
 
 
 @pytest.fixture
@@ -32,9 +33,6 @@ def test_decoding(clock):
 
 @pytest.mark.slow
 def test_decoding_by_torch(clock):
-  pytest.importorskip(
-    "torch",
-    reason="the oracle extra is not installed: pip install -e '.[oracle]'",
-  )
+  library("torch")
   rows = jpegs.decode_rows(1.2, images=8, batch_size=8, turns=1, torch=("cv2",))
   check(rows, ["input/decode_crop", "input/decode_crop/torch_cv2"])

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.box_files import changed, coco_content, jpeg, write_coco
+from tests.oracles import library
 from vision_jax.data.errors import BadImage, DataError
 from vision_jax.data.sources import tfds_detection
 from vision_jax.data.sources.box_check import BoxCheck
@@ -164,9 +165,8 @@ def test_boxes_out_of_the_picture_are_scored_as_pycocotools_does(tmp_path):
 
 def score(path, results):
   """pycocotools' twelve figures of a list of results, or its file."""
-  reason = "the oracle extra is not installed: pip install -e '.[oracle]'"
-  coco = pytest.importorskip("pycocotools.coco", reason=reason)
-  evaluation = pytest.importorskip("pycocotools.cocoeval", reason=reason)
+  coco = library("pycocotools.coco")
+  evaluation = library("pycocotools.cocoeval")
   content = json.loads(path.read_text())
   for i, row in enumerate(content["annotations"], 1):
     box = row["bbox"]

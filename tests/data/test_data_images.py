@@ -9,6 +9,7 @@ from PIL import Image, ImageOps
 from skimage.transform import resize_local_mean
 
 from tests.data_fixtures import encode, picture
+from tests.oracles import library
 from vision_jax.data.errors import BadImage, DataError
 from vision_jax.data.images import (
   decode_image,
@@ -158,10 +159,7 @@ SIZES = [(20, 30), (33, 17), (64, 64), (37, 51), (100, 40)]
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("channels", [1, 3])
 def test_resizes_as_torch_does_with_antialiasing(method, size, channels):
-  torch = pytest.importorskip(
-    "torch",
-    reason="the oracle extra is not installed: pip install -e '.[oracle]'",
-  )
+  torch = library("torch")
   image = picture(37, 51, channels)
   x = torch.from_numpy(image.astype(np.float32)).permute(2, 0, 1)[None]
   expected = torch.nn.functional.interpolate(

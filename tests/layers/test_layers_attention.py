@@ -5,13 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests.oracles import library
 from vision_jax.layers import dense
 from vision_jax.layers.attention import Attention, attend, fits_cudnn
 from vision_jax.layers.embeddings import resize_positions, sincos2d
 from vision_jax.layers.pooling import MapHead
 from vision_jax.ops.forms import cpu_forms
-
-REASON = "the oracle extra is not installed: pip install -e '.[oracle]'"
 
 
 @pytest.mark.parametrize("c", [6, 7])
@@ -45,7 +44,7 @@ def test_the_cpu_form_of_dense_is_used_where_it_is_large(on, rows, own):
 
 
 def test_attention_equals_torch():
-  torch = pytest.importorskip("torch", reason=REASON)
+  torch = library("torch")
   b, q, n, d, heads = 2, 5, 7, 12, 3
   x = jax.random.normal(jax.random.key(0), (b, q, d))
   context = jax.random.normal(jax.random.key(1), (b, n, d))
@@ -128,7 +127,7 @@ def test_sincos_positions_by_their_formula():
 
 @pytest.mark.parametrize("new", [(9, 12), (4, 3), (6, 7)])
 def test_resizing_positions_equals_torch(new):
-  torch = pytest.importorskip("torch", reason=REASON)
+  torch = library("torch")
   old, d = (6, 7), 5
   table = jax.random.normal(jax.random.key(0), (1 + 42, d))
   resized = resize_positions(table, old, new, extra=1)

@@ -5,13 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests.oracles import library
 from vision_jax.layers.conv import convolve, max_pool
 from vision_jax.ops.forms import cpu_forms
 
 POOLS = [(2, 2, 0), (3, 2, 1), (3, 3, 0), (3, 2, 0)]
 # kernel, stride, padding: 1x1, strided 1x1, patches, 3x3, strided 7x7
 KERNELS = [(1, 1, 0), (1, 2, 0), (4, 4, 0), (3, 1, 1), (3, 2, 1), (7, 2, 3)]
-REASON = "the oracle extra is not installed: pip install -e '.[oracle]'"
 
 
 def with_gradient(fn, *args):
@@ -31,7 +31,7 @@ def make_image(size=9, ties=False):
 @pytest.mark.parametrize("size,stride,padding", POOLS)
 @pytest.mark.parametrize("on", [True, False])
 def test_max_pool_equals_torch(size, stride, padding, ties, on):
-  torch = pytest.importorskip("torch", reason=REASON)
+  torch = library("torch")
   x = make_image(ties=ties)
   with cpu_forms(on):
     y, (dx,), weight = with_gradient(
@@ -63,7 +63,7 @@ def test_max_pool_of_too_small_an_image():
 
 @pytest.mark.parametrize("kernel,stride,padding", KERNELS)
 def test_convolution_forms_agree_with_torch(kernel, stride, padding):
-  torch = pytest.importorskip("torch", reason=REASON)
+  torch = library("torch")
   x = make_image(11)
   w = jax.random.normal(jax.random.key(1), (kernel, kernel, 5, 6))
   fn = lambda x, w: convolve(x, w, stride, padding)

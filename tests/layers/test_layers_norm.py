@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
+from tests.oracles import library
 from vision_jax.core.execution import Jit
 from vision_jax.core.mapped import mapped
 from vision_jax.core.norm_group import grouped_norms
@@ -13,7 +14,6 @@ from vision_jax.errors import UserError
 from vision_jax.layers.group_norm import GroupNorm
 from vision_jax.layers.norm import BatchNorm, LayerNorm
 
-REASON = "the oracle extra is not installed: pip install -e '.[oracle]'"
 MASKS = {
   "full": np.ones(16),
   "ragged": np.r_[np.ones(5), np.zeros(3), 1, 0, 1, 1, 0, 1, 0, 1],
@@ -69,10 +69,7 @@ def close(a, b, tolerance=2e-5):
 
 @pytest.mark.parametrize("train", [True, False])
 def test_equals_torch(train):
-  torch = pytest.importorskip(
-    "torch",
-    reason="the oracle extra is not installed: pip install -e '.[oracle]'",
-  )
+  torch = library("torch")
   x, variables = make_input(), make_variables()
   weight = np.random.default_rng(2).normal(size=x.shape).astype(np.float32)
   y, stats, (grads, dx) = run(variables, x, weight, train=train)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from sklearn.utils.class_weight import compute_class_weight
 
+from tests.oracles import library
 from vision_jax.core.types import Mean
 from vision_jax.losses import classification as losses
 
-ORACLE = "the oracle extra is not installed: pip install -e '.[oracle]'"
 RNG = np.random.default_rng(0)
 LOGITS = RNG.normal(size=(7, 5)).astype(np.float32) * 3
 CLASSES = RNG.integers(0, 5, 7).astype(np.int32)
@@ -77,9 +77,9 @@ CASES = {
 
 @pytest.mark.parametrize("name", CASES)
 def test_values_and_gradients_are_torchs(name):
-  torch = pytest.importorskip("torch", reason=ORACLE)
+  torch = library("torch")
   if name == "sigmoid_focal":
-    pytest.importorskip("transformers", reason=ORACLE)
+    library("transformers")
   ours, label, theirs = CASES[name]
   x = torch.tensor(LOGITS, requires_grad=True)
   y = torch.tensor(label.astype(np.int64) if label.ndim == 1 else label)

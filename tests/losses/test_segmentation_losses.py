@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests.oracles import library
 from vision_jax.losses import segmentation as losses
 
-REASON = "the oracle extra is not installed: pip install -e '.[oracle]'"
 B, H, W, K = 2, 5, 6, 4
 RNG = np.random.default_rng(0)
 LOGITS = jnp.asarray(RNG.normal(size=(B, H, W, K)), jnp.float32)
@@ -22,7 +22,7 @@ IMAGE = {"dice": losses.soft_dice, "jaccard": losses.soft_jaccard}
 
 
 def test_cross_entropy_equals_torch():
-  torch = pytest.importorskip("torch", reason=REASON)
+  torch = library("torch")
   f = torch.nn.functional
   tensors = (
     torch.tensor(np.asarray(LOGITS).transpose(0, 3, 1, 2).copy()),

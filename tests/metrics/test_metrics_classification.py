@@ -6,11 +6,11 @@ import pytest
 from sklearn import metrics as sklearn_metrics
 
 from tests.metrics import batches
+from tests.oracles import library
 from vision_jax.metrics import classification as metrics
 from vision_jax.metrics.calibration import CalibrationError
 from vision_jax.metrics.decisions import ConfusionMatrix
 
-ORACLE = "the oracle extra is not installed: pip install -e '.[oracle]'"
 RNG = np.random.default_rng(0)
 LOGITS = RNG.normal(size=(50, 8)).astype(np.float32) * 2
 LABEL = np.where(
@@ -25,10 +25,8 @@ def evaluate(metric, logits=LOGITS, label=LABEL):
 
 @pytest.mark.parametrize("top", [(1,), (1, 5), (3,)])
 def test_accuracy_is_torchmetrics(top):
-  torch = pytest.importorskip("torch", reason=ORACLE)
-  functional = pytest.importorskip(
-    "torchmetrics.functional.classification", reason=ORACLE
-  )
+  torch = library("torch")
+  functional = library("torchmetrics.functional.classification")
   got = evaluate(metrics.Accuracy(top))
   assert len(got) == len(top)
   for n in top:
@@ -62,10 +60,8 @@ def test_nll_is_sklearns():
 
 
 def test_calibration_error_is_torchmetrics():
-  torch = pytest.importorskip("torch", reason=ORACLE)
-  functional = pytest.importorskip(
-    "torchmetrics.functional.classification", reason=ORACLE
-  )
+  torch = library("torch")
+  functional = library("torchmetrics.functional.classification")
   want = functional.multiclass_calibration_error(
     torch.tensor(LOGITS).softmax(-1), torch.tensor(LABEL), 8, n_bins=15
   )

@@ -7,6 +7,7 @@ import time
 import numpy as np
 import pytest
 
+from tests.oracles import library
 from vision_jax.metrics.coco import METRICS, BoxTable, coco_ap
 from vision_jax.metrics.voc import voc_ap
 
@@ -48,10 +49,7 @@ def random_case(seed):
 
 def oracle(truth, found, images):
   """pycocotools' 12 metrics and each class's AP, with sparse ids."""
-  coco = pytest.importorskip(
-    "pycocotools.coco",
-    reason="the oracle extra is not installed: pip install -e '.[oracle]'",
-  )
+  coco = library("pycocotools.coco")
   from pycocotools.cocoeval import COCOeval
 
   header = {

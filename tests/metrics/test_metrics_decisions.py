@@ -6,6 +6,7 @@ import pytest
 from sklearn import metrics as sklearn
 
 from tests.metrics.batches import evaluate
+from tests.oracles import library
 from vision_jax.metrics.calibration import CalibrationError
 from vision_jax.metrics.decisions import (
   AVERAGES,
@@ -128,10 +129,8 @@ def test_not_a_number_predicts_nothing():
 
 @pytest.mark.parametrize("bins", [10, 15])
 def test_calibration_of_several_labels_is_torchmetrics(bins):
-  torch = pytest.importorskip("torch", reason="no oracle")
-  functional = pytest.importorskip(
-    "torchmetrics.functional.classification", reason="no oracle"
-  )
+  torch = library("torch")
+  functional = library("torchmetrics.functional.classification")
   logits, truth = several(7)
   wanted = functional.binary_calibration_error(
     torch.sigmoid(torch.tensor(logits)).ravel(),

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 
+from tests.oracles import library
 from vision_jax.core.execution import Jit, Pmap
 from vision_jax.core.step import make_eval_step
 from vision_jax.metrics import generation_distances as distances
@@ -15,7 +16,6 @@ from vision_jax.metrics.generation import SampleQuality
 from vision_jax.metrics.generation_extractor import Extractor
 from vision_jax.metrics.generation_scores import MeanOf, Recognised
 
-NO_ORACLE = "the oracle extra is not installed: pip install -e '.[oracle]'"
 D = 12
 
 
@@ -62,8 +62,8 @@ def test_a_singular_covariance_is_no_trouble():
 
 def through_torchmetrics(name, x, y, **options):
   """A torchmetrics figure of features, handed to it as if they were images."""
-  torch = pytest.importorskip("torch", reason=NO_ORACLE)
-  pytest.importorskip("torchmetrics", reason=NO_ORACLE)
+  torch = library("torch")
+  library("torchmetrics")
   import importlib
 
   module = importlib.import_module(f"torchmetrics.image.{name[0]}")

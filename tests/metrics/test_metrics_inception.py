@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests.oracles import library
 from vision_jax.metrics import generation_inception
 from vision_jax.metrics.generation_inception import from_tensors, read_inception
 from vision_jax.models.backbones import fid_inception
@@ -21,8 +22,6 @@ from vision_jax.models.backbones.fid_inception import (
   block_e,
 )
 from vision_jax.pipelines import extractors
-
-NO_ORACLE = "the oracle extra is not installed: pip install -e '.[oracle]'"
 
 
 def test_it_has_inceptions_size():
@@ -181,7 +180,7 @@ def torch_inception(state, x, size):
 
 def test_the_whole_net_is_torchs(monkeypatch):
   """At the smallest size that it takes, with weights that keep the scale."""
-  torch = pytest.importorskip("torch", reason=NO_ORACLE)
+  torch = library("torch")
   monkeypatch.setattr(fid_inception, "SIZE", 75)
   model, coarse = FIDInception(), np.random.default_rng(1).random((2, 5, 4, 3))
   x = (2 * coarse - 1).repeat(8, 1).repeat(8, 2).astype(np.float32)
@@ -208,7 +207,7 @@ def test_the_whole_net_is_torchs(monkeypatch):
   ids=["a", "e"],
 )
 def test_a_block_is_torchs(branches, oracle):
-  torch = pytest.importorskip("torch", reason=NO_ORACLE)
+  torch = library("torch")
   block, x = Block(branches), np.random.default_rng(1).normal(size=(1, 5, 6, 8))
   x = x.astype(np.float32)
   shapes = jax.eval_shape(lambda: block.init(jax.random.key(0), x))["params"]
@@ -240,7 +239,7 @@ def test_a_safetensors_file_is_read_but_not_called_published(tmp_path):
 
 
 def test_a_torch_file_of_the_right_hash_is_published(tmp_path, monkeypatch):
-  torch = pytest.importorskip("torch", reason=NO_ORACLE)
+  torch = library("torch")
   state = {k: torch.tensor(v) for k, v in state_of(SHAPES).items()}
   path = tmp_path / "weights.pth"
   torch.save(state, path)

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests.oracles import library
 from vision_jax.metrics.confusion import host_confusion
 from vision_jax.metrics.segmentation import (
   Segmentation,
@@ -12,7 +13,6 @@ from vision_jax.metrics.segmentation import (
   segmentation_metrics,
 )
 
-REASON = "the oracle extra is not installed: pip install -e '.[oracle]'"
 K = 5
 
 
@@ -45,7 +45,7 @@ def measured(metric, truth, guess, mask=None):
 @pytest.mark.parametrize("classes", [K, 3])  # 3: two of five are absent
 @pytest.mark.parametrize("seed", range(4))
 def test_metrics_equal_scikit_learn_exactly(seed, classes):
-  sklearn = pytest.importorskip("sklearn.metrics", reason=REASON)
+  sklearn = library("sklearn.metrics")
   truth, guess = masks(seed, classes)
   known = truth != 255
   pair, labels = (truth[known], guess[known]), range(K)
@@ -80,8 +80,8 @@ def test_metrics_equal_scikit_learn_exactly(seed, classes):
 
 @pytest.mark.parametrize("classes", [K, 3])
 def test_miou_equals_torchmetrics(classes):
-  torch = pytest.importorskip("torch", reason=REASON)
-  pytest.importorskip("torchmetrics", reason=REASON)
+  torch = library("torch")
+  library("torchmetrics")
   from torchmetrics.classification import MulticlassJaccardIndex
 
   truth, guess = masks(7, classes)

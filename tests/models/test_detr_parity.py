@@ -5,17 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests.oracles import library
 from vision_jax.models.backbones import resnet
 from vision_jax.models.detection.detr import Detr
 
-torch = pytest.importorskip(
-  "torch",
-  reason="the oracle extra is not installed: pip install -e '.[oracle]'",
-)
-transformers = pytest.importorskip(
-  "transformers",
-  reason="the oracle extra is not installed: pip install -e '.[oracle]'",
-)
+torch = library("torch")
+transformers = library("transformers")
 
 BACKBONES = {"basic": (8, 16, 32, 64), "bottleneck": (32, 64, 128, 256)}
 _ATTENTION = {"q": "query", "k": "key", "v": "value", "o": "out"}

@@ -5,19 +5,19 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests.oracles import library
 from vision_jax.layers import dense
 from vision_jax.models.backbones.resnet import ResNet
 from vision_jax.models.backbones.vit import ViT
 from vision_jax.ops.forms import cpu_forms
 
-REASON = "the oracle extra is not installed: pip install -e '.[oracle]'"
 both_forms = pytest.mark.parametrize("on", [True, False], ids=["cpu", "xla"])
 
 
 @pytest.fixture
 def torch():
-  module = pytest.importorskip("torch", reason=REASON)
-  pytest.importorskip("transformers", reason=REASON)
+  module = library("torch")
+  library("transformers")
   module.manual_seed(0)
   return module
 

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests.oracles import library
 from vision_jax.layers.upsample import (
   bilinear_init,
   max_pool_with_index,
@@ -19,7 +20,6 @@ from vision_jax.models.segmentation.segnet import SegNetBasic
 from vision_jax.models.segmentation.unet import UNet
 from vision_jax.ops.forms import cpu_forms
 
-REASON = "the oracle extra is not installed: pip install -e '.[oracle]'"
 RNG = np.random.default_rng(0)
 THIN = ((4,), (4,), (4,), (6,), (6,))
 PAPER_UNET = functools.partial(UNet, padding="valid", norm=False)
@@ -71,7 +71,7 @@ def image(h, w, c=3, b=2):
 
 
 def nchw(x):
-  torch = pytest.importorskip("torch", reason=REASON)
+  torch = library("torch")
   return torch.tensor(np.asarray(x).transpose(0, 3, 1, 2).copy())
 
 
@@ -162,7 +162,7 @@ def test_half_precision_gives_finite_float32_logits(dtype):
 @pytest.mark.parametrize("on", [True, False])
 @pytest.mark.parametrize("size,stride", [(2, 2), (4, 2), (6, 2), (16, 8)])
 def test_transposed_convolution_equals_torch(size, stride, on):
-  torch = pytest.importorskip("torch", reason=REASON)
+  torch = library("torch")
   x = image(5, 4)
   kernel = jnp.asarray(RNG.normal(size=(size, size, 3, 2)), jnp.float32)
   with cpu_forms(on):
@@ -182,7 +182,7 @@ def test_transposed_convolution_equals_torch(size, stride, on):
 
 @pytest.mark.parametrize("factor", [2, 8])
 def test_upsampling_starts_as_bilinear_interpolation(factor):
-  torch = pytest.importorskip("torch", reason=REASON)
+  torch = library("torch")
   x = image(6, 7, 2)
   kernel = bilinear_init(None, (2 * factor, 2 * factor, 2, 2))
   cut = factor // 2
@@ -197,7 +197,7 @@ def test_upsampling_starts_as_bilinear_interpolation(factor):
 
 
 def test_unpooling_equals_torch():
-  torch = pytest.importorskip("torch", reason=REASON)
+  torch = library("torch")
   f = torch.nn.functional
   x = jnp.round(image(6, 8))  # with ties
 
@@ -225,7 +225,7 @@ def convolve(torch, x, layer, padding=0):
 
 
 def test_unet_equals_torch():
-  torch = pytest.importorskip("torch", reason=REASON)
+  torch = library("torch")
   model, x = PAPER_UNET(3, width=4, depth=2), image(44, 60)
   p = model.init(jax.random.key(0), x, train=False)["params"]
   p = jax.tree.map(lambda a: a + 0.1 * RNG.normal(size=a.shape), p)
@@ -261,7 +261,7 @@ def test_unet_equals_torch():
 
 
 def test_segnet_equals_torch():
-  torch = pytest.importorskip("torch", reason=REASON)
+  torch = library("torch")
   f = torch.nn.functional
   model, x = SegNetBasic(3, width=4, depth=2), image(16, 24)
   v = jax.jit(lambda: model.init(jax.random.key(0), x, train=False))()

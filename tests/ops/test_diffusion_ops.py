@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from tests.oracles import library
 from vision_jax.ops import diffusion
 from vision_jax.ops.diffusion import likelihood
 from vision_jax.ops.diffusion.noise import times
 
-NO_ORACLE = "the oracle extra is not installed: pip install -e '.[oracle]'"
 KINDS = ("eps", "x0", "v")
 
 
@@ -128,10 +128,7 @@ def test_times_are_even_over_a_batch_and_do_not_depend_on_shards():
 
 
 def test_kl_of_normals_is_torchs():
-  torch = pytest.importorskip(
-    "torch",
-    reason="the oracle extra is not installed: pip install -e '.[oracle]'",
-  )
+  torch = library("torch")
   rng = np.random.default_rng(0)
   m1, v1, m2, v2 = rng.normal(size=(4, 50))
   normal = lambda m, v: torch.distributions.Normal(

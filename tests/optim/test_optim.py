@@ -7,6 +7,7 @@ import optax
 import orbax.checkpoint as ocp
 import pytest
 
+from tests.oracles import library
 from vision_jax.optim import optimizers, schedules, transforms
 
 STEPS = 20
@@ -83,10 +84,7 @@ TORCH = {
 
 @pytest.mark.parametrize("name", TORCH)
 def test_steps_are_torchs(name):
-  torch = pytest.importorskip(
-    "torch",
-    reason="the oracle extra is not installed: pip install -e '.[oracle]'",
-  )
+  torch = library("torch")
   tx, make, decay = TORCH[name]
   params = make_params()
   ours, _ = descend(tx, params)

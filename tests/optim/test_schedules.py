@@ -5,6 +5,7 @@ import numpy as np
 import optax
 import pytest
 
+from tests.oracles import library
 from vision_jax.optim import schedules
 
 STEPS = 100
@@ -15,10 +16,7 @@ def sample(schedule, steps=STEPS):
 
 
 def torch_rates(make, steps=STEPS, rate=0.4):
-  torch = pytest.importorskip(
-    "torch",
-    reason="the oracle extra is not installed: pip install -e '.[oracle]'",
-  )
+  torch = library("torch")
   weight = torch.nn.Parameter(torch.zeros(1))
   optimizer = torch.optim.SGD([weight], rate)
   scheduler = make(torch.optim.lr_scheduler, optimizer)

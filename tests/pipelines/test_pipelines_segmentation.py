@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.oracles import library
 from vision_jax.core.execution import Jit, Pmap
 from vision_jax.data.sources.masks import CAMVID_CLASSES
 from vision_jax.errors import UserError
@@ -92,7 +93,7 @@ def figures(made, execution=None):
 
 def test_miou_is_scored_at_the_masks_own_size_as_they_are_written(tmp_path):
   """TorchSeg#78: shrunken truth said 1.0 of masks that score 0.94."""
-  sklearn = pytest.importorskip("sklearn.metrics")
+  sklearn = library("sklearn.metrics")
   masks = write_masked(tmp_path, SIZES)
   made = of_folder(tmp_path)
   got = figures(made)

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from tests.box_files import write_voc
+from tests.oracles import library
 from tests.tables import boxed_images, small_detection
 from vision_jax.core.execution import Jit
 from vision_jax.errors import UserError
@@ -65,9 +66,8 @@ def terms_of(task, params, stats, batch):
 
 @pytest.mark.parametrize("background", [True, False])
 def test_losses_equal_transformers(background):
-  reason = "the oracle extra is not installed: pip install -e '.[oracle]'"
-  torch = pytest.importorskip("torch", reason=reason)
-  pytest.importorskip("transformers", reason=reason)
+  torch = library("torch")
+  library("transformers")
   from transformers.loss import loss_deformable_detr as deformable
   from transformers.loss import loss_for_object_detection as plain
 

@@ -8,6 +8,7 @@ import numpy as np
 import optax
 import pytest
 
+from tests.oracles import library
 from tests.tables import labelled_images
 from vision_jax.core.state import create_state
 from vision_jax.core.step import make_train_step
@@ -23,7 +24,6 @@ from vision_jax.ops import diffusion
 from vision_jax.recipe import recipe
 from vision_jax.tasks.diffusion import Diffusion
 
-NO_ORACLE = "the oracle extra is not installed: pip install -e '.[oracle]'"
 SMALL = functools.partial(
   DDPMUNet,
   width=8,
@@ -110,7 +110,7 @@ def test_gradients_reach_every_parameter():
 
 
 def test_group_norm_is_torchs():
-  torch = pytest.importorskip("torch", reason=NO_ORACLE)
+  torch = library("torch")
   rng = np.random.default_rng(0)
   x = (rng.normal(size=(2, 5, 4, 12)) * 3 + 1).astype(np.float32)
   scale, bias = rng.normal(size=(2, 12)).astype(np.float32)

@@ -9,6 +9,7 @@ import optax
 import pytest
 import scipy.spatial.distance
 
+from tests.oracles import library
 from tests.tables import labelled_images
 from vision_jax.core.state import create_state
 from vision_jax.core.step import make_train_step
@@ -27,8 +28,6 @@ from vision_jax.models.generation.dcgan import (
 )
 from vision_jax.models.generation.gan import DenseDiscriminator, DenseGenerator
 from vision_jax.tasks.gan import GAN
-
-NO_ORACLE = "the oracle extra is not installed: pip install -e '.[oracle]'"
 
 
 def batch_of(size=8, seed=0):
@@ -158,7 +157,7 @@ def test_spectral_norm_approaches_the_exact_one(kind):
 
 
 def test_spectral_norm_is_torchs():
-  torch = pytest.importorskip("torch", reason=NO_ORACLE)
+  torch = library("torch")
   layer, x = SpectralDense(6), np.random.default_rng(0).normal(size=(4, 9))
   x = x.astype(np.float32)
   variables = jax.jit(lambda: layer.init(jax.random.key(0), x, train=False))()

@@ -10,6 +10,7 @@ import optax
 import pytest
 import scipy.stats
 
+from tests.oracles import library
 from tests.programs.command import call, metrics
 from vision_jax.core.state import create_state
 from vision_jax.core.step import make_train_step
@@ -25,7 +26,6 @@ from vision_jax.models.generation.autoencoder import DenseDecoder, DenseEncoder
 from vision_jax.models.generation.vae import VAE, conv_vae, dense_vae
 from vision_jax.tasks.vae import VariationalAutoencoding
 
-NO_ORACLE = "the oracle extra is not installed: pip install -e '.[oracle]'"
 RNG = np.random.default_rng(0)
 PIXELS = {
   "stochastic": Bernoulli(),
@@ -111,7 +111,7 @@ def test_discretised_logistic_is_finite_far_away():
 
 
 def test_the_divergence_is_torchs():
-  torch = pytest.importorskip("torch", reason=NO_ORACLE)
+  torch = library("torch")
   mean, log_sd = RNG.normal(size=(2, 20)).astype(np.float32)
   normal = torch.distributions.Normal
   expected = torch.distributions.kl_divergence(

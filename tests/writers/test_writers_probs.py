@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from tests.oracles import library
 from vision_jax.viz.masks import write_png
 from vision_jax.writers.prob_images import ProbImageWriter
 from vision_jax.writers.probs import ProbsWriter
@@ -35,7 +36,7 @@ def test_arrays_have_the_images_size_and_add_up(tmp_path, size):
   if size == (6, 8):
     np.testing.assert_array_equal(found, row["probs"])
   else:  # pixel centres, half way in between
-    torch = pytest.importorskip("torch", reason="no oracle")
+    torch = library("torch")
     wanted = torch.nn.functional.interpolate(
       torch.tensor(row["probs"]).permute(2, 0, 1)[None], size, mode="bilinear"
     )
