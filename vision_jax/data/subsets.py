@@ -167,8 +167,8 @@ def split_paths(
   """Splits positions by hashes of paths, within each group.
 
   A group holds out the paths that hash lowest, as many as its share; a share's
-  fraction is one more with that chance, by a hash of the group's name. So a
-  file more or less moves at most one other across, of its own group, as long
+  fraction is one more with that probability, by a hash of the group's name. So
+  a file more or less moves at most one other across, of its own group, as long
   as `holdout` is a share. A group never gives its only example; at least one
   example is held out.
 
@@ -188,12 +188,12 @@ def split_paths(
   )
   _check_holdout(holdout, n, int((sizes - 1).sum()))
   ranks = np.array([_fraction(seed, path) for path in paths])
-  chances = np.array([_fraction(seed, str(name)) for name in names])
+  draws = np.array([_fraction(seed, str(name)) for name in names])
   # The rounding takes back what floating point adds to a whole number.
-  take = np.floor(np.round(sizes * share, 9) + chances).astype(int)
+  take = np.floor(np.round(sizes * share, 9) + draws).astype(int)
   take = np.minimum(take, sizes - 1)
   if not take.any():  # of a few files: from a group that has two
-    take[np.argmin(np.where(sizes > 1, chances, np.inf))] = 1
+    take[np.argmin(np.where(sizes > 1, draws, np.inf))] = 1
   order = np.lexsort((ranks, group_of))
   place = np.arange(n) - np.repeat(np.cumsum(sizes) - sizes, sizes)
   held = np.zeros(n, bool)

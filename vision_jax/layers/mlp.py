@@ -1,4 +1,4 @@
-"""The two-layer perceptron of a transformer's block."""
+"""The two-layer MLP of a transformer's block."""
 
 import flax.linen as nn
 import jax

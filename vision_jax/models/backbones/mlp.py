@@ -1,4 +1,4 @@
-"""A multi-layer perceptron on flattened images."""
+"""A multi-layer perceptron (MLP) on flattened images."""
 
 from collections.abc import Sequence
 

@@ -16,9 +16,9 @@ from vision_jax.layers.dense import Dense
 from vision_jax.layers.remat import remat
 from vision_jax.models.backbones.backbone import Backbone
 from vision_jax.models.detection.detr_layers import (
+  MLP,
   DecoderLayer,
   EncoderLayer,
-  Perceptron,
 )
 from vision_jax.models.detection.detr_positions import (
   anchor_boxes,
@@ -162,9 +162,9 @@ class DetrEncoder(nn.Module):
     outputs = self.num_classes + self.background
     return Dense(outputs, bias_init=init, name=name)
 
-  def box_head(self, name: str = "box_head", zero: bool = False) -> Perceptron:
+  def box_head(self, name: str = "box_head", zero: bool = False) -> MLP:
     """Returns what maps states (..., d) to boxes' logits, or their shifts.
 
     With `zero` it begins with no shift.
     """
-    return Perceptron((self.features, self.features, 4), zero, name=name)
+    return MLP((self.features, self.features, 4), zero, name=name)

@@ -80,12 +80,12 @@ class Attention(nn.Module):
 
 
 class EncoderLayer(nn.Module):
-  """Self-attention and a two-layer perceptron over the image's tokens.
+  """Self-attention and a two-layer MLP over the image's tokens.
 
   Attributes:
     heads: number of heads.
-    hidden: features inside the perceptron.
-    dropout: after both and inside the perceptron.
+    hidden: features inside the MLP.
+    dropout: after both and inside the MLP.
     attention_dropout: of attention's weights.
     dtype: to compute in; parameters are float32.
   """
@@ -105,11 +105,11 @@ class EncoderLayer(nn.Module):
     key = x + positions
     y = attention("self_attention")(key, key, x, mask=mask, train=train)
     x = norm("norm1")(x + drop(y, train))
-    return norm("norm2")(x + _perceptron(self, x, train))
+    return norm("norm2")(x + _mlp(self, x, train))
 
 
 class DecoderLayer(nn.Module):
-  """Self-attention of queries, attention to the image, and a perceptron.
+  """Self-attention of queries, attention to the image, and an MLP.
 
   Attributes:
     heads, hidden, dropout, attention_dropout, dtype: as for `EncoderLayer`.
@@ -144,10 +144,10 @@ class DecoderLayer(nn.Module):
       train=train,
     )
     x = norm("norm2")(x + drop(y, train))
-    return norm("norm3")(x + _perceptron(self, x, train))
+    return norm("norm3")(x + _mlp(self, x, train))
 
 
-class Perceptron(nn.Module):
+class MLP(nn.Module):
   """Dense layers with rectifiers between them: DETR's head for boxes.
 
   Attributes:
@@ -187,9 +187,7 @@ def _parts(layer: EncoderLayer | DecoderLayer) -> tuple[Any, Any, Any]:
   return drop, attention, lambda name: layer_norm(name, layer.dtype)
 
 
-def _perceptron(
-  layer: EncoderLayer | DecoderLayer, x: Array, train: bool
-) -> Array:
+def _mlp(layer: EncoderLayer | DecoderLayer, x: Array, train: bool) -> Array:
   """Dense, rectifier, Dense, with dropout after each."""
   drop = _parts(layer)[0]
   dense = lambda features, name: Dense(

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from vision_jax.core.types import Array
 from vision_jax.layers.dense import Dense
 from vision_jax.models.detection.detr_encoder import DetrEncoder, Memory
-from vision_jax.models.detection.detr_layers import Perceptron, layer_norm
+from vision_jax.models.detection.detr_layers import MLP, layer_norm
 from vision_jax.models.detection.detr_positions import (
   shift_boxes,
   sine_of_points,
@@ -55,7 +55,7 @@ class TwoStageDetr(DetrEncoder):
     y, box = pick(tokens), jax.lax.stop_gradient(pick(token_boxes))
     norm = layer_norm("decoder_norm", self.dtype)
     class_head, box_head = self.class_head(), self.box_head(zero=True)
-    position = self._perceptron("position_head")
+    position = self._mlp("position_head")
     logits, boxes = [], []
     for layer in self.decoder():
       query = position(self._box_positions(box))
@@ -85,9 +85,9 @@ class TwoStageDetr(DetrEncoder):
       return jnp.max(logits, -1)
     return jnp.max(logits[..., :-1], -1) - logits[..., -1]
 
-  def _perceptron(self, name: str) -> Perceptron:
+  def _mlp(self, name: str) -> MLP:
     sizes = (self.features, self.features)
-    return Perceptron(sizes, dtype=self.dtype, name=name)
+    return MLP(sizes, dtype=self.dtype, name=name)
 
   def _box_positions(self, boxes: Array) -> Array:
     """Sines of centre and of size, (b, q, 2d)."""

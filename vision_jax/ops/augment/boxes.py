@@ -35,9 +35,9 @@ def random_flip_boxes(
     _check(batch, "random_flip_boxes")
     draws = uniforms(batch, key, 2)
     new = dict(batch)
-    for axis, chance in ((0, probability), (1, vertical)):
-      if chance:
-        new |= _mirror(new, draws[:, axis] < chance, axis)
+    for axis, prob in ((0, probability), (1, vertical)):
+      if prob:
+        new |= _mirror(new, draws[:, axis] < prob, axis)
     return new
 
   return augment
