@@ -8,7 +8,7 @@ import importlib
 import pathlib
 from typing import Any
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 
 def __getattr__(name: str) -> Any:
