@@ -24,20 +24,20 @@ POINTS = 50  # of a curve
 
 
 class RunFailed(RuntimeError):
-  """A training run broke, or gives no figure; the message says how."""
+  """A training run broke, or gives no metric; the message says how."""
 
 
 def measured(row: Row, workdir: pathlib.Path, variant: str = "") -> dict:
-  """Returns a finished run's figures and speed from its workdir.
+  """Returns a finished run's metrics and speed from its workdir.
 
   Args:
     row: what to look for.
     workdir: of the run.
     variant: where it is not the row's own; such a run may lack the row's other
-      figures, named after classes or counts that a tiny one does not have.
+      metrics, named after classes or counts that a tiny one does not have.
 
   Raises:
-    RunFailed: it has not finished, or the last of one of the row's figures is
+    RunFailed: it has not finished, or the last of one of the row's metrics is
       no finite number.
   """
   lines = _read_lines(workdir / "metrics.jsonl")
@@ -57,7 +57,7 @@ def measured(row: Row, workdir: pathlib.Path, variant: str = "") -> dict:
         f"{', '.join(sorted(last))}"
       )
     if not _finite(last[name]):
-      raise RunFailed(f"{name} ended as {last[name]}, which is no figure")
+      raise RunFailed(f"{name} ended as {last[name]}, which is no number")
   return {
     "value": last[row.metric],
     "also": {name: last[name] for name in also},

@@ -7,7 +7,7 @@ import json
 from benchmarks import environment
 from vision_jax.errors import UserError
 
-# Evidence that is good enough for a verdict. `recalled` figures are shown for
+# Evidence that is good enough for a verdict. `recalled` numbers are shown for
 # orientation and never decide anything.
 GATING = ("primary", "transcript", "secondary", "derived")
 EVIDENCE = (*GATING, "recalled")

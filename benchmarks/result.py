@@ -24,8 +24,8 @@ class Result:
     variant, overrides: the recipe as it was run.
     seeds, values: one value a seed; none where the row did not run.
     absent, reason: then whether it could not run here or broke, and why.
-    also: means over the seeds of the row's other figures.
-    curve: of the first seed, [step, value] pairs by figure.
+    also: means over the seeds of the row's other metrics.
+    curve: of the first seed, [step, value] pairs by metric.
     speed: by `SPEED_KEYS`, medians over the seeds; None where a run
       did not say.
     clock: of which form of the clock the speeds are; those of an earlier form

@@ -71,7 +71,7 @@ class Row:
 
   @property
   def weights(self) -> str:
-    """Of which weights the figure is: "raw" or "averaged" ones.
+    """Of which weights the metric is: "raw" or "averaged" ones.
 
     They are those that the config evaluates for `best`; without a `best`, the
     averaged ones where they are evaluated.

@@ -334,7 +334,7 @@ def test_a_half_written_newest_checkpoint(tmp_path, trained, how, caplog):
   told = [(x["step"], key) for x in metrics(tmp_path) for key in x]
   told = [pair for pair in told if pair[1] != "step"]
   assert [step for step, _ in told] == sorted(step for step, _ in told)
-  assert len(set(told)) == len(told), "figures told twice"
+  assert len(set(told)) == len(told), "metrics logged twice"
 
 
 def test_no_readable_checkpoint(tmp_path):

@@ -62,12 +62,12 @@ def test_what_python_can_do_runs(data, place, monkeypatch):
   known = {}
   for block in blocks:
     exec(compile(block, "README.md", "exec"), known)
-  figures = known["outcome"].figures
+  metrics = known["outcome"].metrics
   assert (
-    figures["test/accuracy"] == known["trained"].evaluate()["test/accuracy"]
+    metrics["test/accuracy"] == known["trained"].evaluate()["test/accuracy"]
   )
   assert (place / "out/arrays/checkpoints/40").exists()
-  assert figures["test/accuracy"] > 0.5
+  assert metrics["test/accuracy"] > 0.5
   assert known["outputs"]["logits"].shape == (5, 10)
   assert np.isfinite(float(known["logs"]["loss"]))
 

@@ -31,7 +31,7 @@ def test_a_seed_outside_of_32_bits_is_refused(seed):
 
 
 @pytest.mark.parametrize("seed", [-1, 2**32])
-def test_figures_of_drawn_parts_check_their_seed(seed):
+def test_metrics_of_drawn_parts_check_their_seed(seed):
   x = np.zeros((4, 2))
   draws = (
     lambda: distances.kernel_distance(x, x, subset_size=2, seed=seed),

@@ -28,11 +28,11 @@ from vision_jax.writers.base import MakeWriter
 
 @dataclasses.dataclass(frozen=True)
 class Eval:
-  """Figures over one data set.
+  """Metrics over one data set.
 
   Attributes:
     data: batches, a `Loader`.
-    metrics: name -> metric; their results are logged as `eval/figure`.
+    metrics: name -> metric; what they give is logged as `eval/name`.
     output: (params, stats, batch, key) -> what they measure; task.predict
       where it is None.
     weights: "raw", "ema" or both; averaged ones are logged as `eval/ema/...`.
@@ -85,7 +85,7 @@ class Experiment:
     augment: (batch, key) -> batch inside the compiled step.
     ema: net -> decay of its averaged weights.
     predict: how to predict on pictures; None where it makes no sense.
-    best: (figure, "max" or "min") by which a best checkpoint is kept; a figure
+    best: (metric, "max" or "min") by which a best checkpoint is kept; a metric
       on data held out of training, never on test.
   """
 
@@ -102,14 +102,14 @@ class Experiment:
   def __post_init__(self):
     if self.best and self.best[0].startswith("test/"):
       raise UserError(
-        f"best: got {self.best[0]!r}; expected a figure on data held out of "
+        f"best: got {self.best[0]!r}; expected a metric on data held out of "
         "train, such as 'val/accuracy': a checkpoint chosen on test flatters."
       )
     name = self.best[0].split("/")[0] if self.best else None
     if name in self.evals and self.evals[name].costly:
       raise UserError(
         f"best: got {self.best[0]!r} of a costly eval, which training measures "
-        "at its end alone; expected a figure of another."
+        "at its end alone; expected a metric of another."
       )
 
   def __enter__(self) -> "Experiment":

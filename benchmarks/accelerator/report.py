@@ -12,10 +12,10 @@ Row = Mapping[str, Any]
 
 def line(row: Row) -> str:
   """Returns a row as one line."""
-  return f"{row['stage']}/{row['name']:<26} {figures(row)}"
+  return f"{row['stage']}/{row['name']:<26} {numbers(row)}"
 
 
-def figures(row: Row) -> str:
+def numbers(row: Row) -> str:
   """Returns what a row measured, or why it did not."""
   if row["state"] != MEASURED:
     return f"{row['state']}: {row.get('why', '')}"
@@ -51,10 +51,10 @@ def closing(rows: Sequence[Row]) -> list[tuple[str, list[str]]]:
 
 def _table(rows: Sequence[Row]) -> str:
   cells = [
-    f"| {markdown.escape(row['name'])} | {markdown.escape(figures(row))} |\n"
+    f"| {markdown.escape(row['name'])} | {markdown.escape(numbers(row))} |\n"
     for row in rows
   ]
-  return "| what | figures |\n| --- | --- |\n" + "".join(cells)
+  return "| what | numbers |\n| --- | --- |\n" + "".join(cells)
 
 
 def _list(texts: Iterable[str]) -> str:
@@ -91,7 +91,7 @@ def _optional(name: str, form: str) -> Any:
   return lambda row: "" if row[name] is None else form.format(row[name])
 
 
-# A figure's name -> how it is said.
+# A number's name -> how it is shown.
 _FORMS = (
   ("images_per_s", _optional("images_per_s", "{:,.1f} images/s")),
   ("examples_per_s", _optional("examples_per_s", "{:,.0f} examples/s")),

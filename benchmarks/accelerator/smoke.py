@@ -20,7 +20,7 @@ HIGHEST = jax.default_matmul_precision("highest")
 
 
 def measure(name: str, *, size: str, **_: Any) -> dict[str, Any]:
-  """Returns the figures of one check, and whether they are right (`ok`)."""
+  """Returns the numbers of one check, and whether they are right (`ok`)."""
   tiny = size == "tiny"
   kind, _, rest = name.partition("_")
   if kind == "versions":
@@ -100,7 +100,7 @@ def compared(fn: Any, args: tuple, most: float = BF16) -> dict[str, Any]:
 
 
 def tf32(tiny: bool) -> dict[str, Any]:
-  """What a float32 product loses at default precision; a figure, no fault."""
+  """What a float32 product loses at default precision; a number, no fault."""
   n = 64 if tiny else 4096
   x = jax.random.normal(jax.random.key(0), (n, n))
   got = jax.jit(lambda x: x @ x)(x)

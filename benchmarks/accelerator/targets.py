@@ -31,17 +31,17 @@ def _published(rows: Rows, step: str, key: str) -> str:
     f"{step}: {mark.value:,.0f} images/s ({mark.model}, {mark.hardware}; "
     f"{mark.source_url})"
   )
-  return _told(asked, _figure(rows, step, "images_per_s"), mark.value, ",.0f")
+  return _told(asked, _number(rows, step, "images_per_s"), mark.value, ",.0f")
 
 
 def _mfu(rows: Rows, step: str, least: float) -> str:
   asked = f"{step}: {least:.0%} of the card's peak"
-  return _told(asked, _figure(rows, step, "mfu"), least, ".1%")
+  return _told(asked, _number(rows, step, "mfu"), least, ".1%")
 
 
 def _peer(rows: Rows, peer: str, step: str) -> str:
   asked = f"{step}: ahead of torch.compile ({peer})"
-  ours, theirs = (_figure(rows, n, "images_per_s") for n in (step, peer))
+  ours, theirs = (_number(rows, n, "images_per_s") for n in (step, peer))
   ratio = ours / theirs if ours and theirs else None
   return _told(asked, ratio, AHEAD, ".2f", "times")
 
@@ -55,6 +55,6 @@ def _told(
   return f"{asked}: {got:{form}}{' ' * bool(unit)}{unit}: {verdict}"
 
 
-def _figure(rows: Rows, name: str, figure: str) -> float | None:
+def _number(rows: Rows, name: str, field: str) -> float | None:
   row = rows.get(("steps", name), {})
-  return row.get(figure) if row.get("state") == MEASURED else None
+  return row.get(field) if row.get("state") == MEASURED else None

@@ -77,7 +77,7 @@ def _step(torch, device, model, loss) -> Callable[[], None]:
 
 
 def _blocks(torch, device, step, block: int, seconds: float) -> list[float]:
-  """Seconds a step, a figure a block, for so long and at least one."""
+  """Seconds a step, one number a block, for so long and at least one."""
   found, begin = [], time.perf_counter()
   while not found or time.perf_counter() - begin < seconds:
     start = time.perf_counter()

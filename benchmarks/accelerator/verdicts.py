@@ -43,8 +43,8 @@ def step_lines(rows: Iterable[Mapping[str, Any]]) -> list[str]:
   ]
 
 
-def _ratio(rows, figure: str, new: str, old: str) -> str:
-  return f"{rows[new][figure] / rows[old][figure]:.2f}x"
+def _ratio(rows, field: str, new: str, old: str) -> str:
+  return f"{rows[new][field] / rows[old][field]:.2f}x"
 
 
 def _line(operation: str, rows: Sequence[Mapping[str, Any]]) -> str:

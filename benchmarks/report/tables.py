@@ -47,7 +47,7 @@ def result_cells(result: Result) -> list[str]:
   return [
     result.row.name,
     result.row.dataset,
-    _figure(result),
+    _metric(result),
     result.row.weights,
     str(len(result.seeds)) if run else "",
     _published(result),
@@ -88,7 +88,7 @@ def _cache(cached: float | None) -> str:
 
 
 def value(result: Result, number: float) -> str:
-  """Shows a figure in the row's unit: 0.9125 as "91.25", nats as they are."""
+  """Shows a metric in the row's unit: 0.9125 as "91.25", nats as they are."""
   return f"{number * (100 if result.row.unit == '%' else 1):.2f}"
 
 
@@ -96,7 +96,7 @@ def _with_unit(result: Result, text: str) -> str:
   return text if result.row.unit == "%" else f"{text} {result.row.unit}"
 
 
-def _figure(result: Result) -> str:
+def _metric(result: Result) -> str:
   summary = result.summary
   if summary is None:
     return ""
@@ -149,14 +149,14 @@ def on_screen(results: Sequence[Result]) -> str:
 
 
 def results_markdown(results: Sequence[Result]) -> str:
-  """Returns the figures with linked references, and the speeds."""
+  """Returns the metrics with linked references, and the speeds."""
   text = f"{LEGEND}\n\n{_linked(COLUMNS, results)}"
   speeds = [list(map(escape, speed_cells(x))) for x in results if x.values]
   return text + ("\n" + markdown.table(SPEED_COLUMNS, speeds) if speeds else "")
 
 
 def digest(results: Sequence[Result]) -> str:
-  """Returns the figures in a narrow table."""
+  """Returns the metrics in a narrow table."""
   return _linked(DIGEST, results)
 
 

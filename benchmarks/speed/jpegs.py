@@ -1,6 +1,6 @@
 """Speed of the input pipeline: JPEGs in, random 224x224 crops out.
 
-`python -m benchmarks.speed.jpegs` prints one JSON object a row. The figure
+`python -m benchmarks.speed.jpegs` prints one JSON object a row. The rate
 depends on the images' size, so each row says it. Threads and workers that do
 not find a core of their own measure the machine's load, not the pipeline: the
 rows are measured in turns, and both the median and the best turn are given.

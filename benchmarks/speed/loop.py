@@ -3,7 +3,7 @@
 `python -m benchmarks.speed.loop` prints the rows. The loop is the real one,
 `vision_jax.train.run` with a workdir: loader, prefetch, transfer, logs on disk,
 signals. The bare step runs on one batch that is already on the device. Both
-take turns, and the figure is the median of the pairs' differences.
+take turns, and the result is the median of the pairs' differences.
 """
 
 import argparse

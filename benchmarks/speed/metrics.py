@@ -179,12 +179,12 @@ def _measure(truth, guess):
 
 
 def device_miou(truth: np.ndarray, guess: np.ndarray, batch: int = 8):
-  """Returns the same figures, counted on the device by the batch."""
+  """Returns the same metrics, counted on the device by the batch."""
   parts = [slice(i, i + batch) for i in range(0, len(truth), batch)]
   sums = [jax.device_get(_measure(truth[p], guess[p])) for p in parts]
   wide = lambda *counts: np.sum(counts, axis=0, dtype=np.int64)
-  figures = _METRIC.result(jax.tree.map(wide, *sums), {})
-  return {k: x for k, x in figures.items() if not k.startswith("scored_")}
+  metrics = _METRIC.result(jax.tree.map(wide, *sums), {})
+  return {k: x for k, x in metrics.items() if not k.startswith("scored_")}
 
 
 def main() -> None:

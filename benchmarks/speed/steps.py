@@ -1,7 +1,7 @@
 """A config's whole training step: built without its data, compiled, timed.
 
 The one place where speeds of steps are measured: `benchmarks.speed` and
-`benchmarks.accelerator` both do it here. A figure is the mean of a block of
+`benchmarks.accelerator` both do it here. A time is the mean of a block of
 steps, of which as many are in flight at once as in the loop.
 """
 
@@ -58,11 +58,11 @@ class Running:
   @property
   def about(self) -> dict[str, Any]:
     """What compiling told, and what utilisation is computed from."""
-    figures = self._compiled.figures
+    metrics = self._compiled.metrics
     return {
       "batch_size": self.program.batch_size,
-      "compile_s": figures["time/compile_s"],
-      "compile_cached": bool(figures["time/compile_cached"]),
+      "compile_s": metrics["time/compile_s"],
+      "compile_cached": bool(metrics["time/compile_cached"]),
       "flops_per_step": self.program.flops,
       "program_bytes": self._program_bytes(),
       "device_kind": jax.devices()[0].device_kind,
@@ -73,7 +73,7 @@ class Running:
     """Runs so many steps.
 
     Returns:
-      `seconds` of a step, a figure for each BLOCK (or what is left of one);
+      `seconds` of a step, one for each BLOCK (or what is left of one);
       `dispatch`, for how long of those the host was busy with it.
     """
     sizes = [min(BLOCK, steps - done) for done in range(0, steps, BLOCK)]
@@ -90,7 +90,7 @@ class Running:
   def compile_again(self) -> float:
     """Returns the seconds it takes where jax's cache on disk has the step."""
     jax.clear_caches()
-    return self._compile().figures["time/compile_s"]
+    return self._compile().metrics["time/compile_s"]
 
   def _compile(self) -> Compilation:
     return Compilation(

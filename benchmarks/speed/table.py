@@ -10,7 +10,7 @@ from benchmarks.report import markdown
 from benchmarks.report.tables import STALE
 
 VERSIONS = ("python", "jax", "flax")
-# How steps are timed, for whoever keeps the figures: raised where that changes.
+# How steps are timed, for whoever keeps the times: raised where that changes.
 # 1 dispatched a whole block ahead, as no run does, and a CPU is slower so.
 TIMING = 2
 
@@ -28,7 +28,7 @@ def page(rows: Sequence[dict[str, Any]]) -> str:
   for row in rows:
     groups.setdefault(_conditions(row), []).append(row)
   return "\n".join(
-    f"{conditions}\n\n| row | figures |\n| --- | --- |\n"
+    f"{conditions}\n\n| row | numbers |\n| --- | --- |\n"
     + "".join(map(table_line, some))
     for conditions, some in groups.items()
   )
@@ -45,16 +45,16 @@ def _conditions(row: dict[str, Any]) -> str:
 
 def line(row: dict[str, Any]) -> str:
   """Returns a row as one line for the screen."""
-  return f"{row['row']:<28} {figures(row)}"
+  return f"{row['row']:<28} {numbers(row)}"
 
 
 def table_line(row: dict[str, Any]) -> str:
   """Returns a row of the report's table."""
-  cells = map(markdown.escape, (row["row"], figures(row)))
+  cells = map(markdown.escape, (row["row"], numbers(row)))
   return f"| {' | '.join(cells)} |\n"
 
 
-def figures(row: dict[str, Any]) -> str:
+def numbers(row: dict[str, Any]) -> str:
   """Returns what a row measured, in words.
 
   Not where steps were timed in an earlier form.
@@ -111,9 +111,9 @@ def _share(row: dict[str, Any]) -> str:
   return f"not distinguishable from nothing ({spread} of a step)"
 
 
-def _distinguishable(figures: Sequence[float], nothing: float) -> bool:
+def _distinguishable(values: Sequence[float], nothing: float) -> bool:
   """Whether all turns are on one side of what no effect would give."""
-  return min(figures) > nothing or max(figures) < nothing
+  return min(values) > nothing or max(values) < nothing
 
 
 def _duration(seconds: float) -> str:

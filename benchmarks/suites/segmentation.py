@@ -35,7 +35,7 @@ def _camvid(name: str, model: str, **more) -> Row:
     tolerance=0.0,
     data="camvid",
     metric=f"{prefix}miou",
-    also=tuple(prefix + figure for figure in ALSO),
+    also=tuple(prefix + metric for metric in ALSO),
     **more,
   )
 

@@ -1,9 +1,9 @@
 """A small CNN on MNIST: >= 99.4 % test accuracy, a few minutes on 2 cores.
 
 Random shifts by up to two pixels and a one-cycle rate. 5,000 training images
-are held out to choose the best checkpoint; the figure reported
+are held out to choose the best checkpoint; the metric reported
 is the last step's on test. The net was chosen by a few runs of one seed that
-looked at test, so that figure flatters a little.
+looked at test, so that metric flatters a little.
 """
 
 from vision_jax.data.transforms.image import resize

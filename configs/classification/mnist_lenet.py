@@ -1,6 +1,6 @@
 """LeNet-5 on MNIST: >= 99.0 % test accuracy, about 90 s on 2 CPU cores.
 
-5,000 training images are held out to choose the best checkpoint; the figure
+5,000 training images are held out to choose the best checkpoint; the metric
 reported is the last step's on test.
 """
 

@@ -1,7 +1,7 @@
 """A small ViT on MNIST, about 98.5 % in ten epochs without pre-training.
 
 Tokens of 7x7 pixels, so that an epoch takes seconds on 2 CPU cores. 5,000
-training images are held out to choose the best checkpoint; the figure reported
+training images are held out to choose the best checkpoint; the metric reported
 is the last step's on test.
 """
 

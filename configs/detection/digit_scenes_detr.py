@@ -11,7 +11,7 @@ after 1,200 steps, AdamW with a rate of 1e-3 0.918 and 0.614 after 1,500.
 
 Where a detector does not learn, let it learn a few images by heart:
 `--config.only=32 --config.scenes=32,0,50 --config.steps=600` ends with its
-figures on them as `seen/ap`, which is to be above 0.9.
+metrics on them as `seen/ap`, which is to be above 0.9.
 """
 
 from vision_jax.errors import UserError

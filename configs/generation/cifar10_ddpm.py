@@ -8,7 +8,7 @@ on first use (frechet_cifar10_resnet20, on 10,000 test images).
 --config.inception=FILE, pytorch-fid's weights, measures them by `fid`; the
 published protocol, 50,000 samples against the training images, takes
 --config.real=train too, and 3.17 is of --config.sampler=ddpm
---config.sampling_steps=1000. DDIM's figures (4.67 of 50 steps, Song et al.,
+--config.sampling_steps=1000. DDIM's metrics (4.67 of 50 steps, Song et al.,
 2021) are of --config.spacing=quadratic --config.clip=False.
 """
 

@@ -12,7 +12,7 @@ A shorter `--config.steps` keeps the schedule's shape, each part in proportion.
 The variant `cpu` is for 2 cores: the same model, data and score, 600 epochs in
 batches of 100, at a rate that falls as a cosine from 3e-3. Of 1e-3, 2e-3, 4e-3
 and 8e-3, which diverges, 4e-3 had the lowest training loss after 25 epochs, by
-its last batch; 3e-3 keeps a distance and was not tried. The test figures of the
+its last batch; 3e-3 keeps a distance and was not tried. The test metrics of the
 first two were seen, and agreed. It got
 88.69 nats (seed 0, 80 minutes of one busy core), 0.43 short of the 1.5 nats
 that count as reproduced.

@@ -334,7 +334,7 @@ def test_every_case_has_a_config_of_these_values(name):
 
 def test_a_card_that_is_not_known_leaves_mfu_blank():
   blank = measured(1.0, mfu=None, mfu_why="the card 'X' is not in ...")
-  assert "MFU blank: the card 'X'" in report.figures(blank)
+  assert "MFU blank: the card 'X'" in report.numbers(blank)
   assert peaks.peak_flops("NVIDIA X") is None
 
 

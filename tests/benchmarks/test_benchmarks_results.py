@@ -55,7 +55,7 @@ def lenet_result(values=(0.99, 0.991, 0.992), **changes):
 
 
 def vae_line():
-  """A line of a row with a target, other figures, and nats."""
+  """A line of a row with a target, other metrics, and nats."""
   row = row_named("digits_vae")
   values = outcome(0, 22.5, also=dict.fromkeys(row.also, 22.0))
   return lines.line(result.make_result(row, [values], plan()))
@@ -214,14 +214,14 @@ def test_what_is_no_result_is_refused(text, tmp_path, capsys):
   assert "bad.jsonl:1" in capsys.readouterr().err
 
 
-def test_missing_or_other_figures_are_refused():
+def test_missing_or_other_metrics_are_refused():
   for also in ({}, {"bound/nll_k1000": NAN}, {"bound/nll": 22.0}):
     with pytest.raises(lines.BadResult, match="also"):
       lines.parse(vae_line() | {"also": also})
   assert lines.parse(vae_line()).also == {"bound/nll_k1000": 22.0}
 
 
-def test_figure_that_a_run_did_not_report_stays_blank():
+def test_metric_that_a_run_did_not_report_stays_blank():
   speed = dict.fromkeys(finished.SPEED_KEYS, 10.0)
   blank = outcome(1, 0.99, speed=speed | {"images_per_s": None})
   found = result.make_result(lenet(), [outcome(0, 0.99), blank], plan())
@@ -356,27 +356,27 @@ def speed_row(auto, off, **more):
 
 def test_a_multiplier_is_of_the_rates_beside_it_with_its_range():
   row = speed_row([90.0, 100.0, 110.0], [120.0, 125.0, 200.0])
-  assert "1.25x (1.25 to 1.82) of 64.0 untuned" in table.figures(row)
+  assert "1.25x (1.25 to 1.82) of 64.0 untuned" in table.numbers(row)
 
 
 @pytest.mark.parametrize("row", [{"share": 0.1}, {"step_p50_ms": 2.0}])
 def test_steps_that_were_timed_otherwise_are_not_shown(row):
-  assert table.figures(row) == tables.STALE
-  assert table.figures(row | {"timing": 1}) == tables.STALE
+  assert table.numbers(row) == tables.STALE
+  assert table.numbers(row | {"timing": 1}) == tables.STALE
 
 
 def test_what_is_below_the_noise_is_not_distinguishable():
   row = speed_row([90.0, 100.0, 110.0], [120.0, 105.0, 99.0])
   assert "not distinguishable from 76.2 untuned (0.90 to 1.33x)" in (
-    table.figures(row)
+    table.numbers(row)
   )
   share = {"row": "loop/overhead", "model": "net", "share": -0.089}
   share["timing"] = table.TIMING
   shares = {"shares": [0.07, -0.13, -0.17]}
-  assert table.figures(share | shares) == (
+  assert table.numbers(share | shares) == (
     "not distinguishable from nothing (-17.0% to 7.0% of a step) (net)"
   )
-  assert table.figures(share | {"share": 0.02, "shares": [0.01, 0.03]}) == (
+  assert table.numbers(share | {"share": 0.02, "shares": [0.01, 0.03]}) == (
     "2.0% of a step (1.0% to 3.0%) (net)"
   )
 

@@ -38,15 +38,15 @@ def test_row_names_a_config_and_a_reference(row):
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-def test_row_takes_a_figure_that_its_config_measures(row):
+def test_row_takes_a_metric_that_its_config_measures(row):
   # Whether a file that only its owner may hand out is here does not matter.
   overrides = {k: x for k, x in row.overrides.items() if x != row.file}
   loaded = recipe.load(f"{row.config}:tiny", overrides)
   experiment = loaded.build()
-  evaluation, *averaged, figure = row.metric.split("/")
+  evaluation, *averaged, metric = row.metric.split("/")
   measured = experiment.evals[evaluation]
   # A tiny bound has fewer samples, a tiny extractor other weights.
-  if not (re.search(r"_k\d+$", figure) or row.file):
+  if not (re.search(r"_k\d+$", metric) or row.file):
     assert logged.gives(experiment, row.metric)
   assert set(averaged) <= set(measured.weights)
   # One rule for weights: those that `best` is chosen by; where there is no

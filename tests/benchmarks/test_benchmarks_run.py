@@ -88,14 +88,14 @@ def test_metric_that_is_not_there_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, None])
-def test_figure_that_is_no_number_is_a_failed_run(tmp_path, value):
+def test_metric_that_is_no_number_is_a_failed_run(tmp_path, value):
   last = LINES[-1] | {"test/accuracy": value}
   workdir = write_workdir(tmp_path, [*LINES[:-1], last])
   with pytest.raises(finished.RunFailed, match="test/accuracy ended as"):
     finished.measured(lenet(time_to=0.5), workdir)
 
 
-def test_figure_besides_the_rows_own_has_to_be_there(tmp_path):
+def test_metric_besides_the_rows_own_has_to_be_there(tmp_path):
   workdir = write_workdir(tmp_path, LINES)
   row = lenet(also=("test/other", "time/compile_s"))
   with pytest.raises(finished.RunFailed, match="test/other"):
@@ -231,7 +231,7 @@ def test_results_of_another_form_are_not_overwritten(
   assert "results.jsonl:1" in capsys.readouterr().err
 
 
-def test_a_figure_that_is_not_finite_fails_its_row_and_not_the_suite(
+def test_a_metric_that_is_not_finite_fails_its_row_and_not_the_suite(
   fake_training, tmp_path, monkeypatch, capsys
 ):
   broken = [LINES[0], LINES[-1] | {"test/accuracy": math.nan}]
@@ -252,11 +252,11 @@ def test_a_figure_that_is_not_finite_fails_its_row_and_not_the_suite(
 ALSO = ("test/loss", "test/accuracy", "test/ema/accuracy", "time/compile_s")
 
 
-def test_a_figure_that_a_run_does_not_give_is_found_before_it(
+def test_a_metric_that_a_run_does_not_give_is_found_before_it(
   fake_training, tmp_path, monkeypatch
 ):
   monkeypatch.undo()
-  train = lambda *_: pytest.fail("trained for a figure that does not come")
+  train = lambda *_: pytest.fail("trained for a metric that does not come")
   monkeypatch.setattr(execute, "train", train)
   row = lenet(metric="test/acuracy", also=ALSO)
   plan = execute.Plan(tmp_path, hardware=HARDWARE)

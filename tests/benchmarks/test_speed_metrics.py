@@ -42,7 +42,7 @@ def test_matching_rows():
 def test_a_duration_has_a_unit():
   row = {"row": "r", "work": "w", "seconds": 1.234}
   row |= {"best_seconds": 0.00123, "cpu_seconds": 0.05}
-  assert table.figures(row) == "1.23 s, best 1.23 ms, CPU 50.00 ms (w)"
+  assert table.numbers(row) == "1.23 s, best 1.23 ms, CPU 50.00 ms (w)"
 
 
 GAN = "configs/generation/digits_gan.py:tiny"

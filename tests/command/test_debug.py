@@ -164,7 +164,7 @@ def test_a_look_without_a_checkpoint_and_at_a_good_step(tmp_path, bad_log):
   write_npz(tmp_path / "x.npz", n=90)
   looked = call(*flags, "--config.save_every=0", "--debug=step:2")
   assert looked.code == 0, looked.err
-  assert "Step 2 without jit: every figure is finite." in looked.err
+  assert "Step 2 without jit: every value is finite." in looked.err
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_without_jit_there_is_no_pmap(tmp_path):
 
 @pytest.mark.slow  # every operation is compiled by itself
 @pytest.mark.usefixtures("switches")
-def test_without_jit_a_run_trains_to_the_same_figures(tmp_path):
+def test_without_jit_a_run_trains_to_the_same_metrics(tmp_path):
   flags = ("--config.steps=1", "--config.holdout=16", "--config.width=8")
   train(tmp_path / "with", *flags, devices=1)
   train(tmp_path / "without", *flags, "--debug=nojit,nans", devices=1)

@@ -71,8 +71,8 @@ def test_predictions_score_as_the_evaluation_says(tmp_path):
   assert done.code == 0, done.err
   which = [f"--workdir={run}", "--weights=raw"]
   done = call("--mode=eval", *which, devices=1)
-  figures = json.loads(done.out.splitlines()[-1])
-  assert figures["val/ap"] > 0.02
+  metrics = json.loads(done.out.splitlines()[-1])
+  assert metrics["val/ap"] > 0.02
   done = call(
     *("--mode=predict", f"--images={data / 'val'}", f"--output={out}"),
     *(*which, f"--config.annotations={path}"),
@@ -80,7 +80,7 @@ def test_predictions_score_as_the_evaluation_says(tmp_path):
   )
   assert done.code == 0, done.err
   theirs = score(path, out / "results.json")
-  ours = [figures[f"val/{name}"] for name in METRICS]
+  ours = [metrics[f"val/{name}"] for name in METRICS]
   np.testing.assert_allclose(ours, theirs, atol=1e-4)
   whole = json.loads((out / "coco.json").read_text())
   truth = json.loads(path.read_text())
@@ -94,7 +94,7 @@ def test_predictions_score_as_the_evaluation_says(tmp_path):
   done = call("--mode=eval", *which, place, devices=1)
   assert done.code == 0, done.err
   again = json.loads(done.out.splitlines()[-1])
-  assert again["val/ap"] == figures["val/ap"] > 0
+  assert again["val/ap"] == metrics["val/ap"] > 0
   text = path.read_text().replace('"cow"', '"dog"')
   (other / "annotations" / "instances_val.json").write_text(text)
   done = call("--mode=eval", *which, place, devices=1)

@@ -119,7 +119,7 @@ def trained(tmp_path_factory):
   return workdir
 
 
-def figures_at(workdir, step):
+def metrics_at(workdir, step):
   """Returns what training has told of the evaluation at a step."""
   lines = [line for line in metrics(workdir) if line["step"] == step]
   return {k: x for line in lines for k, x in line.items() if k[:4] == "val/"}
@@ -139,7 +139,7 @@ def test_evaluation_of_a_checkpoint(trained, checkpoint):
   got = json.loads(result.out)
   step = {"best": best_step(trained), "4": 4, "8": 8}.get(checkpoint, 13)
   assert got.pop("checkpoint") == step
-  expected = figures_at(trained, step)
+  expected = metrics_at(trained, step)
   assert got.keys() == expected.keys()
   for name, x in expected.items():
     np.testing.assert_allclose(got[name], x, rtol=1e-6, err_msg=name)
@@ -185,7 +185,7 @@ def test_evaluation_of_some_weights(trained, which):
   averaged = lambda name: name.startswith("val/ema/")
   expected = {
     name: x
-    for name, x in figures_at(trained, 13).items()
+    for name, x in metrics_at(trained, 13).items()
     if averaged(name) is (which == "ema")
   }
   assert got == pytest.approx(expected)
@@ -196,7 +196,7 @@ def test_evaluation_on_another_execution(trained, execution):
   flags = ("--mode=eval", f"--workdir={trained}", f"--execution={execution}")
   got = json.loads(call(*flags).out)
   got.pop("checkpoint")
-  assert got == pytest.approx(figures_at(trained, 13), rel=1e-5)
+  assert got == pytest.approx(metrics_at(trained, 13), rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -285,7 +285,7 @@ def wandb_stub(monkeypatch):
   return kept
 
 
-def test_wandb_gets_the_figures(tmp_path, monkeypatch):
+def test_wandb_gets_the_metrics(tmp_path, monkeypatch):
   kept = wandb_stub(monkeypatch)
   train(tmp_path, "--wandb=digits", "--config.steps=3")
   assert kept["options"]["project"] == "digits"

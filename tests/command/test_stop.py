@@ -127,7 +127,7 @@ def test_a_signal_in_an_evaluation_leaves_at_once(tmp_path, whole):
 
 
 def merged(workdir):
-  """Returns the figures of training's steps that both runs tell."""
+  """Returns the metrics of training's steps that both runs tell."""
   by_step = {}
   for line in metrics(workdir):
     by_step.setdefault(line["step"], {}).update(line)

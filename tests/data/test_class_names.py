@@ -1,4 +1,4 @@
-"""Names by which figures and predictions tell classes apart."""
+"""Names by which metrics and predictions tell classes apart."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ NONE = BoxTable(np.zeros(0, int), np.zeros(0, int), np.zeros((0, 4)))
   ],
 )
 def test_names_are_all_different_and_say_something(make):
-  """Else one class's figure or share takes the place of another's."""
+  """Else one class's metric or share takes the place of another's."""
   with pytest.raises(UserError, match="has 'cell' more than once"):
     make(("cell", "cat", "cell"))
   with pytest.raises(UserError, match="name of class 1 is empty"):

@@ -80,7 +80,7 @@ SEVERAL = np.array([[1, 0, 0], [0, 1, 1], [0, 0, 0], [1, 0, 1]])
 
 
 @pytest.mark.parametrize("kind", [bool, np.uint8, np.int64, np.float64])
-def test_labels_of_several_classes_reach_loss_and_figure(kind):
+def test_labels_of_several_classes_reach_loss_and_metric(kind):
   from vision_jax.losses.classification import sigmoid_cross_entropy
   from vision_jax.metrics.classification import Accuracy
 

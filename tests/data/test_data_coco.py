@@ -57,8 +57,8 @@ def test_a_perfect_detector_is_perfect_however_a_file_counts(tmp_path, ids):
     np.array([PLACES[n] for n in ids], float),
     np.full(len(ids), 0.9),
   )
-  figures = coco_ap(truth, found, [0], NAMES, per_class=False)
-  assert figures["ap"] == pytest.approx(1.0, abs=1e-6)
+  metrics = coco_ap(truth, found, [0], NAMES, per_class=False)
+  assert metrics["ap"] == pytest.approx(1.0, abs=1e-6)
   assert source.category_ids == tuple(ids.get(n) for n in NAMES)
 
 
@@ -164,7 +164,7 @@ def test_boxes_out_of_the_picture_are_scored_as_pycocotools_does(tmp_path):
 
 
 def score(path, results):
-  """pycocotools' twelve figures of a list of results, or its file."""
+  """pycocotools' twelve metrics of a list of results, or its file."""
   coco = library("pycocotools.coco")
   evaluation = library("pycocotools.cocoeval")
   content = json.loads(path.read_text())

@@ -126,7 +126,7 @@ def test_an_ignored_box_harms_nobody():
     assert voc_ap(truth, found, ["a"])["voc_ap"] == 1
 
 
-def test_without_truth_a_figure_is_minus_one():
+def test_without_truth_a_metric_is_minus_one():
   nothing = table([])
   got = coco_ap(nothing, table([], []), [0, 1], ["a"])
   assert set(got.values()) == {-1.0}

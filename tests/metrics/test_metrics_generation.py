@@ -1,4 +1,4 @@
-"""Figures of generated images, against scipy, torchmetrics and scikit-learn."""
+"""Metrics of generated images, against scipy, torchmetrics and scikit-learn."""
 
 import functools
 
@@ -61,7 +61,7 @@ def test_a_singular_covariance_is_no_trouble():
 
 
 def through_torchmetrics(name, x, y, **options):
-  """A torchmetrics figure of features, handed to it as if they were images."""
+  """What torchmetrics gives for features, handed to it as if images."""
   torch = library("torch")
   library("torchmetrics")
   import importlib

@@ -1,4 +1,4 @@
-"""Counting multiply-adds: published figures, gradients, loops, the command."""
+"""Counting multiply-adds: published metrics, gradients, loops, the command."""
 
 import functools
 

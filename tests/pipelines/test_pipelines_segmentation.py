@@ -1,4 +1,4 @@
-"""Segmentation's pipeline: sources with masks in, figures at their size out."""
+"""Segmentation's pipeline: sources with masks in, metrics at their size out."""
 
 import jax
 import numpy as np
@@ -81,7 +81,7 @@ class Perfect:
     return {"target": jax.numpy.where(target == 255, 0, target)}
 
 
-def figures(made, execution=None):
+def metrics(made, execution=None):
   values = {"task": Perfect, "evals": made.evals}
   values["inputs"] = staticmethod(made.inputs)
   experiment = type("Experiment", (), values)
@@ -96,7 +96,7 @@ def test_miou_is_scored_at_the_masks_own_size_as_they_are_written(tmp_path):
   sklearn = library("sklearn.metrics")
   masks = write_masked(tmp_path, SIZES)
   made = of_folder(tmp_path)
-  got = figures(made)
+  got = metrics(made)
   source = made.evals["val"].data.source
   part = source.source
   images = [part.source.files[i][0] for i in part.indices]
@@ -120,7 +120,7 @@ def test_miou_is_scored_at_the_masks_own_size_as_they_are_written(tmp_path):
   heights = [len(masks[image.stem]) for image in images]
   assert got["val/scored_height"] == np.mean(heights)
   for execution in (Jit(), Pmap()):  # of eight devices
-    assert figures(made, execution) == got
+    assert metrics(made, execution) == got
 
 
 def test_miou_of_masks_of_the_images_size_is_counted_on_the_device(tmp_path):
@@ -128,7 +128,7 @@ def test_miou_of_masks_of_the_images_size_is_counted_on_the_device(tmp_path):
   made = of_folder(tmp_path)
   metric = made.evals["val"].metrics["segmentation"]
   assert not metric.own_size.differs((24, 20))
-  got = figures(made)
+  got = metrics(made)
   assert got["val/miou"] == 1.0
   assert (got["val/scored_height"], got["val/scored_width"]) == (24, 20)
 
@@ -191,7 +191,7 @@ def test_a_source_of_ones_own_needs_no_name():
   assert batch["image"].dtype == np.uint8
   assert {*batch} == {"image", "target", "mask", "index"}
   np.testing.assert_array_equal(batch["target"][0, ::4, 0], [0, 1, 2])
-  got = figures(made)
+  got = metrics(made)
   assert got["held_out/miou"] == 1.0 and got["held_out/scored_height"] == 12
   assert {*made.fields()} == {"train_data", "evals", "inputs", "predict"}
 

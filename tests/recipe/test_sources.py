@@ -68,7 +68,7 @@ def test_a_config_is_made_of_what_it_imports_and_that_imports():
     hashlib.sha256(CONFIG.read_bytes()).hexdigest()
   )
   assert "vision_jax/core/state.py" in found  # not imported by itself
-  assert "configs/classification/digits_cnn.py" in found  # its figures' net
+  assert "configs/classification/digits_cnn.py" in found  # its metrics' net
   assert not any("detection" in name for name in found)
   assert not any(name.startswith("vision_jax/command/") for name in found)
   more = sources("x", CONFIG.read_text(), ["vision_jax.command.modes.train"])

@@ -120,11 +120,11 @@ def test_weights_of_an_earlier_version_are_those_of_now():
     begun = with_weights(state, EARLIER)
     evaluate = Evaluator(experiment, where)
     weights = {"raw": begun.weights()}
-    figures = evaluate(weights.get)
+    metrics = evaluate(weights.get)
   lines = (EARLIER / "metrics.jsonl").read_text().splitlines()
   told = json.loads(lines[-1])
   for name in ("test/loss", "test/accuracy"):
-    np.testing.assert_allclose(figures[name], told[name], rtol=1e-5)
+    np.testing.assert_allclose(metrics[name], told[name], rtol=1e-5)
 
 
 @pytest.mark.slow

@@ -215,12 +215,12 @@ def test_a_perfect_detector_has_an_average_precision_of_one():
   batch, metric = boxed_images(16, 0), AveragePrecision("abcd", voc=True)
   _, rows = metric.measure((), perfect(batch), batch)
   rows = jax.device_get(rows) | {"index": batch["index"]}
-  figures = metric.result({}, rows)
-  assert figures["ap"] > 0.999 and figures["voc_ap"] > 0.999
+  metrics = metric.result({}, rows)
+  assert metrics["ap"] > 0.999 and metrics["voc_ap"] > 0.999
   truth = metric.truth(rows, rows["index"])
   joined = AveragePrecision("abcd", annotations=lambda: truth)
   rows = {k: v for k, v in rows.items() if not k.startswith("true")}
-  assert joined.result({}, rows)["ap"] == figures["ap"]
+  assert joined.result({}, rows)["ap"] == metrics["ap"]
   rows["found_label"] = (rows["found_label"] + 1) % 4
   assert joined.result({}, rows)["ap"] < 0.2
 

@@ -65,7 +65,7 @@ def fit(task, batch, steps, rate, parts=1):
   return state.params, state.stats
 
 
-def figures(task, weights, batch):
+def metrics(task, weights, batch):
   metric = AveragePrecision("0123456789", per_class=False)
   out = jax.jit(task.predict)(*weights, batch, jax.random.key(0))
   _, rows = metric.measure((), out, batch)
@@ -77,12 +77,12 @@ def figures(task, weights, batch):
 )
 def test_one_image_is_learned_by_heart(queries):
   task, batch = small(queries), scenes(1)
-  got = figures(task, fit(task, batch, 150, 1e-3), batch)
+  got = metrics(task, fit(task, batch, 150, 1e-3), batch)
   assert got["ap50"] > 0.99, got
 
 
 @pytest.mark.slow
 def test_32_scenes_are_learned_by_heart():
   task, batch = small("encoder"), scenes(32)
-  got = figures(task, fit(task, batch, 300, 2e-3, parts=2), batch)
+  got = metrics(task, fit(task, batch, 300, 2e-3, parts=2), batch)
   assert got["ap50"] >= 0.9, got

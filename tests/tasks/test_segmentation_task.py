@@ -10,7 +10,7 @@ from tests.tables import segmented_images
 from vision_jax.core.state import create_state
 from vision_jax.core.step import make_eval_step, make_train_step
 from vision_jax.losses.segmentation import pixel_cross_entropy
-from vision_jax.metrics.segmentation import Segmentation as Figures
+from vision_jax.metrics.segmentation import Segmentation as SegmentationMetric
 from vision_jax.models.segmentation.unet import UNet
 from vision_jax.ops.tiling import Tiles
 from vision_jax.tasks.segmentation import Segmentation
@@ -81,7 +81,7 @@ def test_valid_logits_train_on_the_middle_and_predict_in_tiles():
   assert set(loss(Segmentation(VALID, tiles=tiles), batch)) == {"cross_entropy"}
 
 
-def test_it_overfits_one_batch_and_the_figures_show_it():
+def test_it_overfits_one_batch_and_the_metrics_show_it():
   task, batch = Segmentation(UNet(4, width=8, depth=1)), segmented_images(4, 3)
   optimizers = {"model": optax.adam(1e-2)}
   make = lambda: create_state(task, optimizers, jax.random.key(0), batch)
@@ -89,15 +89,15 @@ def test_it_overfits_one_batch_and_the_figures_show_it():
   step = jax.jit(make_train_step(task, optimizers))
   for _ in range(60):
     state, _ = step(state, batch)
-  figures = {"segmentation": Figures(4)}
-  sums, _, _ = jax.jit(make_eval_step(task, figures))(
+  metrics = {"segmentation": SegmentationMetric(4)}
+  sums, _, _ = jax.jit(make_eval_step(task, metrics))(
     state.params,
     state.stats,
     {"segmentation": ()},
     batch,
     jax.random.key(0),
   )
-  got = figures["segmentation"].result(sums["segmentation"], {})
+  got = metrics["segmentation"].result(sums["segmentation"], {})
   assert got["miou"] > 0.9
 
 

@@ -199,10 +199,10 @@ def test_the_trained_bound_is_the_evaluated_one():
   np.testing.assert_allclose(terms["negative_bound"].divide(), -mean, rtol=1e-5)
   metric = ImportanceBound(5)
   sums, rows = metric.measure((), scored, batch)
-  figures = metric.result(sums, rows)
-  np.testing.assert_allclose(figures["nll_k5"], -mean, rtol=1e-5)
+  metrics = metric.result(sums, rows)
+  np.testing.assert_allclose(metrics["nll_k5"], -mean, rtol=1e-5)
   bits = -mean / 64 / math.log(2)
-  np.testing.assert_allclose(figures["bits_per_dim_k5"], bits, rtol=1e-5)
+  np.testing.assert_allclose(metrics["bits_per_dim_k5"], bits, rtol=1e-5)
   np.testing.assert_allclose(terms["bits_per_dim"].divide(), bits, rtol=1e-5)
 
 

@@ -52,8 +52,8 @@ def assert_same(got, expected):
 def save_all(folder, steps, metrics=None, **options):
   with Checkpoints(folder, **options) as checkpoints:
     for step in steps:
-      figure = {} if metrics is None else {"val/accuracy": metrics[step]}
-      assert checkpoints.save(step, make_state(step), figure, {"seed": step})
+      metric = {} if metrics is None else {"val/accuracy": metrics[step]}
+      assert checkpoints.save(step, make_state(step), metric, {"seed": step})
 
 
 @pytest.mark.parametrize("impl", ["threefry2x32", "rbg"])

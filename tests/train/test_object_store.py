@@ -58,11 +58,11 @@ def test_a_run_is_saved_resumed_and_evaluated_there(bucket):
   assert kept(store) == {"24"}
   lines = store.objects["bucket", "run/metrics.jsonl"][0].splitlines()
   assert len(lines) > 2 and b'"step": 24' in lines[-1]
-  figures = run(settings, "--mode=eval").stdout
-  assert '"test/accuracy"' in figures
+  metrics = run(settings, "--mode=eval").stdout
+  assert '"test/accuracy"' in metrics
   kept_lines = [
     data.decode()
     for (_, name), (data, _) in store.objects.items()
     if name.startswith("run/evaluations/")
   ]
-  assert kept_lines == [figures]
+  assert kept_lines == [metrics]

@@ -81,7 +81,7 @@ def assert_continues(workdir, expected):
   by_step = {}
   for line in lines:
     step = by_step.setdefault(line["step"], {})
-    assert not (step.keys() & line.keys()) - {"step"}, "figures told twice"
+    assert not (step.keys() & line.keys()) - {"step"}, "metrics logged twice"
     step |= line
   for line in metrics(expected):
     got = by_step[line["step"]]
@@ -227,7 +227,7 @@ def test_data_that_changed_between_two_runs_are_told(tmp_path):
   assert "Not as" not in go_on(2) + evaluate("--strict").err
   files[0].with_name("new.jpg").write_bytes(files[0].read_bytes())
   told = f"Not as in the run from step 1 of {tmp_path / 'run'}: "
-  line = f"{told}the files of the data 'val'. Figures before and"
+  line = f"{told}the files of the data 'val'. Metrics before and"
   assert line in evaluate().err
   refused = evaluate("--strict")
   assert (refused.code, refused.out) == (2, "")
@@ -258,7 +258,7 @@ def test_a_pipeline_that_changed_is_told_though_the_data_are_the_same(
   result = call("--mode=eval", workdir, devices=1)
   assert result.code == 0 and ": the first batch of 'val'. Fig" in result.err
   result = train(tmp_path / "run", *flags, "--config.steps=2", devices=1)
-  both = "the first batch of 'train', the first batch of 'val'. Figures"
+  both = "the first batch of 'train', the first batch of 'val'. Metrics"
   assert both in result.err
 
 
@@ -295,4 +295,4 @@ def test_predict_without_its_data_tells_of_files_that_changed(
   monkeypatch.setattr(sources, "read", edited)
   result = predict("--strict")
   assert result.code == 2
-  assert ": vision_jax/layers/norm.py. Figures before" in result.err
+  assert ": vision_jax/layers/norm.py. Metrics before" in result.err

@@ -98,7 +98,7 @@ def test_in_memory_it_trains_the_same_and_writes_nothing(
   assert not any(tmp_path.iterdir()) and not shown.getvalue()
   expected = whole[1].state.params
   jax.tree.map(np.testing.assert_array_equal, outcome.state.params, expected)
-  assert outcome.figures["val/loss"] == whole[1].figures["val/loss"]
+  assert outcome.metrics["val/loss"] == whole[1].metrics["val/loss"]
 
 
 @pytest.mark.parametrize("execution", [Jit, Pmap])
@@ -107,10 +107,10 @@ def test_a_workdir_is_used_from_python(whole, execution):
   trained = Trained(
     experiment(), whole[0], execution=execution(), say=said.append
   )
-  figures = trained.evaluate()
-  assert figures.pop("checkpoint") == 13
-  for name, x in figures.items():
-    np.testing.assert_allclose(x, whole[1].figures[name], rtol=1e-5)
+  metrics = trained.evaluate()
+  assert metrics.pop("checkpoint") == 13
+  for name, x in metrics.items():
+    np.testing.assert_allclose(x, whole[1].metrics[name], rtol=1e-5)
   images = blobs.Blobs(37, 2).load()["image"]
   got = trained.predict(images)
   made = experiment()

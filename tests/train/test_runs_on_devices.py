@@ -8,8 +8,8 @@ from vision_jax.core import mesh
 STEPS = ("--config.steps=4", "--config.eval_every=2", "--config.save_every=2")
 
 
-def figures(workdir):
-  """Every step's figures of a run."""
+def by_step(workdir):
+  """Every step's metrics of a run."""
   told = {}
   for line in metrics(workdir):
     told.setdefault(line["step"], {}).update(line)
@@ -32,10 +32,10 @@ def slices(monkeypatch):
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory):
-  """The figures of a run over the devices of one slice."""
+  """The metrics of a run over the devices of one slice."""
   workdir = tmp_path_factory.mktemp("plain")
   train(workdir, *STEPS)
-  return figures(workdir)
+  return by_step(workdir)
 
 
 SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("jit", "pmap")]
@@ -47,7 +47,7 @@ def test_a_run_over_two_slices(slices, plain, tmp_path, name):
   train(tmp_path, *flags, stop_at=3)
   assert steps(tmp_path)[-1] == 3
   train(tmp_path, *flags)
-  got = figures(tmp_path)
+  got = by_step(tmp_path)
   assert_close({step: got[step] for step in (2, 4)}, {2: plain[2], 4: plain[4]})
 
 
@@ -68,7 +68,7 @@ def test_groups_are_the_same_on_any_devices(plain, tmp_path):
   ):
     workdir = tmp_path / f"{devices}{flags}"
     train(workdir, *group, *flags, devices=devices)
-    told.append(figures(workdir))
+    told.append(by_step(workdir))
   assert_close(told[1], told[0])
   assert_close(told[2], told[0])
   assert told[0][4]["train/cross_entropy"] != pytest.approx(

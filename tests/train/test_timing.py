@@ -83,14 +83,14 @@ def train(monkeypatch):
     clock = types.SimpleNamespace(perf_counter=lambda: device.now)
     for module in (timing, prefetch):
       monkeypatch.setattr(module, "time", clock)
-    compiled = types.SimpleNamespace(step=device.step, figures={})
+    compiled = types.SimpleNamespace(step=device.step, metrics={})
     monkeypatch.setattr(loop, "Prefetch", lambda *_: Batches(device, wait))
     monkeypatch.setattr(loop, "Compilation", lambda *_, **__: compiled)
     monkeypatch.setattr(loop, "count_skipped", lambda _: {})
 
-    def write(step, figures):
+    def write(step, metrics):
       device.now += WRITE
-      lines.append({"step": step, **figures})
+      lines.append({"step": step, **metrics})
 
     shown = progress.Progress(
       STEPS, BATCH_SIZE, stream=io.StringIO(), clock=lambda: device.now
@@ -144,7 +144,7 @@ class Evaluator:
 @pytest.mark.parametrize("eval_every", [0, 3])
 def test_the_reported_rate_is_the_wall_clocks(train, log_every, eval_every):
   lines, shown, device = train(log_every=log_every, eval_every=eval_every)
-  # The last line's write and the last evaluation come after its figures.
+  # The last line's write and the last evaluation come after its metrics.
   seconds = device.now - device.off - WRITE
   expected = BATCH_SIZE * STEPS / seconds
   last = lines[-1]

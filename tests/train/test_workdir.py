@@ -137,7 +137,7 @@ def test_what_is_not_the_last_runs_is_told_in_one_line(tmp_path):
   (line,) = tell(tmp_path, now)
   assert line == (
     f"Not as in the run from step 4 of {tmp_path}: the files of the data "
-    "'val', the first batch of 'train', mine.py and 1 more. Figures before "
+    "'val', the first batch of 'train', mine.py and 1 more. Metrics before "
     "and after do not compare (--strict refuses)."
   )
   with pytest.raises(UserError, match=r"^--strict: Not as in the run f"):

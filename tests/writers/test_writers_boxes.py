@@ -160,10 +160,10 @@ def test_written_results_score_as_the_evaluation_does(tmp_path):
       writer(file, {k: v[i] for k, v in out.items()})
   writer.close()
   join = functools.partial(np.concatenate, axis=0)
-  figures = metric.result(
+  metrics = metric.result(
     {}, {k: join([p[k] for p in parts]) for k in parts[0]}
   )
-  assert 0.2 < figures["ap"] < 0.9
+  assert 0.2 < metrics["ap"] < 0.9
   theirs = score(path, pathlib.Path(tmp_path / "out" / "results.json"))
-  ours = [figures[name] for name in METRICS]
+  ours = [metrics[name] for name in METRICS]
   np.testing.assert_allclose(ours, theirs, atol=1e-6)

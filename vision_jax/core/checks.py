@@ -6,7 +6,7 @@ from vision_jax.errors import UserError
 
 
 def check_class_names(what: str, names: Sequence[str]) -> None:
-  """Checks names by which figures and predictions tell classes apart.
+  """Checks names by which metrics and predictions tell classes apart.
 
   Args:
     what: what an error calls them.
@@ -24,6 +24,6 @@ def check_class_names(what: str, names: Sequence[str]) -> None:
   if len(set(names)) < len(names):
     twice = next(name for name in names if names.count(name) > 1)
     raise UserError(
-      f"{what}: has {twice!r} more than once, and one class's figures would "
+      f"{what}: has {twice!r} more than once, and one class's metrics would "
       "replace another's; expected names of their own."
     )

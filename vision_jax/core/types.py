@@ -145,11 +145,11 @@ class Generative(Protocol):
 
 
 class Metric(Protocol):
-  """A figure over a data set, measured on the device a batch at a time.
+  """What is measured over a data set, on the device a batch at a time.
 
   `state` is what a metric needs besides the outputs (an extractor's weights):
   an argument of the compiled function, not a constant in it. It may also have
-  `names`, of the figures that its `result` may give.
+  `names`, of the metrics that its `result` may give.
   """
 
   state: Any
@@ -166,7 +166,7 @@ class Metric(Protocol):
   def result(
     self, sums: Mapping[str, Any], rows: Mapping[str, Any]
   ) -> dict[str, float]:
-    """Returns named figures from the whole data set's sums and rows (numpy)."""
+    """Returns named metrics from the whole data set's sums and rows (numpy)."""
 
 
 class Batches(Protocol):

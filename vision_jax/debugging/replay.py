@@ -94,7 +94,7 @@ def _take_apart(
   logs = lambda state, batch: function(state, batch)[1]
   origins = blame.find_origins(logs, state=state, batch=batch)
   if not origins:
-    say(f"Step {step} without jit: every figure is finite.")
+    say(f"Step {step} without jit: every value is finite.")
     return
   first = min(origins, key=lambda name: not name.startswith("loss"))
   raise RunFailure(

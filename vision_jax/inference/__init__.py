@@ -1,4 +1,4 @@
-"""What a trained workdir is for: figures, predictions, samples.
+"""What a trained workdir is for: metrics, predictions, samples.
 
 `vision_jax.inference.load` is where one begins; it is found when it is asked
 for, as it imports jax.

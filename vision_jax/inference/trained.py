@@ -1,4 +1,4 @@
-"""What a trained workdir is used for: figures, predictions, samples."""
+"""What a trained workdir is used for: metrics, predictions, samples."""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -160,7 +160,7 @@ class Trained:
     return found[kind]
 
   def evaluate(self) -> dict[str, float]:
-    """Returns the figures of the data sets; `checkpoint` is the step.
+    """Returns the metrics of the data sets; `checkpoint` is the step.
 
     Adds them to `evaluations.jsonl` in the workdir: a line, or on an object
     store a file of the folder `evaluations`.
@@ -172,10 +172,10 @@ class Trained:
     with self.experiment:
       # Of what is evaluated alone: the training data need not be here.
       self._compare({name: e.data for name, e in evals.items()})
-      figures = {"checkpoint": step} | evaluator(weights.get, only)
+      metrics = {"checkpoint": step} | evaluator(weights.get, only)
     if jax.process_index() == 0:
-      add_line(self.workdir / "evaluations.jsonl", to_json(figures))
-    return figures
+      add_line(self.workdir / "evaluations.jsonl", to_json(metrics))
+    return metrics
 
   def predict(self, images: np.ndarray) -> dict[str, np.ndarray]:
     """Returns the outputs of images (n, h, w, c) uint8, by name (n, ...).

@@ -39,7 +39,7 @@ def classifier(
   Features are what goes into its last layer.
 
   Args:
-    name: what figures are called by.
+    name: what metrics are called by.
     path: its config file, among those that come with this package.
     layer: name of the last layer.
     variant: of the config.
@@ -106,7 +106,7 @@ def for_cifar10(
 def inception(path: str, data_dir: str = "") -> Extractor:
   """FID's Inception v3, 2048 features, from a file of the user.
 
-  Figures are called `fid`, `kid` and `inception_score` if the file is the
+  Metrics are called `fid`, `kid` and `inception_score` if the file is the
   published one. Images are rounded to 8 bits first, as files are.
 
   Args:

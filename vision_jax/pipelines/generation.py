@@ -69,7 +69,7 @@ def sample_evals(
 
   One sample for each of the first test images, against these:
   `test/ema/frechet_<extractor>`, and `recognised`, the share that the extractor
-  takes for its class. Or against all training images, as published figures are:
+  takes for its class. Or against all training images, as published metrics are:
   `train_set/ema/...`.
 
   Args:

@@ -1,4 +1,4 @@
-"""The masks of an evaluation at their own size, for its figures."""
+"""The masks of an evaluation at their own size, for its metrics."""
 
 import functools
 import pathlib

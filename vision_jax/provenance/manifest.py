@@ -123,7 +123,7 @@ def tell_differences(
     f"Not as in the run from step {last.get('step')} of {workdir}: "
     + ", ".join(differ[:SHOWN])
     + (f" and {more} more" if more > 0 else "")
-    + ". Figures before and after do not compare"
+    + ". Metrics before and after do not compare"
   )
   if strict:
     raise UserError(

@@ -1,4 +1,4 @@
-"""What a run's figures follow from, and what of it is another by now."""
+"""What a run's metrics follow from, and what of it is another by now."""
 
 import dataclasses
 import hashlib

@@ -21,7 +21,7 @@ def sources(name: str, text: str, also: Iterable[str] = ()) -> dict[str, str]:
   """Returns the hashes of a config and of our files that it imports.
 
   Those that these import, too, wherever in them the import stands, and the
-  configs that they name, of nets which figures are measured with. Costs a few
+  configs that they name, of nets which metrics are measured with. Costs a few
   hundredths of a second once, as the files are searched, not run.
 
   Args:

@@ -1,4 +1,4 @@
-"""Figures over whole data sets, on every process and any execution."""
+"""Metrics over whole data sets, on every process and any execution."""
 
 import collections
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,7 +24,7 @@ from vision_jax.experiment import Eval, Experiment
 from vision_jax.train.prefetch import Prefetch
 
 T = TypeVar("T")
-Figures = dict[str, float]
+Metrics = dict[str, float]
 ByKind = Callable[[str], Variables]  # of "raw" or "ema", as TrainState.weights
 
 
@@ -59,8 +59,8 @@ class Evaluator:
     *,
     costly: bool = True,
     stop: Callable[[], bool] = lambda: False,
-  ) -> Figures:
-    """Returns `eval/figure` and `eval/ema/figure` for every data set.
+  ) -> Metrics:
+    """Returns `eval/metric` and `eval/ema/metric` for every data set.
 
     Args:
       weights: "raw" or "ema" -> (params, stats).
@@ -71,15 +71,15 @@ class Evaluator:
     Raises:
       EvaluationStopped: if it says so.
     """
-    figures = {}
+    metrics = {}
     for name, data in self._experiment.evals.items():
       if data.costly and not costly:
         continue
       for which in data.weights if only is None else (only,):
         prefix = f"{name}/ema/" if which == "ema" else f"{name}/"
         results = self._measure(name, data, weights(which), stop)
-        figures |= {prefix + k: v for k, v in results.items()}
-    return figures
+        metrics |= {prefix + k: v for k, v in results.items()}
+    return metrics
 
   def check(self, weights: ByKind) -> None:
     """Reads a batch of each data set and traces its step; compiles nothing.
@@ -130,7 +130,7 @@ class Evaluator:
 
   def _measure(
     self, name: str, data: Eval, weights: Variables, stop: Callable[[], bool]
-  ) -> Figures:
+  ) -> Metrics:
     """Runs one data set through its compiled step."""
     step, states = self._compiled(name, data)
     total = Total()
@@ -164,17 +164,17 @@ class Evaluator:
       self._steps[name] = self._execution.eval_step(step)
     return self._steps[name]
 
-  def _results(self, metrics: Mapping[str, Metric], total: "Total") -> Figures:
-    figures = total.losses(self._experiment.task.objectives)
+  def _results(self, metrics: Mapping[str, Metric], total: "Total") -> Metrics:
+    found = total.losses(self._experiment.task.objectives)
     for name, metric in metrics.items():
       results = metric.result(total.sums[name], total.rows(name))
-      if twice := figures.keys() & results.keys():
+      if twice := found.keys() & results.keys():
         raise UserError(
-          f"metric {name!r}: the figures {sorted(twice)} have those names "
+          f"metric {name!r}: its results {sorted(twice)} have those names "
           "already; give the metric's results other names."
         )
-      figures |= results
-    return {key: float(value) for key, value in figures.items()}
+      found |= results
+    return {key: float(value) for key, value in found.items()}
 
 
 def _states(data: Eval) -> dict[str, Any]:
@@ -245,7 +245,7 @@ class Total:
     _, first = np.unique(rows["index"][real], return_index=True)
     return {k: v[real[first]] for k, v in rows.items()}
 
-  def losses(self, objectives: Sequence[Objective]) -> Figures:
+  def losses(self, objectives: Sequence[Objective]) -> Metrics:
     """Returns each loss term; with one objective also their sum, `loss`."""
     terms = {
       name: float(m.total / m.count) if m.count else 0.0

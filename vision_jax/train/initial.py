@@ -108,7 +108,7 @@ def evaluation_missing(
 
   Args:
     workdir: the run's folder; None where nothing is kept.
-    experiment: its evals name the figures.
+    experiment: its evals name the metrics.
     config: steps and eval_every.
     start: the step that the run resumes from.
   """

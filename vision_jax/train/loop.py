@@ -15,7 +15,7 @@ from vision_jax.experiment import Experiment
 from vision_jax.train.checkpoint.checkpoints import Checkpoints
 from vision_jax.train.checkpoint.readback import read_back
 from vision_jax.train.checkpoint.unsaved import Unsaved
-from vision_jax.train.evaluate import EvaluationStopped, Evaluator, Figures
+from vision_jax.train.evaluate import EvaluationStopped, Evaluator, Metrics
 from vision_jax.train.log.progress import Progress
 from vision_jax.train.log.writer import Writer
 from vision_jax.train.plan import Plan
@@ -40,13 +40,13 @@ class Outcome:
 
   Attributes:
     step: its last one.
-    figures: of that step, by name.
+    metrics: of that step, by name.
     stopped_by: the signal that it stopped early for; None at its end.
     state: what was trained, where it is.
   """
 
   step: int
-  figures: Figures
+  metrics: Metrics
   stopped_by: str | None = None
   state: TrainState = dataclasses.field(repr=False, kw_only=True)
 
@@ -60,7 +60,7 @@ class Training:
     config: how long, how often.
     execution: where.
     checkpoints: where the state is saved, and found again.
-    write: called with (step, figures); its `images` with (step, pictures).
+    write: called with (step, metrics); its `images` with (step, pictures).
     progress: called with each finished step; pauses, and tells lines.
     stop: says after each step whether to save, and whether to leave.
     evaluator: measures a state.
@@ -94,14 +94,14 @@ class Training:
       NotFinite: naming the first bad step; checkpoints before it stay.
       ValueError: if the data or the devices do not fit.
     """
-    figures: Figures = {}
+    metrics: Metrics = {}
     ended = start >= self.config.steps
     if evaluate_first:
-      figures = self._evaluate(start, state, {}, costly=ended)
+      metrics = self._evaluate(start, state, {}, costly=ended)
     if ended:
       self.progress.say(f"Step {start}: nothing is left to train.")
-      figures = figures or self.evaluator(state.weights)
-      return Outcome(start, figures, state=state)
+      metrics = metrics or self.evaluator(state.weights)
+      return Outcome(start, metrics, state=state)
     with self.trace or contextlib.nullcontext():
       return self._train(state, start)
 
@@ -114,7 +114,7 @@ class Training:
       compiled = self._compile(state, batch)
       batches.waited, self._clock, self._first = 0.0, Clock(), start + 1
       in_flight: InFlight = collections.deque()
-      figures: Figures = {}
+      metrics: Metrics = {}
       with self.stop:  # from here on there is something to save
         for done in range(start + 1, self.config.steps + 1):
           if self.trace:
@@ -136,13 +136,13 @@ class Training:
             self._complete(in_flight, 0)
             self._check_finite(int(jax.device_get(state.bad_step)))
           if due:
-            figures = self._report(done, state, logs, compiled, leaving)
+            metrics = self._report(done, state, logs, compiled, leaving)
           elif self.stop.save_due:
             self._save(done, state, {})
           if self.stop.reason:
             break
         self.checkpoints.wait()
-    return Outcome(done, figures, self.stop.reason, state=state)
+    return Outcome(done, metrics, self.stop.reason, state=state)
 
   def _compile(self, state: TrainState, batch: Batch) -> Compilation:
     """Compiles the training step, ahead of its first call."""
@@ -179,39 +179,39 @@ class Training:
     logs: Mapping[str, Array],
     compiled: Compilation,
     leaving: bool,
-  ) -> Figures:
-    """Logs, saves and evaluates, each where it is due; returns figures.
+  ) -> Metrics:
+    """Logs, saves and evaluates, each where it is due; returns metrics.
 
     In this order: an error in an evaluation, or a signal, costs no training,
     and the run that resumes there evaluates.
     """
     c, last = self.config, done == self.config.steps
     evaluate = last or bool(c.eval_every and done % c.eval_every == 0)
-    figures = {f"train/{k}": float(x) for k, x in jax.device_get(logs).items()}
+    metrics = {f"train/{k}": float(x) for k, x in jax.device_get(logs).items()}
     window = None if last or leaving else c.log_every
-    figures |= self._clock.summary(c.batch_size, window)
+    metrics |= self._clock.summary(c.batch_size, window)
     if done == self._first or last or leaving:
-      figures |= compiled.figures | {"memory/peak_bytes": peak_bytes()}
+      metrics |= compiled.metrics | {"memory/peak_bytes": peak_bytes()}
     if leaving and not evaluate:
-      figures |= count_skipped(self.experiment)
-    self.write(done, figures)
+      metrics |= count_skipped(self.experiment)
+    self.write(done, metrics)
     regular = c.save_every and done % c.save_every == 0
     if evaluate or leaving or regular or self.stop.save_due:
-      self._save(done, state, figures)
+      self._save(done, state, metrics)
     if evaluate and not leaving:
       with self._off_the_clock():
-        figures |= self._evaluate(done, state, figures, costly=last)
-    return figures
+        metrics |= self._evaluate(done, state, metrics, costly=last)
+    return metrics
 
   def _evaluate(
     self,
     step: int,
     state: TrainState,
-    figures: Mapping[str, float],
+    metrics: Mapping[str, float],
     *,
     costly: bool,
-  ) -> Figures:
-    """Returns the figures of a saved step; none where a signal comes first.
+  ) -> Metrics:
+    """Returns the metrics of a saved step; none where a signal comes first.
 
     The checkpoint has them before the metrics file, by which a run that
     resumes there sees that no evaluation is missing.
@@ -221,7 +221,7 @@ class Training:
     except EvaluationStopped:
       return {}
     found |= count_skipped(self.experiment)
-    self.checkpoints.measure(step, {**figures, **found})
+    self.checkpoints.measure(step, {**metrics, **found})
     if found:
       self.write(step, found)
     if pictures := self.evaluator.pictures(state.weights):
@@ -229,13 +229,13 @@ class Training:
     return found
 
   def _save(
-    self, step: int, state: TrainState, figures: Mapping[str, float]
+    self, step: int, state: TrainState, metrics: Mapping[str, float]
   ) -> None:
     """Saves a step; the first one of a run is read back."""
     extra = {"batch_size": self.config.batch_size, "seed": self.config.seed}
     first = self.checkpoints.latest is None
     with self._off_the_clock():
-      saved = self.checkpoints.save(step, state, figures, extra)
+      saved = self.checkpoints.save(step, state, metrics, extra)
       if first and saved:
         read_back(self.checkpoints, step, state)
     self.stop.saved()

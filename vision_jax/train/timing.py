@@ -12,7 +12,7 @@ import numpy as np
 
 from vision_jax.core.execution import Compiled
 
-# Which form of the clock figures are of, for whoever keeps them: raised where
+# The version of the clock, kept beside the times that it gave: raised where
 # they change. 1 stood still while steps were running, and so was too fast.
 CLOCK = 2
 
@@ -75,12 +75,12 @@ class Compilation:
 
   Attributes:
     step: the compiled step.
-    figures: `time/compile_s`, `time/compile_cached` (1 where the persistent
+    metrics: `time/compile_s`, `time/compile_cached` (1 where the persistent
       cache had it) and `flops/step` over all devices, where XLA tells.
   """
 
   def __init__(self, step: Compiled, *args: Any, devices: int):
-    self.step, self.figures = step, {}
+    self.step, self.metrics = step, {}
     if debugging():
       return
     hits = []
@@ -95,13 +95,13 @@ class Compilation:
       self.step = step.lower(*args).compile()
     finally:
       jax.monitoring.unregister_event_listener(listen)
-    self.figures = {
+    self.metrics = {
       "time/compile_s": time.perf_counter() - start,
       "time/compile_cached": float(bool(hits)),
     }
     flops = (self.step.cost_analysis() or {}).get("flops", 0)
     if flops > 0:
-      self.figures["flops/step"] = float(flops) * devices
+      self.metrics["flops/step"] = float(flops) * devices
 
 
 def debugging() -> bool:

@@ -12,15 +12,15 @@ if TYPE_CHECKING:  # it imports jax
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Mode(OfWorkdir):
-  """Prints the figures of the config's data sets as one JSON object."""
+  """Prints the metrics of the config's data sets as one JSON object."""
 
   def run(self, recipe: "Recipe", batch: "Shapes | None", say: Say) -> int:
-    """Evaluates; the figures go to stdout and to the workdir."""
+    """Evaluates; the metrics go to stdout and to the workdir."""
     import jax
 
     from vision_jax.files import to_json
 
-    figures = self.trained(recipe, batch, say).evaluate()
+    metrics = self.trained(recipe, batch, say).evaluate()
     if jax.process_index() == 0:
-      print(to_json(figures), flush=True)
+      print(to_json(metrics), flush=True)
     return 0

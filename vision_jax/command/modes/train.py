@@ -82,7 +82,7 @@ class Mode(Configured):
     if outcome.stopped_by is None:
       shown = {
         name: round(value, 6)
-        for name, value in outcome.figures.items()
+        for name, value in outcome.metrics.items()
         if not name.startswith(("train/", "time/", "flops/", "memory/"))
       }
       say(f"Step {outcome.step} of {steps}: {to_json(shown)}")

@@ -124,7 +124,7 @@ class Checkpoints:
     Args:
       step: the state's step.
       state: any pytree of arrays, typed keys included.
-      metrics: figures to choose the best by, from this or an earlier step;
+      metrics: values to choose the best by, from this or an earlier step;
         those that are not finite count as not measured.
       extra: JSON to keep beside it: the batch size, the seed.
 
@@ -157,7 +157,7 @@ class Checkpoints:
       raise self._save_error(step, error) from error
 
   def measure(self, step: int, metrics: Mapping[str, float]) -> None:
-    """Replaces the newest step's figures by those measured only later.
+    """Replaces the newest step's metrics by those measured only later.
 
     A step that was the best until then goes, unless it is kept for more.
     """

@@ -13,7 +13,7 @@ class Unsaved:
     return False
 
   def measure(self, *_: Any) -> None:
-    """Has no step whose figures it could keep."""
+    """Has no step whose metrics it could keep."""
 
   def wait(self) -> None:
     """Has nothing to wait for."""

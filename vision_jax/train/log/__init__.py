@@ -1,1 +1,1 @@
-"""What a run tells: figures to files and the screen, and its manifest."""
+"""What a run tells: metrics to files and the screen, and its manifest."""

@@ -1,11 +1,11 @@
-"""The run's figures as a text file: workdir/metrics.jsonl.
+"""The run's metrics as a text file: workdir/metrics.jsonl.
 
 One strict JSON object a line, in the order of the run:
 
   {"step": 400, "time": 1763700000.0, "train/loss": 0.31}
   {"step": 400, "time": 1763700003.5, "val/accuracy": 0.98, "val/loss": 0.07}
 
-  step   int, updates done when the figures were taken; never decreases
+  step   int, updates done when the metrics were taken; never decreases
   time   float, seconds since 1970 when the line was written
   NAME   any other key is a scalar: train/NAME is of that step's batch,
          SPLIT/NAME and SPLIT/ema/NAME are of an evaluation with raw and with

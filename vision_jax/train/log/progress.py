@@ -14,7 +14,7 @@ SMOOTHING = 0.1  # weight of the newest interval in the means
 
 
 class Progress:
-  """Counts steps; shows rate (images/s), time left and the newest figures.
+  """Counts steps; shows rate (images/s), time left and the newest metrics.
 
   Call it with the number of finished steps, after each. What happens under
   `paused`, such as an evaluation, does not lower the rate.
@@ -97,7 +97,7 @@ class Progress:
     return f"step {self.step}/{self._steps}  {self._details()}".rstrip()
 
   def write(self, step: int, values: Mapping[str, float]) -> None:
-    """Takes the figures to show: losses and accuracies of the newest line."""
+    """Takes the metrics to show: losses and accuracies of the newest line."""
     del step
     shown = {n: x for n, x in values.items() if _headline(n)}
     if shown:
@@ -131,6 +131,6 @@ class Progress:
 
 
 def _headline(name: str) -> bool:
-  """Whether a figure is worth a place on the line: train/loss, val/accuracy."""
+  """Whether a metric is worth a place on the line: train/loss, val/accuracy."""
   parts = name.split("/")
   return len(parts) == 2 and parts[1] in ("loss", "accuracy")

@@ -1,4 +1,4 @@
-"""Where a run's figures go: the metrics file, TensorBoard, W&B, the screen."""
+"""Where a run's metrics go: the metrics file, TensorBoard, W&B, the screen."""
 
 import contextlib
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from vision_jax.train.log.wandb import WandB
 
 
 class Sink(Protocol):
-  """What a `Writer` hands figures to."""
+  """What a `Writer` hands metrics to."""
 
   def write(self, step: int, values: Mapping[str, float]) -> None:
     """Takes scalars by name."""
@@ -26,9 +26,9 @@ class Sink(Protocol):
 
 
 class Writer:
-  """Hands figures to every sink; without sinks it writes nothing.
+  """Hands metrics to every sink; without sinks it writes nothing.
 
-  It is called as write(step, figures) by the loop of every process, and has
+  It is called as write(step, metrics) by the loop of every process, and has
   sinks in the first process only.
   """
 
@@ -69,7 +69,7 @@ def open_writer(
   config: Mapping[str, Any] | None = None,
   sinks: Sequence[Sink] = (),
 ) -> Writer:
-  """Returns the writer of a run, after cutting its figures back to `start`.
+  """Returns the writer of a run, after cutting its metrics back to `start`.
 
   Args:
     workdir: the run's folder.
