@@ -10,7 +10,9 @@ from vision_jax.data.sources.arrays import ArraySource
 from vision_jax.data.transforms.base import Transform
 
 
-def picture(h: int = 40, w: int = 60, c: int = 3, seed: int = 0) -> np.ndarray:
+def random_image(
+  h: int = 40, w: int = 60, c: int = 3, seed: int = 0
+) -> np.ndarray:
   """Returns a smooth random image (h w c) uint8, which JPEG keeps well."""
   rng = np.random.default_rng(seed)
   small = rng.integers(0, 256, (4, 5, 3), np.uint8)
@@ -63,7 +65,7 @@ class Encoded:
     return [self._example(int(i)) for i in indices]
 
   def _example(self, i: int) -> Example:
-    data = encode(picture(seed=i))
+    data = encode(random_image(seed=i))
     data = data[: len(data) // 2] if i in self.bad else data
     return {
       "image": data,

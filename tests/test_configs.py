@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.data.test_detection_data import write_voc
-from tests.data_fixtures import encode, picture
+from tests.data_fixtures import encode, random_image
 from tests.programs.command import ROOT, metrics, train
 from tests.programs.files import write_folder
 from vision_jax.core.step import make_eval_step
@@ -91,24 +91,24 @@ def test_tiny_variant_takes_its_first_step(path):
 
 
 def write_masks(folder):
-  """Six pictures with masks of 0 and 1."""
+  """Six images with masks of 0 and 1."""
   for part in ("images", "masks"):
     (folder / part).mkdir()
     for i in range(6):
-      pixels = picture(40, 60, 3 if part == "images" else 1, seed=i)
+      pixels = random_image(40, 60, 3 if part == "images" else 1, seed=i)
       pixels = pixels if part == "images" else pixels % 2
       (folder / part / f"{i}.png").write_bytes(encode(pixels, "PNG"))
   return {part: str(folder / part) for part in ("images", "masks")}
 
 
 def write_coco(folder, classes=91):
-  """Eight pictures for each split, in COCO's folders."""
+  """Eight images for each split, in COCO's folders."""
   (folder / "annotations").mkdir()
   for split in ("train2017", "val2017"):
     (folder / split).mkdir()
     for i in range(8):
       name = folder / split / f"{i}.jpg"
-      name.write_bytes(encode(picture(40, 60, seed=i)))
+      name.write_bytes(encode(random_image(40, 60, seed=i)))
     content = {
       "images": [
         {"id": i, "file_name": f"{i}.jpg", "height": 40, "width": 60}

@@ -99,7 +99,7 @@ def test_no_writer_follows_a_link(tmp_path, writer):
 
 @pytest.mark.parametrize("name", ["masks", "overlays"])
 def test_results_do_not_go_through_a_linked_folder(tmp_path, name):
-  """A picture's name in it is that of a picture somewhere else."""
+  """An image's name in it is that of an image somewhere else."""
   (tmp_path / "output").mkdir()
   (tmp_path / "output" / name).symlink_to(tmp_path / "photos")
   with pytest.raises(UserError, match=rf"results of an earlier call \({name}"):

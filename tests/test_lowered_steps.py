@@ -16,7 +16,7 @@ from vision_jax.recipe import recipe
 
 QUICK = ("digit_scenes_unet", "digits_gan")
 # Of a weight's gradient, the result has the kernel's layout; and holes in the
-# base say that the kernel is as large as the picture.
+# base say that the kernel is as large as the image.
 DILATED_GRADIENT = re.compile(
   r"stablehlo\.convolution.*->\[0, 1, b, f\].*lhs_dilate = \[[^\]]*[2-9]"
 )
@@ -47,7 +47,7 @@ each = pytest.mark.parametrize(
 
 
 @each
-def test_pictures_are_an_argument_of_bytes(path):
+def test_images_are_an_argument_of_bytes(path):
   """None of their shape is of floats."""
   main = step_text(path).split("func.func public @main(")[1].split("{\n")[0]
   batch = recipe.load(f"{path}:tiny").build().train_data.batch(0)

@@ -98,7 +98,7 @@ def test_remat_changes_nothing(name):
 
 
 def test_gelu_and_layer_norm_keep_one_array_each():
-  """ViT-S: 29 MB of GELU a picture in bf16, of which 7 are needed."""
+  """ViT-S: 29 MB of GELU an image in bf16, of which 7 are needed."""
   depth = 2  # of 12, which are alike
   model = ViT(1000, 16, 384, depth, 6, head="gap", dtype=jnp.bfloat16)
   image = jax.ShapeDtypeStruct((1, 224, 224, 3), jnp.float32)

@@ -36,7 +36,7 @@ class Eval:
     output: (params, stats, batch, key) -> what they measure; task.predict
       where it is None.
     weights: "raw", "ema" or both; averaged ones are logged as `eval/ema/...`.
-    pictures: (batch, outputs) of the first batch, on the host and as the loader
+    images: (batch, outputs) of the first batch, on the host and as the loader
       gives it -> name -> image (h, w, c) for TensorBoard, uint8 or float in
       [0, 1]; None shows none.
     costly: whether training measures it at its end alone; `--mode=eval` always
@@ -47,16 +47,16 @@ class Eval:
   metrics: Mapping[str, Metric]
   output: Output | None = None
   weights: Sequence[str] = ("raw",)
-  pictures: Callable[[HostBatch, Any], Mapping[str, np.ndarray]] | None = None
+  images: Callable[[HostBatch, Any], Mapping[str, np.ndarray]] | None = None
   costly: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
 class Predict:
-  """How pictures from a user are predicted.
+  """How images from a user are predicted.
 
   Attributes:
-    transforms: make of an encoded picture what the loaders give.
+    transforms: make of an encoded image what the loaders give.
     class_names: of the labels; () shows their numbers.
     writer: makes of (output folder, class_names) what writes predictions;
       None tells the most likely classes.
@@ -84,7 +84,7 @@ class Experiment:
       source's type. Augmentation and task see batches after it.
     augment: (batch, key) -> batch inside the compiled step.
     ema: net -> decay of its averaged weights.
-    predict: how to predict on pictures; None where it makes no sense.
+    predict: how to predict on images; None where it makes no sense.
     best: (metric, "max" or "min") by which a best checkpoint is kept; a metric
       on data held out of training, never on test.
   """
@@ -176,7 +176,7 @@ def base_config(
   eval_every, save_every: steps between; 0 is only at the end. keep_best,
   keep_every: checkpoints kept besides the newest. data_dir: folder of the data,
   "" for VISION_JAX_DATA. threads: of the input pipeline, 0 for one a core.
-  bits: 8 or 16 a channel, to which pictures in files are decoded. on_bad_image:
+  bits: 8 or 16 a channel, to which images in files are decoded. on_bad_image:
   "error" or "skip". convolutional: whether XLA's option for convolutions is to
   be set on a CPU.
   """

@@ -150,18 +150,18 @@ def _matching(tiny):
   return match, (cost, mask)
 
 
-def _pictures(tiny):
+def _images(tiny):
   shape = (2, 16, 16, 3) if tiny else (256, 224, 224, 3)
   return jax.random.randint(jax.random.key(0), shape, 0, 256).astype(jnp.uint8)
 
 
 def _histogram(tiny):
-  return histogram, (_pictures(tiny).transpose(0, 3, 1, 2),)
+  return histogram, (_images(tiny).transpose(0, 3, 1, 2),)
 
 
 def _levels(tiny):
   augment = rand_augment(2, 10, value_range=(0.0, 255.0))
-  image = _pictures(tiny)
+  image = _images(tiny)
   index = jnp.arange(len(image), dtype=jnp.int32)
   key = jax.random.key(0)
   fn = lambda image: augment({"image": image, "index": index}, key)["image"]

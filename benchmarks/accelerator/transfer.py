@@ -1,4 +1,4 @@
-"""How fast pictures reach the device."""
+"""How fast images reach the device."""
 
 import statistics
 import time

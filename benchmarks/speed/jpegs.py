@@ -191,14 +191,14 @@ def write_images(folder: pathlib.Path, count: int) -> int:
     place = folder / f"class{i % 2}"
     place.mkdir(exist_ok=True)
     data = simplejpeg.encode_jpeg(
-      _picture(rng), quality=QUALITY, colorsubsampling="420"
+      _image(rng), quality=QUALITY, colorsubsampling="420"
     )
     (place / f"{i:05d}.jpg").write_bytes(data)
     total += len(data)
   return total // count
 
 
-def _picture(rng: np.random.Generator) -> np.ndarray:
+def _image(rng: np.random.Generator) -> np.ndarray:
   image = np.full((HEIGHT, WIDTH, 3), 127.0, np.float32)
   for cells, strength in ((3, 60), (9, 40), (33, 25), (110, 12)):
     coarse = rng.normal(0, strength, (cells, cells, 3)).astype(np.float32)

@@ -1,6 +1,6 @@
 """Training batches of any config without its data.
 
-What is timed does not depend on what the pictures show. So pixels, labels and
+What is timed does not depend on what the images show. So pixels, labels and
 boxes are drawn, in the shapes and types that the config's own loader gives;
 configs whose data come with the packages keep those.
 """
@@ -17,7 +17,7 @@ from vision_jax.tasks.segmentation import Segmentation
 
 BUNDLED = ("digits", "scenes")
 CLASSES = 80  # where the annotations would name them; COCO's number
-MOST_BOXES = 15  # in a picture; COCO has 7 in the mean, BCCD 13
+MOST_BOXES = 15  # in an image; COCO has 7 in the mean, BCCD 13
 
 
 def stand_in(config: ConfigDict) -> None:

@@ -25,7 +25,7 @@ Two boxes have no area, one of train, which is left out, and one of val, which
 counts. Corners are taken as plain coordinates (`one_based=False`), though none
 is below 1: the files have labelImg's fields, which writes plain coordinates and
 lifts zeros to 1. 237 boxes begin at x = 1 and as many end at 640, the width,
-which either would give. The pictures do not tell: around 133 stained cells away
+which either would give. The images do not tell: around 133 stained cells away
 from the edges, found by their saturation, the boxes' centres are off by -0.7
 and 1.2 pixels in x and y (+- 0.3), where counting from 1 would be 0.5 in both.
 """

@@ -3,16 +3,16 @@
 import sys
 
 from tests.additions import readme
-from tests.data_fixtures import encode, picture
+from tests.data_fixtures import encode, random_image
 from tests.programs.command import call, metrics
 
 
 def write_table(folder, split, number):
-  """Pictures of several sizes; the table has to tell their labels."""
+  """Images of several sizes; the table has to tell their labels."""
   lines = []
   for i in range(number):
     name = f"{split}{i}.png"
-    (folder / name).write_bytes(encode(picture(9 + i, 12, seed=i), "PNG"))
+    (folder / name).write_bytes(encode(random_image(9 + i, 12, seed=i), "PNG"))
     lines.append(f"{name},{i % 2}\n")
   (folder / f"{split}.csv").write_text("".join(lines))
 

@@ -107,7 +107,7 @@ def test_what_debug_does_not_know(text):
 
 @pytest.fixture
 def bad_log(tmp_path):
-  """Flags of a net that takes the logarithm of a black picture's brightness."""
+  """Flags of a net that takes the logarithm of a black image's brightness."""
   path = tmp_path / "own.py"
   text = (ROOT / BLOBS).read_text()
   net = '    x = Conv(8, name="conv")(x)\n'

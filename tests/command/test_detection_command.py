@@ -15,7 +15,7 @@ COLOURS = {"ant": (255, 0, 0), "bee": (0, 255, 0), "cow": (0, 0, 255)}
 
 
 def write_split(root, split, count, ids, seed):
-  """Writes pictures of one bright square each, and their json."""
+  """Writes images of one bright square each, and their json."""
   rng = np.random.default_rng(seed)
   folder = root / split
   folder.mkdir(parents=True)
@@ -87,7 +87,7 @@ def test_predictions_score_as_the_evaluation_says(tmp_path):
   key = lambda entries: sorted(entries, key=lambda e: e["id"])
   assert key(whole["images"]) == key(truth["images"])
   assert key(whole["categories"]) == key(truth["categories"])
-  # The same pictures and boxes in a file that counts otherwise.
+  # The same images and boxes in a file that counts otherwise.
   other = tmp_path / "other"
   write_split(other, "val", 24, {"cow": 90, "ant": 2, "bee": 30}, 1)
   place = f"--config.data_dir={other}"

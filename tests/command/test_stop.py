@@ -268,11 +268,11 @@ def test_processes_agree_on_a_step(monkeypatch, seed):
 
 def test_an_error_in_an_evaluation_costs_no_training(tmp_path, whole):
   def fail(*args):
-    raise UserError("a broken picture")
+    raise UserError("a broken image")
 
   with mock.patch.object(evaluate.Total, "add", fail):
     result = train(tmp_path, code=2)
-  assert "a broken picture" in result.err
+  assert "a broken image" in result.err
   assert steps(tmp_path) == [5]
   assert_goes_on(tmp_path, whole)
 

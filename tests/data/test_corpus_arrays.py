@@ -1,4 +1,4 @@
-"""The corpus: arrays, npz files, and folders of pictures and masks."""
+"""The corpus: arrays, npz files, and folders of images and masks."""
 
 import struct
 import zipfile
@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from tests.corpus import cases, refuse
-from tests.data_fixtures import encode, picture
+from tests.data_fixtures import encode, random_image
 from vision_jax.data.sources.arrays import ArraySource, NpzSource
 from vision_jax.data.sources.masks import MaskFolder, camvid
 from vision_jax.data.subsets import split_train
@@ -170,11 +170,11 @@ def raw(data, name="a.png"):
 
 
 def masks(*writes, num_classes=2, image=(16, 16), **options):
-  """Reads one picture with its mask."""
+  """Reads one image with its mask."""
 
   def use(folder):
     (folder / "images").mkdir()
-    (folder / "images" / "a.jpg").write_bytes(encode(picture(*image)))
+    (folder / "images" / "a.jpg").write_bytes(encode(random_image(*image)))
     for write in writes or (png(MASK),):
       write(folder / "masks")
     source = MaskFolder(folder / "images", folder / "masks")
@@ -189,7 +189,7 @@ COLOURS = MASK[..., None].repeat(3, -1)
 MASKS = [
   ("no folder", masks(lambda folder: None), "masks.*does not exist"),
   ("an empty folder", masks(lambda folder: folder.mkdir()),
-   "masks.*no pictures"),
+   "masks.*no images"),
   ("a file", masks(lambda folder: folder.write_text("")), "masks.*is a file"),
   ("no mask", masks(png(MASK, "b.png")), r"a\b"),
   ("two masks", masks(png(MASK), png(MASK, "a.bmp")), r"a\.bmp and a\.png"),

@@ -5,13 +5,13 @@ import json
 import numpy as np
 
 from tests.corpus import cases, refuse
-from tests.data_fixtures import encode, picture
+from tests.data_fixtures import encode, random_image
 from vision_jax.data.sources.coco import CocoSource
 from vision_jax.data.sources.voc import VocSource
 from vision_jax.data.transforms.boxes import check_size, pad_boxes
 from vision_jax.data.transforms.image import decode
 
-JPEG = encode(picture(40, 60))
+JPEG = encode(random_image(40, 60))
 
 
 def boxes_of(source, max_boxes=3):
@@ -40,7 +40,7 @@ def dog(old, new):
 
 
 def voc(text=None, *, names="one\n", split="train", files=None, **options):
-  """Reads a VOC folder of one picture."""
+  """Reads a VOC folder of one image."""
 
   def use(folder):
     for part in ("JPEGImages", "Annotations", "ImageSets/Main"):
@@ -68,7 +68,7 @@ VOC = [
   ("an empty list", voc(names=""), "is empty"),
   ("a list of blanks", voc(names=" \n\t\n"), "is empty"),
   ("a list of bytes", voc(names=b"\xff\xfe\x00"), r"train\.txt"),
-  ("a picture twice", voc(names="one\none\n"), "lines 1 and 2.*'one'"),
+  ("an image twice", voc(names="one\none\n"), "lines 1 and 2.*'one'"),
   ("a name without file", voc(names="one\ntwo\n"), r"line 2.*'two'.*two\.xml"),
   ("a path outside", voc(names="../../one\n"), "outside"),
   ("an absolute path", voc(names="/etc/passwd\n"), "outside"),
@@ -108,9 +108,9 @@ VOC = [
   ("a class twice", voc(class_names=("dog", "cat", "dog")), "dog"),
   ("difficult of words", voc(dog(">0</diff", ">maybe</diff")),
    XML + ".*'maybe'"),
-  ("no picture", voc(files={}), r"one\.jpg"),
-  ("two pictures", voc(files={"one.jpg": JPEG, "one.png": JPEG}), r"one\.png"),
-  ("an empty picture", voc(files={"one.jpg": b""}), "one.*empty"),
+  ("no image", voc(files={}), r"one\.jpg"),
+  ("two images", voc(files={"one.jpg": JPEG, "one.png": JPEG}), r"one\.png"),
+  ("an empty image", voc(files={"one.jpg": b""}), "one.*empty"),
   ("a policy of noise", voc(on_bad_box="keep"), "got 'keep'"),
   ("too many boxes", voc(xml(SIZE, DOG * 4)), "has 4 boxes.*max_boxes=4"),
 ]  # fmt: skip
@@ -142,7 +142,7 @@ def without(part, key):
   return made
 
 
-def coco(given=None, class_names=(), picture_bytes=JPEG, **options):
+def coco(given=None, class_names=(), image_bytes=JPEG, **options):
   """Reads a file of COCO's form."""
 
   def use(folder):
@@ -151,8 +151,8 @@ def coco(given=None, class_names=(), picture_bytes=JPEG, **options):
     if not isinstance(given, bytes):
       text = json.dumps(content() if given is None else given).encode()
     path.write_bytes(text)
-    if picture_bytes is not None:
-      (folder / "a.jpg").write_bytes(picture_bytes)
+    if image_bytes is not None:
+      (folder / "a.jpg").write_bytes(image_bytes)
     source = CocoSource(path, folder, class_names, **options)
     assert source.class_names
     boxes_of(source)
@@ -240,8 +240,8 @@ COCO = [
   ("a class twice", coco(class_names=("dog", "dog")), "more than once"),
   ("a name twice", coco(content(categories_=[DOGS, CAT], annotations_=[
     *BOXES, BOXES[0] | {"category_id": 4}])), "both named 'dog'"),
-  ("no picture", coco(picture_bytes=None), r"a\.jpg: cannot be read"),
-  ("half a picture", coco(picture_bytes=JPEG[:300]), r"a\.jpg.*whole"),
+  ("no image", coco(image_bytes=None), r"a\.jpg: cannot be read"),
+  ("half an image", coco(image_bytes=JPEG[:300]), r"a\.jpg.*whole"),
   ("a policy of noise", coco(on_bad_box="keep"), "got 'keep'"),
 ]  # fmt: skip
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from tests.corpus import cases, refuse
 from tests.data.test_data_tfds_broken import IMAGE, INFO, described
-from tests.data_fixtures import encode, picture
+from tests.data_fixtures import encode, random_image
 from vision_jax.data.loader import Loader
 from vision_jax.data.sources.folders import (
   ImageFolder,
@@ -17,7 +17,7 @@ from vision_jax.data.sources.folders import (
 from vision_jax.data.sources.tfds import TfdsSource
 from vision_jax.data.transforms.image import decode, resize
 
-GOOD = encode(picture(16, 16))
+GOOD = encode(random_image(16, 16))
 
 
 def tree(*names, content=GOOD):
@@ -60,8 +60,8 @@ def splits(*names):
   return use
 
 
-def pictures(*names, at=""):
-  """Lists the pictures of a folder."""
+def images(*names, at=""):
+  """Lists the images of a folder."""
 
   def use(folder):
     tree(*names)(folder)
@@ -81,7 +81,7 @@ FOLDERS = [
   ("no folder", classes(at="none"), "none: does not exist"),
   ("a file", classes(tree("x.jpg"), at="x.jpg"), "is a file"),
   ("nothing in it", classes(), "has no folders in it"),
-  ("pictures alone", classes(tree("a.jpg", "b.jpg")), "has no folders in it"),
+  ("images alone", classes(tree("a.jpg", "b.jpg")), "has no folders in it"),
   ("hidden folders alone", classes(tree(".cat/a.jpg")), "has no folders in it"),
   ("an empty class", classes(PAIR, tree("owl/")), "no images .* owl"),
   ("a class of text", classes(PAIR, tree("owl/a.txt")), "no images .* owl"),
@@ -96,9 +96,9 @@ FOLDERS = [
   ("one name in two spellings",
    classes(tree("caf\u00e9/a.jpg", "cafe\u0301/a.jpg")), "twice"),
   ("a link to nothing", classes(dangling), r"a\.jpg: cannot be read"),
-  ("an empty picture", classes(tree("cat/a.jpg", content=b"")),
+  ("an empty image", classes(tree("cat/a.jpg", content=b"")),
    r"a\.jpg.*empty"),
-  ("half a picture", classes(tree("cat/a.jpg", content=GOOD[:300])),
+  ("half an image", classes(tree("cat/a.jpg", content=GOOD[:300])),
    r"a\.jpg.*whole"),
   ("text", classes(tree("cat/a.png", content=b"text")), r"a\.png.*format"),
 ]  # fmt: skip
@@ -114,16 +114,16 @@ SPLITS = [
   ("nothing", lambda folder: split_folders(folder / "x"), "does not exist"),
 ]  # fmt: skip
 LISTS = [
-  ("none", pictures(), "has no images"),
-  ("text", pictures("a.txt", "b.json"), "has no images"),
-  ("deeper ones alone", pictures("cat/a.jpg"), "has no images"),
-  ("no folder", pictures(at="none"), "does not exist"),
-  ("a file", pictures("a.jpg", at="a.jpg"), "is a file"),
+  ("none", images(), "has no images"),
+  ("text", images("a.txt", "b.json"), "has no images"),
+  ("deeper ones alone", images("cat/a.jpg"), "has no images"),
+  ("no folder", images(at="none"), "does not exist"),
+  ("a file", images("a.jpg", at="a.jpg"), "is a file"),
 ]
 
 
 @cases([*FOLDERS, *SPLITS, *LISTS])
-def test_folders_of_pictures(tmp_path, use, pattern):
+def test_folders_of_images(tmp_path, use, pattern):
   refuse(use, tmp_path, pattern)
 
 

@@ -1,4 +1,4 @@
-"""The corpus: pictures of every format, cut, empty, huge and of no format."""
+"""The corpus: images of every format, cut, empty, huge and of no format."""
 
 import io
 import struct
@@ -9,11 +9,11 @@ import pytest
 from PIL import Image, features
 
 from tests.corpus import cases, refuse
-from tests.data_fixtures import encode, picture
+from tests.data_fixtures import encode, random_image
 from vision_jax.data.errors import BadImage
 from vision_jax.data.images import decode_image
 
-PIXELS = picture(24, 32)
+PIXELS = random_image(24, 32)
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "TGA")
 FORMATS += tuple(
   name
@@ -42,7 +42,7 @@ def saved(pixels, kind, mode=None):
 
 
 def cut(kind, keep):
-  """Returns what encodes a picture and keeps its beginning."""
+  """Returns what encodes an image and keeps its beginning."""
   return lambda: (lambda data: data[: keep(len(data))])(encode(PIXELS, kind))
 
 
@@ -64,7 +64,7 @@ def header(width, height, depth=8, colour=2):
 
 
 def patched(kind, at, number, **options):
-  """Encodes a picture, and writes bytes over it at a place."""
+  """Encodes an image, and writes bytes over it at a place."""
 
   def make():
     data = bytearray(encode(PIXELS, kind, **options))
@@ -132,7 +132,7 @@ OTHERS = [
 
 
 @cases([*HALF, *HEADER, *OTHERS])
-def test_a_picture(tmp_path, use, pattern):
+def test_an_image(tmp_path, use, pattern):
   refuse(use, tmp_path, pattern)
 
 
@@ -142,12 +142,12 @@ def test_a_png(tmp_path, use, pattern):
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_the_whole_picture_is_read(kind):
+def test_the_whole_image_is_read(kind):
   """What the cases above are cut from is right."""
   assert decode_image(encode(PIXELS, kind)).shape == PIXELS.shape
 
 
-def test_a_bad_picture_can_be_left_out():
+def test_a_bad_image_can_be_left_out():
   """Skipping knows them by their type, the end of a PNG alone too."""
   for data in (b"", png(END), png(header(20_000, 20_000), ROWS, END)):
     with pytest.raises(BadImage) as caught:

@@ -6,7 +6,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from tests.data_fixtures import picture
+from tests.data_fixtures import random_image
 from vision_jax.data.errors import DataError
 from vision_jax.data.loader import Loader
 from vision_jax.data.sources.arrays import ArraySource, NpzSource
@@ -15,7 +15,7 @@ from vision_jax.data.transforms.crops import random_resized_crop
 from vision_jax.data.transforms.image import decode, resize
 from vision_jax.ops.inputs import normalize
 
-BYTES = np.stack([picture(12, 10, seed=i) for i in range(4)])
+BYTES = np.stack([random_image(12, 10, seed=i) for i in range(4)])
 LABEL = np.array([0, 1, 2, 1])
 PIXELS = {
   "uint8": BYTES,

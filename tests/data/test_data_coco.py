@@ -127,7 +127,7 @@ def test_training_cuts_and_evaluation_takes_the_files_boxes(
   assert ("file: box 1" in check.bad) != exact
 
 
-def test_boxes_out_of_the_picture_are_scored_as_pycocotools_does(tmp_path):
+def test_boxes_out_of_the_image_are_scored_as_pycocotools_does(tmp_path):
   content = coco_content()
   content["annotations"] = [
     {"image_id": 7, "category_id": 5, "bbox": [-10, 0, 40, 40], "iscrowd": 0},
@@ -261,12 +261,12 @@ def test_annotations_do_not_lead_out_of_the_data(tmp_path, name):
     source.read(np.arange(1))
 
 
-def test_the_folder_of_pictures_may_be_another_one_and_a_link(tmp_path):
-  folder, pictures = tmp_path / "data", tmp_path / "pictures"
+def test_the_folder_of_images_may_be_another_one_and_a_link(tmp_path):
+  folder, images = tmp_path / "data", tmp_path / "images"
   folder.mkdir()
   write_coco(folder, changed("images", 1, file_name="../data/b.jpg"))
-  pictures.symlink_to(folder)
-  wide = CocoSource(folder / "labels.json", pictures, root=tmp_path)
+  images.symlink_to(folder)
+  wide = CocoSource(folder / "labels.json", images, root=tmp_path)
   assert len(wide.read(np.arange(2))) == 2
 
 
@@ -307,7 +307,7 @@ def prepared(exact=False, policy="drop", **more):
     return TfdsDetection("pets", "train", on_bad_box=policy, exact=exact)
 
 
-def test_tfds_boxes_may_be_difficult_and_leave_the_picture():
+def test_tfds_boxes_may_be_difficult_and_leave_the_image():
   """VOC's sets have `is_difficult`."""
   flags = {"is_difficult": np.array([True, False]), "is_crowd": [0, 1]}
   (example,) = prepared(**flags).read(np.arange(1))
@@ -334,7 +334,7 @@ def test_every_annotation_of_a_tfds_set_is_checked_on_first_use(last, message):
     source.read(np.arange(1))
 
 
-@pytest.mark.parametrize("image", [None, b"", b"no picture"])
+@pytest.mark.parametrize("image", [None, b"", b"no image"])
 def test_a_bad_image_of_a_tfds_set_is_told_of_where_it_is_used(image):
   source = prepared(size=3, last={"image": image})
   assert len(source.read(np.arange(2))) == 2

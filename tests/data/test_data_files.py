@@ -1,4 +1,4 @@
-"""The walk through folders: what is a picture, a class, a split, and what not.
+"""The walk through folders: what is an image, a class, a split, and what not.
 
 Symptoms of vision#2831, datasets#7880, fer#45, dvc#3717 and renpy#2327.
 """
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.data_fixtures import encode, picture
+from tests.data_fixtures import encode, random_image
 from vision_jax.data.errors import BadImage, DataError
 from vision_jax.data.files import SUFFIXES, find_images, read_image
 from vision_jax.data.images import decode_image
@@ -23,7 +23,7 @@ from vision_jax.data.sources.folders import (
 from vision_jax.data.sources.masks import MaskFolder
 from vision_jax.data.transforms.image import decode
 
-PIXELS = encode(picture(8, 8))
+PIXELS = encode(random_image(8, 8))
 
 
 def put(root, *names):
@@ -37,7 +37,7 @@ def names(source):
   return [p.relative_to(source.folder).as_posix() for p in source.files]
 
 
-def test_what_others_put_beside_pictures_is_left_out_and_counted(
+def test_what_others_put_beside_images_is_left_out_and_counted(
   tmp_path, caplog
 ):
   put(tmp_path, "cat/1.jpg", "dog/1.jpg", "dog/in/2.jpg")

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageOps
 from skimage.transform import resize_local_mean
 
-from tests.data_fixtures import encode, picture
+from tests.data_fixtures import encode, random_image
 from tests.oracles import library
 from vision_jax.data.errors import BadImage, DataError
 from vision_jax.data.images import (
@@ -26,15 +26,15 @@ def by_pillow(data, channels):
 
 
 def colour():
-  return picture(37, 51)
+  return random_image(37, 51)
 
 
 def grey():
-  return picture(37, 51, 1)
+  return random_image(37, 51, 1)
 
 
 def alpha():
-  return np.dstack([colour(), picture(37, 51, 1, seed=1)])
+  return np.dstack([colour(), random_image(37, 51, 1, seed=1)])
 
 
 def saved(image, kind, **options):
@@ -118,9 +118,9 @@ def _cut(name, share):
 def test_broken_files_are_named(name, case):
   data, reason = BROKEN[case](name)
   with pytest.raises(BadImage, match=reason) as error:
-    decode_image(data, name="pictures/cat.jpg")
-  assert error.value.name == "pictures/cat.jpg"
-  assert "image pictures/cat.jpg:" in str(error.value)
+    decode_image(data, name="images/cat.jpg")
+  assert error.value.name == "images/cat.jpg"
+  assert "image images/cat.jpg:" in str(error.value)
 
 
 @pytest.mark.parametrize("place", [0.3, 0.6, 0.9])
@@ -143,7 +143,7 @@ def test_jpeg_size():
 
 @pytest.mark.parametrize("least", [(20, 20), (90, 120), (100, 100), (0, 0)])
 def test_reduced_decoding_is_a_mean(least):
-  image = picture(160, 240)
+  image = random_image(160, 240)
   data = encode(image, quality=95, subsampling=0)
   got = decode_image(data, min_size=least)
   assert got.shape[0] >= least[0] and got.shape[1] >= least[1]
@@ -160,7 +160,7 @@ SIZES = [(20, 30), (33, 17), (64, 64), (37, 51), (100, 40)]
 @pytest.mark.parametrize("channels", [1, 3])
 def test_resizes_as_torch_does_with_antialiasing(method, size, channels):
   torch = library("torch")
-  image = picture(37, 51, channels)
+  image = random_image(37, 51, channels)
   x = torch.from_numpy(image.astype(np.float32)).permute(2, 0, 1)[None]
   expected = torch.nn.functional.interpolate(
     x, size, mode=method, antialias=True, align_corners=False
@@ -223,7 +223,7 @@ def test_fast_smooths_the_one_axis_that_shrinks(old, other, axis, channels):
 
 
 def test_fast_growing_is_bilinear():
-  image = picture(20, 30)
+  image = random_image(20, 30)
   got = resize_image(image, (64, 64), "fast").astype(int)
   assert np.abs(got - resize_image(image, (64, 64), "bilinear")).max() <= 1
 

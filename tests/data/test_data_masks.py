@@ -208,7 +208,7 @@ def test_missing_files_are_named(folder):
   with pytest.raises(DataError, match=r"nowhere: does not exist"):
     len(MaskFolder(folder / "nowhere", folder / "masks"))
   (folder / "empty").mkdir()
-  with pytest.raises(DataError, match=r"empty: has no pictures"):
+  with pytest.raises(DataError, match=r"empty: has no images"):
     len(MaskFolder(folder / "empty", folder / "masks"))
 
 

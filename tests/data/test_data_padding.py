@@ -65,7 +65,7 @@ def test_skipped_images_are_copies_in_training_too(memory, threads, count):
 
 
 def norms(scale, batch):
-  """A loss without a gradient at a picture of zeros."""
+  """A loss without a gradient at an image of zeros."""
   image = scale * batch["image"].reshape(len(batch["mask"]), -1)
   return Mean.of(jnp.sqrt(jnp.sum(image**2, -1)), batch["mask"])
 
@@ -93,7 +93,7 @@ def _parts(loader):
 
 
 def _positive(source):
-  """A source of no black picture, whose own norm would have no gradient."""
+  """A source of no black image, whose own norm would have no gradient."""
   if not isinstance(source, ArraySource):
     return source
   arrays = source.arrays

@@ -10,7 +10,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from tests.data.test_data_images import FILES, by_pillow, saved
-from tests.data_fixtures import Encoded, picture
+from tests.data_fixtures import Encoded, random_image
 from vision_jax.data.errors import BadImage, DataError
 from vision_jax.data.images import decode_image, resize_image
 from vision_jax.data.loader import Loader
@@ -115,7 +115,7 @@ def test_an_odd_png_is_skipped():
 
 
 class _One(Encoded):
-  """Three pictures, the middle one of given bytes."""
+  """Three images, the middle one of given bytes."""
 
   def __init__(self, data):
     super().__init__(3)
@@ -163,7 +163,7 @@ def test_too_little_memory_for_one_image_is_a_bad_image(memory):
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("stray", [b"\x12", b"\x12\x34\x56"])
 def test_stray_bytes_in_a_jpeg_are_no_damage(stray, channels):
-  """libjpeg warns of them; Pillow, and every viewer, shows the picture."""
+  """libjpeg warns of them; Pillow, and every viewer, shows the image."""
   clean = FILES["jpeg"]()
   data = clean[:-2] + stray + clean[-2:]
   got = decode_image(data, channels).astype(int)
@@ -237,9 +237,9 @@ TURNS = {
 
 @pytest.mark.parametrize("value", TURNS)
 @pytest.mark.parametrize("name", NOTES)
-def test_every_note_of_the_orientation_turns_the_picture(name, value):
+def test_every_note_of_the_orientation_turns_the_image(name, value):
   """Pillow#4529, Pillow#6462."""
-  image = picture(24, 36)
+  image = random_image(24, 36)
   data = NOTES[name](Image.fromarray(image), value)
   assert orientation(data) == value
   got, expected = decode_image(data).astype(int), TURNS[value](image)
@@ -249,7 +249,7 @@ def test_every_note_of_the_orientation_turns_the_picture(name, value):
 
 @pytest.mark.parametrize("value", TURNS)
 @pytest.mark.parametrize("name", [n for n in NOTES if n[:3] in ("png", "tif")])
-def test_a_mask_is_turned_as_its_picture_is(name, value):
+def test_a_mask_is_turned_as_its_image_is(name, value):
   mask = np.arange(24, dtype=np.uint8).reshape(4, 6)
   data = NOTES[name](Image.fromarray(mask), value)
   got = decode_target(24)({"target": data}, None)["target"]
@@ -258,7 +258,7 @@ def test_a_mask_is_turned_as_its_picture_is(name, value):
 
 def test_where_the_size_cannot_tell_it_is_said_once(caplog):
   """labelImg#376: annotations drawn on the pixels as they are stored."""
-  wide, square = (Image.fromarray(picture(24, w)) for w in (36, 24))
+  wide, square = (Image.fromarray(random_image(24, w)) for w in (36, 24))
   note = NOTES["jpeg xmp"]
   quiet = [note(wide, 1), note(wide, 6), note(square, 1)]
   for boxes in ({"boxes": np.zeros((0, 4))}, {"target": b""}):
@@ -400,7 +400,7 @@ def test_a_set_may_mix_8_and_16_bits(tmp_path, caplog, bits, first):
 
 @pytest.mark.parametrize("method", ["bilinear", "bicubic", "fast"])
 def test_16_bits_are_resized_as_8_are(method):
-  pixels = picture(40, 60)
+  pixels = random_image(40, 60)
   small = resize_image(pixels, (15, 90), method)
   deep = resize_image(pixels * np.uint16(257), (15, 90), method)
   assert deep.dtype == np.uint16 and deep.shape == small.shape

@@ -8,7 +8,7 @@ import threading
 import numpy as np
 import pytest
 
-from tests.data_fixtures import Encoded, encode, numbered, picture
+from tests.data_fixtures import Encoded, encode, numbered, random_image
 from tests.programs.command import PATIENCE
 from vision_jax.data.errors import BadImage, DataError
 from vision_jax.data.memory import InMemory
@@ -74,7 +74,7 @@ def folder(tmp_path):
     (tmp_path / name / "more").mkdir(parents=True)
     for i in range(count):
       place = tmp_path / name / ("more" if i == 0 else "")
-      (place / f"{i}.JPG").write_bytes(encode(picture(seed=i)))
+      (place / f"{i}.JPG").write_bytes(encode(random_image(seed=i)))
   (tmp_path / "cat" / "notes.txt").write_text("no image")
   (tmp_path / ".hidden").mkdir()
   return tmp_path
@@ -323,7 +323,7 @@ def test_the_holdout_of_arrays_is_fixed_for_good():
 
 @pytest.mark.parametrize("sizes", [(40,), (7, 4, 12), (4,) * 30])
 def test_a_file_more_moves_at_most_one_other_of_its_class(sizes):
-  """OpenTau#502: one picture more, and every held-out one was trained on."""
+  """OpenTau#502: one image more, and every held-out one was trained on."""
   groups = [f"c{k}" for k, size in enumerate(sizes) for _ in range(size)]
   paths = [f"{group}/{i}.jpg" for i, group in enumerate(groups)]
   held = lambda p, g: {p[i] for i in split_paths(p, g, 0.1, 0)[1]}

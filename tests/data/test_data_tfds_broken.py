@@ -136,7 +136,7 @@ def test_records_that_are_broken_are_bad_images(bccd, damage):
 def test_a_flipped_record_is_named_and_may_be_skipped(bccd):
   (file,) = bccd.glob("*.array_record*")
   data = bytearray(file.read_bytes())
-  data[30_000] ^= 1  # in the second picture
+  data[30_000] ^= 1  # in the second image
   file.write_bytes(data)
   with pytest.raises(BadImage, match=r"bccd test \[1\]: cannot be read"):
     open_bccd(bccd).read(np.arange(4))

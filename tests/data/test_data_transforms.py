@@ -5,7 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from tests.data_fixtures import encode, picture
+from tests.data_fixtures import encode, random_image
 from vision_jax.data.errors import BadImage, DataError
 from vision_jax.data.images import decode_image
 from vision_jax.data.transforms.crops import (
@@ -34,7 +34,7 @@ def run(transform, image, generator=None, **more):
 
 
 def test_decode_takes_bytes_and_arrays():
-  image = picture()
+  image = random_image()
   data = encode(image, "PNG")
   np.testing.assert_array_equal(run(decode(), data), image)
   np.testing.assert_array_equal(run(decode(), image), image)
@@ -51,7 +51,7 @@ def test_decode_takes_bytes_and_arrays():
   ],
 )
 def test_resize_takes_the_short_side_or_a_size(shape, size, expected):
-  assert run(resize(size), picture(*shape)).shape == (*expected, 3)
+  assert run(resize(size), random_image(*shape)).shape == (*expected, 3)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_a_part_that_never_fits_is_the_middle(whole, expected):
 @pytest.mark.parametrize("size", [16, (12, 20)])
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", None])
 def test_random_resized_crop_gives_its_size(size, kind):
-  image = picture(90, 120)
+  image = random_image(90, 120)
   given = encode(image, kind) if kind else image
   crop = random_resized_crop(size)
   got = run(crop, given, rng())
@@ -138,7 +138,7 @@ def test_random_resized_crop_gives_its_size(size, kind):
 @pytest.mark.parametrize("shape", [(64, 64), (200, 200), (640, 640)])
 @pytest.mark.parametrize("seed", range(4))
 def test_decoding_at_a_reduced_scale_changes_little(shape, seed):
-  data = encode(picture(*shape), quality=95)
+  data = encode(random_image(*shape), quality=95)
   crop = random_resized_crop(32, scale=(0.3, 1))
   whole = run(crop, decode_image(data), rng(seed)).astype(float)
   reduced = run(crop, data, rng(seed)).astype(float)
@@ -148,7 +148,7 @@ def test_decoding_at_a_reduced_scale_changes_little(shape, seed):
 
 
 def test_the_whole_as_a_part_is_a_resize():
-  image = picture(64, 64)
+  image = random_image(64, 64)
   crop = random_resized_crop(64, **WHOLE)
   np.testing.assert_array_equal(run(crop, image, rng()), image)
 
@@ -159,13 +159,13 @@ def test_an_image_on_its_side_is_cropped_upright():
 
   tags = Image.Exif()
   tags.update(exif)
-  data = encode(picture(60, 60), quality=95, exif=tags)
+  data = encode(random_image(60, 60), quality=95, exif=tags)
   crop = random_resized_crop(60, **WHOLE)
   np.testing.assert_array_equal(run(crop, data, rng()), decode_image(data))
 
 
 def test_grey_crops():
-  data = encode(picture(40, 40, 1))
+  data = encode(random_image(40, 40, 1))
   assert run(random_resized_crop(8, channels=1), data, rng()).shape == (8, 8, 1)
 
 
@@ -177,7 +177,7 @@ def test_transforms_leave_their_input_alone():
     np.testing.assert_array_equal(example["image"], ramp(40, 40))
 
 
-JPEG = encode(picture())
+JPEG = encode(random_image())
 ERRORS = {
   "size": (lambda: resize(0), "resize: got size 0; expected 1 pixel or more"),
   "pair": (lambda: resize((8, -1)), r"resize: got size \(8, -1\)"),
@@ -185,19 +185,22 @@ ERRORS = {
   "part": (lambda: random_resized_crop(0), "random_resized_crop: got size"),
   "middle": (lambda: resize_centre_crop(8, 9), "size 9 of a short side of 8"),
   "method": (lambda: resize(8, "cubic"), "method 'cubic'"),
-  "too small": (lambda: run(centre_crop(50), picture()), r"a\.jpg is 40x60"),
+  "too small": (
+    lambda: run(centre_crop(50), random_image()),
+    r"a\.jpg is 40x60",
+  ),
   "encoded": (lambda: run(resize(8), JPEG), "still encoded"),
   "random": (
     lambda: run(random_resized_crop(8), JPEG, None),
     "belongs in the Loader",
   ),
-  "channels": (lambda: run(decode(1), picture()), r"expected \(h, w, 1\)"),
+  "channels": (lambda: run(decode(1), random_image()), r"expected \(h, w, 1\)"),
   "boxes": (
-    lambda: run(centre_crop(8), picture(), boxes=np.zeros((1, 4))),
+    lambda: run(centre_crop(8), random_image(), boxes=np.zeros((1, 4))),
     "also has boxes",
   ),
   "target": (
-    lambda: run(resize(8), picture(), target=np.zeros((40, 60))),
+    lambda: run(resize(8), random_image(), target=np.zeros((40, 60))),
     "also has target",
   ),
 }

@@ -1,4 +1,4 @@
-"""VOC folders: lists, pictures and annotations as other tools write them."""
+"""VOC folders: lists, images and annotations as other tools write them."""
 
 import numpy as np
 import pytest
@@ -72,7 +72,7 @@ def test_a_list_in_another_encoding_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".JPEG", ".PNG", ".bmp", ".webp", ".tif"])
-def test_pictures_of_any_kind_are_found(tmp_path, suffix):
+def test_images_of_any_kind_are_found(tmp_path, suffix):
   write_voc(tmp_path, DOG)
   path = tmp_path / "JPEGImages" / "one.jpg"
   path.rename(path.with_suffix(suffix))
@@ -86,7 +86,7 @@ def edited(root, old, new):
   return VocSource(root, "train", on_bad_box="drop")
 
 
-def test_filename_says_which_of_two_pictures(tmp_path):
+def test_filename_says_which_of_two_images(tmp_path):
   """efficientdet-pytorch#16: it was ignored."""
   write_voc(tmp_path, DOG)
   (tmp_path / "JPEGImages" / "one.png").write_bytes(b"the other")

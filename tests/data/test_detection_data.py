@@ -92,7 +92,7 @@ def test_an_unknown_class_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("relative", [False, True])
-def test_fingerprints_follow_annotations_and_pictures(
+def test_fingerprints_follow_annotations_and_images(
   tmp_path, monkeypatch, relative
 ):
   monkeypatch.chdir(tmp_path)
@@ -104,15 +104,15 @@ def test_fingerprints_follow_annotations_and_pictures(
   voc_of = lambda: VocSource(voc, "train").fingerprint()
   labels = coco / "labels.json"
   coco_of = lambda: CocoSource(labels, coco, root=root).fingerprint()
-  for of, picture, text in (
+  for of, image, text in (
     (voc_of, voc / "JPEGImages" / "one.jpg", voc / "Annotations" / "one.xml"),
     (coco_of, coco / "b.jpg", labels),
   ):
     seen = {of(), of()}
-    for file in (picture, text):
+    for file in (image, text):
       file.write_bytes(file.read_bytes() + b"\n")
       seen |= {of(), of()}
-    picture.unlink()
+    image.unlink()
     assert len(seen | {of()}) == 4
 
 

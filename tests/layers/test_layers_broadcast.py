@@ -148,7 +148,7 @@ def test_of_a_denoisers_times_and_classes_are_those_of_float64():
 
 
 class Levels(nn.Module):
-  """A backbone of two levels: the picture, and every other pixel."""
+  """A backbone of two levels: the image, and every other pixel."""
 
   strides = {"c4": 1, "c5": 2}
 

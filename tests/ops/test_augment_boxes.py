@@ -69,8 +69,8 @@ def test_boxes_stay_around_what_they_show(name, padded):
   assert not np.allclose(new["image"], batch["image"])
 
 
-def test_a_window_around_the_picture_shows_it_smaller_and_no_border():
-  """The mask shows the picture alone, whatever lies in the padding."""
+def test_a_window_around_the_image_shows_it_smaller_and_no_border():
+  """The mask shows the image alone, whatever lies in the padding."""
   content = np.random.default_rng(0).normal(size=(20, 24, 1)) + 3
   image = np.full((1, H, W, 1), -50.0, np.float32)
   image[0, :20, :24] = content

@@ -64,12 +64,12 @@ PILLOW = {
 }
 
 
-@pytest.mark.parametrize("picture", IMAGES)
+@pytest.mark.parametrize("pillow", IMAGES)
 @pytest.mark.parametrize("name", PILLOW)
-def test_operations_are_pillows(name, picture):
+def test_operations_are_pillows(name, pillow):
   ours, theirs = PILLOW[name]
-  got = image_of(ours(planes(IMAGES[picture])))
-  want = np.asarray(theirs(Image.fromarray(IMAGES[picture])), np.float32)
+  got = image_of(ours(planes(IMAGES[pillow])))
+  want = np.asarray(theirs(Image.fromarray(IMAGES[pillow])), np.float32)
   exact = name in ("equalize", "solarize", "posterize")
   # Pillow rounds what it blends with, and the result.
   np.testing.assert_allclose(got, want, atol=0 if exact else 1.81)
@@ -86,21 +86,21 @@ def test_hue_is_scikit_images(turn):
 def pillow_operation(name, image, sign):
   """The paper's operations at M = 10, by Pillow."""
   h, w = image.shape[:2]
-  picture = Image.fromarray(image)
+  pillow = Image.fromarray(image)
   fill = (127, 127, 127)
 
   def affine(*matrix):
-    return picture.transform((w, h), Image.AFFINE, matrix, fillcolor=fill)
+    return pillow.transform((w, h), Image.AFFINE, matrix, fillcolor=fill)
 
-  enhance = lambda kind: kind(picture).enhance(1 + 0.9 * sign)
+  enhance = lambda kind: kind(pillow).enhance(1 + 0.9 * sign)
   return {
-    "identity": lambda: picture,
-    "autocontrast": lambda: ImageOps.autocontrast(picture),
-    "equalize": lambda: ImageOps.equalize(picture),
-    "rotate": lambda: picture.rotate(30 * sign, fillcolor=fill),
-    "solarize": lambda: ImageOps.solarize(picture, 0),
+    "identity": lambda: pillow,
+    "autocontrast": lambda: ImageOps.autocontrast(pillow),
+    "equalize": lambda: ImageOps.equalize(pillow),
+    "rotate": lambda: pillow.rotate(30 * sign, fillcolor=fill),
+    "solarize": lambda: ImageOps.solarize(pillow, 0),
     "color": lambda: enhance(ImageEnhance.Color),
-    "posterize": lambda: ImageOps.posterize(picture, 4),
+    "posterize": lambda: ImageOps.posterize(pillow, 4),
     "contrast": lambda: enhance(ImageEnhance.Contrast),
     "brightness": lambda: enhance(ImageEnhance.Brightness),
     "sharpness": lambda: enhance(ImageEnhance.Sharpness),
@@ -160,7 +160,7 @@ def test_an_accelerators_forms_scatter_nothing_and_move_less():
       return jax.jit(lambda b: change(b, key)).lower(batch)
 
   def gathered(text):
-    """The types of what whole pictures are gathered from."""
+    """The types of what whole images are gathered from."""
     operand = r'"stablehlo.gather".*?: \(tensor<([\dx]+)x([a-z]\w*)>'
     size = lambda shape: math.prod(map(int, shape.split("x")))
     found = re.findall(operand, text)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.data_fixtures import picture
+from tests.data_fixtures import random_image
 from tests.test_configs import CONFIGS
 from vision_jax.core.execution import Jit
 from vision_jax.core.step import make_eval_step, make_predict_step
@@ -17,7 +17,7 @@ from vision_jax.experiment import Experiment
 from vision_jax.ops.inputs import normalize
 from vision_jax.recipe import recipe
 
-BYTES = np.stack([picture(6, 5, seed=i) for i in range(8)])
+BYTES = np.stack([random_image(6, 5, seed=i) for i in range(8)])
 MEAN, STD = (0.1, 0.2, 0.3), (0.5, 0.6, 0.7)
 
 
@@ -116,7 +116,7 @@ def test_evaluation_and_prediction_see_inputs_once():
 
 def encoded(channels):
   file = io.BytesIO()
-  pixels = picture(40, 44)
+  pixels = random_image(40, 44)
   Image.fromarray(pixels if channels == 3 else pixels[..., 0]).save(file, "PNG")
   return {"image": file.getvalue(), "name": "a.png"}
 

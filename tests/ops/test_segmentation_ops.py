@@ -143,7 +143,7 @@ def batch(h, w, b=2):
   target = ((y // 3 + x // 3) % 5).astype(np.uint8)
   target = np.tile(target, (b, 1, 1))
   return {
-    # The picture is its own target, so that any difference shows.
+    # The image is its own target, so that any difference shows.
     "image": jnp.asarray(target[..., None], jnp.float32),
     "target": jnp.asarray(target),
     "index": jnp.arange(b, dtype=jnp.int32) + 5,
@@ -174,12 +174,12 @@ def test_image_and_target_stay_together(scale):
   augment = random_scale_rotate((scale, scale), 180, fill=-1.0)
   got = jax.jit(augment)(data, jax.random.key(0))
   target = np.asarray(got["target"]).astype(np.float32)
-  picture = np.asarray(got["image"])[..., 0]
-  inside = (target != 255) & (picture > -1e-4)
-  gap = np.abs(picture - target)[inside]
-  # Between squares the picture is interpolated and the target is not.
+  image = np.asarray(got["image"])[..., 0]
+  inside = (target != 255) & (image > -1e-4)
+  gap = np.abs(image - target)[inside]
+  # Between squares the image is interpolated and the target is not.
   assert np.mean(gap < 1e-3) > (0.4 if scale > 1 else 0.05)
-  assert np.abs(np.corrcoef(picture[inside], target[inside])[0, 1]) > 0.8
+  assert np.abs(np.corrcoef(image[inside], target[inside])[0, 1]) > 0.8
   assert np.all(np.isin(np.asarray(got["target"]), [*range(5), 255]))
   if scale < 1:  # the image fills a quarter of the window
     assert 0.15 < np.mean(target != 255) < 0.35

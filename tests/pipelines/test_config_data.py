@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.data_fixtures import encode, picture
+from tests.data_fixtures import encode, random_image
 from vision_jax.data.transforms.base import apply_all
 from vision_jax.errors import UserError
 from vision_jax.recipe import recipe
@@ -15,7 +15,7 @@ def put(root, *names):
   for name in names:
     path = root / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(encode(picture(8, 8)))
+    path.write_bytes(encode(random_image(8, 8)))
 
 
 def of_folder(folder, variant="full", **values):
@@ -63,7 +63,7 @@ def test_bits_are_kept_in_training_evaluation_and_prediction(tmp_path):
 
 
 def decoded(predict):
-  example = {"name": "x", "image": encode(picture(8, 8))}
+  example = {"name": "x", "image": encode(random_image(8, 8))}
   return apply_all(predict.transforms, example, None)["image"].dtype
 
 
@@ -71,7 +71,7 @@ def test_predicting_needs_no_training_data(tmp_path):
   assert of_folder(tmp_path / "gone").predict.class_names == ("cat", "dog")
 
 
-def test_a_tiny_variant_says_that_it_leaves_ones_own_pictures_out(caplog):
+def test_a_tiny_variant_says_that_it_leaves_ones_own_images_out(caplog):
   of_folder("/my/cats", "tiny")
   assert "--config.data_dir=/my/cats: not used" in caplog.messages[-1]
   assert "scikit-learn's digits" in caplog.messages[-1]

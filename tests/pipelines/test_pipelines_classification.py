@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.data_fixtures import encode, picture
+from tests.data_fixtures import encode, random_image
 from vision_jax.data.sources.arrays import ArraySource
 from vision_jax.data.transforms.image import resize
 from vision_jax.errors import UserError
@@ -25,14 +25,14 @@ def arrays(n=6, size=8):
 
 
 class Files:
-  """A source of encoded pictures of 20 x 10."""
+  """A source of encoded images of 20 x 10."""
 
   def __len__(self):
     return 5
 
   def read(self, indices):
     return [
-      {"image": encode(picture(20, 10, seed=i)), "label": np.int32(i % 2)}
+      {"image": encode(random_image(20, 10, seed=i)), "label": np.int32(i % 2)}
       for i in indices
     ]
 

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from tests.data_fixtures import encode, picture
+from tests.data_fixtures import encode, random_image
 from vision_jax.errors import UserError
 from vision_jax.metrics.detection import AveragePrecision
 from vision_jax.pipelines.data import Loading
@@ -16,7 +16,7 @@ NAMES = ("cat", "dog")
 
 
 class Boxed:
-  """A source of one's own: encoded pictures of 20 x 40, two boxes each."""
+  """A source of one's own: encoded images of 20 x 40, two boxes each."""
 
   def __len__(self):
     return 4
@@ -28,7 +28,7 @@ class Boxed:
     return [
       {
         "name": str(i),
-        "image": encode(picture(20, 40, seed=int(i)), "PNG"),
+        "image": encode(random_image(20, 40, seed=int(i)), "PNG"),
         "boxes": np.full((2, 4), 0.5, np.float32),
         "label": np.array([0, 1], np.int32),
         "size": np.array([20, 40], np.int32),

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.data_fixtures import encode, picture
+from tests.data_fixtures import encode, random_image
 from tests.programs.blobs import CLASSES, Blobs
 
 
@@ -21,7 +21,7 @@ def write_folder(folder, each=10):
     (folder / name).mkdir(parents=True)
     for i in range(each):
       files.append(folder / name / f"{i}.jpg")
-      files[-1].write_bytes(encode(picture(16, 16, seed=k * each + i)))
+      files[-1].write_bytes(encode(random_image(16, 16, seed=k * each + i)))
   return files
 
 

@@ -139,7 +139,7 @@ class Looking:
 
 
 @pytest.mark.parametrize("jitter", [0.0, 0.5])
-def test_a_letterboxed_picture_is_the_same_everywhere(tmp_path, jitter):
+def test_a_letterboxed_image_is_the_same_everywhere(tmp_path, jitter):
   """In training, evaluation and prediction; augmentation spares padding."""
   pixels = np.random.default_rng(0).integers(0, 255, (40, 60, 3), np.uint8)
   for split in ("train", "val"):
@@ -155,10 +155,10 @@ def test_a_letterboxed_picture_is_the_same_everywhere(tmp_path, jitter):
   if jitter:
     train = experiment.augment(train, jax.random.key(0))
   val = experiment.inputs(next(experiment.evals["val"].data.epoch()))
-  picture = {"image": path.with_suffix(".png").read_bytes(), "name": "val"}
+  image = {"image": path.with_suffix(".png").read_bytes(), "name": "val"}
   for transform in experiment.predict.transforms:
-    picture = transform(picture, None)
-  mine = {k: np.asarray(v)[None] for k, v in picture.items() if k != "name"}
+    image = transform(image, None)
+  mine = {k: np.asarray(v)[None] for k, v in image.items() if k != "name"}
   mine = experiment.inputs(mine)
   images = []
   (objective,) = task.objectives
@@ -259,7 +259,7 @@ def test_half_precision_computes_and_keeps_float32_results(queries):
   assert all(np.isfinite(x).all() for x in out.values())
 
 
-def test_anchors_are_at_the_pixels_of_the_picture():
+def test_anchors_are_at_the_pixels_of_the_image():
   mask = jnp.zeros((1, 4, 6)).at[:, :2, :4].set(1)
   anchors = anchor_boxes(mask)[0]
   np.testing.assert_allclose(anchors[0, 0, :2], [1 / 8, 1 / 4])

@@ -135,7 +135,7 @@ class Evaluator:
   def __call__(self, weights, costly=False, stop=None):
     return self.device.evaluate(weights)
 
-  def pictures(self, weights):
+  def images(self, weights):
     self.device.evaluate(weights)
     return {}
 

@@ -89,7 +89,7 @@ class Options(abc.ABC):
   )
   max_pixels: int = option(
     178_956_970,
-    "Larger pictures and masks are refused, as a small file may unpack to all "
+    "Larger images and masks are refused, as a small file may unpack to all "
     "of the memory.",
     low=1,
   )

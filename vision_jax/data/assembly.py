@@ -58,7 +58,7 @@ class Assembly:
     `positions` (b,), b >= k, tell each example's random numbers. Adds `mask`,
     0 for rows that do not count: padding, and bad images. They hold a copy of
     the first example that does, or of the source's first readable one, so that
-    no loss is asked for a gradient at pixels that no picture has (a norm has
+    no loss is asked for a gradient at pixels that no image has (a norm has
     none at zero, and 0 times infinity is no number).
     """
     batch = self._gathered(indices, len(positions))

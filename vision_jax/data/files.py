@@ -129,7 +129,7 @@ def folders_in(
       raise DataError(
         f"folder {folder}: has {path.name!r} twice, spelled with other Unicode "
         f"characters ({_points(other.name)} and {_points(path.name)}); "
-        "expected it once. Move the pictures into one of them."
+        "expected it once. Move the images into one of them."
       )
   return folders
 

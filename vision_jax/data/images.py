@@ -74,7 +74,7 @@ def with_bits(image: np.ndarray, bits: int) -> np.ndarray:
 
 
 def is_deep(data: bytes | np.ndarray) -> bool:
-  """Whether a picture has more than 8 bits a channel, and is no float array."""
+  """Whether an image has more than 8 bits a channel, and is no float array."""
   if isinstance(data, np.ndarray):
     return data.dtype == np.uint16
   if data.startswith(_PNG):
@@ -83,13 +83,13 @@ def is_deep(data: bytes | np.ndarray) -> bool:
 
 
 def check_bits(bits: int) -> None:
-  """Checks that pictures can be decoded to so many bits a channel."""
+  """Checks that images can be decoded to so many bits a channel."""
   if bits not in (8, 16):
     raise DataError(f"decode: got bits {bits}; expected 8 or 16.")
 
 
 def check_channels(channels: int) -> None:
-  """Checks that pictures can be decoded to so many channels."""
+  """Checks that images can be decoded to so many channels."""
   if channels not in (1, 3):
     raise DataError(f"decode: got channels {channels}; expected 1 or 3.")
 

@@ -1,4 +1,4 @@
-"""Which side of a picture is up, for all formats alike.
+"""Which side of an image is up, for all formats alike.
 
 Cameras store the sensor's rows and say in Exif or XMP how to turn them. The
 values are Exif's: 1 is upright, 2 mirrored, 3 upside down, 4 both; 5 to 8 also

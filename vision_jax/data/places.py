@@ -28,6 +28,6 @@ def place_inside(
     raise DataError(
       f"{where}: names the file {name!r}, which leads outside the folder "
       f"{root}; expected a file inside it. Correct the annotation, or name the "
-      "folder of the pictures with --config.images=FOLDER."
+      "folder of the images with --config.images=FOLDER."
     )
   return path

@@ -1,4 +1,4 @@
-"""What holds for every reader of pictures: errors named, sizes limited."""
+"""What holds for every reader of images: errors named, sizes limited."""
 
 import contextlib
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ MAX_PIXELS = 178_956_970
 
 
 def set_max_pixels(most: int) -> None:
-  """Sets how many pixels a picture or mask may have, in the whole process.
+  """Sets how many pixels an image or mask may have, in the whole process.
 
   Args:
     most: pixels; larger ones are bad images.
@@ -28,7 +28,7 @@ def set_max_pixels(most: int) -> None:
 
 
 def check_pixels(height: int, width: int) -> None:
-  """Checks a picture's size before it is decoded or enlarged to it.
+  """Checks an image's size before it is decoded or enlarged to it.
 
   Raises:
     UserError: if it has more pixels than `set_max_pixels` allows.

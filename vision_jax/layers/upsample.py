@@ -62,7 +62,7 @@ def transposed(x: Array, kernel: Array, stride: int) -> Array:
   In its sub-pixel form it is an ordinary convolution to stride² values for each
   place (a matrix product where the kernel is as large as the stride), which are
   then laid out as pixels; its weight gradient then is no convolution with a
-  kernel of the picture's size and holes, which is slow everywhere.
+  kernel of the image's size and holes, which is slow everywhere.
 
   Raises:
     UserError: if the kernel's side is no multiple of the stride.

@@ -1,6 +1,6 @@
 """What a compiled step does first: pixels of the source's type become floats.
 
-Pictures travel in the type that their source has, bytes as a rule: a quarter of
+Images travel in the type that their source has, bytes as a rule: a quarter of
 what floats would take, and the host leaves them alone. Training, evaluation and
 prediction all enter `Experiment.inputs` before anything else.
 """

@@ -44,7 +44,7 @@ class Loading:
     eval_batch_size: examples of an evaluation's.
     seed: of the order, and of random transforms.
     threads: that read and transform; 0 is one for each core.
-    bits: 8 or 16 a channel, to which pictures in files are decoded.
+    bits: 8 or 16 a channel, to which images in files are decoded.
     on_bad_image: "error" or "skip", see `Loader`.
   """
 

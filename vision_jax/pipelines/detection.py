@@ -19,7 +19,7 @@ from vision_jax.ops import augment
 from vision_jax.ops.augment.boxes import random_crop_boxes, random_flip_boxes
 from vision_jax.ops.augment.compose import Augment
 from vision_jax.ops.inputs import normalize
-from vision_jax.pipelines.box_pictures import box_pictures
+from vision_jax.pipelines.box_images import box_images
 from vision_jax.pipelines.colours import IMAGENET, Colours
 from vision_jax.pipelines.data import Data, Loading
 from vision_jax.writers.boxes import BoxWriter
@@ -90,7 +90,7 @@ def detection(
       batches(loading.evaluation, source, *KEYS, *TRUTH),
       metrics,
       weights=weights,
-      pictures=box_pictures(names),
+      images=box_images(names),
     )
     for name, source in evals.items()
   }

@@ -16,7 +16,7 @@ from vision_jax.metrics.generation_scores import Recognised
 from vision_jax.ops.inputs import normalize
 from vision_jax.pipelines.colours import Colours
 from vision_jax.pipelines.data import Data, Loading, Output
-from vision_jax.pipelines.generation_pictures import signed_samples
+from vision_jax.pipelines.generation_images import signed_samples
 
 
 def generation(
@@ -93,6 +93,6 @@ def sample_evals(
   source = first(test, examples) if real == "test" else train
   return {
     name: Eval(
-      source, metrics, output=output, weights=("ema",), pictures=signed_samples
+      source, metrics, output=output, weights=("ema",), images=signed_samples
     )
   }

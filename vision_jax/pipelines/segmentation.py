@@ -78,7 +78,7 @@ def segmentation(
       {k: _at_own_size(m, source, target) for k, m in metrics.items()},
       output=output,
       weights=weights,
-      pictures=lambda batch, out: {
+      images=lambda batch, out: {
         "predictions": segmentation_panel(batch, out["target"], names)
       },
     )

@@ -99,18 +99,18 @@ class Evaluator:
         args = (*weights(which), _states(data), placed, self._key)
         self._execution.trace(step, *args)
 
-  def pictures(self, weights: ByKind) -> dict[str, np.ndarray]:
-    """Returns `eval/name` -> image of every Eval that shows pictures.
+  def images(self, weights: ByKind) -> dict[str, np.ndarray]:
+    """Returns `eval/name` -> image of every Eval that shows images.
 
     They are of this process's part of its first batch, with the last of the
     weights it measures. What does not count (padding, bad images) is left out.
     """
     images = {}
     for name, data in self._experiment.evals.items():
-      if data.pictures is not None:
+      if data.images is not None:
         batch, out = self._first(name, data, weights(data.weights[-1]))
         if len(batch["index"]):
-          shown = data.pictures(batch, out)
+          shown = data.images(batch, out)
           images |= {f"{name}/{key}": image for key, image in shown.items()}
     return images
 
@@ -118,7 +118,7 @@ class Evaluator:
     self, name: str, data: Eval, weights: Variables
   ) -> tuple[HostBatch, Any]:
     """Returns what counts of a data set's first batch, and its outputs."""
-    key = f"{name} pictures"
+    key = f"{name} images"
     if key not in self._steps:
       task, inputs = self._experiment.task, self._experiment.inputs
       step = make_predict_step(task, inputs=inputs, output=data.output)

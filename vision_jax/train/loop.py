@@ -60,7 +60,7 @@ class Training:
     config: how long, how often.
     execution: where.
     checkpoints: where the state is saved, and found again.
-    write: called with (step, metrics); its `images` with (step, pictures).
+    write: called with (step, metrics); its `images` with (step, images).
     progress: called with each finished step; pauses, and tells lines.
     stop: says after each step whether to save, and whether to leave.
     evaluator: measures a state.
@@ -162,7 +162,7 @@ class Training:
 
   @contextlib.contextmanager
   def _off_the_clock(self) -> Iterator[None]:
-    """For what is no training: an evaluation, pictures, a checkpoint."""
+    """For what is no training: an evaluation, images, a checkpoint."""
     with self._clock.paused(), self.progress.paused():
       yield
 
@@ -224,8 +224,8 @@ class Training:
     self.checkpoints.measure(step, {**metrics, **found})
     if found:
       self.write(step, found)
-    if pictures := self.evaluator.pictures(state.weights):
-      self.write.images(step, pictures)
+    if images := self.evaluator.images(state.weights):
+      self.write.images(step, images)
     return found
 
   def _save(

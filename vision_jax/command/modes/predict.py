@@ -1,4 +1,4 @@
-"""Predictions on a folder of pictures."""
+"""Predictions on a folder of images."""
 
 import dataclasses
 from typing import TYPE_CHECKING

@@ -230,7 +230,7 @@ def _size(entry: dict, where: str, fail: Callable) -> tuple[int, int]:
     if not _is_number(number) or number < 1 or number != int(number):
       fail(
         f"{where} has height {_short(size[0])} and width {_short(size[1])}",
-        "those of the picture, in pixels",
+        "those of the image, in pixels",
       )
   return int(size[0]), int(size[1])
 

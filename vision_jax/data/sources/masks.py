@@ -132,13 +132,13 @@ def _by_name(folder: pathlib.Path) -> dict[str, pathlib.Path]:
   if not folder.is_dir():
     raise DataError(
       f"folder {folder}: {'is a file' if folder.exists() else 'does not exist'}"
-      "; expected a folder of pictures. Check the path, --config.data_dir or "
+      "; expected a folder of images. Check the path, --config.data_dir or "
       "VISION_JAX_DATA."
     )
   found = find_images(folder)
   if not found.files:
     raise DataError(
-      f"folder {folder}: has no pictures; expected at least one of "
+      f"folder {folder}: has no images; expected at least one of "
       f"{' '.join(sorted(SUFFIXES))}."
     )
   tell_left_out(folder, found.left_out)

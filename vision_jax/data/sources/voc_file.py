@@ -64,7 +64,7 @@ def _size(root: ElementTree.Element, where: str) -> tuple[int, int]:
   if not all(1 <= n <= _LARGEST and n == int(n) for n in size):
     raise DataError(
       f"{where}: <size> has height {size[0]:g} and width {size[1]:g}; expected "
-      "those of the picture, in pixels. Correct the annotation."
+      "those of the image, in pixels. Correct the annotation."
     )
   return int(size[0]), int(size[1])
 
@@ -132,7 +132,7 @@ def read_list(root: pathlib.Path, split: str) -> list[str]:
       if name in first:
         raise DataError(
           f"VOC list {path}: lines {first[name]} and {number} both name "
-          f"{name!r}, which would count twice; expected each picture once. "
+          f"{name!r}, which would count twice; expected each image once. "
           "Remove one."
         )
       first[name] = number

@@ -1,6 +1,6 @@
-"""Host transforms that cut a window out of a picture.
+"""Host transforms that cut a window out of an image.
 
-They bring pictures of any size to one: the middle for evaluation, a random part
+They bring images of any size to one: the middle for evaluation, a random part
 for training (`transforms` says what a transform is).
 """
 
@@ -67,7 +67,7 @@ def resize_centre_crop(
   others: a strip of 1 x 8000 does not become 224 x 1,792,000 on the way.
 
   Args:
-    short: short side of the whole picture, in pixels of the result.
+    short: short side of the whole image, in pixels of the result.
     size: side of the square, `short` at most.
     method: "bilinear" or "bicubic".
   """

@@ -1,4 +1,4 @@
-"""Pictures decoded and resized: what makes them one static shape."""
+"""Images decoded and resized: what makes them one static shape."""
 
 import numpy as np
 
@@ -27,10 +27,10 @@ from vision_jax.data.transforms.base import (
 def decode(channels: int = 3, bits: int = 8) -> Transform:
   """Decodes `image` to (h w channels), upright: uint8, or uint16 of 16 bits.
 
-  All pictures get the same `bits`, whatever each file has, so that a set may
+  All images get the same `bits`, whatever each file has, so that a set may
   mix both: of 16 the high byte is kept, 8 become 16 without a loss.
 
-  Says once, naming the picture, where bits were dropped; and where one with
+  Says once, naming the image, where bits were dropped; and where one with
   boxes or a mask was turned and its size would not tell that those were drawn
   on the pixels as stored.
 
@@ -61,7 +61,7 @@ DEEP = (
 _TURNED = (
   "image %s: was turned as its Exif or XMP orientation says, which its size "
   "does not show; if its boxes or masks were drawn on the pixels as they are "
-  "stored, they are in the wrong place. Look at one, and save such pictures "
+  "stored, they are in the wrong place. Look at one, and save such images "
   "upright. (Said of the first one only.)"
 )
 

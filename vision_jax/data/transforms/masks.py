@@ -105,7 +105,7 @@ def resize_with_target(size: tuple[int, int]) -> Transform:
 def open_mask(data: bytes, name: str) -> np.ndarray:
   """Decodes a mask to (h w) integers; a palette's are its indices.
 
-  It is turned upright as a picture is, if it has a note of its own.
+  It is turned upright as an image is, if it has a note of its own.
 
   Raises:
     BadImage: if it is no whole image.
@@ -169,7 +169,7 @@ def _strange(name, bad, values, ignored) -> str:
   )
   if len(bad) > _MANY:
     return start + (
-      "So many others are those of a picture, or of a mask that was resized "
+      "So many others are those of an image, or of a mask that was resized "
       "smoothly or saved lossily: export the mask anew, as PNG."
     )
   return start + (

@@ -1,6 +1,6 @@
 """Augmentations inside the compiled step: (batch, key) -> batch.
 
-Each takes its draws from an example's `index` (`keys.py`), so that pictures do
+Each takes its draws from an example's `index` (`keys.py`), so that images do
 not depend on shards or execution. `image` (b, h, w, c) is float32 in any range,
 or uint8; what needs to know black and white takes `value_range`.
 """

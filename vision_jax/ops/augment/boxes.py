@@ -26,7 +26,7 @@ def random_flip_boxes(
 
   Args:
     probability: of left and right.
-    vertical: probability of top and bottom, for pictures without an up.
+    vertical: probability of top and bottom, for images without an up.
   """
   check_probability(probability)
   check_probability(vertical)
@@ -53,18 +53,18 @@ def random_crop_boxes(
 ) -> Augment:
   """Cuts a window of random size and place out, and enlarges it to the image.
 
-  DETR's random size crop and, where sides above 1 shrink the picture into a
+  DETR's random size crop and, where sides above 1 shrink the image into a
   larger frame, the scale jitter of Ghiasi et al. (2021,
   https://arxiv.org/abs/2012.07177). Boxes are cut to the window; those of which
   less than `visible` is left, and those padded, get `box_mask` 0.
 
   Without `image_mask` the window fills the canvas, so that its proportions
   become the canvas's. With it proportions stay, and the rest is padding, that
-  of a window which is larger than the picture too: the picture, made smaller,
+  of a window which is larger than the image too: the image, made smaller,
   is then all that the mask shows.
 
   Args:
-    scale: (smallest, largest) side of the window as a part of the picture's;
+    scale: (smallest, largest) side of the window as a part of the image's;
       the logarithm is uniform.
     ratio: (smallest, largest) factor between the parts of width and height.
     probability: of an example to be changed at all.
@@ -97,19 +97,19 @@ def random_crop_boxes(
 
 
 def _windows(draws: Array, scale, ratio) -> Array:
-  """Draws windows (b, 4): x, y, width, height in parts of the picture."""
+  """Draws windows (b, 4): x, y, width, height in parts of the image."""
   between = lambda pair, u: jnp.exp(
     jnp.log(pair[0]) + u * (jnp.log(pair[1]) - jnp.log(pair[0]))
   )
   side, skew = between(scale, draws[:, 0]), between(ratio, draws[:, 1])
   size = jnp.stack([side * jnp.sqrt(skew), side / jnp.sqrt(skew)], -1)
-  # Within the picture where it fits, else around it.
+  # Within the image where it fits, else around it.
   low = draws[:, 2:4] * (1 - size)
   return jnp.concatenate([low, size], -1)
 
 
 def _factor(batch: Batch, window: Array) -> Array:
-  """Pixels of the canvas for each of the picture's, (b, 2)."""
+  """Pixels of the canvas for each of the image's, (b, 2)."""
   _, h, w, _ = batch["image"].shape
   canvas = jnp.array([h, w], jnp.float32)
   factor = canvas / (_content(batch) * window[:, 3:1:-1])
@@ -119,7 +119,7 @@ def _factor(batch: Batch, window: Array) -> Array:
 
 
 def _inside(window: Array) -> Array:
-  """What windows have of the picture."""
+  """What windows have of the image."""
   low = jnp.maximum(window[:, :2], 0)
   high = jnp.minimum(window[:, :2] + window[:, 2:], 1)
   return jnp.concatenate([low, high - low], -1)
@@ -145,9 +145,9 @@ def _linear(x: Array, axes: tuple[int, ...], factor, offset) -> Array:
 
 
 def _cut_padded(batch: Batch, window: Array, factor: Array) -> dict[str, Array]:
-  """Resamples what windows have of the picture, and what the mask shows.
+  """Resamples what windows have of the image, and what the mask shows.
 
-  Padding has no part in it: the weights of the picture's own pixels add up to
+  Padding has no part in it: the weights of the image's own pixels add up to
   one at its edges too.
   """
   image, mask = batch["image"], batch["image_mask"]

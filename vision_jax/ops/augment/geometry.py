@@ -11,7 +11,7 @@ from vision_jax.ops.augment.keys import integers, uniforms
 
 Augment = Callable[[Batch, Array], Batch]
 _PAD_MODES = {"zero": "constant", "reflect": "reflect"}
-_PLACED = ("boxes", "target", "masks")  # what moves with the picture
+_PLACED = ("boxes", "target", "masks")  # what moves with the image
 
 
 def random_flip(probability: float = 0.5) -> Augment:

@@ -1,7 +1,7 @@
 """Randomness by example: the same for an example wherever it is computed.
 
 An example's draws depend on the step's key and on its `index` alone, so a batch
-gives the same pictures whole or in shards, under every execution.
+gives the same images whole or in shards, under every execution.
 """
 
 import jax

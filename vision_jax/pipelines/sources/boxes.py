@@ -32,7 +32,7 @@ class BoxData(DataSet):
     splits: what the data set calls train, val and test; "" is none.
     class_names: of the labels; () for those of the annotations.
     data_dir: folder of the data set; "" for the one in the folder of all data.
-    images: folder of the pictures, where annotations lead out of data_dir; ""
+    images: folder of the images, where annotations lead out of data_dir; ""
       for the data set's own.
     on_bad_box: "error", "clip" or "drop", see `BoxCheck`; evaluation scores the
       file's boxes.

@@ -146,5 +146,5 @@ def _check_channels(name: str, channels: int) -> None:
     expected = " or ".join(map(str, have))
     raise UserError(
       f"--config.channels: got {channels}; expected {expected}, as the "
-      f"pictures of {name} have."
+      f"images of {name} have."
     )

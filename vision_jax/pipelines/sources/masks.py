@@ -171,7 +171,7 @@ def _gaps(masks: str, values: Sequence[int]) -> str:
   if len(values) > MANY:
     return (
       f"{found}; expected 0, 1, 2, ... without gaps. So many values are those "
-      "of pictures, or of masks that were resized smoothly or saved lossily: "
+      "of images, or of masks that were resized smoothly or saved lossily: "
       "export the masks anew, as PNG. If each is a class, give all class_names "
       "and mask_values."
     )

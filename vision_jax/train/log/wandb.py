@@ -62,8 +62,8 @@ class WandB:
 
   def images(self, step: int, images: Mapping[str, np.ndarray]) -> None:
     """Logs images, (h, w, c), by name."""
-    pictures = {name: self._wandb.Image(x) for name, x in images.items()}
-    self._run.log({**pictures, "step": step})
+    shown = {name: self._wandb.Image(x) for name, x in images.items()}
+    self._run.log({**shown, "step": step})
 
   def close(self) -> None:
     """Ends the run."""

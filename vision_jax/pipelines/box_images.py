@@ -9,7 +9,7 @@ from vision_jax.viz.boxes import draw_boxes
 from vision_jax.viz.grid import grid
 
 
-def box_pictures(
+def box_images(
   names: Sequence[str], most: int = 8, least: float = 0.3
 ) -> Callable[[Arrays, Arrays], dict[str, np.ndarray]]:
   """Returns what draws a batch's first images with the boxes found.

@@ -1,4 +1,4 @@
-"""Pictures of an evaluation: examples that count, beside their own outputs."""
+"""Images of an evaluation: examples that count, beside their own outputs."""
 
 import types
 
@@ -8,7 +8,7 @@ import pytest
 from tests.data_fixtures import numbered, to_float
 from vision_jax.data.loader import Loader
 from vision_jax.experiment import Eval
-from vision_jax.pipelines.generation_pictures import COLUMNS, reconstructions
+from vision_jax.pipelines.generation_images import COLUMNS, reconstructions
 from vision_jax.train.evaluate import Evaluator
 
 
@@ -51,9 +51,9 @@ def shown(loader, process, count):
   experiment = types.SimpleNamespace(
     task=types.SimpleNamespace(predict=None),
     inputs=None,
-    evals={"val": Eval(data, {}, pictures=draw)},
+    evals={"val": Eval(data, {}, images=draw)},
   )
-  images = Evaluator(experiment, execution).pictures(lambda which: ((), ()))
+  images = Evaluator(experiment, execution).images(lambda which: ((), ()))
   return images, got
 
 
@@ -64,7 +64,7 @@ def test_inputs_stand_beside_their_own_outputs(process, rows):
   loader = Loader(numbered(6), [to_float()], 12, shuffle=False)
   images, got = shown(loader, process, 3)
   if not rows:
-    assert images == {} and got == [], "no picture of padding alone"
+    assert images == {} and got == [], "no image of padding alone"
     return
   ((batch, out),) = got
   assert images.keys() == {"val/x"}

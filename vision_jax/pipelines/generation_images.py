@@ -1,4 +1,4 @@
-"""Pictures of a generator's evaluation, for TensorBoard."""
+"""Images of a generator's evaluation, for TensorBoard."""
 
 import numpy as np
 
