@@ -1,1 +1,1 @@
-"""Data sets by name, a file for what their examples have beside a picture."""
+"""Data sets by name, a file for what their examples have beside an image."""
