@@ -103,6 +103,12 @@ def _conv_1x1(tiny):
   return _with_gradient(convolve, args)
 
 
+def _small_maps(tiny):
+  b, h, c, d = (2, 2, 8, 8) if tiny else (256, 2, 512, 512)
+  args = _draw(tiny, (b, h, h, c), (3, 3, c, d))
+  return _with_gradient(lambda x, k: convolve(x, k, 1, 1), args)
+
+
 def _dense_gradient(tiny):
   b, tokens, c, d = (2, 512, 8, 16) if tiny else (256, 196, 384, 1536)
   args = _draw(tiny, (b, tokens, c), (c, d))
@@ -175,6 +181,7 @@ CASES = {
   "pool_blocks": _pool_blocks,
   "patches": _patches,
   "conv_1x1": _conv_1x1,
+  "small_maps": _small_maps,
   "dense_gradient": _dense_gradient,
   "dense_gradient_float32": _dense_gradient_float32,
   "gelu": _gelu,

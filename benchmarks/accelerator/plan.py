@@ -26,7 +26,7 @@ CHECKS = (
 OPERATIONS = (
   *("transposed", "transposed_4x4", "pool_shifts", "pool_blocks", "patches"),
   *("matching", "levels", "histogram", "conv_1x1", "dense_gradient"),
-  *("dense_gradient_float32", "gelu", "layer_norm"),
+  *("small_maps", "dense_gradient_float32", "gelu", "layer_norm"),
 )
 TRANSFERS = ("transfer_float32", "transfer_uint8")
 

@@ -12,7 +12,8 @@ data, and takes --config.KEY=VALUE. On a CPU each is timed with our tuning
 run; the ratio is that of the two rates, its range that of the turns. A time is
 the mean of a block of 20 steps, of which as many are in flight as in the loop.
 Other rows: `loop/overhead`, `input/in_memory`, `input/decode_crop`,
-`metrics/...` and `matching/...`. Writes results.jsonl and report.md.
+`metrics/...`, `matching/...` and `convolution/...`. Writes results.jsonl and
+report.md.
 """
 
 import argparse
@@ -32,7 +33,7 @@ from benchmarks.speed.tuned import step_row
 from vision_jax.errors import UserError
 from vision_jax.files import replace_text
 
-KINDS = ("models", "loop", "input", "metrics")
+KINDS = ("models", "loop", "input", "metrics", "convolutions")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -137,6 +138,8 @@ def _rows(
     yield from _child("benchmarks.speed.jpegs")
   if "metrics" in options.rows:
     yield from _child("benchmarks.speed.metrics")
+  if "convolutions" in options.rows:
+    yield from _child("benchmarks.speed.small_maps")
 
 
 def _targets(options: argparse.Namespace) -> Iterator[tuple[str, list[str]]]:

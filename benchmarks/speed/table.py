@@ -64,6 +64,9 @@ def numbers(row: dict[str, Any]) -> str:
     return STALE
   if "share" in row:
     return f"{_share(row)} ({row['model']})"
+  if "form_ms" in row:
+    times = row["form_ms"].items()
+    return ", ".join(f"{name} {_duration(ms / 1e3)}" for name, ms in times)
   if "work" in row:
     times = (row["seconds"], row["best_seconds"], row["cpu_seconds"])
     median, best, cpu = map(_duration, times)

@@ -86,3 +86,87 @@ def test_convolution_forms_agree_with_torch(kernel, stride, padding):
   np.testing.assert_allclose(dx, nhwc(tx.grad), rtol=1e-4, atol=1e-4)
   expected = tw.grad.numpy().transpose(2, 3, 1, 0)
   np.testing.assert_allclose(dw, expected, rtol=1e-4, atol=1e-4)
+
+
+# map, channels, kernel, stride, padding, dilation. Maps smaller than a kernel,
+# results smaller than it, places that meet padding alone, and none of these.
+SMALL = {
+  "2x2": ((2, 2), 8, 3, 1, 1, 1),
+  "1x1": ((1, 1), 8, 3, 1, 1, 1),
+  "one_axis": ((2, 9), 8, 3, 1, 1, 1),
+  "wide": ((4, 5), 8, 7, 1, 3, 1),
+  "to_2x2": ((4, 4), 8, 3, 2, 1, 1),
+  "to_1x1": ((5, 5), 8, 5, 1, 0, 1),
+  "padded": ((1, 2), 8, 2, 1, 1, 1),
+  "dilated": ((5, 4), 8, 3, 1, 6, 6),
+  "dilated_strided": ((5, 5), 8, 3, 2, 2, 4),
+  "off_centre": ((3, 3), 8, 3, 2, 4, 4),
+  "all_padding": ((1, 1), 8, 2, 1, 2, 4),
+  "few_channels": ((2, 2), 3, 3, 1, 1, 1),
+  "large": ((6, 7), 8, 3, 1, 1, 1),
+}
+ONE_LOOP = {"few_channels", "large"}  # as XLA has them
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_small_maps_equal_torch_in_float64(name):
+  torch = library("torch")
+  sides, c, k, stride, padding, dilation = SMALL[name]
+  rng = np.random.default_rng(0)
+  x, w = rng.normal(size=(2, *sides, c)), rng.normal(size=(k, k, c, 6))
+  tx, tw = torch.tensor(x).permute(0, 3, 1, 2), torch.tensor(w)
+  tx, tw = tx.requires_grad_(), tw.permute(3, 2, 0, 1).requires_grad_()
+  ty = torch.nn.functional.conv2d(tx, tw, None, stride, padding, dilation)
+  weight = rng.normal(size=ty.permute(0, 2, 3, 1).shape)
+  ty.backward(torch.tensor(weight).permute(0, 3, 1, 2))
+
+  @jax.jit
+  def both(x, w, weight):
+    fn = lambda x, w: convolve(x, w, stride, padding, dilation)
+    y, pull = jax.vjp(fn, x, w)
+    return y, *pull(weight)
+
+  with cpu_forms(True):
+    lowered = both.lower(*map(jnp.float32, (x, w, weight)))
+  assert ("stablehlo.convolution" in lowered.as_text()) == (name in ONE_LOOP)
+  y, dx, dw = lowered.compile()(*map(jnp.float32, (x, w, weight)))
+  close = lambda a, b: np.testing.assert_allclose(
+    a, b.detach().numpy(), rtol=1e-4, atol=1e-4
+  )
+  close(y, ty.permute(0, 2, 3, 1))
+  close(dx, tx.grad.permute(0, 2, 3, 1))
+  close(dw, tw.grad.permute(2, 3, 1, 0))
+
+
+def test_patches_that_would_fill_the_memory_are_not_made(monkeypatch):
+  from vision_jax.ops import convolution
+
+  x, w = jnp.ones((2, 2, 2, 8)), jnp.ones((3, 3, 8, 6))
+  text = lambda: jax.jit(lambda *a: convolve(*a, 1, 1)).lower(x, w).as_text()
+  with cpu_forms(True):
+    assert "stablehlo.convolution" not in text()
+    monkeypatch.setattr(convolution, "MOST_PATCHES", 2 * 4 * 9 * 8 - 1)
+    assert "stablehlo.convolution" in text()
+
+
+@pytest.mark.parametrize("layer", ["transposed", "sliding"])
+def test_other_layers_take_the_form_of_small_maps(layer):
+  """A transposed convolution of one pixel, a dense layer of a whole map."""
+  from vision_jax.layers.dense_to_conv import SlidingDense
+  from vision_jax.layers.upsample import TransposedConv
+
+  layers = {
+    "transposed": TransposedConv(6, 4),
+    "sliding": SlidingDense(6, (2, 3)),
+  }
+  x = jax.random.normal(jax.random.key(0), (2, 2, 3, 8))
+  x = x[:, :1, :1] if layer == "transposed" else x
+  variables = layers[layer].init(jax.random.key(1), x)
+  results = []
+  for on in (True, False):
+    fn = jax.jit(lambda x: layers[layer].apply(variables, x))
+    with cpu_forms(on):
+      lowered = fn.lower(x)
+    assert ("stablehlo.convolution" in lowered.as_text()) != on
+    results.append(lowered.compile()(x))
+  np.testing.assert_allclose(*results, rtol=1e-5, atol=1e-5)

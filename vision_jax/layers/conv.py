@@ -3,7 +3,6 @@
 import functools
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
@@ -11,6 +10,7 @@ from vision_jax.core.types import Array
 from vision_jax.errors import UserError
 from vision_jax.layers.broadcast import add
 from vision_jax.layers.weights import weighted
+from vision_jax.ops.convolution import convolution
 from vision_jax.ops.forms import form
 
 # He et al. (2015), for rectifiers, by the number of outputs as in ResNets.
@@ -66,42 +66,13 @@ def convolve(
 ) -> Array:
   """Convolves x (b, h, w, c) with kernel (k, k, c, d), zero padded.
 
-  In x's dtype; the gradient of a float32 kernel is as `weighted` says.
-
-  Where the form says so, a 1x1 kernel is a matrix product of the strided image,
-  and a kernel as large as its stride one of the patches (a ViT's embedding).
+  In x's dtype; the gradient of a float32 kernel is as `weighted` says, and the
+  form as `convolution` does.
   """
   product = functools.partial(
-    _convolve, stride=stride, padding=padding, dilation=dilation
+    convolution, stride=stride, padding=padding, dilation=dilation
   )
   return weighted(product, x, kernel)
-
-
-def _convolve(
-  x: Array, kernel: Array, *, stride: int, padding: int, dilation: int
-) -> Array:
-  size = kernel.shape[0]
-  if padding == 0 and size == 1 and form("conv_1x1") == "product":
-    return x[:, ::stride, ::stride] @ kernel[0, 0]
-  whole = padding == 0 and size == stride > 1 and dilation == 1
-  if whole and form("patches") == "product":
-    return _patches(x, size) @ kernel.reshape(-1, kernel.shape[-1])
-  return jax.lax.conv_general_dilated(
-    x,
-    kernel,
-    (stride, stride),
-    [(padding, padding)] * 2,
-    rhs_dilation=(dilation, dilation),
-    dimension_numbers=("NHWC", "HWIO", "NHWC"),
-  )
-
-
-def _patches(x: Array, size: int) -> Array:
-  """Cuts x (b, h, w, c) into patches (b, h // size, w // size, size²c)."""
-  b, h, w, c = x.shape
-  h, w = h // size, w // size
-  x = x[:, : h * size, : w * size].reshape(b, h, size, w, size, c)
-  return x.transpose(0, 1, 3, 2, 4, 5).reshape(b, h, w, size * size * c)
 
 
 def max_pool(x: Array, size: int = 2, stride: int = 2, padding: int = 0):

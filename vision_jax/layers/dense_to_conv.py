@@ -6,7 +6,6 @@ trained classifier's weights serve as they are.
 """
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
@@ -16,6 +15,7 @@ from vision_jax.layers.broadcast import add
 from vision_jax.layers.conv import HE_NORMAL
 from vision_jax.layers.dense import linear
 from vision_jax.layers.weights import weighted
+from vision_jax.ops.convolution import convolution
 
 
 def dense_to_conv(kernel: Array, window: tuple[int, int]) -> Array:
@@ -63,17 +63,8 @@ class SlidingDense(nn.Module):
     x = x.astype(self.dtype)
     if (h, w) == (1, 1):
       return add(linear(x, kernel), bias)
-    return add(weighted(_slide, x, dense_to_conv(kernel, self.window)), bias)
-
-
-def _slide(x: Array, kernel: Array) -> Array:
-  return jax.lax.conv_general_dilated(
-    x,
-    kernel,
-    (1, 1),
-    "VALID",
-    dimension_numbers=("NHWC", "HWIO", "NHWC"),
-  )
+    kernel = dense_to_conv(kernel, self.window)
+    return add(weighted(convolution, x, kernel), bias)
 
 
 def sliding_average(x: Array, window: tuple[int, int]) -> Array:

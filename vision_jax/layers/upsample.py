@@ -14,6 +14,7 @@ from vision_jax.errors import UserError
 from vision_jax.layers.broadcast import add
 from vision_jax.layers.conv import HE_NORMAL
 from vision_jax.layers.weights import weighted
+from vision_jax.ops.convolution import convolution
 from vision_jax.ops.forms import form
 
 
@@ -98,16 +99,7 @@ def _subpixel(x: Array, kernel: Array, stride: int) -> Array:
   # Flipped: the kernel's first tap falls on the last of the inputs it meets.
   k = k[::-1, :, ::-1].transpose(0, 2, 4, 1, 3, 5)
   k = k.reshape(taps, taps, c, stride * stride * d)
-  if taps == 1:
-    y = x @ k[0, 0]
-  else:
-    y = jax.lax.conv_general_dilated(
-      x,
-      k,
-      (1, 1),
-      [(taps - 1, taps - 1)] * 2,
-      dimension_numbers=("NHWC", "HWIO", "NHWC"),
-    )
+  y = x @ k[0, 0] if taps == 1 else convolution(x, k, padding=taps - 1)
   return depth_to_space(y, stride)
 
 

@@ -27,6 +27,7 @@ VARIABLE = "VISION_JAX_FORMS"  # such as "pool_3=shifts,matching=nested"
 FORMS = {
   "conv_1x1": ("convolution", "product"),
   "patches": ("convolution", "product"),
+  "small_maps": ("convolution", "patches"),  # smaller than the kernel
   "transposed": ("dilated", "subpixel"),
   "pool_blocks": ("window", "shifts"),  # windows that do not overlap
   "pool_shifts": ("window", "shifts"),  # windows that do
