@@ -20,7 +20,7 @@ from vision_jax.provenance import manifest
 from vision_jax.train.log.metrics_file import MetricsFile
 from vision_jax.train.log.tensorboard import TensorBoard
 from vision_jax.train.workdir import claim
-from vision_jax.viz.masks import write_png
+from vision_jax.viz.png import write_png
 from vision_jax.writers.folder import check_fresh
 
 

@@ -58,13 +58,18 @@ class Predict:
   Attributes:
     transforms: make of an encoded image what the loaders give.
     class_names: of the labels; () shows their numbers.
-    writer: makes of (output folder, class_names) what writes predictions;
-      None tells the most likely classes.
+    formats: in which predictions are written where none are named: files of
+      vision_jax/writers, or what makes a `Writer` of an `About`. What they are
+      is told in words in any case.
+    mask_values: the value of each class in masks; () for its number.
+    annotations: COCO json whose ids predictions take, "" for none.
   """
 
   transforms: Sequence[Callable[..., Any]]
   class_names: Sequence[str] = ()
-  writer: MakeWriter | None = None
+  formats: Sequence[str | MakeWriter] = ()
+  mask_values: Sequence[int] = ()
+  annotations: str = ""
 
   def __post_init__(self):
     check_class_names("class_names", self.class_names)

@@ -34,6 +34,7 @@ from vision_jax.errors import UserError
 from vision_jax.experiment import Experiment
 from vision_jax.losses.detection import SigmoidFocal
 from vision_jax.losses.set_criterion import SetCriterion
+from vision_jax.metrics.box_threshold import BoxThreshold
 from vision_jax.metrics.detection import AveragePrecision
 from vision_jax.models.backbones.resnet import ResNet
 from vision_jax.models.detection.detr import Detr
@@ -197,7 +198,8 @@ def build(config):
     metrics={
       "ap": AveragePrecision(
         names, per_class=config.per_class, voc=config.voc_ap
-      )
+      ),
+      "threshold": BoxThreshold(),
     },
     loading=Loading.of(config),
     annotations=config.annotations,

@@ -13,6 +13,7 @@ GPUs; not run here.
 """
 
 from vision_jax.experiment import Experiment
+from vision_jax.metrics.box_threshold import BoxThreshold
 from vision_jax.metrics.detection import AveragePrecision
 from vision_jax.models.detection import detr
 from vision_jax.optim.optimizers import adamw
@@ -140,7 +141,8 @@ def build(config):
     metrics={
       "ap": AveragePrecision(
         names, per_class=config.per_class, voc=config.voc_ap
-      )
+      ),
+      "threshold": BoxThreshold(),
     },
     loading=Loading.of(config),
     annotations=config.annotations,

@@ -13,6 +13,7 @@ expected result, it is your data.
 from vision_jax.experiment import Experiment
 from vision_jax.losses.detection import SigmoidFocal
 from vision_jax.losses.set_criterion import SetCriterion
+from vision_jax.metrics.box_threshold import BoxThreshold
 from vision_jax.metrics.detection import AveragePrecision
 from vision_jax.models.backbones.resnet import ResNet
 from vision_jax.models.detection.two_stage_detr import TwoStageDetr
@@ -143,7 +144,8 @@ def build(config):
     metrics={
       "ap": AveragePrecision(
         names, per_class=config.per_class, voc=config.voc_ap
-      )
+      ),
+      "threshold": BoxThreshold(),
     },
     loading=Loading.of(config),
     annotations=config.annotations,

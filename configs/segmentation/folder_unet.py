@@ -104,6 +104,7 @@ def build(config):
     evals=masks.evals,
     class_names=names,
     target=masks.decode_target(),
+    mask_values=masks.mask_values,
     image_size=config.image_size,
     augment=mask_augment(
       scale=config.scale,

@@ -19,16 +19,16 @@ class TableWriter:
 
   needs = ("logits",)
 
-  def __init__(self, output, class_names):
-    self.file, self.names, self.rows = output / "table.csv", class_names, []
+  def __init__(self, about):
+    self.about, self.rows = about, []
 
-  def __call__(self, file, row, name=""):
-    label = self.names[int(row["logits"].argmax())]
+  def __call__(self, file, row, name):
+    label = self.about.name(row["logits"].argmax())
     self.rows.append((file.name, label))
-    return {"class": label}
+    return {"table": label}
 
   def close(self):
-    with self.file.open("w") as lines:
+    with (self.about.output / "table.csv").open("w") as lines:
       csv.writer(lines).writerows(self.rows)
 '''
 
@@ -58,25 +58,28 @@ def test_a_writer_is_one_file(workdir, tmp_path, monkeypatch):
   (folder / "table.py").write_text(WRITER)
   places = [*vision_jax.writers.__path__, str(folder)]
   monkeypatch.setattr(vision_jax.writers, "__path__", places)
-  done = predict(workdir, tmp_path / "out", "--writer=table")
+  done = predict(workdir, tmp_path / "out", "--format=table,csv")
   assert done.code == 0, done.err
   lines = (tmp_path / "out/predictions.jsonl").read_text().splitlines()
   rows = (tmp_path / "out/table.csv").read_text().split()
   told = [json.loads(line) for line in lines]
-  assert len(told) == 2 and {*told[0]} == {"file", "class"}
+  assert len(told) == 2 and {"file", "class", "table"} <= {*told[0]}
   names = [x["file"].rpartition("/")[2] for x in told]
-  assert rows == [f"{n},{x['class']}" for n, x in zip(names, told, strict=True)]
+  assert rows == [f"{n},{x['table']}" for n, x in zip(names, told, strict=True)]
 
 
 @pytest.mark.parametrize(
   ("name", "message"),
   [
-    ("mask", "--writer: got 'mask'; expected one of boxes, classes, masks"),
-    ("folder", "--writer: got 'folder'; expected one of boxes, "),
-    ("masks", "--writer: MaskWriter writes target, which this task does not "
-     "predict; it gives index, label, logits, mask. Leave"),
+    ("mask", "--format: got 'mask'; expected one of coco, csv, masks, overlay, "
+     "prob_images, probs, voc, yolo, or several"),
+    ("csv,line", "--format: got 'line'; expected one of coco, "),
+    ("csv,masks", "--format: masks writes target, which this task does not "
+     "predict; expected some of csv."),
+    ("overlay", "--format: overlay writes boxes or target, which this task"),
+    ("probs", "--format: probs writes probs, which this task does not"),
   ],
 )  # fmt: skip
 def test_writers_that_do_not_fit(workdir, tmp_path, name, message):
-  done = predict(workdir, tmp_path / "out", f"--writer={name}")
+  done = predict(workdir, tmp_path / "out", f"--format={name}")
   assert done.code == 2 and message in done.err, done.err

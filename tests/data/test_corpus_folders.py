@@ -9,11 +9,8 @@ from tests.corpus import cases, refuse
 from tests.data.test_data_tfds_broken import IMAGE, INFO, described
 from tests.data_fixtures import encode, random_image
 from vision_jax.data.loader import Loader
-from vision_jax.data.sources.folders import (
-  ImageFolder,
-  ImageList,
-  split_folders,
-)
+from vision_jax.data.sources.folders import ImageFolder, split_folders
+from vision_jax.data.sources.image_list import ImageList
 from vision_jax.data.sources.tfds import TfdsSource
 from vision_jax.data.transforms.image import decode, resize
 
@@ -116,9 +113,9 @@ SPLITS = [
 LISTS = [
   ("none", images(), "has no images"),
   ("text", images("a.txt", "b.json"), "has no images"),
-  ("deeper ones alone", images("cat/a.jpg"), "has no images"),
+  ("hidden ones alone", images("cat/.a.jpg"), "has no images"),
   ("no folder", images(at="none"), "does not exist"),
-  ("a file", images("a.jpg", at="a.jpg"), "is a file"),
+  ("a file", images("a.xyz", at="a.xyz"), "is a file of another kind"),
 ]
 
 

@@ -15,11 +15,8 @@ from vision_jax.data.errors import BadImage, DataError
 from vision_jax.data.files import SUFFIXES, find_images, read_image
 from vision_jax.data.images import decode_image
 from vision_jax.data.loader import Loader
-from vision_jax.data.sources.folders import (
-  ImageFolder,
-  ImageList,
-  split_folders,
-)
+from vision_jax.data.sources.folders import ImageFolder, split_folders
+from vision_jax.data.sources.image_list import ImageList
 from vision_jax.data.sources.masks import MaskFolder
 from vision_jax.data.transforms.image import decode
 

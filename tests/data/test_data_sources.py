@@ -15,7 +15,7 @@ from vision_jax.data.memory import InMemory
 from vision_jax.data.source import short_hash
 from vision_jax.data.sources.arrays import ArraySource, NpzSource
 from vision_jax.data.sources.digits import Digits
-from vision_jax.data.sources.folders import ImageFolder, ImageList
+from vision_jax.data.sources.folders import ImageFolder
 from vision_jax.data.subsets import split_paths, split_train, stratified, subset
 from vision_jax.data.transforms.crops import random_resized_crop
 from vision_jax.data.transforms.image import decode
@@ -129,19 +129,6 @@ def test_a_file_that_goes_away_is_a_bad_image(folder):
   source.files[0].unlink()
   with pytest.raises(BadImage, match=r"1\.JPG: cannot be read"):
     source.read(np.array([0]))
-
-
-def test_list_has_the_images_of_one_folder(folder):
-  source = ImageList(folder / "cat")
-  assert [p.name for p in source.files] == ["1.JPG", "2.JPG"]
-  assert set(source.read(np.array([1]))[0]) == {"image", "name"}
-  assert source.fingerprint() == ImageList(folder / "cat").fingerprint()
-  for path, message in {
-    folder / "none": "does not exist",
-    folder: "has no images",
-  }.items():
-    with pytest.raises(DataError, match=message):
-      len(ImageList(path))
 
 
 def test_digits_split_is_fixed_and_stratified():

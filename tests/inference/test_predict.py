@@ -24,7 +24,6 @@ from vision_jax.experiment import Predict
 from vision_jax.inference.predict import predict_folder
 from vision_jax.ops.inputs import normalize
 from vision_jax.writers import folder as outputs
-from vision_jax.writers.masks import MaskWriter
 
 pytestmark = pytest.mark.xdist_group("predict")
 COUNT = 70  # more than two batches
@@ -165,7 +164,7 @@ def test_what_fills_a_batch_is_a_picture(tmp_path, pictures):
     return {"darkest": float(row["logits"][0])}
 
   write.needs, write.close = (), lambda: None
-  how = Predict([decode()], (), lambda output, names: write)
+  how = Predict([decode()], (), [lambda about: write])
   predict_folder(
     types.SimpleNamespace(task=Darkest(), predict=how, inputs=normalize()),
     ({}, {}),
@@ -184,9 +183,12 @@ def test_what_fills_a_batch_is_a_picture(tmp_path, pictures):
 @pytest.mark.parametrize(
   ("flags", "message"),
   [
-    (["--output=x"], "--mode=predict needs --images=FOLDER and --output"),
-    (["--images=x"], "--mode=predict needs --images=FOLDER and --output"),
-    (["--images=/no/x", "--output=y"], "image folder /no/x: does not exist"),
+    (["--output=x"], "--mode=predict needs --images=IMAGES and --output"),
+    (["--images=x"], "--mode=predict needs --images=IMAGES and --output"),
+    (
+      ["--images=/no/x", "--output=y"],
+      "--images: /no/x does not exist; expected an image, a ",
+    ),
   ],
 )
 def test_what_is_missing(trained, flags, message):
@@ -197,9 +199,11 @@ def test_what_is_missing(trained, flags, message):
 
 def test_outputs_have_names_of_their_own():
   given = ["cell.jpg", "cell.png", "Cell.bmp", "b.png", "c.png", "c.png.gif"]
+  given += ["d/b.png", "e.f/b.png"]
   files = [pathlib.Path("x", name) for name in given]
-  got = outputs.names(files)
-  assert got == ["cell.jpg", "cell.png", "Cell.bmp", "b", "c", "c.png.gif"]
+  got = outputs.names(files, pathlib.Path("x"))
+  shorter = ["b", "c", "c.png.gif", "d/b", "e.f/b"]
+  assert got == ["cell.jpg", "cell.png", "Cell.bmp", *shorter]
   assert len({name.casefold() for name in got}) == len(got)
 
 
@@ -220,7 +224,7 @@ def test_pictures_of_one_name_have_masks_and_overlays_of_their_own(tmp_path):
   experiment = types.SimpleNamespace(
     task=Half(),
     inputs=as_given,
-    predict=Predict([decode(3), resize((8, 8))], (), MaskWriter),
+    predict=Predict([decode(3), resize((8, 8))], (), ("masks", "overlay")),
   )
   write = lambda: predict_folder(
     experiment,
@@ -250,7 +254,8 @@ def test_pictures_of_one_name_have_masks_and_overlays_of_their_own(tmp_path):
 
 def test_a_folder_without_images(tmp_path, trained):
   (tmp_path / "more").mkdir()
-  lines, result = predict(trained, tmp_path, tmp_path / "out", code=2)
+  images, output = tmp_path / "more", tmp_path / "out"
+  lines, result = predict(trained, images, output, code=2)
   assert "has no images; expected at least one of" in result.err
   assert lines == []
 

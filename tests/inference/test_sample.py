@@ -59,7 +59,7 @@ def test_it_writes_files_a_grid_and_an_npz(tmp_path, capsys):
   read = cv2.imread(str(tmp_path / "out" / "00020.png"))[..., ::-1]
   np.testing.assert_array_equal(read, arrays["image"][20])
   grid = cv2.imread(str(tmp_path / "out" / "grid.png"))
-  assert grid.shape == (3 * 6 - 2, 10 * 8 - 2, 3)
+  assert grid.shape == (3 * 38 - 2, 10 * 56 - 2, 3)  # nine times as large
   assert "21 images" in said[0]
   assert "step 3/3" in capsys.readouterr().err
 
@@ -94,7 +94,7 @@ def test_rows_of_an_interpolation_share_a_label_and_a_line(tmp_path):
   np.testing.assert_array_equal(arrays["label"], [0, 0, 0, 0, 1, 1, 1, 1])
   np.testing.assert_array_equal(arrays["image"][:4], arrays["image"][4:])
   grid = cv2.imread(str(tmp_path / "grid.png"))
-  assert grid.shape == (2 * 6 - 2, 4 * 8 - 2, 3)
+  assert grid.shape == (2 * (22 * 4 + 2) - 2, 4 * (22 * 6 + 2) - 2, 3)
 
 
 def test_an_unconditional_generator_has_no_labels(tmp_path):

@@ -12,11 +12,9 @@ from tests.programs.blobs import CLASSES
 from tests.programs.files import write_folder
 from vision_jax.core.execution import Jit
 from vision_jax.inference.predict import predict_folder
+from vision_jax.inference.threshold import Threshold
 from vision_jax.recipe import recipe
 from vision_jax.train.evaluate import Evaluator
-from vision_jax.writers.masks import MaskWriter
-from vision_jax.writers.prob_images import ProbImageWriter
-from vision_jax.writers.probs import ProbsWriter
 
 RNG = np.random.default_rng(0)
 
@@ -58,18 +56,21 @@ def test_masks_of_two_classes_have_dice_and_a_threshold(tmp_path):
   assert 0.4 < found["val/threshold_dice"] <= 1
   assert found["val/threshold_dice"] >= found["val/dice/1"] - 1e-6
   images, run = tmp_path / "images", (experiment, weights(), execution)
-  told = {}
-  for writer in (ProbsWriter, ProbImageWriter, MaskWriter):
-    output = tmp_path / writer.__name__
-    options = {"batch_size": 8, "writer": writer}
+  formats = ("probs", "prob_images", "masks", "overlay")
+  for least in (None, 0.3, 0.9):
+    output = tmp_path / str(least)
+    options = {"batch_size": 8, "formats": formats}
+    options["threshold"] = Threshold(least, "given")
     assert predict_folder(*run, str(images), output, **options) == 20
-    told[writer] = read_lines(output / "predictions.jsonl")
-  for arrays, maps, masks in zip(*told.values(), strict=True):
-    probs, mask = np.load(arrays["probs"]), np.array(Image.open(masks["mask"]))
-    assert arrays["classes"] == ["0", "1"] and probs.shape == (16, 16, 2)
-    np.testing.assert_array_equal(probs.argmax(-1), mask)
-    second = np.array(Image.open(maps["probs"]["1"]))
-    np.testing.assert_allclose(second / 65535, probs[..., 1], atol=1e-5)
+    for told in read_lines(output / "predictions.jsonl"):
+      probs, mask = np.load(told["probs"]), np.array(Image.open(told["mask"]))
+      assert told["classes"] == ["0", "1"] and probs.shape == (16, 16, 2)
+      likely = probs.argmax(-1) if least is None else probs[..., 1] >= least
+      # In the values that came in.
+      np.testing.assert_array_equal(np.uint8(255) * likely, mask)
+      second = np.array(Image.open(told["prob_images"]["1"]))
+      np.testing.assert_allclose(second / 65535, probs[..., 1], atol=1e-5)
+    assert (output / "legend.png").is_file()
 
 
 def read_lines(file):

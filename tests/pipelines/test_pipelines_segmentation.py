@@ -15,7 +15,8 @@ from vision_jax.pipelines.segmentation import mask_augment, segmentation
 from vision_jax.pipelines.sources.masks import MaskData
 from vision_jax.pipelines.sources.stand_ins import SCENE_CLASSES
 from vision_jax.train.evaluate import Evaluator
-from vision_jax.viz.masks import write_masks
+from vision_jax.writers.base import About
+from vision_jax.writers.masks import MaskWriter
 
 SIZES = [(40, 30), (64, 48), (33, 57), (64, 64)]
 IGNORED = 9
@@ -100,12 +101,11 @@ def test_miou_is_scored_at_the_masks_own_size_as_they_are_written(tmp_path):
   source = made.evals["val"].data.source
   part = source.source
   images = [part.source.files[i][0] for i in part.indices]
-  truth, guess = [], []
+  truth, guess, write = [], [], MaskWriter(About(tmp_path / "out"))
   for i, image in enumerate(images):
     small = source.gather(np.array([i]))["target"][0]
     small[small == 255] = 0
-    pixels = np.asarray(Image.open(image))
-    path, _ = write_masks(tmp_path / "out", image.stem, pixels, small)
+    path = write(image, {"target": small}, image.stem)["mask"]
     truth.append(masks[image.stem].ravel())
     guess.append(np.asarray(Image.open(path)).ravel())
     assert guess[-1].size == truth[-1].size

@@ -10,6 +10,7 @@ from vision_jax.data.loader import Loader
 from vision_jax.experiment import Eval
 from vision_jax.pipelines.generation_images import COLUMNS, reconstructions
 from vision_jax.train.evaluate import Evaluator
+from vision_jax.viz.grid import TITLE
 
 
 class Processes:
@@ -79,7 +80,8 @@ def test_reconstructions_stand_below_their_images(number):
   image = np.linspace(0.1, 0.5, number)[:, None, None, None]
   image = np.broadcast_to(image, (number, 32, 32, 1))
   drawn = reconstructions({"image": image}, {"image": image + 0.25})
-  cells = drawn["reconstructions"][::34, ::34, 0] / 255.0  # a gap of 2
+  # Of 32 pixels, twice as large, with gaps of 2 and a line above each row.
+  cells = drawn["reconstructions"][TITLE :: 66 + TITLE, ::66, 0] / 255.0
   for i in range(number):
     row, column = 2 * (i // COLUMNS), i % COLUMNS
     below = cells[row + 1, column] - cells[row, column]

@@ -5,19 +5,18 @@ import numpy as np
 import pytest
 
 from vision_jax.viz.boxes import draw_boxes
-from vision_jax.viz.grid import grid
-from vision_jax.viz.masks import write_masks, write_png
+from vision_jax.viz.grid import TITLE, grid
 from vision_jax.viz.overlay import (
   colour_mask,
   legend,
   overlay_mask,
   resize_mask,
-  side_by_side,
   with_legend,
 )
 from vision_jax.viz.palette import colour_names, palette, readable_on
 from vision_jax.viz.panels import segmentation_panel
 from vision_jax.viz.pixels import to_rgb, to_unit
+from vision_jax.viz.png import write_png
 
 RNG = np.random.default_rng(0)
 IMAGE = RNG.integers(0, 256, (40, 60, 3), dtype=np.uint8)
@@ -42,9 +41,8 @@ def test_an_overlay_mixes_colours_and_leaves_what_is_ignored():
   expected = np.round(0.75 * IMAGE + 0.25 * palette(4)[TARGET % 4])
   np.testing.assert_array_equal(out[5:], expected[5:].astype(np.uint8))
   assert not colour_mask(TARGET, 4)[:5].any()
-  # Three pictures in a row, and a smaller mask is enlarged.
-  row = side_by_side(IMAGE, TARGET, TARGET[::2, ::2], 4)
-  assert row.shape == (40, 180, 3)
+  # A smaller mask is enlarged.
+  assert overlay_mask(IMAGE, TARGET[::2, ::2], 4).shape == IMAGE.shape
 
 
 def test_a_mask_is_enlarged_by_nearest_pixels():
@@ -67,13 +65,39 @@ def test_a_legend_has_a_line_of_each_colour():
 
 def test_a_grid_holds_images_of_any_kind():
   images = [IMAGE, np.ones((10, 10)), RNG.random((50, 20, 1))]
-  out = grid(images, 2, gap=3)
+  out = grid(images, 2, gap=3, least=0)
   assert out.shape == (103, 123, 3)
   np.testing.assert_array_equal(out[:40, :60], IMAGE)
   assert (out[:10, 63:73] == 255).all()
   np.testing.assert_array_equal(out[53:, :20], to_rgb(images[2]))
-  titled = grid([IMAGE] * 5, titles=[str(i) for i in range(5)])
-  assert titled.shape == (2 * 42 - 2, 3 * 62 - 2, 3)
+
+
+@pytest.mark.parametrize(
+  ("shape", "columns", "factor"),
+  [((8, 8), 10, 7), ((32, 20), 4, 7), ((300, 90), 2, 1), ((1, 1), 1, 256)],
+)
+def test_a_small_grid_is_enlarged_by_whole_pixels(shape, columns, factor):
+  images = RNG.integers(0, 256, (2 * columns, *shape, 3), dtype=np.uint8)
+  out = grid(images, columns)
+  h, w = (n * factor for n in shape)
+  assert out.shape == (2 * h + 2, columns * (w + 2) - 2, 3)
+  assert max(2 * h, columns * w) >= 512
+  large = images[-1].repeat(factor, 0).repeat(factor, 1)
+  np.testing.assert_array_equal(out[-h:, -w:], large)
+  # A line of titles takes room above its row, and no pixel of an image.
+  titled = grid(images, columns, titles=["a"] * columns + [""] * columns)
+  assert not (titled[:TITLE] == 255).all()
+  np.testing.assert_array_equal(titled[TITLE:], out)
+
+
+def test_titles_are_above_all_rows_that_have_some():
+  titles = ["", "one", "", "", "", "two"]
+  out = grid([IMAGE] * 6, 2, titles=titles, least=0)
+  assert out.shape == (3 * 42 - 2 + 2 * TITLE, 122, 3)
+  # The second row has no titles; the third one's last has.
+  for top in (TITLE, TITLE + 42, 2 * TITLE + 84):
+    np.testing.assert_array_equal(out[top : top + 40, :60], IMAGE)
+    np.testing.assert_array_equal(out[top : top + 40, 62:], IMAGE)
 
 
 def test_boxes_are_drawn_and_the_best_over_the_others():
@@ -91,20 +115,10 @@ def test_boxes_are_drawn_and_the_best_over_the_others():
   assert (draw_boxes(dark, np.zeros((0, 4))) == 0).all()
 
 
-def test_masks_are_written_at_the_images_size(tmp_path):
-  mask, overlay = write_masks(
-    tmp_path, "a/b", IMAGE, TARGET[::4, ::4], ("w", "x", "y", "z")
-  )
-  assert mask == tmp_path / "masks" / "a" / "b.png"
-  assert overlay == tmp_path / "overlays" / "a" / "b.png"
-  read = cv2.imread(str(mask), cv2.IMREAD_UNCHANGED)
-  np.testing.assert_array_equal(read, resize_mask(TARGET[::4, ::4], (40, 60)))
-  assert cv2.imread(str(overlay)).shape == (40, 220, 3)
+def test_a_png_has_the_pixels(tmp_path):
   write_png(tmp_path / "rgb.png", IMAGE)
   read = cv2.imread(str(tmp_path / "rgb.png"))
   np.testing.assert_array_equal(read[..., ::-1], IMAGE)
-  wide, _ = write_masks(tmp_path, "wide", IMAGE, np.full((4, 4), 300))
-  assert cv2.imread(str(wide), cv2.IMREAD_UNCHANGED).dtype == np.uint16
 
 
 def test_a_panel_has_a_row_for_each_example_that_counts():
@@ -114,11 +128,21 @@ def test_a_panel_has_a_row_for_each_example_that_counts():
     "mask": np.array([0, 1, 1, 1]),
   }
   guess = np.zeros((4, 40, 60), np.uint8)
-  out = segmentation_panel(batch, guess, tuple("wxyz"), number=2)
-  assert out.shape == (82, 340, 3)
-  np.testing.assert_array_equal(out[:40, :60], IMAGE)
+  names = tuple("wxyz")
+  out = segmentation_panel(batch, guess, names, number=2)
+  # 3 x 60 pixels are enlarged 3 times to 512, with gaps, titles and a legend.
+  assert out.shape == (2 * (TITLE + 120) + 2, 3 * 180 + 4 + 160, 3)
+  large = IMAGE.repeat(3, 0).repeat(3, 1)
+  row = out[TITLE : TITLE + 120]
+  np.testing.assert_array_equal(row[:, :180], large)
+  parts = {182: TARGET, 364: guess[0]}  # the truth, and what was found
+  for x, mask in parts.items():
+    shown = overlay_mask(IMAGE, mask, 4).repeat(3, 0).repeat(3, 1)
+    np.testing.assert_array_equal(row[:, x : x + 180], shown)
+  assert all((out[:TITLE, x : x + 60] < 128).any() for x in (0, *parts))
   del batch["target"]
-  assert segmentation_panel(batch, guess, tuple("wxyz")).shape[1] == 280
+  two = segmentation_panel(batch, guess, names)
+  assert two.shape[1] == 2 * 60 * 5 + 2 + 160
 
 
 def test_pixels_of_every_type_are_shown_alike():

@@ -14,8 +14,9 @@ from tests.data.test_data_coco import score
 from vision_jax.data.errors import DataError
 from vision_jax.metrics.coco import METRICS
 from vision_jax.recipe import recipe
-from vision_jax.viz.masks import write_png
-from vision_jax.writers.boxes import BoxWriter
+from vision_jax.viz.png import write_png
+from vision_jax.writers.base import About
+from vision_jax.writers.coco import CocoWriter
 
 ROW = {
   "boxes": np.array([[2, 3, 12, 9], [0, 0, 5, 5]], np.float32),
@@ -28,16 +29,13 @@ def read(path):
   return json.loads(path.read_text())
 
 
-def test_predictions_are_overlays_and_cocos_json(tmp_path):
+def test_predictions_are_cocos_json(tmp_path):
   output = tmp_path / "out"
-  writer = BoxWriter(output, ("cat", "dog"))
+  writer = CocoWriter(About(output, ("cat", "dog")))
   for name in ("a", "b"):
     write_png(tmp_path / f"{name}.png", np.full((20, 30, 3), 90, np.uint8))
-    told = writer(tmp_path / f"{name}.png", ROW, f"{name}.x")
+    writer(tmp_path / f"{name}.png", ROW, f"in/{name}")
   writer.close()
-  (box,) = told["boxes"]
-  assert box["class"] == "dog" and box["xyxy"] == [2, 3, 12, 9]
-  assert (output / "overlays" / "a.x.png").is_file()
   results = read(output / "results.json")
   assert [r["image_id"] for r in results] == [1, 1, 2, 2]
   assert [r["category_id"] for r in results] == [2, 1, 2, 1]
@@ -46,7 +44,7 @@ def test_predictions_are_overlays_and_cocos_json(tmp_path):
   whole = read(output / "coco.json")
   assert whole["images"][1] == {
     "id": 2,
-    "file_name": "b.png",
+    "file_name": "in/b.png",
     "height": 20,
     "width": 30,
   }
@@ -61,15 +59,16 @@ def test_predictions_are_overlays_and_cocos_json(tmp_path):
 def given(tmp_path, content):
   write_coco(tmp_path, content)
   names = ("cat", "dog", "owl")
-  return BoxWriter(tmp_path / "out", names, str(tmp_path / "labels.json"))
+  file = str(tmp_path / "labels.json")
+  return CocoWriter(About(tmp_path / "out", names, annotations=file))
 
 
 def test_ids_are_those_of_given_annotations(tmp_path):
   content = coco_content()
   content["images"][0]["file_name"] = "x/a.jpg"
   writer = given(tmp_path, content)
-  writer(tmp_path / "b.jpg", ROW)
-  writer(tmp_path / "a.jpg", ROW | {"label": np.array([2, 0])})
+  writer(tmp_path / "b.jpg", ROW, "b")
+  writer(tmp_path / "a.jpg", ROW | {"label": np.array([2, 0])}, "a")
   writer.close()
   results = read(tmp_path / "out" / "results.json")
   assert [r["image_id"] for r in results] == [3, 3, 7, 7]
@@ -79,7 +78,7 @@ def test_ids_are_those_of_given_annotations(tmp_path):
   assert whole["images"][1]["file_name"] == "x/a.jpg"
   write_png(tmp_path / "c.jpg", np.zeros((4, 4, 3), np.uint8))
   with pytest.raises(DataError, match=r"c\.jpg: .*has 0 images of that name"):
-    writer(tmp_path / "c.jpg", ROW)
+    writer(tmp_path / "c.jpg", ROW, "c")
 
 
 NAMES = ("ant", "bee", "cow")
@@ -147,7 +146,10 @@ def test_written_results_score_as_the_evaluation_does(tmp_path):
   experiment = loaded.build()
   evaluation = experiment.evals["val"]
   metric = evaluation.metrics["ap"]
-  writer = experiment.predict.writer(tmp_path / "out", NAMES)
+  how = experiment.predict
+  assert "coco" in how.formats
+  about = About(tmp_path / "out", NAMES, annotations=how.annotations)
+  writer = CocoWriter(about)
   parts = []
   for batch in evaluation.data.epoch():
     out = noisy(batch, rng)
@@ -157,7 +159,7 @@ def test_written_results_score_as_the_evaluation_does(tmp_path):
     parts.append({k: np.asarray(v)[real] for k, v in rows.items()})
     for i in np.flatnonzero(real):
       file = tmp_path / "val" / f"{batch['index'][i]:02}.png"
-      writer(file, {k: v[i] for k, v in out.items()})
+      writer(file, {k: v[i] for k, v in out.items()}, file.stem)
   writer.close()
   join = functools.partial(np.concatenate, axis=0)
   metrics = metric.result(

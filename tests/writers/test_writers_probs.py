@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from tests.oracles import library
-from vision_jax.viz.masks import write_png
+from vision_jax.viz.png import write_png
+from vision_jax.writers.base import About
 from vision_jax.writers.prob_images import ProbImageWriter
 from vision_jax.writers.probs import ProbsWriter
 
@@ -23,7 +24,7 @@ def case(tmp_path, size, k=5):
 @pytest.mark.parametrize("size", [(6, 8), (15, 10), (3, 4)])
 def test_arrays_have_the_images_size_and_add_up(tmp_path, size):
   file, row = case(tmp_path, size)
-  writer = ProbsWriter(tmp_path / "out", NAMES)
+  writer = ProbsWriter(About(tmp_path / "out", NAMES))
   told = writer(file, row, "a.b")
   writer.close()
   assert told == {
@@ -48,9 +49,9 @@ def test_arrays_have_the_images_size_and_add_up(tmp_path, size):
 def test_images_are_of_one_class_each_in_16_bits(tmp_path, names):
   file, row = case(tmp_path, (6, 8))
   row["probs"][0, 0] = [1, 0, 0, 0, 0]
-  told = ProbImageWriter(tmp_path / "out", names)(file, row)
-  assert [*told["probs"]] == list(names or "01234")
-  for k, path in enumerate(told["probs"].values()):
+  told = ProbImageWriter(About(tmp_path / "out", names))(file, row, "a.b")
+  assert [*told["prob_images"]] == list(names or "01234")
+  for k, path in enumerate(told["prob_images"].values()):
     assert path == str(tmp_path / f"out/probs/{k}/a.b.png")
     image = cv2.imread(path, cv2.IMREAD_UNCHANGED)
     assert image.dtype == np.uint16 and image.shape == (6, 8)

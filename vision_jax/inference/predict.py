@@ -1,7 +1,7 @@
-"""Pictures in, predictions out: a trained workdir on a folder of images."""
+"""Pictures in, predictions out: a trained workdir on images of one's own."""
 
 import pathlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import jax
 import numpy as np
@@ -9,20 +9,16 @@ from etils import epath
 
 from vision_jax.core.execution import Execution
 from vision_jax.core.step import make_predict_step
-from vision_jax.core.types import Output, Task, Variables
+from vision_jax.core.types import Output, Variables
 from vision_jax.data.loader import Loader
 from vision_jax.data.sources.arrays import ArraySource
-from vision_jax.data.sources.folders import ImageList
+from vision_jax.data.sources.image_list import ImageList
 from vision_jax.errors import UserError
 from vision_jax.experiment import Experiment, Predict
-from vision_jax.files import replace_text, to_json
+from vision_jax.inference.results import WRITTEN, Formats, Results
+from vision_jax.inference.threshold import NONE, Threshold
 from vision_jax.writers import folder
-from vision_jax.writers.base import MakeWriter, Row, Writer
-from vision_jax.writers.classes import ClassWriter
-
-WRITTEN = r"masks|overlays|probs|.*\.jsonl?"  # in the output folder
-# Outputs too large to be given always: a task that can has a method so called.
-LARGE = ("probs",)
+from vision_jax.writers.base import Row
 
 
 def predict_folder(
@@ -34,31 +30,34 @@ def predict_folder(
   *,
   batch_size: int,
   on_bad_image: str = "error",
-  writer: MakeWriter | None = None,
+  formats: Formats | None = None,
+  threshold: Threshold = NONE,
   say: Callable[[str], None] = print,
 ) -> int:
   """Writes `predictions.jsonl`, one object for each image; returns how many.
 
-  An object has `file` and what the experiment's writer tells (`ClassWriter` by
-  default). An unreadable image under on_bad_image="skip" has `error`.
+  An object has `file`, what `writers.line` says of the outputs, and what the
+  formats say. An unreadable image under on_bad_image="skip" has `error`.
 
   Args:
     experiment: its task predicts, and its `predict` says how.
     weights: parameters and statistics.
     execution: where to run.
-    images: folder of the pictures.
+    images: the pictures, as `ImageList` takes them.
     output: folder to write to.
     batch_size: images at a time.
     on_bad_image: "error" or "skip".
-    writer: makes what writes predictions; None takes the experiment's.
+    formats: names of files in vision_jax/writers, or what makes a writer; None
+      takes the experiment's.
+    threshold: from which score on.
     say: tells the user one line.
 
   Raises:
-    UserError: if the experiment does not predict, the folder has no images, or
-      the output folder has results of an earlier call.
+    UserError: if the experiment does not predict, there are no images, a format
+      does not fit the task, or the output folder has results of an earlier
+      call.
   """
-  how = _how(experiment)
-  source = ImageList(images)
+  how, source = _how(experiment), ImageList(images)
   loader = Loader(
     source,
     how.transforms,
@@ -66,44 +65,30 @@ def predict_folder(
     shuffle=False,
     on_bad_image=on_bad_image,
   )
-  files = [pathlib.Path(file) for file in source.files]
-  names = folder.names(files)
+  _check_apart(source.folder, output)
+  names = folder.names(source.files, source.folder)
   folder.check_fresh(output, WRITTEN)
   output.mkdir(parents=True, exist_ok=True)
-  make_writer = writer or how.writer or ClassWriter
-  write = make_writer(output, how.class_names)
-  main_process, lines = jax.process_index() == 0, []
+  results = Results(how, experiment.task, output, formats, threshold)
+  main_process = jax.process_index() == 0
   with loader:
-    large = _large_output(experiment.task, write.needs)
-    outputs = _outputs(experiment, weights, execution, loader, large)
-    for index, row in outputs:
+    predicted = (experiment, weights, execution, loader, results.large)
+    for index, row in _outputs(*predicted):
       if main_process:
-        told = {"error": "unreadable image"}
-        if row is not None:
-          _check_outputs(write, row)
-          told = write(files[index], row, names[index])
-        lines.append(to_json({"file": str(files[index])} | told) + "\n")
+        results(source.files[index], row, names[index])
   if main_process:
-    write.close()
-    path = output / "predictions.jsonl"
-    replace_text(path, "".join(lines))
-    say(f"{len(lines)} images: {path}")
+    results.close(say)
   return len(source)
 
 
-def _large_output(task: Task, needs: Sequence[str]) -> Output | None:
-  """Returns the method that gives what a writer needs; None for `predict`."""
-  methods = [getattr(task, name, None) for name in needs if name in LARGE]
-  return next(filter(None, methods), None)
-
-
-def _check_outputs(writer: Writer, row: Row) -> None:
-  """Refuses to write what the task does not predict."""
-  if missing := [name for name in writer.needs if name not in row]:
+def _check_apart(images: pathlib.Path, output: epath.Path) -> None:
+  """Refuses results among the images, where a later call would read them."""
+  place, images = pathlib.Path(output).absolute(), images.absolute()
+  if place == images or images in place.parents:
     raise UserError(
-      f"--writer: {type(writer).__name__} writes {', '.join(missing)}, which "
-      f"this task does not predict; it gives {', '.join(sorted(row))}. Leave "
-      "--writer out to take the config's."
+      f"--output: {output} is in the folder of the images, {images}, where a "
+      "later call would take its overlays for images; expected a folder "
+      "outside of it."
     )
 
 

@@ -16,6 +16,8 @@ from vision_jax.errors import UserError
 from vision_jax.experiment import Experiment
 from vision_jax.files import add_line, to_json
 from vision_jax.inference import predict, sample
+from vision_jax.inference.results import Formats
+from vision_jax.inference.threshold import choose
 from vision_jax.provenance import parts
 from vision_jax.provenance.manifest import tell_differences
 from vision_jax.recipe.recipe import Recipe, load_workdir
@@ -23,7 +25,6 @@ from vision_jax.recipe.saved import Shapes
 from vision_jax.train import initial
 from vision_jax.train.checkpoint.weights import read_weights
 from vision_jax.train.evaluate import Evaluator
-from vision_jax.writers.base import MakeWriter, named
 
 PREDICT_BATCH = 32
 
@@ -151,13 +152,21 @@ class Trained:
     The first time, what is not as the run had it, too: here its data need not
     be, so of those nothing is said.
     """
+    return self._chosen()[1]
+
+  def _chosen(self) -> tuple[int, Variables]:
+    """Returns the step of the weights, and themselves."""
     if not self._compared:
       self._compare({})
-    kind = self._weights or self.experiment.weights
+    kind = self._kind
     step, found = self.read(kind)
     name = "averaged (ema)" if kind == "ema" else "raw"
     self._say(f"Weights: {name}, of step {step}.")
-    return found[kind]
+    return step, found[kind]
+
+  @property
+  def _kind(self) -> str:
+    return self._weights or self.experiment.weights
 
   def evaluate(self) -> dict[str, float]:
     """Returns the metrics of the data sets; `checkpoint` is the step.
@@ -196,26 +205,32 @@ class Trained:
     output: epath.PathLike,
     *,
     on_bad_image: str = "error",
-    writer: MakeWriter | str | None = None,
+    formats: Formats | None = None,
+    threshold: float | None = None,
   ) -> None:
-    """Predicts on a folder of pictures, into another folder.
+    """Predicts on images, into a folder.
 
     Args:
-      images: the folder.
-      output: the other one.
+      images: a file, a folder, a pattern or a list, as `ImageList` takes them.
+      output: the folder.
       on_bad_image: "error" or "skip".
-      writer: makes what writes predictions, or the name of its file in
-        vision_jax/writers; None takes the experiment's.
+      formats: names of files in vision_jax/writers, or what makes a writer of
+        an `About`; None takes the experiment's.
+      threshold: from which score on a box counts, or of two classes the second
+        is predicted; None takes the one that was best on val.
     """
+    step, weights = self._chosen()
+    run = (self.experiment, self.workdir, self._kind, step)
     predict.predict_folder(
       self.experiment,
-      self.weights(),
+      weights,
       self.execution,
       images,
       epath.Path(output),
       batch_size=self._rounded(PREDICT_BATCH),
       on_bad_image=on_bad_image,
-      writer=named(writer) if isinstance(writer, str) else writer,
+      formats=formats,
+      threshold=choose(threshold, *run),
       say=self._say,
     )
 

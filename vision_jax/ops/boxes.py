@@ -73,6 +73,12 @@ def pairwise_iou(a: Array, b: Array) -> Array:
   return iou(a[..., :, None, :], b[..., None, :, :])
 
 
+def pairwise_inside(a: Array, b: Array) -> Array:
+  """Part of each a's area that lies in each b, as shapes of `pairwise_iou`."""
+  a = a[..., :, None, :]
+  return _divide(_overlap(a, b[..., None, :, :])[0], area(a))
+
+
 def pairwise_generalized_iou(a: Array, b: Array) -> Array:
   """GIoU of every pair: xyxy (..., q, 4) and (..., n, 4) to (..., q, n)."""
   return generalized_iou(a[..., :, None, :], b[..., None, :, :])

@@ -1,4 +1,4 @@
-"""A batch's first images with the boxes found, for the log."""
+"""A batch's first images, true boxes beside those found, for the log."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,13 +6,19 @@ import numpy as np
 
 from vision_jax.pipelines.data import Arrays
 from vision_jax.viz.boxes import draw_boxes
-from vision_jax.viz.grid import grid
+from vision_jax.viz.grid import enlarge, enlargement, grid
+
+SIDE = 256  # pixels of an image at least, which text fits in
+COLUMNS = 2  # of pairs
 
 
 def box_images(
   names: Sequence[str], most: int = 8, least: float = 0.3
 ) -> Callable[[Arrays, Arrays], dict[str, np.ndarray]]:
-  """Returns what draws a batch's first images with the boxes found.
+  """Returns what draws a batch's first images with their boxes.
+
+  The true ones, and beside them those found with a score of `least`; if an
+  image has none of those, the best of the others, as many as are true.
 
   Args:
     names: of the classes.
@@ -21,20 +27,51 @@ def box_images(
   """
 
   def draw(batch: Arrays, out: Arrays) -> dict[str, np.ndarray]:
-    shown = []
+    cells, titles = [], []
     for i in range(min(most, len(batch["image"]))):
-      sure = out["score"][i] >= least
+      true, label = _truth(batch, i)
+      found, title = _found(out, i, least, len(true))
+      boxes, score, found_label = (out[k][i][found] for k in _FOUND)
       image = _visible(batch, i)
-      boxes = out["boxes"][i][sure] * _shrink(batch, i, image)
-      scores, labels = out["score"][i][sure], out["label"][i][sure]
-      shown.append(
-        draw_boxes(
-          *(image, boxes, labels, scores), class_names=names, thickness=1
-        )
-      )
-    return {"boxes": grid(shown)}
+      part = np.tile(image.shape[1::-1], 2)
+      show = lambda *boxes, image=image: _draw(image, *boxes, names=names)
+      cells.append(show(true * part, label))
+      cells.append(show(boxes * _shrink(batch, i, image), found_label, score))
+      titles += ["truth", title]
+    return {"boxes": grid(cells, 2 * COLUMNS, titles=titles)}
 
   return draw
+
+
+_FOUND = ("boxes", "score", "label")
+
+
+def _truth(batch: Arrays, i: int) -> tuple[np.ndarray, np.ndarray]:
+  """An image's true boxes xyxy in [0, 1], and their labels."""
+  real = np.asarray(batch["box_mask"][i]) > 0
+  boxes = np.asarray(batch["boxes"][i])[real]
+  low, high = boxes[:, :2] - boxes[:, 2:] / 2, boxes[:, :2] + boxes[:, 2:] / 2
+  return np.concatenate([low, high], -1), np.asarray(batch["label"][i])[real]
+
+
+def _found(
+  out: Arrays, i: int, least: float, number: int
+) -> tuple[np.ndarray, str]:
+  """Which of an image's boxes are drawn, and what is written above."""
+  score = np.asarray(out["score"][i])
+  sure = np.flatnonzero(score >= least)
+  if len(sure) or not number:
+    return sure, f"prediction, score from {least:g}"
+  return np.argsort(-score)[:number], f"prediction, the best {number}"
+
+
+def _draw(image, boxes, labels, scores=None, *, names) -> np.ndarray:
+  factor = enlargement(image.shape[:2], SIDE)
+  return draw_boxes(
+    *(enlarge(image, factor), boxes * factor, labels, scores),
+    class_names=names,
+    thickness=1,
+  )
 
 
 def _visible(batch: Arrays, i: int) -> np.ndarray:

@@ -1,6 +1,5 @@
 """Detection: sources with boxes in; loaders, evaluations, predict out."""
 
-import functools
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -22,7 +21,6 @@ from vision_jax.ops.inputs import normalize
 from vision_jax.pipelines.box_images import box_images
 from vision_jax.pipelines.colours import IMAGENET, Colours
 from vision_jax.pipelines.data import Data, Loading
-from vision_jax.writers.boxes import BoxWriter
 
 KEYS = ("image", "image_mask", "boxes", "label", "box_mask", "crowd")
 TRUTH = ("size", "ignore", "area")  # of the evaluation only
@@ -94,13 +92,15 @@ def detection(
     )
     for name, source in evals.items()
   }
-  writer = functools.partial(BoxWriter, annotations=annotations)
   return Data(
     train_data=batches(loading.train, train, *KEYS),
     evals=found,
     inputs=normalize(*colours),
     predict=Predict(
-      [decode(bits=loading.bits), boxes.record_size(), fit], names, writer
+      [decode(bits=loading.bits), boxes.record_size(), fit],
+      names,
+      ("overlay", "coco"),
+      annotations=annotations,
     ),
     augment=augment,
   )

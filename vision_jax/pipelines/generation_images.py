@@ -19,20 +19,18 @@ def reconstructions(batch: Arrays, out: Arrays) -> dict[str, np.ndarray]:
     for i in range(0, len(pairs[0]), COLUMNS)
     for image in pairs
   ]
-  return {"reconstructions": _enlarged(np.concatenate(rows))}
+  empty = [""] * (COLUMNS - 1)
+  titles = ["image", *empty, "again", *empty] * (len(rows) // 2)
+  images = np.concatenate(rows)
+  return {"reconstructions": grid(images, COLUMNS, titles=titles)}
 
 
 def unit_samples(batch: Arrays, out: Arrays) -> dict[str, np.ndarray]:
   """A grid of samples whose pixels are in [0, 1]."""
   del batch
-  return {"samples": _enlarged(np.asarray(out["image"])[: 2 * SHOWN])}
+  return {"samples": grid(np.asarray(out["image"])[: 2 * SHOWN], COLUMNS)}
 
 
 def signed_samples(batch: Arrays, out: Arrays) -> dict[str, np.ndarray]:
   """A grid of samples whose pixels are in [-1, 1]."""
   return unit_samples(batch, {"image": (np.asarray(out["image"]) + 1) / 2})
-
-
-def _enlarged(image: np.ndarray) -> np.ndarray:
-  factor = max(1, 32 // image.shape[1])
-  return grid(image.repeat(factor, 1).repeat(factor, 2), COLUMNS)

@@ -25,7 +25,6 @@ from vision_jax.pipelines.colours import IMAGENET, Colours
 from vision_jax.pipelines.data import Data, Loading, Output
 from vision_jax.pipelines.own_size import OwnSize
 from vision_jax.viz.panels import segmentation_panel
-from vision_jax.writers.masks import MaskWriter
 
 _KEYS = ("image", "target")
 
@@ -39,6 +38,7 @@ def segmentation(
   loading: Loading,
   metrics: Mapping[str, Metric],
   target: Transform | None = None,
+  mask_values: Sequence[int] = (),
   colours: Colours = IMAGENET,
   augment: Augment | None = None,
   weights: Sequence[str] = ("raw",),
@@ -58,6 +58,8 @@ def segmentation(
     metrics: of each evaluation. A `Segmentation` compares masks of files at
       their own size, where that is another.
     target: what decodes a mask; None where its values are the classes.
+    mask_values: the value that each class has in predicted masks; () for its
+      number.
     colours: mean and standard deviation of a channel.
     augment: (batch, key) -> batch, see `mask_augment`.
     weights: which weights to evaluate: "raw", "ema".
@@ -89,7 +91,10 @@ def segmentation(
     evals=found,
     inputs=normalize(*colours),
     predict=Predict(
-      [decode(bits=loading.bits), resize(size)], names, MaskWriter
+      [decode(bits=loading.bits), resize(size)],
+      names,
+      ("masks", "overlay"),
+      mask_values=mask_values,
     ),
     augment=augment,
   )

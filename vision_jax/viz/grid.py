@@ -6,9 +6,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from vision_jax.errors import UserError
-from vision_jax.viz.palette import readable_on
 from vision_jax.viz.pixels import to_rgb
 from vision_jax.viz.text import put_label
+
+LEAST = 512  # pixels of a grid's longer side
+TITLE = 18  # pixels of a line of titles
 
 
 def grid(
@@ -18,6 +20,7 @@ def grid(
   gap: int = 2,
   background: int = 255,
   titles: Sequence[str] = (),
+  least: int = LEAST,
 ) -> np.ndarray:
   """Lays images out in rows, (h w 3) uint8.
 
@@ -27,7 +30,9 @@ def grid(
     columns: None for a grid that is about square.
     gap: pixels between cells.
     background: grey value of what is left.
-    titles: written into the corners, if given.
+    titles: one for each image, written above it; "" is none.
+    least: pixels of the longer side; images are enlarged by a whole factor, the
+      same for all, if they have less.
   """
   if len(images) == 0:
     raise UserError("grid: got no images; expected one at least.")
@@ -36,15 +41,38 @@ def grid(
   images = [to_rgb(image) for image in images]
   columns = columns or math.ceil(math.sqrt(len(images)))
   rows = -(-len(images) // columns)
-  h, w = (max(image.shape[i] for image in images) for i in (0, 1))
-  shape = (rows * (h + gap) - gap, columns * (w + gap) - gap, 3)
+  cell = [max(image.shape[i] for image in images) for i in (0, 1)]
+  factor = enlargement((rows * cell[0], columns * cell[1]), least)
+  h, w = (n * factor for n in cell)
+  heads = [_head(titles[i * columns : (i + 1) * columns]) for i in range(rows)]
+  shape = (rows * (h + gap) - gap + sum(heads), columns * (w + gap) - gap, 3)
   out = np.full(shape, background, np.uint8)
   for i, image in enumerate(images):
-    if titles:
-      ground = (255, 255, 255)
-      put_label(
-        image, titles[i], (0, 0), colour=readable_on(ground), background=ground
-      )
-    y, x = i // columns * (h + gap), i % columns * (w + gap)
-    out[y : y + image.shape[0], x : x + image.shape[1]] = image
+    row, column = divmod(i, columns)
+    y = row * (h + gap) + sum(heads[: row + 1])
+    x = column * (w + gap)
+    if titles and titles[i]:
+      _write(out[y - TITLE : y, x : x + w], titles[i], background)
+    large = enlarge(image, factor)
+    out[y : y + large.shape[0], x : x + large.shape[1]] = large
   return out
+
+
+def enlargement(size: tuple[int, int], least: int = LEAST) -> int:
+  """Returns the least whole factor that makes a side so many pixels long."""
+  return max(-(-least // max(size)), 1)
+
+
+def enlarge(image: np.ndarray, factor: int) -> np.ndarray:
+  """Returns an image (h w ...) whose pixels are squares of so many."""
+  return image.repeat(factor, 0).repeat(factor, 1)
+
+
+def _head(titles: Sequence[str]) -> int:
+  """Returns the height of a row's titles."""
+  return TITLE if any(titles) else 0
+
+
+def _write(line: np.ndarray, title: str, background: int) -> None:
+  ground, ink = (background,) * 3, (0,) * 3 if background > 127 else (255,) * 3
+  put_label(line, title, (0, 0), colour=ink, background=ground, height=11)

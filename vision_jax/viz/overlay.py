@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 
 from vision_jax.errors import UserError
@@ -125,23 +124,6 @@ def with_legend(
   image = to_rgb(image)
   lines = legend(names, colours, width=width, height=image.shape[0])
   return np.concatenate([image, lines], 1)
-
-
-def side_by_side(
-  image: np.ndarray,
-  truth: np.ndarray | None,
-  guess: np.ndarray,
-  colours: np.ndarray | int,
-  *,
-  ignore: int | None = 255,
-) -> np.ndarray:
-  """Returns image, truth (if any) and prediction in a row, (h 3w 3) uint8."""
-  image = to_rgb(image)
-  parts = [image]
-  for target in (truth, guess):
-    if target is not None:
-      parts.append(overlay_mask(image, target, colours, ignore=ignore))
-  return cv2.hconcat(parts)
 
 
 def _colours(colours) -> np.ndarray:

@@ -1,11 +1,11 @@
-"""A few predictions of a batch as one picture, to log while training."""
+"""A few predictions of a batch beside the truth, to log while training."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from vision_jax.viz.grid import grid
-from vision_jax.viz.overlay import side_by_side, with_legend
+from vision_jax.viz.overlay import overlay_mask, with_legend
 
 
 def segmentation_panel(
@@ -31,15 +31,14 @@ def segmentation_panel(
   """
   mask = batch.get("mask", np.ones(len(target)))
   chosen = np.flatnonzero(np.asarray(mask) > 0)[:number]
-  truth = batch.get("target")
-  rows = [
-    side_by_side(
-      np.asarray(batch["image"][i]),
-      None if truth is None else np.asarray(truth[i]),
-      np.asarray(target[i]),
-      len(class_names),
-      ignore=ignore,
-    )
-    for i in chosen
-  ]
-  return with_legend(grid(rows, columns=1), class_names)
+  masks = {"truth": batch.get("target"), "prediction": target}
+  masks = {title: x for title, x in masks.items() if x is not None}
+  cells = []
+  for i in chosen:
+    image = np.asarray(batch["image"][i])
+    cells.append(image)
+    for labels in masks.values():
+      found = np.asarray(labels[i])
+      cells.append(overlay_mask(image, found, len(class_names), ignore=ignore))
+  titles = ["image", *masks] * len(chosen)
+  return with_legend(grid(cells, 1 + len(masks), titles=titles), class_names)

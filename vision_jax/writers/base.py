@@ -1,65 +1,121 @@
-"""What makes files of predictions: the `Writer`."""
+"""Formats of predictions: a file each, with a `Writer` in it."""
 
+import dataclasses
+import functools
 import importlib
 import inspect
 import pathlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from etils import epath
 
+from vision_jax.data.images import decode_image
 from vision_jax.errors import UserError
 
 Row = Mapping[str, np.ndarray]  # one image's outputs
+SURE = 0.3  # from which score on a box counts, where nothing says it
+
+
+@dataclasses.dataclass(frozen=True)
+class About:
+  """What all writers of a call are made with.
+
+  Attributes:
+    output: folder to write to.
+    class_names: in the order of the labels; () shows their numbers.
+    mask_values: the value that each class has in masks; () for its number.
+    annotations: COCO json whose ids of images and categories are taken; ""
+      for ids from 1 on.
+    threshold: from which score on a box counts, or of two classes the second is
+      predicted; None where nothing says it.
+  """
+
+  output: epath.Path
+  class_names: Sequence[str] = ()
+  mask_values: Sequence[int] = ()
+  annotations: str = ""
+  threshold: float | None = None
+
+  def name(self, label: int) -> str:
+    """Returns the name of a class."""
+    return self.class_names[label] if self.class_names else str(label)
+
+  def sure(self, row: Row) -> dict[str, np.ndarray]:
+    """Returns the `boxes`, `score` and `label` of a row that count."""
+    least = SURE if self.threshold is None else self.threshold
+    counts = row["score"] >= least
+    return {name: row[name][counts] for name in ("boxes", "score", "label")}
 
 
 class Writer(Protocol):
-  """Makes of one image's outputs an object, and files beside it.
+  """Makes files of predictions; it is made with an `About`.
 
   Attributes:
-    needs: names of the outputs that it reads.
+    needs: names of the outputs that it reads, all of them.
+    one_of: names of which it reads one that is there; () for no such.
   """
 
   needs: ClassVar[Sequence[str]] = ()
+  one_of: ClassVar[Sequence[str]] = ()
 
   def __call__(
-    self, file: pathlib.Path, row: Row, name: str = ""
-  ) -> dict[str, Any]:
-    """Returns what `predictions.jsonl` tells of an image.
+    self, file: pathlib.Path, row: Row, name: str
+  ) -> dict[str, Any] | None:
+    """Writes an image's outputs; returns what `predictions.jsonl` says of it.
 
-    Files beside it are called `name`, which no other image of the call has.
+    Files of one image are called `name`, which no other image of the call has.
+    It may have folders in it.
     """
 
   def close(self) -> None:
     """Writes what is of all images together."""
 
 
-MakeWriter = Callable[[epath.Path, Sequence[str]], Writer]
+MakeWriter = Callable[[About], Writer]
 
 
 def named(name: str) -> MakeWriter:
   """Returns the writer of a file in this folder, of masks.py for "masks".
 
-  The class of that file whose name ends in Writer; it is made with the output
-  folder and the names of the classes.
-
   Raises:
-    UserError: listing the files that have one.
+    UserError: listing the formats that there are.
   """
-  names = sorted(_modules())
-  if name in names and (found := _writer_of(name)):
-    return found
+  if made := formats().get(name):
+    return made
   raise UserError(
-    f"--writer: got {name!r}; expected one of "
-    f"{', '.join(filter(_writer_of, names))}."
+    f"--format: got {name!r}; expected one of {', '.join(formats())}, or "
+    "several with commas between."
   )
 
 
-def _modules() -> set[str]:
+def formats() -> dict[str, MakeWriter]:
+  """Returns each format's writer by its file's name, sorted.
+
+  It is the class of that file whose name ends in Writer.
+  """
   folders = importlib.import_module("vision_jax.writers").__path__
   files = [file for path in folders for file in pathlib.Path(path).glob("*.py")]
-  return {file.stem for file in files} - {"__init__", "base"}
+  names = sorted({file.stem for file in files} - {"__init__", "base"})
+  return {name: made for name in names if (made := _writer_of(name))}
+
+
+def fits(writer: Writer | MakeWriter, outputs: Collection[str]) -> bool:
+  """Whether a writer can write what a task predicts, names of outputs."""
+  needs, one_of = writer.needs, getattr(writer, "one_of", ())
+  return set(needs) <= set(outputs) and (
+    not one_of or bool(set(one_of) & set(outputs))
+  )
+
+
+@functools.lru_cache(maxsize=1)
+def shown(file: pathlib.Path) -> np.ndarray:
+  """Returns an image as it is in its file, (h w 3) uint8.
+
+  The last one is kept, as several formats are written of an image in turn.
+  """
+  return decode_image(file.read_bytes(), 3, str(file))
 
 
 def _writer_of(name: str) -> MakeWriter | None:

@@ -12,17 +12,22 @@ from vision_jax.errors import UserError
 SHOWN = 3
 
 
-def names(files: Sequence[pathlib.Path]) -> list[str]:
+def names(files: Sequence[pathlib.Path], root: pathlib.Path) -> list[str]:
   """Returns a name for each picture's outputs, all different.
 
-  The picture's without its suffix; whole where that is another picture's too
-  (cell.jpg and cell.png), in small letters or capitals, as some file systems
-  do not tell them apart.
+  Its path in `root` without its suffix; whole where that is another picture's
+  too (cell.jpg and cell.png), in small letters or capitals, as some file
+  systems do not tell them apart.
   """
-  stems = collections.Counter(file.stem.casefold() for file in files)
-  whole = {file.name.casefold() for file in files}
-  single = lambda s: stems[s.casefold()] == 1 and s.casefold() not in whole
-  return [file.stem if single(file.stem) else file.name for file in files]
+  whole = [file.relative_to(root).as_posix() for file in files]
+  plain = [
+    name.removesuffix(pathlib.PurePosixPath(name).suffix) for name in whole
+  ]
+  stems = collections.Counter(name.casefold() for name in plain)
+  taken = {name.casefold() for name in whole}
+  single = lambda s: stems[s.casefold()] == 1 and s.casefold() not in taken
+  pairs = zip(plain, whole, strict=True)
+  return [name if single(name) else long for name, long in pairs]
 
 
 def check_fresh(folder: epath.PathLike, pattern: str) -> None:

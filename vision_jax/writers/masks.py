@@ -1,46 +1,39 @@
-"""Masks as PNGs of class numbers, and as overlays."""
+"""Masks as PNGs, in the values that the classes have in the masks given."""
 
 import pathlib
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from etils import epath
 
-from vision_jax.data.images import decode_image
-from vision_jax.viz.masks import write_masks
-from vision_jax.writers.base import Row
+from vision_jax.viz.overlay import resize_mask
+from vision_jax.viz.png import write_png
+from vision_jax.writers.base import About, Row, shown
 
 
 class MaskWriter:
-  """Writes masks and overlays; the outputs have `target` (h, w).
+  """Writes `masks/NAME.png`; the outputs have `target` (h w).
 
-  `mask` and `overlay` are the files, at the image's own size, and `share` is
-  each class's part of the pixels.
+  Of the image's own size, grey of 8 bits, 16 where a value is above 255. A
+  class has the value that it has in the masks trained on (0 and 255 of
+  --config.mask_values=0,255), its number where those are the classes.
   """
 
   needs = ("target",)
 
-  def __init__(self, output: epath.Path, class_names: Sequence[str]):
-    self._output, self._names = output, tuple(class_names)
+  def __init__(self, about: About):
+    self._output = about.output
+    self._values = np.asarray(about.mask_values, np.int64)
 
-  def __call__(
-    self, file: pathlib.Path, row: Row, name: str = ""
-  ) -> dict[str, Any]:
-    """Returns the files and shares of an image."""
-    image = decode_image(file.read_bytes(), 3, str(file))
-    target = row["target"]
-    mask, overlay = write_masks(
-      self._output, name or file.stem, image, target, self._names
-    )
-    labels, counts = np.unique(target, return_counts=True)
-    names = [self._names[k] if self._names else str(k) for k in labels]
-    shares = np.round(counts / target.size, 6).tolist()
-    return {
-      "mask": str(mask),
-      "overlay": str(overlay),
-      "share": dict(zip(names, shares, strict=True)),
-    }
+  def __call__(self, file: pathlib.Path, row: Row, name: str) -> dict[str, Any]:
+    """Returns the mask's file."""
+    target = resize_mask(row["target"], shown(file).shape[:2])
+    # Of a call all masks have one type, if it knows the values.
+    top = self._values if len(self._values) else target
+    mask = self._values[target] if len(self._values) else target
+    wide = int(top.max(initial=0)) > np.iinfo(np.uint8).max
+    path = self._output / "masks" / f"{name}.png"
+    write_png(path, mask.astype(np.uint16 if wide else np.uint8))
+    return {"mask": str(path)}
 
   def close(self) -> None:
     """Has nothing to write."""

@@ -1,14 +1,12 @@
 """Probability maps as images: one 16-bit PNG a class and image."""
 
 import pathlib
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from etils import epath
 
-from vision_jax.viz.masks import write_png
-from vision_jax.writers.base import Row
+from vision_jax.viz.png import write_png
+from vision_jax.writers.base import About, Row
 from vision_jax.writers.probs import own_size
 
 WHITE = 2**16 - 1
@@ -23,22 +21,18 @@ class ProbImageWriter:
 
   needs = ("probs",)
 
-  needs = ("probs",)
+  def __init__(self, about: About):
+    self._about = about
 
-  def __init__(self, output: epath.Path, class_names: Sequence[str]):
-    self._output, self._names = epath.Path(output), tuple(class_names)
-
-  def __call__(
-    self, file: pathlib.Path, row: Row, name: str = ""
-  ) -> dict[str, Any]:
+  def __call__(self, file: pathlib.Path, row: Row, name: str) -> dict[str, Any]:
     """Returns the file of each class."""
     maps = np.moveaxis(own_size(file, row["probs"]), -1, 0)
     paths = {}
     for k, probs in enumerate(np.round(np.clip(maps, 0, 1) * WHITE)):
-      path = self._output / "probs" / str(k) / f"{name or file.stem}.png"
+      path = self._about.output / "probs" / str(k) / f"{name}.png"
       write_png(path, probs.astype(np.uint16))
-      paths[self._names[k] if self._names else str(k)] = str(path)
-    return {"probs": paths}
+      paths[self._about.name(k)] = str(path)
+    return {"prob_images": paths}
 
   def close(self) -> None:
     """Has nothing to write."""

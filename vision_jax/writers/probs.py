@@ -2,16 +2,13 @@
 
 import io
 import pathlib
-from collections.abc import Sequence
 from typing import Any
 
 import cv2
 import numpy as np
-from etils import epath
 
-from vision_jax.data.images import decode_image
 from vision_jax.files import replace_bytes
-from vision_jax.writers.base import Row
+from vision_jax.writers.base import About, Row, shown
 
 
 class ProbsWriter:
@@ -23,22 +20,18 @@ class ProbsWriter:
 
   needs = ("probs",)
 
-  needs = ("probs",)
+  def __init__(self, about: About):
+    self._about = about
 
-  def __init__(self, output: epath.Path, class_names: Sequence[str]):
-    self._output, self._names = epath.Path(output), tuple(class_names)
-
-  def __call__(
-    self, file: pathlib.Path, row: Row, name: str = ""
-  ) -> dict[str, Any]:
+  def __call__(self, file: pathlib.Path, row: Row, name: str) -> dict[str, Any]:
     """Returns the file, and the classes in its order."""
     probs = own_size(file, row["probs"])
-    path = self._output / "probs" / f"{name or file.stem}.npy"
+    path = self._about.output / "probs" / f"{name}.npy"
     path.parent.mkdir(parents=True, exist_ok=True)
     data = io.BytesIO()
     np.save(data, probs)
     replace_bytes(path, data.getvalue())
-    return {"probs": str(path), "classes": list(self._names)}
+    return {"probs": str(path), "classes": list(self._about.class_names)}
 
   def close(self) -> None:
     """Has nothing to write."""
@@ -49,7 +42,7 @@ def own_size(file: pathlib.Path, probs: np.ndarray) -> np.ndarray:
 
   Between pixels they are interpolated linearly, which keeps their sum.
   """
-  h, w = decode_image(file.read_bytes(), 3, str(file)).shape[:2]
+  h, w = shown(file).shape[:2]
   probs = np.asarray(probs, np.float32)
   if probs.shape[:2] == (h, w):
     return probs

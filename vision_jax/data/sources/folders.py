@@ -1,4 +1,4 @@
-"""Images in folders: a folder for each class, or one folder to predict on."""
+"""Images in folders: one for each class."""
 
 import collections
 import functools
@@ -144,41 +144,6 @@ class ImageFolder(AsMade):
   def fingerprint(self) -> str:
     """Returns a hash of names, sizes and times of change."""
     return files_hash(self.folder, self.files, self.class_names)
-
-
-class ImageList(AsMade):
-  """The images that lie directly in one folder, sorted by name, no labels.
-
-  Raises:
-    DataError: on first use, if there are none.
-  """
-
-  def __init__(self, folder: str | os.PathLike[str]):
-    self.folder = pathlib.Path(folder)
-
-  @functools.cached_property
-  def files(self) -> list[pathlib.Path]:
-    """Path of each example."""
-    _check_folder(self.folder)
-    found = find_images(self.folder, nested=False)
-    if not found.files:
-      raise DataError(
-        f"image folder {self.folder}: has no images; expected at least one of "
-        f"{_kinds()} directly in it."
-      )
-    tell_left_out(self.folder, found.left_out)
-    return list(found.files)
-
-  def __len__(self) -> int:
-    return len(self.files)
-
-  def read(self, indices: np.ndarray) -> list[Example]:
-    """Returns encoded images."""
-    return [_read(self.files[i]) for i in indices]
-
-  def fingerprint(self) -> str:
-    """Returns a hash of names, sizes and times of change."""
-    return files_hash(self.folder, self.files)
 
 
 def split_folders(folder: str | os.PathLike[str]) -> dict[str, pathlib.Path]:

@@ -1,0 +1,24 @@
+"""Images as PNG files."""
+
+import os
+import pathlib
+
+import cv2
+import numpy as np
+
+from vision_jax.files import replace_bytes
+
+
+def write_png(path: str | os.PathLike[str], image: np.ndarray) -> None:
+  """Writes (h w) of 8 or 16 bits, or (h w 3) uint8 RGB.
+
+  Raises:
+    OSError: if the file cannot be written.
+  """
+  path = pathlib.Path(path)
+  if image.ndim == 3:
+    image = np.ascontiguousarray(image[..., ::-1])
+  done, data = cv2.imencode(".png", image)
+  if not done:
+    raise OSError(f"{path}: the picture {image.shape} cannot be encoded.")
+  replace_bytes(path, data.tobytes())

@@ -1,0 +1,59 @@
+"""Classes or boxes as a table."""
+
+import csv
+import io
+import pathlib
+from typing import Any
+
+from vision_jax.files import replace_text
+from vision_jax.writers.base import About, Row, shown
+from vision_jax.writers.line import class_of
+
+CLASS = ("filename", "class", "score")
+BOX = ("filename", "width", "height", "class", "xmin", "ymin", "xmax", "ymax")
+
+
+class CsvWriter:
+  """Writes `predictions.csv`: a row for each image's class, or for each box.
+
+  Boxes that count are in the columns of TensorFlow's tables, in pixels, and
+  `score`; an image without boxes has no row. `filename` is the image's path.
+  """
+
+  needs = ()
+  one_of = ("logits", "boxes")
+
+  def __init__(self, about: About):
+    self._about = about
+    self._columns, self._rows = CLASS, []
+
+  def __call__(self, file: pathlib.Path, row: Row, name: str) -> None:
+    """Keeps an image's rows."""
+    del name
+    if "boxes" in row:
+      self._columns = (*BOX, "score")
+      self._rows += self._boxes(file, row)
+    else:
+      label, probs = class_of(row, self._about)
+      score = f"{probs[label]:.6f}"
+      self._rows.append((str(file), self._about.name(label), score))
+
+  def close(self) -> None:
+    """Writes the table."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(self._columns)
+    table.writerows(self._rows)
+    replace_text(self._about.output / "predictions.csv", text.getvalue())
+
+  def _boxes(self, file: pathlib.Path, row: Row) -> list[tuple[Any, ...]]:
+    h, w, _ = shown(file).shape
+    sure = self._about.sure(row)
+    return [
+      (
+        *(str(file), w, h, self._about.name(int(k))),
+        *(f"{x:.2f}" for x in box),
+        f"{score:.6f}",
+      )
+      for box, score, k in zip(*sure.values(), strict=True)
+    ]

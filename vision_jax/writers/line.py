@@ -1,0 +1,74 @@
+"""What `predictions.jsonl` says of an image, whatever else is written."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from vision_jax.writers.base import About, Row
+
+TOP = 5
+
+
+def line(row: Row, about: About) -> dict[str, Any]:
+  """Returns what an image's outputs mean, in words and numbers.
+
+  Of `logits` (k,): `label` (index), `class` (name), `score` (probability), and
+  `top`, the five most likely with their scores. Of `boxes` (p, 4) xyxy in
+  pixels with `score` and `label` (p,): `boxes`, those that count. Of `target`
+  (h w): `share`, each class's part of the pixels.
+  """
+  said: dict[str, Any] = {}
+  for output, say in _SAY.items():
+    if output in row:
+      said |= say(row, about)
+  return said
+
+
+def class_of(row: Row, about: About) -> tuple[int, np.ndarray]:
+  """Returns the class of an image, and the probabilities (k,) of all."""
+  shifted = np.exp(row["logits"] - row["logits"].max())
+  probs = shifted / shifted.sum()
+  if about.threshold is not None and len(probs) == 2:
+    return int(probs[1] >= about.threshold), probs
+  return int(np.argsort(-probs)[0]), probs
+
+
+def _classes(row: Row, about: About) -> dict[str, Any]:
+  label, probs = class_of(row, about)
+  entry = lambda k: {"class": about.name(k), "score": _digits(probs[k])}
+  top = [entry(k) for k in np.argsort(-probs)[:TOP]]
+  return {"label": label} | entry(label) | {"top": top}
+
+
+def _boxes(row: Row, about: About) -> dict[str, Any]:
+  sure = about.sure(row)
+  rows = zip(sure["boxes"], sure["score"], sure["label"], strict=True)
+  return {
+    "boxes": [
+      {
+        "class": about.name(k),
+        "score": _digits(score),
+        "xyxy": [round(x, 2) for x in np.float64(box).tolist()],
+      }
+      for box, score, k in rows
+    ]
+  }
+
+
+def _shares(row: Row, about: About) -> dict[str, Any]:
+  labels, counts = np.unique(row["target"], return_counts=True)
+  shares = np.round(counts / row["target"].size, 6).tolist()
+  names = [about.name(k) for k in labels]
+  return {"share": dict(zip(names, shares, strict=True))}
+
+
+def _digits(score: np.ndarray) -> float:
+  return round(float(score), 6)
+
+
+_SAY: dict[str, Callable[[Row, About], dict[str, Any]]] = {
+  "logits": _classes,
+  "boxes": _boxes,
+  "target": _shares,
+}
