@@ -6,11 +6,11 @@ import pathlib
 import numpy as np
 import pytest
 
-from tests.data_fixtures import encode, picture
+from tests.data_fixtures import encode, random_image
 from vision_jax.data.errors import DataError
 from vision_jax.data.sources.image_list import ImageList
 
-PIXELS = encode(picture(8, 8))
+PIXELS = encode(random_image(8, 8))
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Pictures in, predictions out: a trained workdir on images of one's own."""
+"""Images in, predictions out: a trained workdir on images of one's own."""
 
 import pathlib
 from collections.abc import Callable, Iterator
@@ -43,7 +43,7 @@ def predict_folder(
     experiment: its task predicts, and its `predict` says how.
     weights: parameters and statistics.
     execution: where to run.
-    images: the pictures, as `ImageList` takes them.
+    images: the images, as `ImageList` takes them.
     output: folder to write to.
     batch_size: images at a time.
     on_bad_image: "error" or "skip".

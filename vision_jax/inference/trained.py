@@ -189,7 +189,7 @@ class Trained:
   def predict(self, images: np.ndarray) -> dict[str, np.ndarray]:
     """Returns the outputs of images (n, h, w, c) uint8, by name (n, ...).
 
-    They go through the transforms that a folder of pictures goes through.
+    They go through the transforms that a folder of images goes through.
     """
     return predict.predict_arrays(
       self.experiment,

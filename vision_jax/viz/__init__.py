@@ -1,1 +1,1 @@
-"""Pictures of data and predictions: numpy in, numpy out."""
+"""Images of data and predictions: numpy in, numpy out."""

@@ -1,4 +1,4 @@
-"""Many pictures as one."""
+"""Many images as one."""
 
 import math
 from collections.abc import Sequence

@@ -13,7 +13,7 @@ from vision_jax.viz.text import put_label
 def colour_mask(
   target: np.ndarray, colours: np.ndarray | int, *, ignore: int | None = 255
 ) -> np.ndarray:
-  """Returns a label map (h w) as a picture (h w 3) uint8; ignored is black.
+  """Returns a label map (h w) as an image (h w 3) uint8; ignored is black.
 
   Args:
     target: integers.
@@ -90,7 +90,7 @@ def legend(
     names: of the classes.
     colours: (k, 3) uint8; None for `palette(k)`.
     width: in pixels; longer names are cut.
-    height: of the picture; None for what the lines need. Lines shrink to fit.
+    height: of the image; None for what the lines need. Lines shrink to fit.
   """
   colours = _colours(len(names) if colours is None else colours)
   line = 18

@@ -20,5 +20,5 @@ def write_png(path: str | os.PathLike[str], image: np.ndarray) -> None:
     image = np.ascontiguousarray(image[..., ::-1])
   done, data = cv2.imencode(".png", image)
   if not done:
-    raise OSError(f"{path}: the picture {image.shape} cannot be encoded.")
+    raise OSError(f"{path}: the image {image.shape} cannot be encoded.")
   replace_bytes(path, data.tobytes())

@@ -1,4 +1,4 @@
-"""Text on pictures."""
+"""Text on images."""
 
 import cv2
 import numpy as np

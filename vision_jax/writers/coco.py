@@ -102,7 +102,7 @@ class _Given:
     if len(found) != 1:
       raise DataError(
         f"{file}: COCO file {self._path} has {len(found)} images of that name; "
-        "expected one, whose id its predictions take. Predict on the pictures "
+        "expected one, whose id its predictions take. Predict on the images "
         "of that file, or leave out --config.annotations."
       )
     return found[0]

@@ -13,9 +13,9 @@ SHOWN = 3
 
 
 def names(files: Sequence[pathlib.Path], root: pathlib.Path) -> list[str]:
-  """Returns a name for each picture's outputs, all different.
+  """Returns a name for each image's outputs, all different.
 
-  Its path in `root` without its suffix; whole where that is another picture's
+  Its path in `root` without its suffix; whole where that is another image's
   too (cell.jpg and cell.png), in small letters or capitals, as some file
   systems do not tell them apart.
   """

@@ -29,7 +29,7 @@ class ImageList(AsMade):
   """The images that a user names; examples have `image` and `name`.
 
   Args:
-    images: a picture; a folder, whose folders are walked too; a pattern of
+    images: an image; a folder, whose folders are walked too; a pattern of
       paths with * ? [...] or ** for any folders; or a .txt file with a path a
       line, absolute or as seen from its folder, in whose order they come.
       Others are sorted by name. What exists is no pattern.

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vision_jax.pipelines.box_pictures import box_pictures
+from vision_jax.pipelines.box_images import box_images
 from vision_jax.viz.boxes import draw_boxes
 from vision_jax.viz.grid import TITLE
 
@@ -26,7 +26,7 @@ def test_true_boxes_are_beside_those_found(best):
     "score": np.tile([best, 0.1], (3, 1)),
     "label": np.tile([0, 1], (3, 1)),
   }
-  drawn = box_pictures(NAMES)(batch, out)["boxes"]
+  drawn = box_images(NAMES)(batch, out)["boxes"]
   # Images of 256 pixels at least, of which four are in a row.
   h, w = 128, 256
   assert drawn.shape == (2 * (TITLE + h) + 2, 4 * (w + 2) - 2, 3)
