@@ -95,7 +95,7 @@ def _group(case):
 
 
 # The first task runs everywhere; the others where state and batch are split
-# differently from one device, half of the pairs in `pytest -m slow` alone.
+# differently from one device, most of the pairs in `pytest -m slow` alone.
 COMBINATIONS = [(TASKS[0], name, 1) for name in EXECUTIONS]
 COMBINATIONS += [(TASKS[0], name, 2) for name in ("jit8", "pmap8")]
 COMBINATIONS += [
@@ -104,9 +104,12 @@ COMBINATIONS += [
 SLOW = {
   "classification_resnet-jit4-1",
   "classification_resnet-jit8-1",
+  "classification_resnet-jit8-2",
   "classification_vit_mixup-pmap8-1",
   "diffusion-fsdp2x4-1",
+  "diffusion-pmap8-1",
   "segmentation-fsdp2x4-1",
+  "detection_learned_queries-fsdp2x4-1",
   "detection_learned_queries-pmap8-1",
   "detection_encoder_queries-fsdp2x4-1",
   "detection_encoder_queries-pmap8-1",

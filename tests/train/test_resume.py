@@ -43,7 +43,7 @@ WHERE = {
 CASES = [("jit8", stop) for stop in STOPS]
 CASES += [(w, stop) for w in ("one", "fsdp8", "pmap8") for stop in (3, 7)]
 SLOW = {("jit8", 1), ("jit8", 3), ("jit8", 6), ("jit8", 12)}
-SLOW |= {("one", 3), ("fsdp8", 7), ("pmap8", 3)}
+SLOW |= {("jit8", 4), ("one", 3), ("fsdp8", 3), ("fsdp8", 7), ("pmap8", 3)}
 
 
 def run(workdir, where, *flags, **options):
@@ -116,6 +116,7 @@ def test_stopped_again_and_again(tmp_path, whole):
   assert_continues(tmp_path, whole("jit8"))
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("resume")
 def test_with_adamw_on_eight_devices(tmp_path, whole):
   flags = ("--config.optimizer=adamw", "--config.lr=0.003")
