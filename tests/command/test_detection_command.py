@@ -87,6 +87,14 @@ def test_predictions_score_as_the_evaluation_says(tmp_path):
   key = lambda entries: sorted(entries, key=lambda e: e["id"])
   assert key(whole["images"]) == key(truth["images"])
   assert key(whole["categories"]) == key(truth["categories"])
+  # What counts is what the run has found best on val.
+  least = metrics["val/threshold"]
+  assert f"Threshold {least:.3g} (the best on val, step 80, F1 " in done.err
+  results = json.loads((out / "results.json").read_text())
+  sure = [row for row in results if row["score"] >= least]
+  assert 0 < len(whole["annotations"]) == len(sure) < len(results)
+  below = len(results) - len(sure)
+  assert f"{len(sure)} boxes lie above it and {below} below; the " in done.err
   # The same images and boxes in a file that counts otherwise.
   other = tmp_path / "other"
   write_split(other, "val", 24, {"cow": 90, "ant": 2, "bee": 30}, 1)

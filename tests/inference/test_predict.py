@@ -151,6 +151,27 @@ def test_pictures_above_the_limit_are_refused(tmp_path, trained, pictures):
   assert len(lines) == COUNT
 
 
+def test_images_are_a_pattern_and_a_format_is_named(
+  tmp_path, trained, pictures
+):
+  folder, out = pictures[0], tmp_path / "out"
+  lines, _ = predict(trained, folder / "0[12]*.png", out, "--format=csv,")
+  assert [line["file"] for line in lines] == [
+    str(folder / f"{i:03}.png") for i in range(10, 30)
+  ]
+  rows = (out / "predictions.csv").read_text().splitlines()[1:]
+  assert [row.split(",")[:2] for row in rows] == [
+    [line["file"], line["class"]] for line in lines
+  ]
+
+
+def test_a_threshold_of_four_classes_has_no_use(tmp_path, trained, pictures):
+  flags = (tmp_path / "out", "--threshold=0.4")
+  lines, failed = predict(trained, pictures[0] / "000.png", *flags, code=2)
+  assert lines == []
+  assert "--threshold: got 0.4; expected none, as this task" in failed.err
+
+
 def test_what_fills_a_batch_is_a_picture(tmp_path, pictures):
   """A net that sees the whole batch sees no picture of zeros."""
 
