@@ -71,11 +71,11 @@ def test_a_writer_is_one_file(workdir, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
   ("name", "message"),
   [
-    ("mask", "--format: got 'mask'; expected one of coco, csv, masks, overlay, "
-     "prob_images, probs, voc, yolo, or several"),
+    ("mask", "--format: got 'mask'; expected one of coco, csv, cvat, "
+     "label_studio, masks, overlay, prob_images, probs, voc, yolo, or several"),
     ("csv,line", "--format: got 'line'; expected one of coco, "),
     ("csv,masks", "--format: masks writes target, which this task does not "
-     "predict; expected some of csv."),
+     "predict; expected some of csv, label_studio."),
     ("overlay", "--format: overlay writes boxes or target, which this task"),
     ("probs", "--format: probs writes probs, which this task does not"),
   ],

@@ -3,6 +3,7 @@
 import csv
 import json
 import pathlib
+import xml.etree.ElementTree as ElementTree
 
 import cv2
 import numpy as np
@@ -90,6 +91,43 @@ def test_csv_is_a_row_for_each_box_or_each_class(image):
     np.testing.assert_allclose([float(r["score"]) for r in found], probs)
 
 
+def test_cvat_has_images_with_boxes(image):
+  output, _ = write("cvat", image, [EMPTY, ROW])
+  root = ElementTree.parse(output / "annotations.xml").getroot()
+  assert root.findtext("version") == "1.1"
+  labels = root.findall("meta/task/labels/label/name")
+  assert [label.text for label in labels] == [*NAMES]
+  empty, found = root.findall("image")
+  assert len(empty) == 0
+  size = {"width": "30", "height": "20"}
+  assert found.attrib == {"id": "1", "name": "in/a.b.png"} | size
+  first, second = found.findall("box")
+  corners = [float(second.get(k)) for k in ("xtl", "ytl", "xbr", "ybr")]
+  assert corners == BOXES[1].tolist()
+  assert [first.get("label"), second.get("label")] == ["a & <b>", "cat"]
+
+
+def test_label_studio_has_a_task_for_each_image(image):
+  output, _ = write("label_studio", image, [EMPTY, ROW])
+  empty, task = json.loads((output / "label_studio.json").read_text())
+  assert empty["predictions"][0]["result"] == []
+  assert task["data"] == {"image": "/data/local-files/?d=in/a.b.png"}
+  (prediction,) = task["predictions"]
+  assert prediction["score"] == 0.9
+  first, second = prediction["result"]
+  assert first["value"].pop("rectanglelabels") == ["a & <b>"]
+  assert second["value"]["rectanglelabels"] == ["cat"]
+  assert (first["original_width"], first["original_height"]) == (30, 20)
+  wanted = {"x": 20 / 3, "y": 15, "width": 100 / 3, "height": 30, "rotation": 0}
+  assert first["value"] == pytest.approx(wanted)
+  rows = [{"logits": np.log([0.25, 0.75])}]
+  output, _ = write("label_studio", image, rows, threshold=0.8)
+  (task,) = json.loads((output / "label_studio.json").read_text())
+  (found,) = task["predictions"][0]["result"]
+  assert found["type"] == "choices" and found["score"] == 0.25
+  assert found["value"] == {"choices": ["cat"]}
+
+
 @pytest.mark.parametrize(
   ("threshold", "count"), [(None, 2), (0.05, 3), (0.5, 2), (0.95, 0)]
 )
@@ -149,8 +187,8 @@ def test_an_overlay_is_as_wide_as_the_image_and_the_legend_beside(image):
 def test_each_format_says_what_it_fits():
   known = formats()
   fitting = lambda *outputs: {n for n, w in known.items() if fits(w, outputs)}
-  assert fitting("logits", "label") == {"csv"}
-  boxes = {"coco", "csv", "overlay", "voc", "yolo"}
+  assert fitting("logits", "label") == {"csv", "label_studio"}
+  boxes = {"coco", "csv", "cvat", "label_studio", "overlay", "voc", "yolo"}
   assert fitting("boxes", "score", "label") == boxes
   assert fitting("target") == {"masks", "overlay"}
   maps = {"masks", "overlay", "probs", "prob_images"}

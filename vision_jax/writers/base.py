@@ -109,6 +109,11 @@ def fits(writer: Writer | MakeWriter, outputs: Collection[str]) -> bool:
   )
 
 
+def place(file: pathlib.Path, name: str) -> str:
+  """Returns an image's path in the folder of all, as in "a/b.jpg"."""
+  return str(pathlib.PurePosixPath(name).parent / file.name)
+
+
 @functools.lru_cache(maxsize=1)
 def shown(file: pathlib.Path) -> np.ndarray:
   """Returns an image as it is in its file, (h w 3) uint8.

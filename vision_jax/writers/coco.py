@@ -14,7 +14,7 @@ from vision_jax.data.sources.coco_results import (
   coco_results,
   write_json,
 )
-from vision_jax.writers.base import About, Row, shown
+from vision_jax.writers.base import About, Row, place, shown
 
 
 class CocoWriter:
@@ -79,8 +79,7 @@ class _Counted:
 
   def __call__(self, file: pathlib.Path, name: str) -> dict[str, Any]:
     """Returns an image's id, and file_name with the folders it lies in."""
-    place = pathlib.PurePosixPath(name).parent / file.name
-    return {"id": next(self._number), "file_name": str(place)}
+    return {"id": next(self._number), "file_name": place(file, name)}
 
 
 class _Given:

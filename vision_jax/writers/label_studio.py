@@ -1,0 +1,83 @@
+"""Classes or boxes as Label Studio's tasks, to be corrected there."""
+
+import pathlib
+import urllib.parse
+from typing import Any
+
+import numpy as np
+
+from vision_jax.files import replace_text, to_json
+from vision_jax.writers.base import About, Row, place, shown
+from vision_jax.writers.line import class_of
+
+# Of the templates that Label Studio has for images.
+FROM = {"rectanglelabels": "label", "choices": "choice"}
+LOCAL = "/data/local-files/?d="
+
+
+class LabelStudioWriter:
+  """Writes `label_studio.json`, a task for each image with its prediction.
+
+  It fits Label Studio's templates of object detection and classification. Its
+  local storage serves the images: they are named by their path in the folder of
+  all, which has to be its document root.
+  """
+
+  needs = ()
+  one_of = ("logits", "boxes")
+
+  def __init__(self, about: About):
+    self._about, self._tasks = about, []
+
+  def __call__(self, file: pathlib.Path, row: Row, name: str) -> None:
+    """Keeps an image's task."""
+    found = self._boxes(file, row) if "boxes" in row else self._class(row)
+    score = max((entry["score"] for entry in found), default=0.0)
+    image = LOCAL + urllib.parse.quote(place(file, name))
+    self._tasks.append(
+      {
+        "data": {"image": image},
+        "predictions": [
+          {"model_version": "vision_jax", "score": score, "result": found}
+        ],
+      }
+    )
+
+  def close(self) -> None:
+    """Writes all tasks."""
+    path = self._about.output / "label_studio.json"
+    replace_text(path, to_json(self._tasks, indent=1))
+
+  def _boxes(self, file: pathlib.Path, row: Row) -> list[dict[str, Any]]:
+    """Boxes that count, in percent of the image's width and height."""
+    h, w, _ = shown(file).shape
+    sure = self._about.sure(row)
+    part = 100 * np.float64(sure["boxes"]) / [w, h, w, h]
+    size = {"original_width": w, "original_height": h, "image_rotation": 0}
+    rows = zip(part.tolist(), sure["score"], sure["label"], strict=True)
+    return [
+      size
+      | self._entry(
+        "rectanglelabels",
+        *(k, score, i),
+        **{"x": x1, "y": y1, "width": x2 - x1, "height": y2 - y1},
+        rotation=0,
+      )
+      for i, ((x1, y1, x2, y2), score, k) in enumerate(rows)
+    ]
+
+  def _class(self, row: Row) -> list[dict[str, Any]]:
+    label, probs = class_of(row, self._about)
+    return [self._entry("choices", label, probs[label], 0)]
+
+  def _entry(
+    self, kind: str, label: int, score: float, i: int, **value: float
+  ) -> dict[str, Any]:
+    return {
+      "id": str(i),
+      "type": kind,
+      "from_name": FROM[kind],
+      "to_name": "image",
+      "score": round(float(score), 6),
+      "value": value | {kind: [self._about.name(int(label))]},
+    }
