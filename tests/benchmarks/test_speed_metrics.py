@@ -43,7 +43,7 @@ def test_rows_of_small_maps():
   (row,) = small_maps.rows([(2, 2, 8, 8, 3, 1, 1, 1)], turns=1)
   assert row["row"] == "convolution/2x2/k3s1p1/8-8"
   row["form_ms"] = {"convolution": 260.0, "patches": 4.5}
-  assert table.figures(row) == "convolution 0.26 s, patches 4.50 ms"
+  assert table.numbers(row) == "convolution 0.26 s, patches 4.50 ms"
 
 
 def test_a_duration_has_a_unit():
