@@ -1,13 +1,20 @@
 """The threshold of a detector's scores, against pycocotools' matches."""
 
+import types
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from tests.oracles import library
+from vision_jax.core.execution import Jit, Pmap
+from vision_jax.data.loader import Loader
+from vision_jax.data.sources.arrays import ArraySource
+from vision_jax.experiment import Eval
 from vision_jax.metrics.box_threshold import LEFT_OUT, RIGHT, BoxThreshold
 from vision_jax.ops.boxes import cxcywh_to_xyxy, xyxy_to_xywh
+from vision_jax.train.evaluate import Evaluator
 
 B, P, N, K, SIDE = 24, 30, 6, 3, 100.0
 
@@ -105,6 +112,37 @@ def test_matches_and_f1_are_cocos(seed):
   assert 0.3 < f1 < 0.95
   assert found["threshold_f1"] == pytest.approx(f1, abs=1e-12)
   assert found["threshold"] == pytest.approx(threshold, abs=1e-6)
+
+
+class Told:
+  """A task that finds what the batch says."""
+
+  objectives = ()
+
+  @staticmethod
+  def predict(params, stats, batch, key):
+    names = ("boxes", "score", "label")
+    return {name: batch[f"found_{name}"] for name in names}
+
+
+def test_it_is_one_on_several_devices():
+  """Of 21 images, so that the last batch is padded."""
+  batch, out = scenes()
+  arrays = batch | {f"found_{name}": value for name, value in out.items()}
+  arrays = {k: v[:21] for k, v in arrays.items() if k != "mask"}
+  arrays["found_label"] = arrays["found_label"].astype(np.int32)
+  loader = Loader(ArraySource(arrays), (), batch_size=16, shuffle=False)
+  evals = {"val": Eval(loader, {"threshold": BoxThreshold()})}
+  experiment = types.SimpleNamespace(task=Told, evals=evals, inputs=dict)
+  found = []
+  for execution in (Jit(devices=jax.devices()[:1]), Jit(), Pmap()):
+    weights = execution.place(({"unused": np.zeros(3)}, {}))
+    found.append(Evaluator(experiment, execution)(lambda _, w=weights: w))
+  assert found[0].keys() == {"val/threshold", "val/threshold_f1"}
+  assert found[0] == found[1] == found[2]
+  *_, alone = measured(*jax.tree.map(lambda x: x[:21], (batch, out)))
+  assert found[0]["val/threshold_f1"] == pytest.approx(alone["threshold_f1"])
+  loader.close()
 
 
 def test_a_threshold_by_hand():

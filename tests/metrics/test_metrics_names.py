@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from vision_jax.metrics.box_threshold import BoxThreshold
 from vision_jax.metrics.calibration import CalibrationError
 from vision_jax.metrics.classification import Accuracy
 from vision_jax.metrics.curves import Curves
@@ -66,6 +67,11 @@ CASES = {
   "curves": (Curves(("hen", "ox")), {}, SEVERAL),
   "ece": (CalibrationError(), BINS, {}),
   "threshold": (MaskThreshold(bins=4), {"counts": np.ones((2, 4), int)}, {}),
+  "boxes": (
+    BoxThreshold(),
+    {"objects": 2},
+    {"score": np.ones((1, 2)), "right": np.array([[1, 0]])},
+  ),
   "mean": (MeanOf(("bits",)), {"bits": 1.0, "count": 1.0}, {}),
   "recognised": (Recognised(SEEN), {"fake": 1, "real": 1, "count": 2}, {}),
   "bound": (ImportanceBound(5), NATS, {}),
