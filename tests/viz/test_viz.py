@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from vision_jax.viz.boxes import draw_boxes
+from vision_jax.viz.boxes import draw_boxes, readable_scale
 from vision_jax.viz.grid import TITLE, grid
 from vision_jax.viz.overlay import (
   colour_mask,
@@ -113,6 +113,18 @@ def test_boxes_are_drawn_and_the_best_over_the_others():
   assert (out[35, 10] == palette(3)[1]).all()  # the border of the best
   assert not out[35, 30].any() and not dark.any()
   assert (draw_boxes(dark, np.zeros((0, 4))) == 0).all()
+
+
+def test_letters_and_lines_grow_with_a_large_image():
+  small, large = (np.zeros((n, n, 3), np.uint8) for n in (500, 4000))
+  assert readable_scale(small) == 1 and readable_scale(large) == 4
+  assert readable_scale(np.zeros((30, 2500, 3))) == 2.5
+  drawn = draw_boxes(large, [[1000, 1000, 3000, 3000]], [0], [0.5], scale=4)
+  filled = (drawn == palette(1)[0]).all(-1)
+  assert filled[2000, 1000:1008].any() and not filled[2000, 1008:2990].any()
+  assert filled[2000].sum() >= 2 * 8 - 2  # two lines, four times as wide
+  rows = np.flatnonzero(filled[:990, 1000:1100].any(1))
+  assert 50 < np.ptp(rows) < 90  # the label
 
 
 def test_a_png_has_the_pixels(tmp_path):

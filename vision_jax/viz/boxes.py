@@ -10,6 +10,8 @@ from vision_jax.viz.palette import palette, readable_on
 from vision_jax.viz.pixels import to_rgb
 from vision_jax.viz.text import put_label
 
+WHOLE = 1000  # pixels of a side, above which letters grow with the image
+
 
 def draw_boxes(
   image: np.ndarray,
@@ -20,6 +22,7 @@ def draw_boxes(
   class_names: Sequence[str] = (),
   colours: np.ndarray | None = None,
   thickness: int = 2,
+  scale: float = 1.0,
 ) -> np.ndarray:
   """Returns the image with boxes over it, (h w 3) uint8.
 
@@ -32,6 +35,7 @@ def draw_boxes(
     class_names: what is written for labels; () writes their numbers.
     colours: (k, 3) uint8; None for `palette`.
     thickness: of the lines, in pixels.
+    scale: of the letters, and of the lines.
 
   Raises:
     UserError: if lengths differ or a coordinate is not finite.
@@ -55,23 +59,30 @@ def draw_boxes(
   order = np.arange(number) if scores is None else np.argsort(scores)
   for i in order:
     text = _text(i, labels, scores, class_names)
-    _draw(image, boxes[i], colours[classes[i]], text, thickness)
+    _draw(image, boxes[i], colours[classes[i]], text, thickness, scale)
   return image
 
 
-def _draw(image, box, colour, text, thickness):
+def readable_scale(image: np.ndarray) -> float:
+  """Returns the scale of letters for an image that is shown as a whole."""
+  return max(max(image.shape[:2]) / WHOLE, 1.0)
+
+
+def _draw(image, box, colour, text, thickness, scale):
   colour = tuple(int(c) for c in colour)
   h, w, _ = image.shape
   limit = np.array([w, h, w, h]) * 4  # cv2 takes 16-bit places only
   x1, y1, x2, y2 = (int(v) for v in np.clip(np.round(box), -limit, limit))
-  cv2.rectangle(image, (x1, y1), (x2 - 1, y2 - 1), colour, thickness)
+  width = round(thickness * scale)
+  cv2.rectangle(image, (x1, y1), (x2 - 1, y2 - 1), colour, width)
   if text:
     put_label(
       image,
       text,
-      (x1, y1 - 16),
+      (x1, y1 - round(16 * scale)),
       colour=readable_on(colour),
       background=colour,
+      height=round(12 * scale),
     )
 
 

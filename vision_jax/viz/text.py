@@ -29,8 +29,8 @@ def put_label(
     (width, height) of the box.
   """
   plain = text.encode("ascii", "replace").decode()
-  scale = height / _HEIGHT
-  (w, h), below = cv2.getTextSize(plain, _FONT, scale, 1)
+  scale, thickness = height / _HEIGHT, max(height // 16, 1)
+  (w, h), below = cv2.getTextSize(plain, _FONT, scale, thickness)
   w, h = w + 4, h + below + 4
   x = max(min(corner[0], image.shape[1] - w), 0)
   y = max(min(corner[1], image.shape[0] - h), 0)
@@ -43,7 +43,7 @@ def put_label(
     _FONT,
     scale,
     as_int(colour),
-    1,
+    thickness,
     cv2.LINE_AA,
   )
   return w, h

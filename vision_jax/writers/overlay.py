@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from vision_jax.viz.boxes import draw_boxes
+from vision_jax.viz.boxes import draw_boxes, readable_scale
 from vision_jax.viz.overlay import legend, overlay_mask
 from vision_jax.viz.png import write_png
 from vision_jax.writers.base import About, Row, shown
@@ -40,7 +40,8 @@ class OverlayWriter:
   def _boxes(self, image: np.ndarray, row: Row) -> np.ndarray:
     sure, names = self._about.sure(row), self._about.class_names
     found = (sure["boxes"], sure["label"], sure["score"])
-    return draw_boxes(image, *found, class_names=names)
+    scale = readable_scale(image)
+    return draw_boxes(image, *found, class_names=names, scale=scale)
 
   def _mask(self, image: np.ndarray, row: Row) -> np.ndarray:
     self._masks = True
