@@ -3,12 +3,14 @@
 import csv
 import json
 import pathlib
+import shutil
 import xml.etree.ElementTree as ElementTree
 
 import cv2
 import numpy as np
 import pytest
 
+from vision_jax.data.sources.coco import CocoSource
 from vision_jax.data.sources.voc_file import parse
 from vision_jax.data.transforms.masks import decode_target
 from vision_jax.viz.overlay import legend, overlay_mask
@@ -69,6 +71,20 @@ def test_voc_is_read_as_it_was(image):
   assert found.names == ["a & <b>", "cat"] and found.difficult == [0, 0]
   assert found.boxes == BOXES[:2].tolist()
   assert parse(output / "Annotations/in/0.xml").boxes == []
+
+
+def test_coco_is_read_as_it_was(image):
+  output, _ = write("coco", image, [ROW])
+  (image.parent / "in").mkdir()
+  shutil.copy(image, image.parent / "in")
+  source = CocoSource(output / "coco.json", image.parent)
+  assert source.class_names == NAMES
+  (found,) = source.read(np.array([0]))
+  names = [source.class_names[k] for k in found["label"]]
+  assert names == ["a & <b>", "cat"]
+  centre, size = np.split(found["boxes"], 2, -1)
+  boxes = np.concatenate([centre - size / 2, centre + size / 2], -1)
+  np.testing.assert_allclose(boxes * [30, 20, 30, 20], BOXES[:2], atol=1e-3)
 
 
 def test_csv_is_a_row_for_each_box_or_each_class(image):

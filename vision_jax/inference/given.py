@@ -9,7 +9,7 @@ AUTO = "auto"
 
 def read_formats(text: str | None) -> list[str] | None:
   """Reads --format, names with commas between; None for the config's."""
-  names = [name.strip() for name in (text or "").split(",")]
+  names = dict.fromkeys(name.strip() for name in (text or "").split(","))
   return [name for name in names if name] or None
 
 
