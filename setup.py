@@ -26,6 +26,7 @@ REQUIRES = [
   "optax>=0.2.8,<0.3",
   "orbax-checkpoint>=0.12.8,<0.13",
   "Pillow>=11.0",
+  "PyYAML>=6.0,<7",
   "safetensors>=0.5,<1",
   "scikit-learn>=1.6,<2",
   "scipy>=1.14,<2",
@@ -36,8 +37,10 @@ REQUIRES = [
 ]
 
 EXTRAS = {
+  "data": ["pyarrow>=18.0"],  # Hugging Face's data sets on disk
   "test": [
     "gcsfs>=2025.3",  # a test serves a bucket
+    "pyarrow>=18.0",
     "pytest>=8.3",
     "pytest-timeout>=2.3",
     "pytest-xdist>=3.6",

@@ -1,10 +1,13 @@
-"""ResNet-18 on your own images: one folder a class.
+"""ResNet-18 on your own images: `--config.data_dir=MY_DATA`.
 
-`--config.data_dir=FOLDER` has `train/CLASS/*.jpg` and, where there are such,
-`val/CLASS/*.jpg` (or valid, validation) and `test/CLASS/*.jpg`; or the class
-folders alone. Without val a tenth of each class is held out, chosen by name: an
-image more moves one other at most. Class names are read from the folders and
-kept with the run.
+Its layout is found out: `train/CLASS/*.jpg` and, where there are such, val (or
+valid, validation, dev) and test; the class folders alone; a csv of paths and
+classes; npz; a prepared TFDS set; Hugging Face's parquet or arrow; WebDataset's
+tars; MNIST's or CIFAR's own files; exports of CVAT and Label Studio. Where it
+may be read in two ways, `--config.layout=NAME` says which;
+`--mode=check --config.data_dir=MY_DATA` shows what is in it. Without val a
+tenth of each class is held out, chosen by name: an image more moves one other
+at most. Class names are read from the data and kept with the run.
 
 Evaluated are accuracy, precision, recall and F1 (`val/f1_macro`; of each class
 where there are at most 10; of two classes `val/f1`, of the second), the area
@@ -48,6 +51,7 @@ def get_config():
     image_size=224,
     channels=3,
     holdout=0,
+    layout="",
     class_names=(),
     width=64,
     lr=0.05,
@@ -80,6 +84,7 @@ def resolve(config):
   """Fills in what the data say, when a run begins."""
   if config.dataset == "folder":
     config.class_names = LabelData.of(config).names()
+    config.layout = LabelData.of(config).check()
 
 
 def build(config):

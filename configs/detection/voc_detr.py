@@ -1,11 +1,16 @@
-"""DETR on your own boxes in Pascal VOC's form: `--config.data_dir=VOC`.
+"""DETR on your own boxes: `--config.data_dir=MY_DATA`.
 
-The folder has JPEGImages, Annotations and ImageSets/Main with the lists train,
-val and, if any, test (`--config.splits=train,val,`); classes are read from the
-annotations, all of which are checked before the first step. Images may have any
-size. Boxes that cannot be right are errors that name them;
-`--config.on_bad_box=clip` cuts them to their image, and `drop` also leaves out
-those without area. VOC's own files count pixels from one:
+Its layout is found out: VOC's xml with or without lists, COCO's json, YOLO's
+text files, a csv of boxes, a prepared TFDS set, Hugging Face's parquet or
+arrow, exports of CVAT and Label Studio. Where it may be read in two ways,
+`--config.layout=NAME` says which; `--mode=check --config.data_dir=MY_DATA`
+shows what is in it. Without val a tenth is held out, chosen by name;
+`--config.splits=trainval,test,` takes lists of other names. Classes are read
+from the annotations, all of which are checked before the first step. Images may
+have any
+size. Boxes that leave their image are cut to it and those without area are left
+out, which is told with their number; `--config.on_bad_box=error` stops there
+instead. VOC's own files count pixels from one:
 `--config.one_based=true`. About an hour on a GPU for a thousand images; no
 expected result, it is your data.
 """
@@ -29,8 +34,9 @@ from vision_jax.tasks.detection import Detection
 
 def get_config():
   return detection_config(
-    dataset="voc",
-    splits=("train", "val", ""),
+    dataset="folder",
+    splits=(),
+    on_bad_box="drop",
     image_size=(320, 320),
     letterbox=True,
     in_memory=False,

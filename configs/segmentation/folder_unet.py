@@ -1,6 +1,8 @@
-"""U-Net on your own images and masks: folders matched by file name.
+"""U-Net on your own images and masks, matched by file name.
 
-`--config.images=A --config.masks=B`; images may have any size and are resized
+`--config.data_dir=MY_DATA` is a folder with both, in folders of their own, of
+their splits or beside each other (`--mode=check` shows what is found); or give
+`--config.images=A --config.masks=B`. Images may have any size and are resized
 to `--config.image_size=256,256`; metrics are of the masks' own size, to which
 predictions are enlarged: the means of IoU and Dice, and those of each class. Of
 two classes `val/threshold` is the probability from which on a pixel is of the

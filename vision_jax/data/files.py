@@ -105,6 +105,21 @@ def find_images(
   return Found(folder, tuple(files), left_out)
 
 
+def has_images(folder: pathlib.Path) -> bool:
+  """Whether a folder has a picture, or a folder in it; looks no further."""
+  walk = _Walk(folder, True, collections.Counter())
+  return any(path.suffix.lower() in SUFFIXES for path in walk(folder))
+
+
+def files_in(folder: pathlib.Path, *suffixes: str) -> list[pathlib.Path]:
+  """Returns the visible files of some kinds (".xml") directly in a folder."""
+  return [
+    folder / entry.name
+    for entry in _visible(folder, collections.Counter())
+    if entry.name.lower().endswith(suffixes) and entry.is_file()
+  ]
+
+
 def folders_in(
   folder: pathlib.Path, left_out: collections.Counter[str] | None = None
 ) -> dict[str, pathlib.Path]:

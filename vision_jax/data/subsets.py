@@ -1,6 +1,7 @@
 """Parts of a source, and a validation split held out of train."""
 
 import functools
+import pathlib
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -164,11 +165,13 @@ def stratified(
 def split_paths(
   paths: Sequence[str], groups: Sequence[str], holdout: float, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-  """Splits positions by hashes of paths, within each group.
+  """Splits positions by hashes of the files' names, within each group.
 
-  A group holds out the paths that hash lowest, as many as its share; a share's
-  fraction is one more with that probability, by a hash of the group's name. So
-  a file more or less moves at most one other across, of its own group, as long
+  A group holds out the files whose names without folder and suffix hash lowest,
+  as many as its share, whatever the layout of their folders; of two of one name
+  their paths decide. A share's fraction is one more with that probability, by a
+  hash of the group's name. So a file more or less moves at most one other
+  across, of its own group, as long
   as `holdout` is a share. A group never gives its only example; at least one
   example is held out.
 
@@ -187,14 +190,15 @@ def split_paths(
     groups, return_inverse=True, return_counts=True
   )
   _check_holdout(holdout, n, int((sizes - 1).sum()))
-  ranks = np.array([_fraction(seed, path) for path in paths])
+  ranks = np.array([_fraction(seed, _stem(path)) for path in paths])
+  ties = np.array([_fraction(seed, path) for path in paths])
   draws = np.array([_fraction(seed, str(name)) for name in names])
   # The rounding takes back what floating point adds to a whole number.
   take = np.floor(np.round(sizes * share, 9) + draws).astype(int)
   take = np.minimum(take, sizes - 1)
   if not take.any():  # of a few files: from a group that has two
     take[np.argmin(np.where(sizes > 1, draws, np.inf))] = 1
-  order = np.lexsort((ranks, group_of))
+  order = np.lexsort((ties, ranks, group_of))
   place = np.arange(n) - np.repeat(np.cumsum(sizes) - sizes, sizes)
   held = np.zeros(n, bool)
   held[order] = place < np.repeat(take, sizes)
@@ -227,6 +231,10 @@ def _check_holdout(holdout: float, n: int, most: int) -> None:
       f"split: got holdout {holdout}; expected {expected} of the {n} examples: "
       "a class keeps at least one of its own."
     )
+
+
+def _stem(path: str) -> str:
+  return pathlib.PurePosixPath(path).stem
 
 
 def _fraction(*parts: object) -> float:

@@ -10,10 +10,11 @@ from vision_jax.pipelines.sources.masks import MaskData
 def segmentation_config(**values: object) -> dict[str, object]:
   """Returns `base_config` with the keys of segmentation's data.
 
-  dataset, class_names, mask_values, ignore_values, images, masks, scenes: see
-  `MaskData`. image_size: (h, w) that all images are resized to. crop: (h, w) of
-  the window that training cuts out at random, () for none. scale, degrees,
-  jitter, flip: see `mask_augment`. class_weights: of the loss, () for none.
+  dataset, class_names, mask_values, ignore_values, images, masks, layout,
+  scenes: see `MaskData`. image_size: (h, w) that all images are resized to.
+  crop: (h, w) of the window that training cuts out at random, () for none.
+  scale, degrees, jitter, flip: see `mask_augment`. class_weights: of the loss,
+  () for none.
   balance: whether `resolve_masks` sets them by median frequency.
   """
   defaults = {
@@ -31,6 +32,7 @@ def segmentation_config(**values: object) -> dict[str, object]:
     "balance": False,
     "images": "",
     "masks": "",
+    "layout": "",
   }
   return base_config(**(defaults | values))
 
@@ -38,6 +40,7 @@ def segmentation_config(**values: object) -> dict[str, object]:
 def resolve_masks(config: ml_collections.ConfigDict) -> None:
   """Fills in what the masks of a `segmentation_config` say, as a run begins."""
   config.class_names = MaskData.of(config).names()
+  config.layout = MaskData.of(config).check()
   if config.balance:
     weights = MaskData.of(config).balanced_weights()
     config.class_weights = weights or config.class_weights
@@ -46,8 +49,8 @@ def resolve_masks(config: ml_collections.ConfigDict) -> None:
 def detection_config(**values: object) -> dict[str, object]:
   """Returns `base_config` with the keys of detection's data.
 
-  dataset, splits, class_names, images, on_bad_box, one_based, scenes: see
-  `BoxData`. image_size, letterbox, max_boxes, in_memory, annotations: see
+  dataset, splits, class_names, images, layout, on_bad_box, one_based, scenes:
+  see `BoxData`. image_size, letterbox, max_boxes, in_memory, annotations: see
   `detection`. crop, crop_ratio, crop_probability, flip, flip_vertical, jitter:
   see `box_augment`. per_class, voc_ap: whether to evaluate each class too, and
   VOC's average precision. only: trains on so many images, and evaluates on them
@@ -62,6 +65,7 @@ def detection_config(**values: object) -> dict[str, object]:
     "eval_batch_size": 8,
     "class_names": (),
     "images": "",
+    "layout": "",
     "annotations": "",
     "max_boxes": 100,
     "on_bad_box": "error",
@@ -82,3 +86,4 @@ def detection_config(**values: object) -> dict[str, object]:
 def resolve_boxes(config: ml_collections.ConfigDict) -> None:
   """Fills in what the boxes of a `detection_config` say, as a run begins."""
   config.class_names = BoxData.of(config).names()
+  config.layout = BoxData.of(config).check()

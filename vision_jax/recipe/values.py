@@ -177,4 +177,4 @@ def _parse(key: str, text: str, old: Value) -> Value:
 def _holds_words(key: str, old: Value) -> bool:
   """Whether a list is of words, which are given as in `cat,dog`."""
   words = bool(old) and all(isinstance(word, str) for word in old)
-  return words or _last(key) == "class_names"
+  return words or _last(key) in ("class_names", "splits")

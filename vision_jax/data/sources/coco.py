@@ -124,6 +124,10 @@ class CocoSource(AsMade):
   def __len__(self) -> int:
     return len(self._ready()[0])
 
+  def paths(self) -> list[str]:
+    """Returns each image's name in the file, as in "a/1.jpg"."""
+    return list(self._file.file_names)
+
   def read(self, indices: np.ndarray) -> list[Example]:
     """Returns examples with encoded images."""
     return [self._example(int(i)) for i in indices]

@@ -21,15 +21,9 @@ from vision_jax.data.files import (
   read_image,
   tell_left_out,
 )
+from vision_jax.data.found import split_of
 from vision_jax.data.pickled import AsMade
 from vision_jax.data.source import Example
-
-# How the folders of splits are called, in any case.
-_SPELLINGS = {
-  "train": ("train", "training"),
-  "val": ("val", "valid", "validation"),
-  "test": ("test", "testing"),
-}
 
 
 class ImageFolder(AsMade):
@@ -149,10 +143,10 @@ class ImageFolder(AsMade):
 def split_folders(folder: str | os.PathLike[str]) -> dict[str, pathlib.Path]:
   """Returns the folders of "train", "val" and "test" that a data folder has.
 
-  Their names may be written in any case, and as training, valid, validation
-  or testing. Where there is no folder of a training split, class folders are
-  in the data folder itself: {"train": folder}. A folder is a split's if it has
-  folders in it; one that has pictures alone is a class of that name.
+  Their names may be spelled in any usual way, see `split_of`. Where there is no
+  folder of a training split, class folders are in the data folder itself:
+  {"train": folder}. A folder is a split's if it has folders in it; one that has
+  pictures alone is a class of that name.
 
   Raises:
     DataError: if it cannot be told which folders are classes, or a split is
@@ -161,7 +155,7 @@ def split_folders(folder: str | os.PathLike[str]) -> dict[str, pathlib.Path]:
   folder = pathlib.Path(folder)
   _check_folder(folder)
   children = folders_in(folder)
-  named = [name for name in children if _split_of(name)]
+  named = [name for name in children if split_of(name)]
   if not named:
     return {"train": folder}
   classes = [
@@ -176,7 +170,7 @@ def split_folders(folder: str | os.PathLike[str]) -> dict[str, pathlib.Path]:
   for name in set(named) - set(with_folders):
     number = len(find_images(children[name]).files)
     tell_left_out(children[name], {"images, in no class folder": number})
-  return {_split_of(name): children[name] for name in with_folders}
+  return {split_of(name): children[name] for name in with_folders}
 
 
 def _check_splits(
@@ -189,7 +183,7 @@ def _check_splits(
       "splits, or those of classes. Move the others elsewhere; if it is a "
       "class, put its images directly into its folder."
     )
-  found = [_split_of(name) for name in splits]
+  found = [split_of(name) for name in splits]
   if len(set(found)) < len(found):
     raise DataError(
       f"image folder {folder}: has {some(splits)}; expected one folder for "
@@ -201,11 +195,6 @@ def _check_splits(
       "train on; expected train/CLASS/*.jpg and, where there are such, "
       "val/CLASS/*.jpg and test/CLASS/*.jpg, or class folders alone."
     )
-
-
-def _split_of(name: str) -> str | None:
-  folded = name.casefold()
-  return next((s for s, known in _SPELLINGS.items() if folded in known), None)
 
 
 def _read(path: pathlib.Path) -> Example:

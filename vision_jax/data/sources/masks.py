@@ -6,11 +6,12 @@ import pathlib
 
 import numpy as np
 
-from vision_jax.data.errors import DataError
+from vision_jax.data.errors import DataError, some
 from vision_jax.data.files import (
   SUFFIXES,
   files_hash,
   find_images,
+  nfc,
   plain_name,
   read_image,
   tell_left_out,
@@ -37,6 +38,9 @@ class MaskFolder(AsMade):
   Args:
     images: folder of the images, of any size.
     masks: folder of the masks, each of its image's size.
+    mark: what a mask's name ends with, as in "_mask", beside its image's name.
+      The two folders may then be one.
+    names: file with the names of those to take, one a line; None takes all.
 
   Raises:
     DataError: on first use, if a folder or a mask is missing, or two files have
@@ -44,14 +48,29 @@ class MaskFolder(AsMade):
   """
 
   def __init__(
-    self, images: str | os.PathLike[str], masks: str | os.PathLike[str]
+    self,
+    images: str | os.PathLike[str],
+    masks: str | os.PathLike[str],
+    *,
+    mark: str = "",
+    names: pathlib.Path | None = None,
   ):
     self.images, self.masks = pathlib.Path(images), pathlib.Path(masks)
+    self.mark, self.names = mark, names
 
   @functools.cached_property
   def files(self) -> list[tuple[pathlib.Path, pathlib.Path]]:
     """(image, mask) of each example, sorted by name."""
     images, masks = _by_name(self.images), _by_name(self.masks)
+    if self.mark:
+      images = {k: p for k, p in images.items() if not k.endswith(self.mark)}
+      masks = {
+        name.removesuffix(self.mark): path
+        for name, path in masks.items()
+        if name.endswith(self.mark)
+      }
+    if self.names is not None:
+      images = _listed(images, self.names)
     missing = sorted(set(images) - set(masks))
     if missing:
       names = ", ".join(str(images[name]) for name in missing[:3])
@@ -61,8 +80,9 @@ class MaskFolder(AsMade):
         "expected a file of the same name, such as "
         f"{self.masks / missing[0]}.png. Add it, or remove the image."
       )
-    alone = len(set(masks) - set(images))
-    tell_left_out(self.masks, {"masks without an image": alone})
+    if self.names is None:
+      alone = len(set(masks) - set(images))
+      tell_left_out(self.masks, {"masks without an image": alone})
     return [(images[name], masks[name]) for name in sorted(images)]
 
   def __len__(self) -> int:
@@ -143,6 +163,23 @@ def _by_name(folder: pathlib.Path) -> dict[str, pathlib.Path]:
     )
   tell_left_out(folder, found.left_out)
   return found.by_stem()
+
+
+def _listed(
+  images: dict[str, pathlib.Path], names: pathlib.Path
+) -> dict[str, pathlib.Path]:
+  """Returns the images that a list names, with or without suffix."""
+  lines = names.read_text(encoding="utf-8-sig").split("\n")
+  told = [nfc(line.strip()) for line in lines if line.strip()]
+  stem = lambda name: name.removesuffix(pathlib.PurePosixPath(name).suffix)
+  chosen = [name if name in images else stem(name) for name in told]
+  missing = [name for name in chosen if name not in images]
+  if missing or not chosen:
+    raise DataError(
+      f"list {names}: names {some(missing) or 'nothing'}, for which there is "
+      "no picture; expected the name of one a line. Correct the list."
+    )
+  return {name: images[name] for name in chosen}
 
 
 def _read(image: pathlib.Path, mask: pathlib.Path) -> Example:

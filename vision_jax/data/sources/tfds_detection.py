@@ -95,6 +95,10 @@ class TfdsDetection(AsMade):
   def __len__(self) -> int:
     return len(self._source)
 
+  def paths(self) -> list[str]:
+    """Returns each example's number: a set that is prepared has no names."""
+    return [str(i) for i in range(len(self))]
+
   def read(self, indices: np.ndarray) -> list[Example]:
     """Returns examples with encoded images."""
     self._ready()

@@ -9,7 +9,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from vision_jax.data.errors import BadImage, DataError
-from vision_jax.data.files import files_hash, find_images, nfc, read_image
+from vision_jax.data.files import (
+  files_hash,
+  files_in,
+  find_images,
+  nfc,
+  read_image,
+)
 from vision_jax.data.pickled import AsMade, Lock
 from vision_jax.data.source import Example
 from vision_jax.data.sources.box_check import BoxCheck
@@ -31,14 +37,16 @@ class VocSource(AsMade):
 
   Args:
     root: folder with those three folders; names in lists must not leave it.
-    split: name of a list in ImageSets/Main, such as "train"; its annotations
-      are checked as a whole on first use.
+    split: name of a list in ImageSets/Main, such as "train", or "" for all
+      annotations that there are; they are checked as a whole on first use.
     class_names: in the order of the labels; () reads the sorted names from all
       of the split's annotations.
     on_bad_box, exact: see `BoxCheck`.
     one_based: whether corners count pixels from 1 and include the last one, as
       the challenge's own files do; most tools write plain coordinates.
     images: folder of the pictures; None for JPEGImages in the root.
+    annotations: folder of the annotations; None for Annotations in the root.
+    lists: folder of the lists; None for ImageSets/Main in the root.
 
   Raises:
     DataError: on first use, if a file is missing or is no annotation, a class
@@ -55,8 +63,12 @@ class VocSource(AsMade):
     exact: bool = False,
     one_based: bool = False,
     images: str | os.PathLike[str] | None = None,
+    annotations: str | os.PathLike[str] | None = None,
+    lists: str | os.PathLike[str] | None = None,
   ):
     self.root, self.split = pathlib.Path(root), split
+    self.annotations = pathlib.Path(annotations or self.root / "Annotations")
+    self.lists = pathlib.Path(lists or self.root / "ImageSets" / "Main")
     self.images = pathlib.Path(images or self.root / "JPEGImages")
     self.check = BoxCheck(on_bad_box, exact)
     self._given, self._one_based = tuple(class_names), one_based
@@ -65,12 +77,25 @@ class VocSource(AsMade):
   @functools.cached_property
   def stems(self) -> list[str]:
     """Names of the split's images, in the list's order."""
-    return read_list(self.root, self.split)
+    if not self.split:
+      return sorted(path.stem for path in files_in(self.annotations, ".xml"))
+    path = self.lists / f"{self.split}.txt"
+    return read_list(self.root, path, self.annotations)
+
+  def paths(self) -> list[str]:
+    """Returns each picture's name, without suffix."""
+    return list(self.stems)
+
+  @property
+  def _where(self) -> str:
+    if self.split:
+      return f"VOC list {self.split}"
+    return f"VOC folder {self.annotations}"
 
   @functools.cached_property
   def _files(self) -> list[pathlib.Path]:
-    where = f"VOC list {self.split}"
-    return [xml_of(self.root, stem, where) for stem in self.stems]
+    root, folder, where = self.root, self.annotations, self._where
+    return [xml_of(root, folder, stem, where) for stem in self.stems]
 
   @functools.cached_property
   def _annotations(self) -> list[Annotation]:
@@ -85,7 +110,7 @@ class VocSource(AsMade):
       names = {n for a in self._annotations for n in a.names}
     if not names:
       raise DataError(
-        f"VOC folder {self.root}: the list {self.split} has no objects; "
+        f"VOC folder {self.root}: {self._where} has no objects; "
         "expected at least one. Check the split, or name the classes."
       )
     return tuple(sorted(names))
@@ -113,7 +138,7 @@ class VocSource(AsMade):
   @functools.cached_property
   def _checked(self) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """The columns of all boxes, and where each image's start."""
-    annotations, name = self._annotations, f"VOC list {self.split}"
+    annotations, name = self._annotations, self._where
     count = [len(a.names) for a in annotations]
     image = np.repeat(np.arange(len(count)), count)
     first = np.repeat(np.cumsum([0, *count])[:-1], count)

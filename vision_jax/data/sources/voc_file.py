@@ -102,8 +102,10 @@ def _difficult(element: ElementTree.Element, where: str) -> float:
   return float(word in _YES)
 
 
-def read_list(root: pathlib.Path, split: str) -> list[str]:
-  """Returns the names of a split's pictures, in the list's order.
+def read_list(
+  root: pathlib.Path, path: pathlib.Path, annotations: pathlib.Path
+) -> list[str]:
+  """Returns the names of pictures in a split's list, in its order.
 
   A line is a name, with or without the suffix of a picture; a class's own list
   has a second column, -1, 0 or 1.
@@ -112,7 +114,6 @@ def read_list(root: pathlib.Path, split: str) -> list[str]:
     DataError: if there is no such list, or a line has no annotation, is a path
       or is there twice.
   """
-  path = root / "ImageSets" / "Main" / f"{split}.txt"
   if not path.is_file():
     have = sorted(p.stem for p in path.parent.glob("*.txt"))
     raise DataError(
@@ -128,7 +129,7 @@ def read_list(root: pathlib.Path, split: str) -> list[str]:
   first: dict[str, int] = {}
   for number, line in enumerate(lines, 1):
     if line := line.strip():
-      name = _find(root, line, f"VOC list {path}, line {number}")
+      name = _find(root, annotations, line, f"VOC list {path}, line {number}")
       if name in first:
         raise DataError(
           f"VOC list {path}: lines {first[name]} and {number} both name "
@@ -141,14 +142,16 @@ def read_list(root: pathlib.Path, split: str) -> list[str]:
   return list(first)
 
 
-def _find(root: pathlib.Path, line: str, where: str) -> str:
+def _find(
+  root: pathlib.Path, annotations: pathlib.Path, line: str, where: str
+) -> str:
   """Returns the name that a line means: the first with an annotation."""
   for name in _readings(line):
-    if xml_of(root, name, where).is_file():
+    if xml_of(root, annotations, name, where).is_file():
       return name
   raise DataError(
     f"{where}: names {line!r}, and there is no "
-    f"{root / 'Annotations' / (line + '.xml')}; expected the name of an "
+    f"{annotations / (line + '.xml')}; expected the name of an "
     "annotation, without folder and suffix. Correct the list, or add the file."
   )
 
@@ -163,7 +166,8 @@ def _readings(line: str) -> Iterator[str]:
       yield stem
 
 
-def xml_of(root: pathlib.Path, name: str, where: str) -> pathlib.Path:
+def xml_of(
+  root: pathlib.Path, annotations: pathlib.Path, name: str, where: str
+) -> pathlib.Path:
   """Returns the path of a picture's annotation, inside the root."""
-  folder = root / "Annotations"
-  return place_inside(root, folder, f"{name}.xml", where)
+  return place_inside(root, annotations, f"{name}.xml", where)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import ml_collections
 import numpy as np
 
+from vision_jax.data.found import BOXES
 from vision_jax.data.source import Source
 from vision_jax.data.sources.coco import CocoSource
 from vision_jax.data.sources.tfds_detection import TfdsDetection
@@ -17,6 +18,7 @@ from vision_jax.data.subsets import subset
 from vision_jax.errors import UserError
 from vision_jax.pipelines.sources import stand_ins
 from vision_jax.pipelines.sources.base import DataSet
+from vision_jax.pipelines.sources.own import Own
 
 _NAMES = ("train", "val", "test")
 
@@ -26,14 +28,17 @@ class BoxData(DataSet):
   """A data set of images with boxes; labels follow the classes' names.
 
   Attributes:
-    dataset: "voc" (a folder of Pascal VOC's form), "coco" (a folder with
-      annotations/instances_SPLIT.json and a folder of images for each split),
-      "tfds/NAME" (a prepared set with objects) or "scenes", generated digits.
-    splits: what the data set calls train, val and test; "" is none.
+    dataset: "folder" (one's own, of any layout), "voc" (a folder of Pascal
+      VOC's form), "coco" (a folder with annotations/instances_SPLIT.json and a
+      folder of images for each split), "tfds/NAME" (a prepared set with
+      objects) or "scenes", generated digits.
+    splits: what the data set calls train, val and test; "" is none, and () of
+      a folder what it says itself.
     class_names: of the labels; () for those of the annotations.
     data_dir: folder of the data set; "" for the one in the folder of all data.
     images: folder of the images, where annotations lead out of data_dir; ""
       for the data set's own.
+    layout: of a folder, see `Own`; "" finds it out.
     on_bad_box: "error", "clip" or "drop", see `BoxCheck`; evaluation scores the
       file's boxes.
     one_based: see `VocSource`.
@@ -50,6 +55,7 @@ class BoxData(DataSet):
   _: dataclasses.KW_ONLY
   data_dir: str = ""
   images: str = ""
+  layout: str = ""
   on_bad_box: str = "error"
   one_based: bool = False
   scenes: Sequence[int] = (0, 0, 0)
@@ -66,6 +72,7 @@ class BoxData(DataSet):
       config.class_names,
       data_dir=config.data_dir,
       images=config.images,
+      layout=config.get("layout", ""),
       on_bad_box=config.on_bad_box,
       one_based=config.one_based,
       scenes=config.scenes,
@@ -78,6 +85,8 @@ class BoxData(DataSet):
     """Returns the classes' names: as given, or of train's annotations."""
     if self.class_names or self.dataset == "scenes":
       return tuple(self.class_names)
+    if self.dataset == "folder":
+      return tuple(self._own.whole("train").class_names)
     return tuple(self._files("train").class_names)
 
   def split_names(self) -> tuple[str, ...]:
@@ -88,9 +97,19 @@ class BoxData(DataSet):
     """
     if self.dataset == "scenes":
       found = self._scenes.splits()
+    elif self.dataset == "folder":
+      found = self._own.split_names()
     else:
       found = tuple(name for name, theirs in self._theirs.items() if theirs)
     return (*found, "seen") if self.only else found
+
+  def check(self) -> str:
+    """Checks a folder's boxes and says what it has; returns its layout."""
+    if self.dataset != "folder":
+      return self.layout
+    sources = {split: self.open(split) for split in self.split_names()}
+    self._own.tell(sources, self.names())
+    return self._own.found.layout
 
   def _open(self, split: str) -> Source:
     """Opens a split.
@@ -114,19 +133,25 @@ class BoxData(DataSet):
     folders = {"data_dir": self.data_dir, "images": self.images}
     return self._scenes.open(split, **folders)
 
+  @functools.cached_property
+  def _own(self) -> Own:
+    return Own(self.data_dir, BOXES, self.layout, tuple(self.splits))
+
   @property
   def _theirs(self) -> dict[str, str]:
     """Our names of the splits -> theirs, "" for none."""
-    return dict(zip(_NAMES, self.splits, strict=True))
+    return dict(zip(_NAMES, self.splits or _NAMES, strict=True))
 
-  def _files(self, split: str) -> VocSource | CocoSource | TfdsDetection:
+  def _files(self, split: str) -> Source:
     kind, _, name = self.dataset.partition("/")
-    theirs = self._theirs[split]
     given = {
       "class_names": tuple(self.class_names),
       "on_bad_box": self.on_bad_box,
       "exact": split != "train",  # evaluation scores the file's boxes
     }
+    if kind == "folder":
+      return self._own.open(split, one_based=self.one_based, **given)
+    theirs = self._theirs[split]
     if kind == "tfds":
       return TfdsDetection(name, theirs, self.data_dir, **given)
     if kind == "coco":
@@ -136,8 +161,8 @@ class BoxData(DataSet):
       folder = _voc_folder(self.data_dir)
       return VocSource(folder, theirs, one_based=base, images=images, **given)
     raise UserError(
-      f"--config.dataset: got {self.dataset!r}; expected voc, coco, scenes or "
-      "tfds/NAME."
+      f"--config.dataset: got {self.dataset!r}; expected folder, voc, coco, "
+      "scenes or tfds/NAME."
     )
 
   def _coco(self, split: str, **given: object) -> CocoSource:

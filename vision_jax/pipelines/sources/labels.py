@@ -1,7 +1,7 @@
 """Data sets of images with labels, by name.
 
 "mnist" and "cifar10" are prepared TFDS sets that are decoded once and kept in
-memory; "folder" has one folder a class, in `train` and `val`; "digits" are
+memory; "folder" is one's own, of any layout; "digits" are
 scikit-learn's, which stand in for the others, at their size, in `tiny`
 variants; every other name is a prepared TFDS set of photographs, such as
 "imagenet2012".
@@ -9,20 +9,20 @@ variants; every other name is a prepared TFDS set of photographs, such as
 
 import dataclasses
 import functools
-import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import ml_collections
 
+from vision_jax.data.found import LABELS
 from vision_jax.data.memory import InMemory
 from vision_jax.data.source import Source
-from vision_jax.data.sources.folders import ImageFolder, split_folders
 from vision_jax.data.sources.tfds import TfdsSource
 from vision_jax.data.subsets import split_train
 from vision_jax.data.transforms.image import decode
 from vision_jax.errors import UserError
 from vision_jax.pipelines.sources import stand_ins
 from vision_jax.pipelines.sources.base import DataSet
+from vision_jax.pipelines.sources.own import Own
 
 CLASS_NAMES = {
   "digits": stand_ins.DIGITS,
@@ -37,7 +37,6 @@ CHANNELS = {"mnist": (1,), "digits": (1, 3)}  # grey can be given as colour
 _IN_MEMORY = ("mnist", "cifar10")
 # ImageNet's test labels are not public: its validation set is the test.
 _SPLITS = {("imagenet2012", "test"): "validation"}
-_SHARE = 0.1  # of a folder's train that is val where it has no folder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +53,7 @@ class LabelData(DataSet):
     channels: of the images, 1 or 3.
     holdout: examples of train that are held out, not of a folder's.
     data_dir: folder of the data, "" for VISION_JAX_DATA.
+    layout: of a folder, see `Own`; "" finds it out.
     threads: that decode what is kept in memory; 0 is one for each core.
   """
 
@@ -64,6 +64,7 @@ class LabelData(DataSet):
   channels: int = 3
   holdout: int = 0
   data_dir: str = ""
+  layout: str = ""
   threads: int = 0
 
   @classmethod
@@ -76,6 +77,7 @@ class LabelData(DataSet):
       channels=config.channels,
       holdout=config.holdout,
       data_dir=config.data_dir,
+      layout=config.get("layout", ""),
       threads=config.threads,
     )
 
@@ -87,19 +89,28 @@ class LabelData(DataSet):
     """
     if self.class_names or self.dataset != "folder":
       return tuple(self.class_names) or CLASS_NAMES.get(self.dataset, ())
-    if not self.data_dir:
-      raise UserError(
-        "--config.data_dir is missing; expected a folder with "
-        "train/CLASS/*.jpg and val/CLASS/*.jpg, or with the class folders "
-        "themselves."
-      )
-    return ImageFolder(split_folders(self.data_dir)["train"]).class_names
+    return tuple(self._own.whole("train").class_names)
 
   def split_names(self) -> tuple[str, ...]:
     """Returns train, val where some is held out, and test."""
     if self.dataset != "folder":
       return ("train", *(("val",) if self.holdout else ()), "test")
-    return tuple(dict.fromkeys(("train", "val", *self._folders)))
+    return self._own.split_names()
+
+  def check(self) -> str:
+    """Checks a folder's classes and says what it has; returns its layout.
+
+    Raises:
+      UserError: if a class has no picture to train on.
+    """
+    if self.dataset != "folder":
+      return self.layout
+    names = self.names()
+    sources = {split: self.open(split) for split in self.split_names()}
+    whole = self._own.whole("train", class_names=names)
+    self._own.check_classes(whole, names)
+    self._own.tell(sources, names)
+    return self._own.found.layout
 
   def _open(self, split: str) -> Source:
     if split in self._parts:
@@ -109,26 +120,20 @@ class LabelData(DataSet):
   @functools.cached_property
   def _parts(self) -> dict[str, Source]:
     """Train and val, where the one is held out of the other."""
-    split = None
-    if self.dataset != "folder" and self.holdout:
-      split = split_train(self._whole("train"), self.holdout, seed=0)
-    elif self.dataset == "folder" and "val" not in self._folders:
-      split = split_train(self._whole("train"), _SHARE, seed=0, stratify=True)
-    return dict(zip(("train", "val"), split, strict=True)) if split else {}
+    if self.dataset == "folder" or not self.holdout:
+      return {}
+    split = split_train(self._whole("train"), self.holdout, seed=0)
+    return dict(zip(("train", "val"), split, strict=True))
 
   @functools.cached_property
-  def _folders(self) -> Mapping[str, pathlib.Path]:
-    """The folders of a folder's splits; its own where it is not there."""
-    folder = pathlib.Path(self.data_dir)
-    if self.data_dir and folder.is_dir():
-      return split_folders(folder)
-    return {"train": folder}  # predicting needs no data
+  def _own(self) -> Own:
+    return Own(self.data_dir, LABELS, self.layout)
 
   def _whole(self, split: str) -> Source:
     """A split as the data set has it, nothing held out."""
     _check_channels(self.dataset, self.channels)
     if self.dataset == "folder":
-      return ImageFolder(self._folders[split], self.class_names)
+      return self._own.open(split, class_names=self.class_names)
     if self.dataset == "digits":
       return stand_ins.digits(
         split, self.image_size, self.channels, data_dir=self.data_dir

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import ml_collections
 
 from vision_jax.data.errors import some
+from vision_jax.data.found import MASKS
 from vision_jax.data.source import Source
 from vision_jax.data.sources.masks import CAMVID_CLASSES, MaskFolder, camvid
 from vision_jax.data.subsets import split_train
@@ -16,6 +17,7 @@ from vision_jax.errors import UserError
 from vision_jax.losses.segmentation import median_frequency_weights
 from vision_jax.pipelines.sources import stand_ins
 from vision_jax.pipelines.sources.base import DataSet
+from vision_jax.pipelines.sources.own import Own
 
 CROWD, FEW = 15, 5  # digits in a scene at most, to train and to evaluate
 MANY = 20  # values of masks that are listed
@@ -29,12 +31,15 @@ class MaskData(DataSet):
   out of train as val, and there is no test.
 
   Attributes:
-    dataset: "camvid", "folder" (a folder of images and one of masks) or
-      "scenes", generated digit scenes.
+    dataset: "camvid", "folder" (one's own: a folder of images and one of masks,
+      or `data_dir`, whose layout is found out) or "scenes", generated digit
+      scenes.
     class_names: of the labels; () where the masks are to say.
     mask_values, ignore_values: of the masks, see `decode_target`.
-    data_dir: CamVid's folder; "" for the one in the folder of all data.
+    data_dir: CamVid's folder; "" for the one in the folder of all data. Or
+      one's own.
     images, masks: folders of the data set "folder".
+    layout: of one's own, see `Own`; "" finds it out.
     scenes: how many to generate, for train, val and test. Training scenes are
       crowded, which teaches more digits at the same cost.
     image_size: (h, w) of scenes.
@@ -48,6 +53,7 @@ class MaskData(DataSet):
   data_dir: str = ""
   images: str = ""
   masks: str = ""
+  layout: str = ""
   scenes: Sequence[int] = (0, 0, 0)
   image_size: Sequence[int] = (64, 64)
 
@@ -62,6 +68,7 @@ class MaskData(DataSet):
       data_dir=config.data_dir,
       images=config.images,
       masks=config.masks,
+      layout=config.get("layout", ""),
       scenes=config.scenes,
       image_size=config.image_size,
     )
@@ -85,7 +92,7 @@ class MaskData(DataSet):
     if self.dataset == "camvid":
       return ("train", "val", "test")
     if self.dataset == "folder":
-      return ("train", "val")
+      return self._own.split_names() if self._is_one else ("train", "val")
     raise UserError(
       f"--config.dataset: got {self.dataset!r}; expected camvid, folder or "
       "scenes."
@@ -100,7 +107,24 @@ class MaskData(DataSet):
       return self._scenes.open(split, **given, masks=self.masks)
     if self.dataset == "camvid":
       return camvid(split, self.data_dir)
-    return self._parts[split]
+    return self._own.open(split) if self._is_one else self._parts[split]
+
+  @property
+  def _is_one(self) -> bool:
+    """Whether one folder has pictures and masks."""
+    return bool(self.data_dir) and not (self.images or self.masks)
+
+  @functools.cached_property
+  def _own(self) -> Own:
+    return Own(self.data_dir, MASKS, self.layout)
+
+  def check(self) -> str:
+    """Says what a folder has; returns its layout."""
+    if self.dataset != "folder" or not self._is_one:
+      return self.layout
+    sources = {split: self.open(split) for split in self.split_names()}
+    self._own.tell(sources, self.class_names)
+    return self._own.found.layout
 
   @functools.cached_property
   def _scenes(self) -> stand_ins.Scenes:
@@ -152,17 +176,20 @@ class MaskData(DataSet):
     """All masks of which some are trained on."""
     if self.dataset == "camvid":
       return camvid("train", self.data_dir)
+    if self._is_one:
+      return self._own.whole("train")
     if not self.images or not self.masks:
       raise UserError(
         f"--config.images={self.images} --config.masks={self.masks}: "
-        "expected a folder of images and a folder of masks of the same names."
+        "expected a folder of images and a folder of masks of the same names, "
+        "or one folder with both, --config.data_dir=MY_DATA."
       )
     return MaskFolder(self.images, self.masks)
 
   def _count(self) -> int:
     values = set(self._train().values()) - set(self.ignore_values)
     if values != set(range(len(values))):
-      raise UserError(_gaps(self.masks, sorted(values)))
+      raise UserError(_gaps(self.masks or self.data_dir, sorted(values)))
     return len(values)
 
 

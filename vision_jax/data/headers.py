@@ -1,0 +1,47 @@
+"""Sizes of pictures, from the first bytes of their files."""
+
+import concurrent.futures
+import io
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from PIL import Image
+
+from vision_jax.data.assembly import cores
+from vision_jax.data.images import jpeg_size
+from vision_jax.data.orientation import orientation
+
+UNREAD = (1000, 1000)  # of a picture that does not open; decoding says why
+
+
+def size_of(image: bytes | np.ndarray) -> tuple[int, int] | None:
+  """Returns (height, width) as decoding gives it; None if it does not open."""
+  if isinstance(image, np.ndarray):
+    return image.shape[0], image.shape[1]
+  size = jpeg_size(image) or _by_pillow(image)
+  if size and orientation(image) >= 5:  # lies on its side
+    return size[::-1]
+  return size
+
+
+def sizes(
+  number: int, read: Callable[[int], bytes | np.ndarray]
+) -> Sequence[tuple[int, int] | None]:
+  """Returns `size_of` what `read` gives for each of `number` pictures."""
+
+  def one(i: int) -> tuple[int, int] | None:
+    try:
+      return size_of(read(i))
+    except ValueError:  # a bad image; where it is used, that is said
+      return None
+
+  with concurrent.futures.ThreadPoolExecutor(cores()) as pool:
+    return list(pool.map(one, range(number)))
+
+
+def _by_pillow(data: bytes) -> tuple[int, int] | None:
+  try:
+    with Image.open(io.BytesIO(data)) as image:
+      return image.size[::-1]
+  except Exception:  # almost any, of a broken file
+    return None
