@@ -189,15 +189,21 @@ def test_a_folder_without_images(tmp_path, layout):
   data = tmp_path / "data"
   data.mkdir()
   expected = "has no folders in it; expected one for each class"
+  unknown = "has nothing in it, which is no layout that is known; expected"
   if layout == "no classes":
     (data / "1.jpg").write_bytes(b"")
+    unknown = "has 1.jpg, which is no layout that is known; expected one of"
   if layout == "an empty class":
     write_folder(data, each=2)
     (data / "yellow").mkdir()
     expected = "no images in the class folder yellow; expected at least one of"
-  for config in (f"--config={BLOBS}", FOLDER_CONFIG):
+    unknown = expected
+  for config, told in (
+    (f"--config={BLOBS}", expected),
+    (FOLDER_CONFIG, unknown),
+  ):
     error = refuse(tmp_path / "run", config, f"--config.data_dir={data}")
-    assert expected in error
+    assert told in error
     assert str(data) in error
 
 

@@ -109,7 +109,7 @@ def test_scenes_say_that_they_leave_ones_own_boxes_out(caplog):
 
 @pytest.mark.parametrize("name", ["yolo", "tfd/voc", ""])
 def test_an_unknown_data_set_is_refused_with_those_there_are(name):
-  with pytest.raises(UserError, match="expected voc, coco, scenes or tfds/"):
+  with pytest.raises(UserError, match="expected folder, voc, coco, scenes"):
     BoxData(name, class_names=NAMES).open("train")
 
 

@@ -171,9 +171,8 @@ def split_paths(
   as many as its share, whatever the layout of their folders; of two of one name
   their paths decide. A share's fraction is one more with that probability, by a
   hash of the group's name. So a file more or less moves at most one other
-  across, of its own group, as long
-  as `holdout` is a share. A group never gives its only example; at least one
-  example is held out.
+  across, of its own group, as long as `holdout` is a share. A group never gives
+  its only example; at least one example is held out.
 
   Args:
     paths: (n,), of each example in the data's folder.
