@@ -49,7 +49,7 @@ def source_hash(config: str) -> str:
 
 
 def host_memory() -> int | None:
-  """Returns the host's memory in bytes, None where it is not told."""
+  """Returns the host's memory in bytes, None where it is unknown."""
   try:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
   except (AttributeError, OSError, ValueError):

@@ -333,14 +333,14 @@ def test_a_half_written_newest_checkpoint(tmp_path, trained, how, caplog):
   damage(tmp_path, 10, how)
   result = train(tmp_path, "--config.keep_every=4")
   assert "Resuming at step 8 of 13." in result.err
-  said = caplog.text + result.err
-  assert "The checkpoint of step 10 in " in said
-  assert "cannot be read" in said and "falling back to step 8" in said
+  output = caplog.text + result.err
+  assert "The checkpoint of step 10 in " in output
+  assert "cannot be read" in output and "falling back to step 8" in output
   assert_same(stored(tmp_path), stored(trained))
-  told = [(x["step"], key) for x in metrics(tmp_path) for key in x]
-  told = [pair for pair in told if pair[1] != "step"]
-  assert [step for step, _ in told] == sorted(step for step, _ in told)
-  assert len(set(told)) == len(told), "metrics logged twice"
+  logged = [(x["step"], key) for x in metrics(tmp_path) for key in x]
+  logged = [pair for pair in logged if pair[1] != "step"]
+  assert [step for step, _ in logged] == sorted(step for step, _ in logged)
+  assert len(set(logged)) == len(logged), "metrics logged twice"
 
 
 def test_no_readable_checkpoint(tmp_path):

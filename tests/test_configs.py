@@ -75,9 +75,9 @@ def test_tiny_variant_takes_its_first_step(path):
   batch = experiment.train_data.batch(0)
   state = abstract(experiment, batch)
   step = experiment.train_step(accumulate=loaded.config.accumulate)
-  after, told = jax.eval_shape(step, state, batch)
+  after, logs = jax.eval_shape(step, state, batch)
   assert shapes(after) == shapes(state)
-  assert jax.tree.leaves(told)
+  assert jax.tree.leaves(logs)
   for data in experiment.evals.values():
     measure = make_eval_step(
       experiment.task,

@@ -20,6 +20,6 @@ def test_what_is_too_large_exists():
 @pytest.mark.slow
 @pytest.mark.parametrize("path", [p for p in configs() if p not in TOO_LARGE])
 def test_forms_of_an_accelerator_give_the_same_first_loss(path):
-  told = first_losses(path)
-  if told:
-    assert apart(told) < 1e-5
+  losses = first_losses(path)
+  if losses:
+    assert apart(losses) < 1e-5

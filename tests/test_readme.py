@@ -102,7 +102,7 @@ class Mode(Configured):
 
   words: int = option(2, "How many.", low=1)
 
-  def run(self, recipe, batch, say):
+  def run(self, recipe, batch, log):
     print("hello " * self.words + str(recipe.config.steps))
     return 0
 '''
@@ -118,12 +118,12 @@ def test_a_mode_is_one_file(place):
   config = ROOT / "tests/programs/blobs.py"
   words = f"--mode=greet --words=3 --workdir=x --config={config}"
   line = f"PYTHONPATH=. {sys.executable} -m vision_jax.main"
-  ((code, out), (_, told), (_, no)) = run_together(
+  ((code, out), (_, help_text), (_, no)) = run_together(
     [f"{line} {words}", f"{line} --mode=greet --help", f"{line} --words=1"],
     place,
   )
   assert code == 0 and "hello hello hello 13" in out
-  assert "Greets in so many words." in told and "--words" in told
+  assert "Greets in so many words." in help_text and "--words" in help_text
   assert "--words is of --mode=greet; leave it out of --mode=train." in no
 
 

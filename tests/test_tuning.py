@@ -213,16 +213,16 @@ def test_a_file_of_flags_is_left_alone(environment, monkeypatch, tmp_path):
   environment(XLA_FLAGS=str(file))
   assert tuning.flags_file() == str(file)
   assert not tuning.tune_convolutions()
-  said = []
+  logged = []
   values = parse(["--config=x", "--workdir=y"])
   monkeypatch.setattr(process.cluster, "connect", lambda *a, **options: None)
   monkeypatch.setattr(process, "start_backend", lambda: None)
   with pytest.raises(UserError, match="there is no such file"):
-    process.set_up(values, True, said.append)
+    process.set_up(values, True, logged.append)
   file.touch()
-  process.set_up(values, True, said.append)
+  process.set_up(values, True, logged.append)
   assert os.environ["XLA_FLAGS"] == str(file)
-  assert f"XLA_FLAGS names the file {file}: left alone" in said[0]
+  assert f"XLA_FLAGS names the file {file}: left alone" in logged[0]
   environment(XLA_FLAGS=" --xla_dump_to=x")
   assert tuning.flags_file() is None
 
@@ -231,7 +231,7 @@ def test_a_file_of_flags_is_left_alone(environment, monkeypatch, tmp_path):
 def gpu(environment, monkeypatch):
   """(devices, flags, variables): readies a process on that many GPUs.
 
-  Returns what the environment then has of it, and the lines that were told.
+  Returns what the environment then has of it, and the lines that were logged.
   """
 
   def ready(devices, *flags, **variables):
@@ -245,9 +245,9 @@ def gpu(environment, monkeypatch):
     monkeypatch.setattr(process.cluster, "connect", lambda *a, **options: None)
     monkeypatch.setattr(process, "start_backend", lambda: None)
     values = parse(["--config=x", "--workdir=y", *flags])
-    said = []
-    process.set_up(values, True, said.append)
-    return dict(os.environ), said
+    logged = []
+    process.set_up(values, True, logged.append)
+    return dict(os.environ), logged
 
   return ready
 
@@ -277,10 +277,10 @@ MEMORY = "XLA_CLIENT_MEM_FRACTION"
   ],
 )
 def test_what_is_set_on_gpus(gpu, devices, flags, memory, expected):
-  variables, said = gpu(devices, *flags)
+  variables, logged = gpu(devices, *flags)
   assert variables.get(MEMORY) == memory
   assert variables.get("XLA_FLAGS") == expected
-  assert not said
+  assert not logged
 
 
 def test_what_the_user_has_set_of_gpus_is_left_alone(gpu):
@@ -298,9 +298,11 @@ def test_what_the_user_has_set_of_gpus_is_left_alone(gpu):
 def test_an_option_that_xla_does_not_have(gpu, monkeypatch):
   monkeypatch.setattr(tuning, "HIDE_LATENCY", "--xla_gpu_hide_nothing")
   monkeypatch.setattr(tuning, "DETERMINISTIC", "--xla_gpu_always_equal")
-  variables, said = gpu(2)
+  variables, logged = gpu(2)
   assert "XLA_FLAGS" not in variables
-  assert len(said) == 1 and "has no --xla_gpu_hide_nothing: left out" in said[0]
+  assert (
+    len(logged) == 1 and "has no --xla_gpu_hide_nothing: left out" in logged[0]
+  )
   with pytest.raises(UserError, match="has no --xla_gpu_always_equal; expect"):
     gpu(1, "--deterministic")
 

@@ -1,4 +1,4 @@
-"""The errors that the command tells in a message instead of a traceback.
+"""The errors that the command reports in a message instead of a traceback.
 
 Two kinds. What a user gave (flags, values of a config, files) raises a
 `UserError`: the command prints it and ends with exit code 2. A run that fails
@@ -34,7 +34,7 @@ class RunFailure(RuntimeError):
 
 @contextlib.contextmanager
 def files_of(*places: str) -> Iterator[None]:
-  """Tells what the system says of a user's files; the rest it lets pass.
+  """Reports what the system says of a user's files; the rest it lets pass.
 
   Args:
     places: folders and files that the user has named; "" is none.

@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _interrupted(argv: Sequence[str], number: int) -> int:
-  """Tells of a signal that training did not note; returns the exit code."""
+  """Reports a signal that training did not note; returns the exit code."""
   left = "the results are not complete."
   code = 128 + number  # as of a process that the signal has ended
   with contextlib.suppress(UserError):

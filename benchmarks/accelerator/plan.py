@@ -71,7 +71,7 @@ def _pairs(tiny):
 
 
 def _steps(tiny):
-  """Each in a process of its own: memory is told apart, and torch has its."""
+  """Each in a process of its own: memory is counted apart."""
   ours = lambda name: Group("whole_steps", (name,), 120)
   peer = lambda name: Group("torch_steps", (name,), 120)
   if tiny:

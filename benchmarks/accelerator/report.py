@@ -19,8 +19,8 @@ def numbers(row: Row) -> str:
   """Returns what a row measured, or why it did not."""
   if row["state"] != MEASURED:
     return f"{row['state']}: {row.get('why', '')}"
-  told = [form(row) for has, form in _FORMS if has in row]
-  text = "; ".join(part for part in told if part) or "measured"
+  shown = [form(row) for has, form in _FORMS if has in row]
+  text = "; ".join(part for part in shown if part) or "measured"
   if row.get("ok") is False:
     return f"WRONG: {text}"
   return text

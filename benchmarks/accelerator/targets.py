@@ -31,22 +31,24 @@ def _published(rows: Rows, step: str, key: str) -> str:
     f"{step}: {mark.value:,.0f} images/s ({mark.model}, {mark.hardware}; "
     f"{mark.source_url})"
   )
-  return _told(asked, _number(rows, step, "images_per_s"), mark.value, ",.0f")
+  return _verdict(
+    asked, _number(rows, step, "images_per_s"), mark.value, ",.0f"
+  )
 
 
 def _mfu(rows: Rows, step: str, least: float) -> str:
   asked = f"{step}: {least:.0%} of the card's peak"
-  return _told(asked, _number(rows, step, "mfu"), least, ".1%")
+  return _verdict(asked, _number(rows, step, "mfu"), least, ".1%")
 
 
 def _peer(rows: Rows, peer: str, step: str) -> str:
   asked = f"{step}: ahead of torch.compile ({peer})"
   ours, theirs = (_number(rows, n, "images_per_s") for n in (step, peer))
   ratio = ours / theirs if ours and theirs else None
-  return _told(asked, ratio, AHEAD, ".2f", "times")
+  return _verdict(asked, ratio, AHEAD, ".2f", "times")
 
 
-def _told(
+def _verdict(
   asked: str, got: float | None, mark: float, form: str, unit=""
 ) -> str:
   if got is None:

@@ -48,16 +48,16 @@ def _ratio(rows, field: str, new: str, old: str) -> str:
 
 
 def _line(operation: str, rows: Sequence[Mapping[str, Any]]) -> str:
-  told = "; ".join(map(_times, rows))
+  shown = "; ".join(map(_times, rows))
   default, best = rows[0]["default"], winner(rows)
   if best is None:
-    return f"{operation}: {told}: no form wins, {default} stays"
+    return f"{operation}: {shown}: no form wins, {default} stays"
   if best == default:
-    return f"{operation}: {told}: {default} stays"
+    return f"{operation}: {shown}: {default} stays"
   if reason := REASONS.get(operation):
-    return f"{operation}: {told}: {best} wins, {default} stays {reason}"
+    return f"{operation}: {shown}: {best} wins, {default} stays {reason}"
   return (
-    f"{operation}: {told}: make {best!r} the default, in place of {default!r} "
+    f"{operation}: {shown}: make {best!r} the default, in place of {default!r} "
     "(vision_jax/ops/forms.py)"
   )
 

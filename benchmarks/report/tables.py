@@ -201,8 +201,8 @@ def _note(result: Result) -> str:
       f"{escape(reference.protocol)}. Tolerance {tolerance}."
     )
   if also := result.also:
-    told = ", ".join(f"{n} {value(result, x)}" for n, x in also.items())
-    parts.append(f"Also {escape(told)}.")
+    shown = ", ".join(f"{n} {value(result, x)}" for n, x in also.items())
+    parts.append(f"Also {escape(shown)}.")
   if result.differs:
     parts.append(f"Differs: {escape(result.differs)}.")
   if result.reason:

@@ -57,7 +57,7 @@ class Running:
 
   @property
   def about(self) -> dict[str, Any]:
-    """What compiling told, and what utilisation is computed from."""
+    """What compiling took, and what utilisation is computed from."""
     metrics = self._compiled.metrics
     return {
       "batch_size": self.program.batch_size,

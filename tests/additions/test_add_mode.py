@@ -34,7 +34,7 @@ class Mode(Configured):
     if not self.text:
       raise UserError("--mode=search needs --text=TEXT.")
 
-  def run(self, recipe, batch, say):
+  def run(self, recipe, batch, log):
     found = [k for k, v in recipe.values.items() if self.text in str(v)]
     print(*found[: self.most], sep="\\n")
     return 0

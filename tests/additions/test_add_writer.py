@@ -62,10 +62,12 @@ def test_a_writer_is_one_file(workdir, tmp_path, monkeypatch):
   assert done.code == 0, done.err
   lines = (tmp_path / "out/predictions.jsonl").read_text().splitlines()
   rows = (tmp_path / "out/table.csv").read_text().split()
-  told = [json.loads(line) for line in lines]
-  assert len(told) == 2 and {"file", "class", "table"} <= {*told[0]}
-  names = [x["file"].rpartition("/")[2] for x in told]
-  assert rows == [f"{n},{x['table']}" for n, x in zip(names, told, strict=True)]
+  written = [json.loads(line) for line in lines]
+  assert len(written) == 2 and {"file", "class", "table"} <= {*written[0]}
+  names = [x["file"].rpartition("/")[2] for x in written]
+  assert rows == [
+    f"{n},{x['table']}" for n, x in zip(names, written, strict=True)
+  ]
 
 
 @pytest.mark.parametrize(

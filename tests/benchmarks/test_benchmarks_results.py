@@ -191,11 +191,13 @@ def test_forged_line_is_refused_by_line_and_field(
     json.dumps(lines.line(lenet_result())) + "\n" + json.dumps(line)
   )
   assert command.main([f"--input={file}"]) == 2
-  told = capsys.readouterr().err
-  assert "forged.jsonl:2" in told
+  message = capsys.readouterr().err
+  assert "forged.jsonl:2" in message
   # What was run shows where something that follows from it is told.
   follows = {"row": "suite|row", "variant": "command", "overrides": "command"}
-  assert re.search(f": row .*: .*({field}|{follows.get(field, field)})", told)
+  assert re.search(
+    f": row .*: .*({field}|{follows.get(field, field)})", message
+  )
 
 
 @pytest.mark.parametrize("key", ["value", "source_url", "evidence", "protocol"])

@@ -59,10 +59,10 @@ def test_made_up_data_are_of_any_number():
 
 def test_a_run_is_timed_between_two_lines_of_its_log(monkeypatch):
   """Neither its first steps count, nor what follows the last."""
-  told = {}
+  planned = {}
 
   def run(experiment, workdir, **plan):
-    told.update(plan)
+    planned.update(plan)
     lines = [(1, 0.0), (10, 100.0), (20, 130.0), (30, 160.0), (30, 999.0)]
     text = "".join(json.dumps({"step": s, "time": t}) + "\n" for s, t in lines)
     with open(f"{workdir}/metrics.jsonl", "w") as file:
@@ -71,7 +71,7 @@ def test_a_run_is_timed_between_two_lines_of_its_log(monkeypatch):
   monkeypatch.setattr(train, "run", run, raising=False)
   _, values = steps.build(CONFIG, SMALL)
   assert loop.run(None, values, 20) == 3.0
-  assert told["steps"] == 30 and told["log_every"] == 10
+  assert planned["steps"] == 30 and planned["log_every"] == 10
 
 
 @pytest.mark.slow

@@ -80,14 +80,14 @@ def test_processes_meet_in_any_order(order):
 
 
 def test_those_that_do_not_come_are_named(monkeypatch):
-  monkeypatch.setattr(rollcall, "SAY_SECONDS", 0.2)
-  meeting, said = Meeting(), io.StringIO()
-  with contextlib.redirect_stderr(said):
+  monkeypatch.setattr(rollcall, "LOG_SECONDS", 0.2)
+  meeting, logged = Meeting(), io.StringIO()
+  with contextlib.redirect_stderr(logged):
     meeting.start(0, processes=4, seconds=4.0)
     meeting.start(2, processes=4, seconds=4.0)
     ended = meeting.end()
   missing = f"2 of 4 processes at {meeting.address}: 1, 3"
-  assert f"Waiting for {missing}." in said.getvalue()
+  assert f"Waiting for {missing}." in logged.getvalue()
   assert ended[0].startswith(f"RunFailure: Waited 4 s for {missing}, in vain.")
   assert "--connect_timeout" in ended[0]
   assert ended[2].startswith("RunFailure: Waited 4 s for ")

@@ -74,7 +74,7 @@ def test_two_processes_equal_one(tmp_path, one, execution):
   for line, wanted in zip(lines, expected, strict=True):
     for name, x in wanted.items():
       np.testing.assert_allclose(line[name], x, rtol=1e-4, err_msg=name)
-  assert "Step 13 of 13" in first.err  # told once
+  assert "Step 13 of 13" in first.err  # logged once
   assert second.err == ""
   manifest = json.loads((tmp_path / "manifest.json").read_text())
   assert manifest["runs"][0]["devices"]["count"] == 4
@@ -151,7 +151,7 @@ def test_when_one_dies_the_others_end_with_one_line(tmp_path):
   three[1].kill()
   for left in (finish(three[0]), finish(three[2])):
     assert left.code == 3, left.err
-    told = [x for x in left.err.splitlines() if not x.startswith("step ")]
-    assert len(told) == 1, left.err
-    assert told[0].startswith("error: Another process of this run has ended")
+    logged = [x for x in left.err.splitlines() if not x.startswith("step ")]
+    assert len(logged) == 1, left.err
+    assert logged[0].startswith("error: Another process of this run has ended")
   finish(three[1])

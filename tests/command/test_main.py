@@ -49,14 +49,14 @@ OWN = {
 @pytest.mark.parametrize("mode", MODES)
 def test_help_of_a_mode_lists_just_its_flags(mode, capsys):
   assert main([f"--mode={mode}", "--help"]) == 0
-  told = capsys.readouterr().out
+  shown = capsys.readouterr().out
   listed = set(
-    re.findall(r"^  (?:-\w,)?--(?:\[no\])?(\w+)", told, re.MULTILINE)
+    re.findall(r"^  (?:-\w,)?--(?:\[no\])?(\w+)", shown, re.MULTILINE)
   )
   assert {*EVERY, *OWN[mode]} <= listed
   others = {flag for flags in OWN.values() for flag in flags}
   assert not listed & (others - {*OWN[mode]} - {"config"})
-  assert ("--sample.KEY=VALUE" in told) is (mode == "sample")
+  assert ("--sample.KEY=VALUE" in shown) is (mode == "sample")
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_help_of_a_mode_lists_just_its_flags(mode, capsys):
     ("--mode=train --mode=best", "--mode: got 'best'; expected one of train, "),
   ],
 )
-def test_a_flag_of_another_mode_is_told(flags, message, capsys):
+def test_a_flag_of_another_mode_is_refused(flags, message, capsys):
   assert main(["--workdir=x", *flags.split()]) == 2
   assert message in capsys.readouterr().err
 
@@ -120,7 +120,7 @@ def trained(tmp_path_factory):
 
 
 def metrics_at(workdir, step):
-  """Returns what training has told of the evaluation at a step."""
+  """Returns what training has logged of the evaluation at a step."""
   lines = [line for line in metrics(workdir) if line["step"] == step]
   return {k: x for line in lines for k, x in line.items() if k[:4] == "val/"}
 
@@ -291,9 +291,9 @@ def test_wandb_gets_the_metrics(tmp_path, monkeypatch):
   assert kept["options"]["project"] == "digits"
   assert kept["options"]["config"]["batch_size"] == 16
   assert kept["finished"]
-  told = metrics(tmp_path, without=())
+  lines = metrics(tmp_path, without=())
   assert [line["step"] for line in kept["log"]] == [1, 3, 3]
-  for line, logged in zip(told, kept["log"], strict=True):
+  for line, logged in zip(lines, kept["log"], strict=True):
     del line["time"]
     assert logged == pytest.approx(line)
 

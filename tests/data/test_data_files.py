@@ -45,8 +45,8 @@ def test_what_others_put_beside_images_is_left_out_and_counted(
   assert source.class_names == ("cat", "dog")
   assert names(source) == ["cat/1.jpg", "dog/1.jpg", "dog/in/2.jpg"]
   assert len(ImageFolder(tmp_path)) == 3
-  (told,) = caplog.messages  # once, though two sources have walked
-  assert told == (
+  (logged,) = caplog.messages  # once, though two sources have walked
+  assert logged == (
     f"{tmp_path}: left out 5 hidden, 2 .heic, 1 beside the class folders, "
     "1 without suffix"
   )

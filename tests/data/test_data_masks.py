@@ -47,8 +47,8 @@ def source(folder):
 
 def test_masks_that_have_no_image_are_counted(folder, caplog):
   assert len(source(folder)) == 3
-  (told,) = caplog.messages
-  assert told == f"{folder / 'masks'}: left out 1 masks without an image"
+  (logged,) = caplog.messages
+  assert logged == f"{folder / 'masks'}: left out 1 masks without an image"
 
 
 def test_images_and_masks_are_matched_mapped_and_made_one_size(folder):

@@ -256,7 +256,7 @@ def test_a_mask_is_turned_as_its_image_is(name, value):
   np.testing.assert_array_equal(got, TURNS[value](mask))
 
 
-def test_where_the_size_cannot_tell_it_is_said_once(caplog):
+def test_where_the_size_cannot_show_it_it_is_logged_once(caplog):
   """labelImg#376: annotations drawn on the pixels as they are stored."""
   wide, square = (Image.fromarray(random_image(24, w)) for w in (36, 24))
   note = NOTES["jpeg xmp"]
@@ -390,8 +390,8 @@ def test_a_set_may_mix_8_and_16_bits(tmp_path, caplog, bits, first):
     np.testing.assert_array_equal(image[0], image[1])
     white = 2**bits - 1
     assert image.max() > 0.98 * white and image.min() < 0.02 * white
-    told = [text for text in caplog.messages if "--config.bits=16" in text]
-    assert len(told) == (bits == 8)
+    logged = [text for text in caplog.messages if "--config.bits=16" in text]
+    assert len(logged) == (bits == 8)
   with pytest.raises(DataError, match="bits 12; expected 8 or 16"):
     decode(bits=12)
   with pytest.raises(DataError, match="bits 12; expected 8 or 16"):

@@ -141,11 +141,11 @@ from vision_jax.data.memory import InMemory
 from vision_jax.data.sources.tfds import TfdsSource
 from vision_jax.data.transforms.image import decode
 read = []
-class Told(TfdsSource):
+class Printing(TfdsSource):
   def read(self, indices):
     read.extend(indices)
     return super().read(indices)
-Loader(InMemory(Told("mnist", "train"), [decode(1)]), (), 128).batch(0)
+Loader(InMemory(Printing("mnist", "train"), [decode(1)]), (), 128).batch(0)
 print(len(set(read)), "jax" in sys.modules, "tensorflow" in sys.modules)
 print(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]))
 """
@@ -156,6 +156,6 @@ print(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]))
     check=True,
     env=os.environ | {"VISION_JAX_DATA": str(data_root)},
   )
-  *told, seconds = run.stdout.split()
-  assert told == ["128", "False", "False"]
+  *printed, seconds = run.stdout.split()
+  assert printed == ["128", "False", "False"]
   assert float(seconds) < 10  # of CPU; 1 is usual

@@ -193,7 +193,7 @@ def test_what_fills_a_batch_is_a_picture(tmp_path, pictures):
     str(pictures[0]),
     epath.Path(tmp_path),
     batch_size=128,
-    say=lambda text: None,
+    log=lambda text: None,
   )
   lines = (tmp_path / "predictions.jsonl").read_text().splitlines()
   expected = (pictures[1] / 255).sum((1, 2, 3)).min()

@@ -39,16 +39,16 @@ def draw(folder, execution=None, task=None, scale=0.1, **options):
   execution = execution or Jit(devices=jax.devices()[:1])
   weights = execution.place((jnp.float32(scale), ()))
   experiment = types.SimpleNamespace(task=task or Painter())
-  said = []
+  logged = []
   count = sample_folder(
-    experiment, weights, execution, SHAPE, folder, say=said.append, **options
+    experiment, weights, execution, SHAPE, folder, log=logged.append, **options
   )
   with np.load(folder / "samples.npz") as file:
-    return count, dict(file), said
+    return count, dict(file), logged
 
 
 def test_it_writes_files_a_grid_and_an_npz(tmp_path, capsys):
-  count, arrays, said = draw(tmp_path / "out", num_samples=21, batch_size=8)
+  count, arrays, logged = draw(tmp_path / "out", num_samples=21, batch_size=8)
   assert count == 21 and arrays["image"].shape == (21, 4, 6, 3)
   assert arrays["image"].dtype == np.uint8
   np.testing.assert_array_equal(arrays["label"], np.arange(21) % 4)
@@ -60,7 +60,7 @@ def test_it_writes_files_a_grid_and_an_npz(tmp_path, capsys):
   np.testing.assert_array_equal(read, arrays["image"][20])
   grid = cv2.imread(str(tmp_path / "out" / "grid.png"))
   assert grid.shape == (3 * 38 - 2, 10 * 56 - 2, 3)  # nine times as large
-  assert "21 images" in said[0]
+  assert "21 images" in logged[0]
   assert "step 3/3" in capsys.readouterr().err
 
 
@@ -180,7 +180,7 @@ def test_pixels_become_bytes():
   np.testing.assert_array_equal(to_bytes(image, (0, 1)), [0, 0, 255, 255])
 
 
-class Told(Painter):
+class Samples(Painter):
   """A task of which only what its sampler takes is looked at."""
 
   def sample(self, params, stats, batch, key, *, n=1, way="a", x=0.5, on=False):
@@ -189,13 +189,16 @@ class Told(Painter):
 
 def test_options_are_read_as_what_the_task_takes():
   texts = {"n": "3", "way": "b", "x": "2", "on": "true"}
-  options = read_options(Told(), texts)
+  options = read_options(Samples(), texts)
   assert options == {"n": 3, "way": "b", "x": 2.0, "on": True}
   assert isinstance(options["x"], float)
   for texts, message in (
     ({"n": "2.5"}, r"--sample.n: got '2.5'; expected a value of type int"),
     ({"on": "yes"}, r"--sample.on: got 'yes'; expected .* bool, like False"),
-    ({"m": "1"}, r"--sample.m: Told samples without it; it takes n, on, way"),
+    (
+      {"m": "1"},
+      r"--sample.m: Samples .* it takes n, on, way",
+    ),
   ):
     with pytest.raises(UserError, match=message):
-      read_options(Told(), texts)
+      read_options(Samples(), texts)

@@ -81,11 +81,11 @@ class Task:
 
 
 def predicted(tmp_path, task, threshold, names=("no", "yes"), formats=()):
-  """Returns the lines of three images, and what is said."""
+  """Returns the lines of three images, and what is logged."""
   for i in range(3):
     path = tmp_path / "in" / f"{i}.png"
     write_png(path, np.zeros((8, 8, 3), np.uint8))
-  said, output = [], tmp_path / "out"
+  logged, output = [], tmp_path / "out"
   predict_folder(
     types.SimpleNamespace(
       task=task, inputs=as_given, predict=Predict([decode(3)], names, formats)
@@ -96,10 +96,10 @@ def predicted(tmp_path, task, threshold, names=("no", "yes"), formats=()):
     epath.Path(output),
     batch_size=2,
     threshold=threshold,
-    say=said.append,
+    log=logged.append,
   )
   text = (output / "predictions.jsonl").read_text()
-  return [json.loads(line) for line in text.splitlines()], said[1:]
+  return [json.loads(line) for line in text.splitlines()], logged[1:]
 
 
 BOXES = {
@@ -118,9 +118,9 @@ BOXES = {
   ],
 )
 def test_boxes_above_and_below_are_counted(tmp_path, threshold, above, start):
-  lines, said = predicted(tmp_path, Task(**BOXES), threshold)
+  lines, logged = predicted(tmp_path, Task(**BOXES), threshold)
   assert [len(line["boxes"]) for line in lines] == [above // 3] * 3
-  assert said == [
+  assert logged == [
     f"{start}{above} boxes lie above it and {6 - above} below; the best score "
     "is 0.75."
   ]
@@ -128,8 +128,8 @@ def test_boxes_above_and_below_are_counted(tmp_path, threshold, above, start):
 
 def test_no_box_at_all_has_no_best_score(tmp_path):
   none = {name: value[:0] for name, value in BOXES.items()}
-  _, said = predicted(tmp_path, Task(**none), NONE)
-  assert said == [
+  _, logged = predicted(tmp_path, Task(**none), NONE)
+  assert logged == [
     "Threshold 0.3 (by default): 0 boxes lie above it and 0 below."
   ]
 
@@ -139,13 +139,13 @@ def test_no_box_at_all_has_no_best_score(tmp_path):
 )
 def test_two_classes_are_told_apart_by_it(tmp_path, least, label):
   task = Task(logits=np.log(np.float32([0.58, 0.42])))
-  lines, said = predicted(tmp_path, task, Threshold(least, "x"))
+  lines, logged = predicted(tmp_path, task, Threshold(least, "x"))
   assert {line["label"] for line in lines} == {label}
   name, score = (("no", 0.58), ("yes", 0.42))[label]
   assert lines[0]["class"] == name
   assert lines[0]["score"] == pytest.approx(score, abs=1e-6)
   assert [x["class"] for x in lines[0]["top"]] == ["no", "yes"]
-  assert said == (
+  assert logged == (
     []
     if least is None
     else [
@@ -161,17 +161,17 @@ def test_pixels_of_two_classes_are_told_apart_by_it(tmp_path):
   plain = {"target": probs.argmax(-1).astype(np.uint8)}
   task = Task(**plain)
   task.probs = Task(**plain, probs=probs).predict
-  lines, said = predicted(tmp_path, task, Threshold(0.75, "x"))
+  lines, logged = predicted(tmp_path, task, Threshold(0.75, "x"))
   count = int((second >= 0.75).sum())
   assert lines[0]["share"]["yes"] == count / 64
-  assert said[0].startswith(
+  assert logged[0].startswith(
     f"Threshold 0.75 (x): {3 * count} pixels lie above it and "
   )
 
 
 def test_a_threshold_without_a_use_is_refused(tmp_path):
   task = Task(logits=np.zeros(3, np.float32))
-  measured = Threshold(0.5, "the best on val")  # of labels, say
+  measured = Threshold(0.5, "the best on val")  # of labels, log
   predicted(tmp_path, task, measured, ("a", "b", "c"))
   (tmp_path / "out" / "predictions.jsonl").unlink()
   with pytest.raises(UserError, match=r"--threshold: got 0.5; expected none"):

@@ -47,7 +47,7 @@ LAYERS = {
 def gradients():
   """Each layer's output, the gradient it gets, and those of its parameters."""
   rng = np.random.default_rng(0)
-  inputs, told, variables = {}, {}, {}
+  inputs, cotangents, variables = {}, {}, {}
   for name, (layer, shape, options) in LAYERS.items():
     x = jnp.asarray(rng.normal(size=shape), HALF)
     make = lambda x, m=layer, o=options: m.init_with_output(
@@ -56,12 +56,12 @@ def gradients():
     out, shapes = jax.eval_shape(make, x)
     inputs[name] = x
     # Not about zero: a sum of 8 bits that loses what is small shows.
-    told[name] = jnp.asarray(1 + 0.3 * rng.normal(size=out.shape), HALF)
+    cotangents[name] = jnp.asarray(1 + 0.3 * rng.normal(size=out.shape), HALF)
     variables[name] = jax.tree.map(
       lambda v: jnp.asarray(0.3 * rng.normal(size=v.shape), v.dtype), shapes
     )
 
-  def run(variables, inputs, told):
+  def run(variables, inputs, cotangents):
     result = {}
     for name, (layer, _, options) in LAYERS.items():
       rest = dict(variables[name])
@@ -71,25 +71,27 @@ def gradients():
         return m.apply({"params": params, **rest}, x, **o, mutable=list(rest))
 
       y, back, _ = jax.vjp(apply, params, has_aux=True)
-      result[name] = y, back(told[name])[0]
+      result[name] = y, back(cotangents[name])[0]
     return result
 
-  return jax.jit(run)(variables, inputs, told), told, variables
+  return jax.jit(run)(variables, inputs, cotangents), cotangents, variables
 
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_of_biases_and_scales_are_sums_in_float64(gradients, name):
-  found, told, variables = gradients
+  found, cotangents, variables = gradients
   y, got = found[name]
   assert y.dtype == HALF
   exact = lambda a: np.asarray(a, np.float64)
   total = lambda a: a.reshape(-1, a.shape[-1]).sum(0)
-  np.testing.assert_allclose(got["bias"], total(exact(told[name])), rtol=1e-4)
+  np.testing.assert_allclose(
+    got["bias"], total(exact(cotangents[name])), rtol=1e-4
+  )
   if "scale" in got:
     params = variables[name]["params"]
     plain = (exact(y) - exact(params["bias"])) / exact(params["scale"])
     # The output, that the oracle is of, is rounded to 8 bits.
-    wanted = total(plain * exact(told[name]))
+    wanted = total(plain * exact(cotangents[name]))
     np.testing.assert_allclose(
       got["scale"], wanted, atol=0.003 * y[..., 0].size
     )

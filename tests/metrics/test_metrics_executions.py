@@ -23,7 +23,7 @@ PROBS = RNG.dirichlet(np.ones(2), (N, 4, 4)).astype(np.float32)
 TARGET = RNG.integers(0, 2, (N, 4, 4)).astype(np.uint8)
 
 
-class Told:
+class Outputs:
   """A task that predicts what the batch says."""
 
   objectives = ()
@@ -48,7 +48,7 @@ def evaluation(label):
 
 
 def results(data, execution):
-  experiment = type("Experiment", (), {"task": Told, "evals": {"val": data}})
+  experiment = type("Experiment", (), {"task": Outputs, "evals": {"val": data}})
   experiment.inputs = staticmethod(lambda batch: batch)
   weights = execution.place(({"unused": np.zeros(3)}, {}))  # pmap needs one
   return Evaluator(experiment, execution)(lambda _: weights)

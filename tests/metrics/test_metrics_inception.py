@@ -196,9 +196,9 @@ def test_the_whole_net_is_torchs(monkeypatch):
   for name, expected in (("features", features), ("logits", logits)):
     expected = expected.numpy()
     # What the images do, and not what all have in common.
-    told = np.std(expected[0] - expected[1])
-    assert told > 0.01 * np.std(expected)
-    assert np.abs(got[name] - expected).max() < 0.02 * told, name
+    spread = np.std(expected[0] - expected[1])
+    assert spread > 0.01 * np.std(expected)
+    assert np.abs(got[name] - expected).max() < 0.02 * spread, name
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ def of(module, x=X):
   return layers(init, KEY, x)
 
 
-def told(found):
+def summary(found):
   return [("/".join(x.path), x.kind, x.parameters, x.flops // 2) for x in found]
 
 
@@ -58,7 +58,7 @@ def test_each_layer_has_what_is_its_own():
       x = nn.Dense(5, name="first")(x @ scale)
       return nn.Dropout(0.5, deterministic=not train)(x)
 
-  assert told(of(Net())) == [
+  assert summary(of(Net())) == [
     ("", "Net", 64, 64),
     ("first", "Dense", 45, 40),
     ("Dropout_0", "Dropout", 0, 0),
@@ -73,7 +73,7 @@ def test_a_shared_layer_has_its_parameters_once_and_works_each_time():
       layer = nn.Dense(8, use_bias=False)
       return layer(layer(x))
 
-  first, second = told(of(Shared()))[1:]
+  first, second = summary(of(Shared()))[1:]
   assert first == ("Dense_0", "Dense", 64, 64)
   assert second == ("Dense_0", "Dense", 0, 64)
 
@@ -92,7 +92,7 @@ def test_other_methods_and_several_nets():
     def __call__(self, x, *, train):
       return self.outside(self.encode(x))
 
-  whole = told(of(Coder()))
+  whole = summary(of(Coder()))
   assert whole == [
     ("", "Coder", 0, 64),
     ("inside", "Dense", 18, 16),
@@ -100,9 +100,9 @@ def test_other_methods_and_several_nets():
   ]
   half = lambda key, x: Coder().init(key, x, method="encode")
   both = lambda key, x: (half(key, x), half(key, x))
-  (encode, inside) = told(layers(half, KEY, X))
+  (encode, inside) = summary(layers(half, KEY, X))
   assert encode == ("", "Coder.encode", 0, 64) and inside == whole[1]
-  assert told(layers(both, KEY, X)) == [encode, inside] * 2
+  assert summary(layers(both, KEY, X)) == [encode, inside] * 2
 
 
 @pytest.mark.parametrize("name", ["vit_ti16", "resnet18"])

@@ -60,8 +60,8 @@ def test_boxes_stay_around_what_they_show(name, padded):
   kept = 0
   for i in range(24):
     if new["box_mask"][i, 0]:
-      found, told = shown(new, i)
-      np.testing.assert_allclose(found, told, atol=1.6, err_msg=str(i))
+      found, wanted = shown(new, i)
+      np.testing.assert_allclose(found, wanted, atol=1.6, err_msg=str(i))
       kept += 1
     else:
       assert not np.asarray(new["boxes"][i]).any()

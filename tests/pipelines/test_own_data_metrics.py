@@ -62,13 +62,13 @@ def test_masks_of_two_classes_have_dice_and_a_threshold(tmp_path):
     options = {"batch_size": 8, "formats": formats}
     options["threshold"] = Threshold(least, "given")
     assert predict_folder(*run, str(images), output, **options) == 20
-    for told in read_lines(output / "predictions.jsonl"):
-      probs, mask = np.load(told["probs"]), np.array(Image.open(told["mask"]))
-      assert told["classes"] == ["0", "1"] and probs.shape == (16, 16, 2)
+    for line in read_lines(output / "predictions.jsonl"):
+      probs, mask = np.load(line["probs"]), np.array(Image.open(line["mask"]))
+      assert line["classes"] == ["0", "1"] and probs.shape == (16, 16, 2)
       likely = probs.argmax(-1) if least is None else probs[..., 1] >= least
       # In the values that came in.
       np.testing.assert_array_equal(np.uint8(255) * likely, mask)
-      second = np.array(Image.open(told["prob_images"]["1"]))
+      second = np.array(Image.open(line["prob_images"]["1"]))
       np.testing.assert_allclose(second / 65535, probs[..., 1], atol=1e-5)
     assert (output / "legend.png").is_file()
 

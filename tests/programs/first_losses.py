@@ -53,11 +53,11 @@ def first_losses(path, names=("plain", "accelerator")):
   if not differ:
     return {}
   state = jax.jit(make)()
-  params, told = jax.jit(moved)(state.params), {}
+  params, losses = jax.jit(moved)(state.params), {}
   for name in ("plain", *differ):
     terms = traced[name].lower().compile()(params, state.stats, batch)
-    told[name] = {term: float(x) for term, x in terms.items()}
-  return told
+    losses[name] = {term: float(x) for term, x in terms.items()}
+  return losses
 
 
 def moved(params):
@@ -80,12 +80,12 @@ def losses(experiment, params, stats, batch):
   return {name: jnp.asarray(x, jnp.float32) for name, x in terms.items()}
 
 
-def apart(told):
+def apart(losses):
   """The largest difference of forms from the plain ones, of a loss's size."""
-  plain = told["plain"]
+  plain = losses["plain"]
   far = [
     abs(x - plain[term]) / max(abs(plain[term]), 1e-3)
-    for terms in told.values()
+    for terms in losses.values()
     for term, x in terms.items()
   ]
   return float(np.max(far))  # NaN where one is
@@ -94,11 +94,11 @@ def apart(told):
 def main(*names):
   """Prints the losses, and how far they are apart."""
   for path in names or configs():
-    told = first_losses(path, tuple(FORMS))
-    same = [name for name in FORMS if name not in told]
+    losses = first_losses(path, tuple(FORMS))
+    same = [name for name in FORMS if name not in losses]
     line = f"{path}: the plain program for {same or 'none'}"
-    if told:
-      line += f"; {apart(told):.1e} apart, {told['plain']}"
+    if losses:
+      line += f"; {apart(losses):.1e} apart, {losses['plain']}"
     print(line, flush=True)
 
 

@@ -6,7 +6,7 @@
 A refactoring shows the same losses for 20 steps: write them before, check them
 after, on the same machine. Of the terms that the command logs (`train/...`),
 all that are in FILE have to be there, equal to 1e-6 of their size; whether
-they are bit-identical is told too.
+they are bit-identical is printed too.
 """
 
 import json
@@ -41,12 +41,12 @@ def losses(config):
       devices=1,
     )
     lines = metrics(folder)
-  told = []
+  losses = []
   for line in lines:
     terms = {k: x for k, x in line.items() if k.startswith("train/")}
     if terms:
-      told.append([line["step"], terms])
-  return told
+      losses.append([line["step"], terms])
+  return losses
 
 
 def differences(before, after):

@@ -88,15 +88,15 @@ def test_a_folder_may_have_a_colon(name, parts):
   assert places.split(name) == parts
 
 
-def test_the_working_folder_goes_first_and_is_told_of(tmp_path, monkeypatch):
+def test_the_working_folder_goes_first_and_is_logged(tmp_path, monkeypatch):
   monkeypatch.chdir(tmp_path)
   assert places.look(OURS) == ROOT / OURS and not places.passed_over(OURS)
   theirs = tmp_path / OURS
   theirs.parent.mkdir(parents=True)
   theirs.write_text("")
   assert places.look(OURS) == theirs
-  told = f"{OURS} is {theirs}, of the working folder; the package's own is "
-  assert told + f"{ROOT / OURS}." in places.passed_over(f"{OURS}:tiny")
+  note = f"{OURS} is {theirs}, of the working folder; the package's own is "
+  assert note + f"{ROOT / OURS}." in places.passed_over(f"{OURS}:tiny")
   assert places.installed(OURS) == ROOT / OURS
   monkeypatch.chdir(ROOT)
   assert places.passed_over(OURS) is None
@@ -118,8 +118,8 @@ def test_a_run_of_ours_stays_ours_in_another_folder(tmp_path, monkeypatch):
   theirs.parent.mkdir(parents=True)
   theirs.write_text("theirs")
   monkeypatch.chdir(tmp_path)
-  said = []
-  assert recipe.load_workdir(workdir, said.append)[0].path == OURS
-  assert not said and not resume.same_file(
+  logged = []
+  assert recipe.load_workdir(workdir, logged.append)[0].path == OURS
+  assert not logged and not resume.same_file(
     f"{OURS}:tiny", saved_config(workdir)
   )

@@ -148,17 +148,19 @@ def test_variants_that_are_no_diffs(file, more, message):
     recipe.load(f"{file}:tiny")
 
 
-def test_show_tells_what_gave_each_value(file, tmp_path):
+def test_show_prints_what_gave_each_value(file, tmp_path):
   result = call("--mode=show", f"--config={file}:wide", "--config.lr=0.1")
   assert result.code == 0, result.err
-  told = dict(line.split("  # ") for line in result.out.splitlines())
-  told = {key.strip(): origin for key, origin in told.items()}
-  assert told["sizes = (3, 4, 5)"] == told["optimizer.nested.deep = 3"]
-  assert told["sizes = (3, 4, 5)"] == f"{file}:wide"
-  assert told["lr = 0.1"] == "--config.lr"
-  assert told["steps = 10"] == str(file)
-  assert told["seed = 0"] == "vision_jax/experiment.py"
-  assert told["names = ('a', 'x')"] == f"{file} (resolve)"
+  origin_of = dict(line.split("  # ") for line in result.out.splitlines())
+  origin_of = {key.strip(): origin for key, origin in origin_of.items()}
+  assert (
+    origin_of["sizes = (3, 4, 5)"] == origin_of["optimizer.nested.deep = 3"]
+  )
+  assert origin_of["sizes = (3, 4, 5)"] == f"{file}:wide"
+  assert origin_of["lr = 0.1"] == "--config.lr"
+  assert origin_of["steps = 10"] == str(file)
+  assert origin_of["seed = 0"] == "vision_jax/experiment.py"
+  assert origin_of["names = ('a', 'x')"] == f"{file} (resolve)"
   workdir = tmp_path / "run"
   save(file, workdir, {"lr": "0.25"})
   result = call("--mode=show", f"--workdir={workdir}")
@@ -167,16 +169,18 @@ def test_show_tells_what_gave_each_value(file, tmp_path):
   )
 
 
-def test_defaults_of_a_kind_of_task_are_told_as_those():
+def test_defaults_of_a_kind_of_task_are_named_as_those():
   path = "configs/segmentation/folder_unet.py"
   overrides = {"jitter": "0.5"}
   loaded = recipe.load(f"{path}:tiny", overrides)
-  told = origins(loaded, overrides)
-  assert told["mask_values"] == "vision_jax/pipelines/values.py"
-  assert told["seed"] == "vision_jax/experiment.py"
-  assert told["width"] == told["crop"] == f"{path}:tiny"
-  assert told["degrees"] == told["flip"] == told["batch_size"] == path
-  assert told["jitter"] == "--config.jitter"
+  origin_of = origins(loaded, overrides)
+  assert origin_of["mask_values"] == "vision_jax/pipelines/values.py"
+  assert origin_of["seed"] == "vision_jax/experiment.py"
+  assert origin_of["width"] == origin_of["crop"] == f"{path}:tiny"
+  assert (
+    origin_of["degrees"] == origin_of["flip"] == origin_of["batch_size"] == path
+  )
+  assert origin_of["jitter"] == "--config.jitter"
 
 
 @pytest.mark.parametrize(
@@ -216,24 +220,24 @@ def test_what_the_data_say_is_filled_in(file):
 def test_a_workdir_gives_back_what_was_saved(file, tmp_path):
   workdir = tmp_path / "run"
   saved = save(file, workdir, {"lr": "0.25", "sizes": "7,8"})
-  said = []
-  loaded, batch = recipe.load_workdir(epath.Path(workdir), said.append)
+  logged = []
+  loaded, batch = recipe.load_workdir(epath.Path(workdir), logged.append)
   assert loaded.config.to_dict() == saved.config.to_dict()
   assert loaded.config.sizes == (7, 8)
   assert loaded.config.names == ("a", "x")
   assert batch["image"].shape == (4, 8, 8, 3)
   assert batch["image"].dtype == np.float32
-  assert said == []
+  assert logged == []
 
 
 def test_an_edited_file_is_not_used(file, tmp_path):
   workdir = tmp_path / "run"
   save(file, workdir)
   file.write_text("broken (")
-  said = []
-  loaded, _ = recipe.load_workdir(epath.Path(workdir), said.append)
+  logged = []
+  loaded, _ = recipe.load_workdir(epath.Path(workdir), logged.append)
   assert loaded.config.steps == 10
-  assert said == [f"{file} has changed since: using the copy in {workdir}."]
+  assert logged == [f"{file} has changed since: using the copy in {workdir}."]
 
 
 def test_runs_of_one_config_are_the_same(file, tmp_path):

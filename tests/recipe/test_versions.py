@@ -104,7 +104,7 @@ def test_an_earlier_config_that_can_be_read_is(workdir):
     ("[", "another version of vision_jax; this is"),
   ],
 )  # fmt: skip
-def test_a_manifest_that_does_not_tell(workdir, manifest, writer):
+def test_a_manifest_without_a_version(workdir, manifest, writer):
   (workdir / "manifest.json").write_text(manifest)
   result = call(f"--workdir={workdir}")
   assert result.code == 2 and f"was written by {writer}" in result.err
@@ -122,9 +122,9 @@ def test_weights_of_an_earlier_version_are_those_of_now():
     weights = {"raw": begun.weights()}
     metrics = evaluate(weights.get)
   lines = (EARLIER / "metrics.jsonl").read_text().splitlines()
-  told = json.loads(lines[-1])
+  line = json.loads(lines[-1])
   for name in ("test/loss", "test/accuracy"):
-    np.testing.assert_allclose(metrics[name], told[name], rtol=1e-5)
+    np.testing.assert_allclose(metrics[name], line[name], rtol=1e-5)
 
 
 @pytest.mark.slow

@@ -308,6 +308,6 @@ def test_it_learns_one_batch():
 
 def test_a_config_that_guides_what_cannot_be_guided_is_an_error():
   values = {"guidance": "1.5", "drop_label": "0.0"}
-  told = recipe.load("configs/generation/digits_ddpm.py:tiny", values)
+  loaded = recipe.load("configs/generation/digits_ddpm.py:tiny", values)
   with pytest.raises(ValueError, match="trained with drop_label=0"):
-    told.build()
+    loaded.build()

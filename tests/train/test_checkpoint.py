@@ -274,7 +274,7 @@ def test_damage_falls_back_or_does_no_harm(
     assert checkpoints.best == 1
 
 
-def test_damage_is_told(saved, tmp_path, caplog):
+def test_damage_is_logged(saved, tmp_path, caplog):
   folder = tmp_path / "c"
   shutil.copytree(saved, folder)
   shutil.rmtree(folder / "2" / "state" / "d")

@@ -10,7 +10,7 @@ from vision_jax.train.evaluate import EvaluationStopped, Evaluator
 
 
 @pytest.fixture
-def told(monkeypatch):
+def events(monkeypatch):
   """(batches, stop) -> what an evaluation of so many did, in order."""
 
   def run(batches, stop=lambda: False):
@@ -49,13 +49,13 @@ def told(monkeypatch):
   return run
 
 
-def test_a_result_is_fetched_once_the_next_step_is_dispatched(told):
-  assert told(3) == [
+def test_a_result_is_fetched_once_the_next_step_is_dispatched(events):
+  assert events(3) == [
     *("step 0", "step 1", "fetch 0", "step 2", "fetch 1", "fetch 2"),
     {"test/sum": 3.0},
   ]
-  assert told(1) == ["step 0", "fetch 0", {"test/sum": 0.0}]
+  assert events(1) == ["step 0", "fetch 0", {"test/sum": 0.0}]
 
 
-def test_a_signal_ends_it_after_the_first_result(told):
-  assert told(9, lambda: True) == ["step 0", "step 1", "fetch 0", "stopped"]
+def test_a_signal_ends_it_after_the_first_result(events):
+  assert events(9, lambda: True) == ["step 0", "step 1", "fetch 0", "stopped"]

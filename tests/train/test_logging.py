@@ -177,7 +177,7 @@ class Terminal(io.StringIO):
 
 
 def run_progress(stream, seconds, **options):
-  """100 steps of 32 images, each of as many seconds as the clock is told."""
+  """100 steps of 32 images, each of as many seconds as the clock is given."""
   now = [0.0]
   progress = Progress(100, 32, stream=stream, clock=lambda: now[0], **options)
   for step in range(progress.step + 1, 101):
@@ -187,7 +187,7 @@ def run_progress(stream, seconds, **options):
       with progress.paused():
         now[0] += 1000
       progress.write(50, {"train/loss": 0.125, "val/accuracy": 0.5, "x/y/z": 1})
-      progress.say("evaluated")
+      progress.log("evaluated")
   progress.close()
   return progress
 
@@ -232,10 +232,10 @@ def test_a_failed_run_ends_quietly(tmp_path):
   code = (
     "from vision_jax.train.log.writer import open_writer\n"
     f"open_writer({str(tmp_path)!r})(1, {{'x': 1.0}})\n"
-    "raise ValueError('told once')"
+    "raise ValueError('raised once')"
   )
   command = [sys.executable, "-c", code]
   done = subprocess.run(command, capture_output=True, text=True, check=False)
-  assert done.stderr.splitlines()[-1] == "ValueError: told once"
+  assert done.stderr.splitlines()[-1] == "ValueError: raised once"
   assert done.stderr.count("Traceback") == 1
   assert scalars(tmp_path) == [(1, "x", 1.0)]

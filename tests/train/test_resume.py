@@ -73,11 +73,11 @@ def whole(tmp_path_factory):
 
 
 def assert_continues(workdir, expected):
-  """Asserts that a workdir's run is the expected one, told once."""
+  """Asserts that a workdir's run is the expected one, logged once."""
   assert_same(stored(workdir), stored(expected))
   lines = metrics(workdir)
-  told = [line["step"] for line in lines]
-  assert told == sorted(told)
+  numbers = [line["step"] for line in lines]
+  assert numbers == sorted(numbers)
   by_step = {}
   for line in lines:
     step = by_step.setdefault(line["step"], {})
@@ -214,7 +214,7 @@ def test_a_process_stopped_by_a_signal(tmp_path, number):
   assert_continues(workdir, expected)
 
 
-def test_data_that_changed_between_two_runs_are_told(tmp_path):
+def test_data_that_changed_between_two_runs_are_logged(tmp_path):
   """As they are in an evaluation on its own; --strict refuses both."""
   files = write_folder(tmp_path / "data", each=15)
   flags = (f"--config.data_dir={tmp_path / 'data'}", "--config.eval_every=0")
@@ -227,21 +227,21 @@ def test_data_that_changed_between_two_runs_are_told(tmp_path):
   go_on(1)
   assert "Not as" not in go_on(2) + evaluate("--strict").err
   files[0].with_name("new.jpg").write_bytes(files[0].read_bytes())
-  told = f"Not as in the run from step 1 of {tmp_path / 'run'}: "
-  line = f"{told}the files of the data 'val'. Metrics before and"
+  begin = f"Not as in the run from step 1 of {tmp_path / 'run'}: "
+  line = f"{begin}the files of the data 'val'. Metrics before and"
   assert line in evaluate().err
   refused = evaluate("--strict")
   assert (refused.code, refused.out) == (2, "")
   assert f"error: --strict: {line}" in refused.err
   again = (f"--config={BLOBS}", f"--workdir={tmp_path / 'run'}", *flags)
   refused = call(*again, "--config.steps=3", "--strict", devices=1)
-  assert refused.code == 2 and f"error: --strict: {told}" in refused.err
+  assert refused.code == 2 and f"error: --strict: {begin}" in refused.err
   both = "the files of the data 'train', the files of the data 'val'. Fig"
-  assert f"{told}{both}" in go_on(3)
+  assert f"{begin}{both}" in go_on(3)
   assert "Not as" not in go_on(4) + evaluate().err
 
 
-def test_a_pipeline_that_changed_is_told_though_the_data_are_the_same(
+def test_a_pipeline_that_changed_is_logged_though_the_data_are_the_same(
   tmp_path, monkeypatch
 ):
   write_folder(tmp_path / "data", each=15)
@@ -263,7 +263,7 @@ def test_a_pipeline_that_changed_is_told_though_the_data_are_the_same(
   assert both in result.err
 
 
-def test_predict_without_its_data_tells_of_files_that_changed(
+def test_predict_without_its_data_logs_files_that_changed(
   tmp_path, monkeypatch
 ):
   files = write_folder(tmp_path / "data", each=15)

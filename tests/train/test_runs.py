@@ -103,9 +103,9 @@ def test_in_memory_it_trains_the_same_and_writes_nothing(
 
 @pytest.mark.parametrize("execution", [Jit, Pmap])
 def test_a_workdir_is_used_from_python(whole, execution):
-  said = []
+  logged = []
   trained = Trained(
-    experiment(), whole[0], execution=execution(), say=said.append
+    experiment(), whole[0], execution=execution(), log=logged.append
   )
   metrics = trained.evaluate()
   assert metrics.pop("checkpoint") == 13
@@ -120,4 +120,4 @@ def test_a_workdir_is_used_from_python(whole, execution):
   np.testing.assert_allclose(
     got["logits"], expected["logits"], rtol=1e-4, atol=1e-4
   )
-  assert said[-1].endswith(", of step 13.")
+  assert logged[-1].endswith(", of step 13.")

@@ -10,14 +10,14 @@ STEPS = ("--config.steps=4", "--config.eval_every=2", "--config.save_every=2")
 
 def by_step(workdir):
   """Every step's metrics of a run."""
-  told = {}
+  found = {}
   for line in metrics(workdir):
-    told.setdefault(line["step"], {}).update(line)
-  return told
+    found.setdefault(line["step"], {}).update(line)
+  return found
 
 
 def assert_close(got, expected):
-  """Asserts that two runs told the same, up to the order of additions."""
+  """Asserts that two runs logged the same, up to the order of additions."""
   assert got.keys() == expected.keys()
   for step, line in expected.items():
     assert got[step] == pytest.approx(line, rel=1e-4, abs=1e-5), step
@@ -60,7 +60,7 @@ def test_a_mesh_across_slices_is_refused(slices, tmp_path):
 
 def test_groups_are_the_same_on_any_devices(plain, tmp_path):
   group = (*STEPS, "--config.norm_group=2")
-  told = []
+  found = []
   for flags, devices in (
     ((), 1),
     (("--execution=jit",), 8),
@@ -68,10 +68,10 @@ def test_groups_are_the_same_on_any_devices(plain, tmp_path):
   ):
     workdir = tmp_path / f"{devices}{flags}"
     train(workdir, *group, *flags, devices=devices)
-    told.append(by_step(workdir))
-  assert_close(told[1], told[0])
-  assert_close(told[2], told[0])
-  assert told[0][4]["train/cross_entropy"] != pytest.approx(
+    found.append(by_step(workdir))
+  assert_close(found[1], found[0])
+  assert_close(found[2], found[0])
+  assert found[0][4]["train/cross_entropy"] != pytest.approx(
     plain[4]["train/cross_entropy"], 1e-3
   )
 

@@ -108,21 +108,21 @@ def test_manifest_lists_every_run(tmp_path):
   assert run["cpu"] and run["cores"] >= 1 and run["python"] and run["started"]
 
 
-def tell(workdir, now, **strict):
-  said = []
-  manifest.tell_differences(workdir, now, said.append, **strict)
-  return said
+def lines(workdir, now, **strict):
+  logged = []
+  manifest.log_differences(workdir, now, logged.append, **strict)
+  return logged
 
 
-def test_what_is_not_the_last_runs_is_told_in_one_line(tmp_path):
+def test_what_is_not_the_last_runs_is_logged_in_one_line(tmp_path):
   then = Parts(
     data={"train": "a", "val": "b"},
     batches={"train": "c", "val": "d"},
     files={"mine.py": "e", "x.py": "f", "y.py": "g"},
   )
-  assert tell(tmp_path, then) == []  # no run yet
+  assert lines(tmp_path, then) == []  # no run yet
   manifest.append_run(tmp_path, {"step": 4} | dataclasses.asdict(then))
-  assert tell(tmp_path, then) == tell(tmp_path, Parts()) == []
+  assert lines(tmp_path, then) == lines(tmp_path, Parts()) == []
   now = Parts(
     data={"val": "new", "test": "x"},
     batches={"val": "new", "train": "new"},
@@ -134,24 +134,26 @@ def test_what_is_not_the_last_runs_is_told_in_one_line(tmp_path):
     "mine.py",
     "y.py (gone)",
   ]
-  (line,) = tell(tmp_path, now)
+  (line,) = lines(tmp_path, now)
   assert line == (
     f"Not as in the run from step 4 of {tmp_path}: the files of the data "
     "'val', the first batch of 'train', mine.py and 1 more. Metrics before "
     "and after do not compare (--strict refuses)."
   )
   with pytest.raises(UserError, match=r"^--strict: Not as in the run f"):
-    tell(tmp_path, now, strict=True)
+    lines(tmp_path, now, strict=True)
   manifest.append_run(tmp_path, {"step": 6} | dataclasses.asdict(now))
-  assert tell(tmp_path, now, strict=True) == []  # it was told
+  assert lines(tmp_path, now, strict=True) == []  # it was logged
 
 
 @pytest.mark.parametrize("entry", [{"step": 0}, {"files": 3, "data": None}, []])
-def test_what_an_earlier_run_does_not_tell_of_is_as_it_was(tmp_path, entry):
+def test_what_an_earlier_run_does_not_name_is_as_it_was(tmp_path, entry):
   manifest.append_run(tmp_path, dict(entry))
-  assert tell(tmp_path, Parts({"train": "a"}, {"train": "b"}, {"c": "d"})) == []
+  assert (
+    lines(tmp_path, Parts({"train": "a"}, {"train": "b"}, {"c": "d"})) == []
+  )
   (tmp_path / "manifest.json").write_text('{"runs": [')
-  assert tell(tmp_path, Parts({"train": "a"})) == []
+  assert lines(tmp_path, Parts({"train": "a"})) == []
 
 
 def test_a_batch_is_known_by_its_values_names_and_types():

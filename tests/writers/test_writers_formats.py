@@ -43,14 +43,14 @@ def write(name, image, rows, **about):
   output = image.parent.parent / "out"
   writer = named(name)(About(output, **{"class_names": NAMES} | about))
   for i, row in enumerate(rows):
-    told = writer(image, row, f"in/{i}")
+    entry = writer(image, row, f"in/{i}")
   writer.close()
-  return output, told
+  return output, entry
 
 
 def test_yolo_has_fractions_of_the_boxes_that_count(image):
-  output, told = write("yolo", image, [EMPTY, ROW])
-  assert told == {"yolo": str(output / "labels/in/1.txt")}
+  output, entry = write("yolo", image, [EMPTY, ROW])
+  assert box == {"yolo": str(output / "labels/in/1.txt")}
   assert (output / "labels/in/0.txt").read_text() == ""
   found = np.loadtxt(output / "labels/in/1.txt")
   np.testing.assert_array_equal(found[:, 0], [1, 0])
@@ -64,9 +64,9 @@ def test_yolo_has_fractions_of_the_boxes_that_count(image):
 
 
 def test_voc_is_read_as_it_was(image):
-  output, told = write("voc", image, [EMPTY, ROW])
-  found = parse(pathlib.Path(told["voc"]))
-  assert told["voc"] == str(output / "Annotations/in/1.xml")
+  output, entry = write("voc", image, [EMPTY, ROW])
+  found = parse(pathlib.Path(entry["voc"]))
+  assert entry["voc"] == str(output / "Annotations/in/1.xml")
   assert found.filename == "a.b.png" and found.size == (20, 30)
   assert found.names == ["a & <b>", "cat"] and found.difficult == [0, 0]
   assert found.boxes == BOXES[:2].tolist()
@@ -149,14 +149,14 @@ def test_label_studio_has_a_task_for_each_image(image):
 )
 def test_a_threshold_decides_what_counts(image, threshold, count):
   about = About(image.parent, NAMES, threshold=threshold)
-  told = line(ROW, about)["boxes"]
-  assert [box["class"] for box in told] == ["a & <b>", "cat", "cat"][:count]
+  boxes = line(ROW, about)["boxes"]
+  assert [box["class"] for box in boxes] == ["a & <b>", "cat", "cat"][:count]
   output, _ = write("coco", image, [ROW], threshold=threshold)
   whole = json.loads((output / "coco.json").read_text())
   assert len(whole["annotations"]) == count
   assert len(json.loads((output / "results.json").read_text())) == 3
-  _, told = write("overlay", image, [ROW], threshold=threshold)
-  drawn = cv2.imread(told["overlay"])[..., ::-1]
+  _, entry = write("overlay", image, [ROW], threshold=threshold)
+  drawn = cv2.imread(entry["overlay"])[..., ::-1]
   assert drawn.shape == (20, 30, 3)
   changed = (drawn != shown(image)).any()
   assert changed == (count > 0)
@@ -168,29 +168,29 @@ def test_a_threshold_decides_what_counts(image, threshold, count):
 )
 def test_masks_have_the_values_that_came_in(image, values, kind):
   target = RNG.integers(0, 2, (20, 30)).astype(np.uint8)
-  _, told = write("masks", image, [{"target": target}], mask_values=values)
-  read = cv2.imread(told["mask"], cv2.IMREAD_UNCHANGED)
+  _, entry = write("masks", image, [{"target": target}], mask_values=values)
+  read = cv2.imread(entry["mask"], cv2.IMREAD_UNCHANGED)
   assert read.dtype == kind
   np.testing.assert_array_equal(read, np.array(values or (0, 1))[target])
-  data = {"target": pathlib.Path(told["mask"]).read_bytes()}
+  data = {"target": pathlib.Path(entry["mask"]).read_bytes()}
   back = decode_target(2, mask_values=values)(data, None)["target"]
   np.testing.assert_array_equal(back, target)
   # One that the net saw smaller is as large as the image.
   small = RNG.integers(0, 2, (10, 10)).astype(np.uint8)
-  _, told = write("masks", image, [{"target": small}], mask_values=values)
-  read = cv2.imread(told["mask"], cv2.IMREAD_UNCHANGED)
+  _, entry = write("masks", image, [{"target": small}], mask_values=values)
+  read = cv2.imread(entry["mask"], cv2.IMREAD_UNCHANGED)
   large = small.repeat(2, 0).repeat(3, 1)
   np.testing.assert_array_equal(read, np.array(values or (0, 1))[large])
   many = np.full((20, 30), 300)  # more classes than bytes
-  _, told = write("masks", image, [{"target": many}], class_names=())
-  read = cv2.imread(told["mask"], cv2.IMREAD_UNCHANGED)
+  _, entry = write("masks", image, [{"target": many}], class_names=())
+  read = cv2.imread(entry["mask"], cv2.IMREAD_UNCHANGED)
   assert read.dtype == np.uint16 and (read == 300).all()
 
 
 def test_an_overlay_is_as_wide_as_the_image_and_the_legend_beside(image):
   target = RNG.integers(0, 2, (20, 30)).astype(np.uint8)
-  output, told = write("overlay", image, [{"target": target}])
-  drawn = cv2.imread(told["overlay"])[..., ::-1]
+  output, entry = write("overlay", image, [{"target": target}])
+  drawn = cv2.imread(entry["overlay"])[..., ::-1]
   wanted = overlay_mask(shown(image), target, 2)
   np.testing.assert_array_equal(drawn, wanted)
   colours = cv2.imread(str(output / "legend.png"))[..., ::-1]
@@ -214,7 +214,7 @@ def test_each_format_says_what_it_fits():
 def test_a_line_has_short_numbers(image):
   boxes = np.float32([[0.1, 40.8, 59.999, 22.48]])
   row = {name: value[:1] for name, value in ROW.items()} | {"boxes": boxes}
-  (told,) = line(row, About(image.parent, NAMES))["boxes"]
-  assert told == {
+  (box,) = line(row, About(image.parent, NAMES))["boxes"]
+  assert box == {
     "class": "a & <b>", "score": 0.9, "xyxy": [0.1, 40.8, 60.0, 22.48]
   }  # fmt: skip

@@ -25,13 +25,13 @@ def case(tmp_path, size, k=5):
 def test_arrays_have_the_images_size_and_add_up(tmp_path, size):
   file, row = case(tmp_path, size)
   writer = ProbsWriter(About(tmp_path / "out", NAMES))
-  told = writer(file, row, "a.b")
+  line = writer(file, row, "a.b")
   writer.close()
-  assert told == {
+  assert line == {
     "probs": str(tmp_path / "out/probs/a.b.npy"),
     "classes": list(NAMES),
   }
-  found = np.load(told["probs"])
+  found = np.load(line["probs"])
   assert found.shape == (*size, 5) and found.dtype == np.float32
   np.testing.assert_allclose(found.sum(-1), 1, atol=1e-6)
   if size == (6, 8):
@@ -49,9 +49,9 @@ def test_arrays_have_the_images_size_and_add_up(tmp_path, size):
 def test_images_are_of_one_class_each_in_16_bits(tmp_path, names):
   file, row = case(tmp_path, (6, 8))
   row["probs"][0, 0] = [1, 0, 0, 0, 0]
-  told = ProbImageWriter(About(tmp_path / "out", names))(file, row, "a.b")
-  assert [*told["prob_images"]] == list(names or "01234")
-  for k, path in enumerate(told["prob_images"].values()):
+  line = ProbImageWriter(About(tmp_path / "out", names))(file, row, "a.b")
+  assert [*line["prob_images"]] == list(names or "01234")
+  for k, path in enumerate(line["prob_images"].values()):
     assert path == str(tmp_path / f"out/probs/{k}/a.b.png")
     image = cv2.imread(path, cv2.IMREAD_UNCHANGED)
     assert image.dtype == np.uint16 and image.shape == (6, 8)

@@ -26,7 +26,7 @@ def connect(
   process: int | None,
   *,
   seconds: float,
-  say: Callable[[str], None],
+  log: Callable[[str], None],
 ) -> None:
   """Connects this process with the others, before jax starts its devices.
 
@@ -36,7 +36,7 @@ def connect(
     processes: how many there are; 1 without a coordinator is alone.
     process: which one this is.
     seconds: to wait for the others.
-    say: tells the user one line.
+    log: prints a line for the user.
 
   Raises:
     UserError: if the environment looks like one of several processes and
@@ -53,7 +53,7 @@ def connect(
       check_alone(os.environ)
       return
     if advice := idle_gpus(os.environ):
-      say(advice)
+      log(advice)
     coordinator, processes, process = tasks_of_slurm()
   if coordinator is not None:
     watch.begin(rollcall.meet(coordinator, processes, process, seconds))

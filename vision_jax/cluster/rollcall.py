@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 from vision_jax.errors import RunFailure, UserError
 
-SAY_SECONDS = 10.0  # between two lines that say who is missing
+LOG_SECONDS = 10.0  # between two lines that say who is missing
 HELLO = "vision_jax process {} of {}"
 GO = "go"
 LINE = 200  # bytes at most
@@ -77,10 +77,10 @@ class _Patience:
 
   def __init__(self, address: str, seconds: float):
     self.address, self._seconds = address, seconds
-    self._start = self._told = time.monotonic()
+    self._start = self._logged = time.monotonic()
 
   def wait(self, missing: str) -> None:
-    """Tells who is missing, now and then; raises once it takes too long."""
+    """Logs who is missing, now and then; raises once it takes too long."""
     now = time.monotonic()
     if now - self._start > self._seconds:
       raise RunFailure(
@@ -88,8 +88,8 @@ class _Patience:
         f"process with --coordinator={self.address}, which all have to reach, "
         "or wait longer with --connect_timeout."
       )
-    if now - self._told > SAY_SECONDS:
-      self._told = now
+    if now - self._logged > LOG_SECONDS:
+      self._logged = now
       print(f"Waiting for {missing}.", file=sys.stderr, flush=True)
 
 

@@ -22,7 +22,7 @@ LOST = (
   "of them again, and they go on."
 )
 FAILED = 3  # exit code
-TOLD = 1.0  # seconds in which an error is told
+REPORTED = 1.0  # seconds in which an error is reported
 
 _watches: list["Watch"] = []
 
@@ -37,19 +37,19 @@ class Watch:
     threading.Thread(target=self._look, daemon=True).start()
 
   def fail(self, code: int) -> None:
-    """Tells that this process has failed by itself, with an exit code.
+    """Reports that this process has failed by itself, with an exit code.
 
-    Does not return where the watch has told of a failure, and leaves for it.
+    Does not return where the watch has reported a failure, and leaves for it.
     """
     if self._leaving:
-      time.sleep(2 * TOLD)
+      time.sleep(2 * REPORTED)
     self._code = code
 
   def farewell(self) -> None:
     """Tells the others that this process is done."""
-    self._tell(BYE)
+    self._send(BYE)
 
-  def _tell(self, word: bytes) -> None:
+  def _send(self, word: bytes) -> None:
     for peer in self._peers:
       with contextlib.suppress(OSError):
         peer.sendall(word)
@@ -71,10 +71,10 @@ class Watch:
     if self._leaving:
       print(f"error: {LOST}", file=sys.stderr, flush=True)
     if len(self._peers) > 1:
-      self._tell(LEAVE)
-      time.sleep(TOLD)
+      self._send(LEAVE)
+      time.sleep(REPORTED)
     elif not self._leaving:
-      time.sleep(TOLD)
+      time.sleep(REPORTED)
     signals.leave_at_once(FAILED if self._leaving else self._code)
 
 
@@ -91,7 +91,7 @@ def begin(peers: Sequence[socket.socket]) -> None:
 
 
 def fail(code: int) -> None:
-  """Tells that this process has failed by itself, with an exit code."""
+  """Reports that this process has failed by itself, with an exit code."""
   for watch in _watches:
     watch.fail(code)
 

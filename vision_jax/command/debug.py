@@ -1,4 +1,4 @@
-"""Runs that fail: what jax says of them, and its switches."""
+"""Runs that fail: what jax reports of them, and its switches."""
 
 import contextlib
 import dataclasses
@@ -68,7 +68,7 @@ def switch(debug: Debug, execution: str) -> None:
 
 @contextlib.contextmanager
 def failures(values: Mapping[str, object]) -> Iterator[None]:
-  """Tells of a run what jax says of one operation.
+  """Reports for a run what jax reports for an operation.
 
   Args:
     values: of the config.
@@ -99,7 +99,7 @@ def failures(values: Mapping[str, object]) -> Iterator[None]:
 
 
 def _explain(error: FloatingPointError) -> str | None:
-  """Says which operation of ours gave NaN; None if jax has not found it."""
+  """Returns which operation of ours gave NaN; None if jax has not found it."""
   found = re.search(r"\((\w+)\) encountered in ([\w\-]+)", str(error))
   if not found:
     return None

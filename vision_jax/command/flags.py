@@ -110,7 +110,7 @@ def help_text(argv: Sequence[str]) -> str:
   ]
   if not any(_name(word) == "mode" for word in argv):
     others = ", ".join(f"--mode={other}" for other in MODES if other != name)
-    lines.append(f"With --help {others} tell their flags.")
+    lines.append(f"With --help {others} list their flags.")
   return "\n".join(lines)
 
 
@@ -192,7 +192,7 @@ def _kind(annotation: object) -> type:
 
 
 def _unrecognized(error: absl.UnrecognizedFlagError, mode: str) -> str:
-  """Says whose flag it is, or what has taken its place."""
+  """Returns whose flag it is, or what has taken its place."""
   name = error.flagname
   if name == "config":
     return (

@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # they import jax
   from vision_jax.recipe.saved import Shapes
 
 EXECUTIONS = ("jit", "fsdp", "pmap")
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -85,7 +85,7 @@ class Options(abc.ABC):
   strict: bool = option(
     False,
     "Refuse to go on with, or to use, a run whose data, first batches or "
-    "source files are not what they were; without it, that is told.",
+    "source files are not what they were; without it, that is logged.",
   )
   max_pixels: int = option(
     178_956_970,
@@ -95,7 +95,7 @@ class Options(abc.ABC):
   )
   traceback: bool = option(False, "Show an error's traceback.")
 
-  left: ClassVar[str] = ""  # what a signal before the end leaves to be said
+  left: ClassVar[str] = ""  # what a signal before the end leaves to be logged
   starts: ClassVar[bool] = True  # jax, and with it the other processes
 
   @property
@@ -127,17 +127,17 @@ class Options(abc.ABC):
     return [path for name in named if (path := getattr(self, name))]
 
   @abc.abstractmethod
-  def load(self, say: Say) -> tuple["Recipe", "Shapes | None"]:
+  def load(self, log: Log) -> tuple["Recipe", "Shapes | None"]:
     """Returns the config, and the shapes of a batch where those are known."""
 
   @abc.abstractmethod
-  def run(self, recipe: "Recipe", batch: "Shapes | None", say: Say) -> int:
+  def run(self, recipe: "Recipe", batch: "Shapes | None", log: Log) -> int:
     """Does what the mode is for; returns the exit code."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Configured(Options):
-  """What modes are told that take a config file, or the workdir's."""
+  """Flags of modes that take a config file, or the workdir's."""
 
   config: str | None = option(
     None,
@@ -145,17 +145,17 @@ class Configured(Options):
     "in the workdir.",
   )
 
-  def load(self, say: Say) -> tuple["Recipe", "Shapes | None"]:
+  def load(self, log: Log) -> tuple["Recipe", "Shapes | None"]:
     """Loads the config named, or that of the run that goes on."""
     from vision_jax.recipe import resume
 
-    how = (self.workdir, self.config, self.overrides, say)
+    how = (self.workdir, self.config, self.overrides, log)
     return resume.begin_or_resume(*how, trusted=self.trust_workdir), None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class OfWorkdir(Options):
-  """What modes are told that use a trained workdir."""
+  """Flags of modes that use a trained workdir."""
 
   checkpoint: str = option("latest", "latest, best or a step.")
   weights: str | None = option(
@@ -166,15 +166,15 @@ class OfWorkdir(Options):
     choices=("raw", "ema"),
   )
 
-  def load(self, say: Say) -> tuple["Recipe", "Shapes | None"]:
+  def load(self, log: Log) -> tuple["Recipe", "Shapes | None"]:
     """Returns the workdir's config, and the shapes of its training batch."""
     from vision_jax.recipe import resume
 
-    how = (self.workdir, self.overrides, say)
+    how = (self.workdir, self.overrides, log)
     return resume.use(*how, trusted=self.trust_workdir)
 
   def trained(
-    self, recipe: "Recipe", batch: "Shapes | None", say: Say
+    self, recipe: "Recipe", batch: "Shapes | None", log: Log
   ) -> "Trained":
     """Returns the workdir's experiment, ready to be used."""
     from vision_jax.core.execution import make_execution
@@ -188,5 +188,5 @@ class OfWorkdir(Options):
       checkpoint=self.checkpoint,
       weights=self.weights,
       strict=self.strict,
-      say=say,
+      log=log,
     )

@@ -7,17 +7,17 @@ import jax
 
 from vision_jax import tuning
 from vision_jax.cluster import connect as cluster
-from vision_jax.command.options import Options, Say
+from vision_jax.command.options import Log, Options
 from vision_jax.errors import UserError
 
 
-def set_up(mode: Options, convolutional: bool, say: Say) -> None:
+def set_up(mode: Options, convolutional: bool, log: Log) -> None:
   """Readies the process: XLA's options, the other processes, the devices.
 
   Args:
     mode: the command's flags.
     convolutional: whether the nets are, as the config says.
-    say: tells the user one line.
+    log: prints a line for the user.
 
   Raises:
     UserError: if the environment asks for devices that are not there, or the
@@ -33,19 +33,19 @@ def set_up(mode: Options, convolutional: bool, say: Say) -> None:
   _check_options()
   if mode.cpu_tuning == "auto" and convolutional:
     if file is not None:
-      say(
+      log(
         f"XLA_FLAGS names the file {file}: left alone, so XLA's option for "
         "convolutions on a CPU is what that file says."
       )
     tuning.tune_convolutions()
   if tuning.on_gpu():
-    _set_gpu_options(mode, say)
+    _set_gpu_options(mode, log)
   cluster.connect(
     mode.coordinator,
     mode.num_processes,
     mode.process_id,
     seconds=mode.connect_timeout,
-    say=say,
+    log=log,
   )
   start_backend()
 
@@ -69,13 +69,13 @@ def _check_options() -> None:
     )
 
 
-def _set_gpu_options(mode: Options, say: Say) -> None:
+def _set_gpu_options(mode: Options, log: Log) -> None:
   """Sets what the flags ask for on GPUs, where XLA has it."""
   several = tuning.gpus() > 1 or (mode.num_processes or 1) > 1
   if mode.gpu_tuning == "auto":
     tuning.tune_memory()
     if several and tuning.unknown_options([tuning.HIDE_LATENCY]):
-      say(
+      log(
         f"jaxlib {version('jaxlib')} has no {tuning.HIDE_LATENCY}: left out; "
         "--gpu_tuning=off does not ask for it."
       )

@@ -149,12 +149,12 @@ def folders_in(
   return folders
 
 
-def tell_left_out(folder: pathlib.Path, left_out: Mapping[str, int]) -> None:
-  """Tells once what was left out of a folder, counted by reason and suffix."""
+def log_left_out(folder: pathlib.Path, left_out: Mapping[str, int]) -> None:
+  """Logs once what was left out of a folder, counted by reason and suffix."""
   counts = sorted(left_out.items(), key=lambda item: (-item[1], item[0]))
   parts = [f"{number} {reason}" for reason, number in counts if number]
   if parts:
-    _tell(f"{folder}: left out {', '.join(parts)}")
+    _log(f"{folder}: left out {', '.join(parts)}")
 
 
 def nfc(name: str) -> str:
@@ -252,5 +252,5 @@ def _points(name: str) -> str:
 
 
 @functools.cache
-def _tell(text: str) -> None:
+def _log(text: str) -> None:
   _LOG.warning(text)

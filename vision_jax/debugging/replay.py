@@ -25,7 +25,7 @@ def look_into(
   execution: Execution,
   *,
   init_from: epath.PathLike | None,
-  say: Callable[[str], None],
+  log: Callable[[str], None],
 ) -> None:
   """Goes back to a checkpoint, trains up to a step and takes that one apart.
 
@@ -55,7 +55,7 @@ def look_into(
       f"--debug=step:{step}: the earliest checkpoint in {workdir} is of step "
       f"{start}; expected a later step."
     )
-  say(f"From step {start} on, compiled up to step {step}.")
+  log(f"From step {start} on, compiled up to step {step}.")
   one = experiment.train_step(
     accumulate=plan.accumulate, norm_group=plan.norm_group
   )
@@ -66,7 +66,7 @@ def look_into(
     step = bad + 1
   here = jax.local_devices()[0]
   state = jax.device_put(state.replace(bad_step=state.bad_step * 0 - 1), here)
-  _take_apart(step, one, state, jax.device_put(dict(load(step - 1)), here), say)
+  _take_apart(step, one, state, jax.device_put(dict(load(step - 1)), here), log)
 
 
 def _saved_before(
@@ -88,13 +88,13 @@ def _take_apart(
   function: TrainStep,
   state: TrainState,
   batch: Batch,
-  say: Callable[[str], None],
+  log: Callable[[str], None],
 ) -> None:
   """Does one step without jit; raises what it finds."""
   logs = lambda state, batch: function(state, batch)[1]
   origins = blame.find_origins(logs, state=state, batch=batch)
   if not origins:
-    say(f"Step {step} without jit: every value is finite.")
+    log(f"Step {step} without jit: every value is finite.")
     return
   first = min(origins, key=lambda name: not name.startswith("loss"))
   raise RunFailure(

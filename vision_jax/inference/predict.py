@@ -32,7 +32,7 @@ def predict_folder(
   on_bad_image: str = "error",
   formats: Formats | None = None,
   threshold: Threshold = NONE,
-  say: Callable[[str], None] = print,
+  log: Callable[[str], None] = print,
 ) -> int:
   """Writes `predictions.jsonl`, one object for each image; returns how many.
 
@@ -50,7 +50,7 @@ def predict_folder(
     formats: names of files in vision_jax/writers, or what makes a writer; None
       takes the experiment's.
     threshold: from which score on.
-    say: tells the user one line.
+    log: prints a line for the user.
 
   Raises:
     UserError: if the experiment does not predict, there are no images, a format
@@ -77,7 +77,7 @@ def predict_folder(
       if main_process:
         results(source.files[index], row, names[index])
   if main_process:
-    results.close(say)
+    results.close(log)
   return len(source)
 
 

@@ -85,15 +85,15 @@ class Results:
         said |= write(file, row, name) or {}
     self._lines.append(to_json({"file": str(file)} | said) + "\n")
 
-  def close(self, say: Callable[[str], None]) -> None:
+  def close(self, log: Callable[[str], None]) -> None:
     """Writes what is of all images, and says where it is."""
     for writer in self._writers:
       writer.close()
     path = self._about.output / "predictions.jsonl"
     replace_text(path, "".join(self._lines))
-    say(f"{len(self._lines)} images: {path}")
+    log(f"{len(self._lines)} images: {path}")
     for text in self._tally.lines():
-      say(text)
+      log(text)
 
   @property
   def _two_kinds_of_pixels(self) -> bool:

@@ -31,7 +31,7 @@ def sample_folder(
   label: int | None = None,
   seed: int = 0,
   batch_size: int = BATCH,
-  say: Callable[[str], None] = print,
+  log: Callable[[str], None] = print,
   **options: bool | float | str | None,
 ) -> int:
   """Draws images into a folder; returns how many.
@@ -52,7 +52,7 @@ def sample_folder(
       each row of `interpolate` images.
     seed: of the noise.
     batch_size: images at once, rounded up to a multiple of the devices.
-    say: tells the user a line.
+    log: prints a line for the user.
     **options: of `task.sample` (sampler, steps, guidance, eta, interpolate);
       None is its default.
 
@@ -75,7 +75,7 @@ def sample_folder(
     conditional = {"label": labels} if task.num_classes else {}
     columns = row or (10 if conditional and num_samples >= 10 else None)
     write_images(epath.Path(output), {"image": images, **conditional}, columns)
-    say(f"{num_samples} images: {output}")
+    log(f"{num_samples} images: {output}")
   return num_samples
 
 
@@ -100,7 +100,7 @@ def _check_options(
 
 
 def _taken(task: Generative) -> dict[str, inspect.Parameter]:
-  """Returns what a task's `sample` can be told, by name."""
+  """Returns the options of a task's `sample`, by name."""
   parameters = inspect.signature(task.sample).parameters
   return {
     name: parameter

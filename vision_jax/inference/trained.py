@@ -19,7 +19,7 @@ from vision_jax.inference import predict, sample
 from vision_jax.inference.results import Formats
 from vision_jax.inference.threshold import choose
 from vision_jax.provenance import parts
-from vision_jax.provenance.manifest import tell_differences
+from vision_jax.provenance.manifest import log_differences
 from vision_jax.recipe.recipe import Recipe, load_workdir
 from vision_jax.recipe.saved import Shapes
 from vision_jax.train import initial
@@ -29,10 +29,10 @@ from vision_jax.train.evaluate import Evaluator
 PREDICT_BATCH = 32
 
 
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 
 
-def _say(text: str) -> None:
+def _log(text: str) -> None:
   print(text, file=sys.stderr, flush=True)
 
 
@@ -40,7 +40,7 @@ def load(
   workdir: epath.PathLike,
   *,
   trusted: bool = False,
-  say: Say = _say,
+  log: Log = _log,
   **options: Any,
 ) -> "Trained":
   """Returns what a workdir with a config file has trained.
@@ -48,7 +48,7 @@ def load(
   Args:
     workdir: the run's folder.
     trusted: whether the workdir's copy of its config runs, whoever wrote it.
-    say: tells the user one line.
+    log: prints a line for the user.
     **options: of `Trained`: checkpoint, weights, execution, strict.
 
   Raises:
@@ -56,8 +56,8 @@ def load(
       ours nor this user's.
   """
   folder = paths.folder("workdir", workdir)
-  recipe, batch = load_workdir(folder, say, trusted=trusted)
-  return of_recipe(recipe, workdir, batch, say=say, **options)
+  recipe, batch = load_workdir(folder, log, trusted=trusted)
+  return of_recipe(recipe, workdir, batch, log=log, **options)
 
 
 def of_recipe(
@@ -96,7 +96,7 @@ class Trained:
     weights: str | None = None,
     files: Mapping[str, str] = MappingProxyType({}),
     strict: bool = False,
-    say: Say = _say,
+    log: Log = _log,
   ):
     """Reads nothing but shapes.
 
@@ -112,12 +112,12 @@ class Trained:
       files: hashes of what the experiment is built by, to be compared with
         those of the run.
       strict: refuse to use the weights with other code or data than the run's.
-      say: tells the user one line.
+      log: prints a line for the user.
     """
     self.experiment = experiment
     self.workdir = paths.folder("workdir", workdir)
     self.execution = Jit() if execution is None else execution
-    self._checkpoint, self._weights, self._say = str(checkpoint), weights, say
+    self._checkpoint, self._weights, self._log = str(checkpoint), weights, log
     self._files, self._strict, self._compared = files, strict, False
     if batch is None:
       with experiment:
@@ -161,7 +161,7 @@ class Trained:
     kind = self._kind
     step, found = self.read(kind)
     name = "averaged (ema)" if kind == "ema" else "raw"
-    self._say(f"Weights: {name}, of step {step}.")
+    self._log(f"Weights: {name}, of step {step}.")
     return step, found[kind]
 
   @property
@@ -231,7 +231,7 @@ class Trained:
       on_bad_image=on_bad_image,
       formats=formats,
       threshold=choose(threshold, *run),
-      say=self._say,
+      log=self._log,
     )
 
   def sample_folder(
@@ -244,7 +244,7 @@ class Trained:
       self.execution,
       self._batch["image"].shape,
       output,
-      say=self._say,
+      log=self._log,
       **options,
     )
 
@@ -252,7 +252,7 @@ class Trained:
     """Says what is not as the run had it; under `strict` refuses."""
     if jax.process_index() == 0:
       now = parts.describe(data, self._files)
-      tell_differences(self.workdir, now, self._say, strict=self._strict)
+      log_differences(self.workdir, now, self._log, strict=self._strict)
     self._compared = True
 
   def _rounded(self, size: int) -> int:

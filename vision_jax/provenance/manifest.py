@@ -97,19 +97,19 @@ def last_run(workdir: epath.PathLike) -> dict[str, Any]:
   return last if isinstance(last, dict) else {}
 
 
-def tell_differences(
+def log_differences(
   workdir: epath.PathLike,
   now: Parts,
-  say: Callable[[str], None],
+  log: Callable[[str], None],
   *,
   strict: bool = False,
 ) -> None:
-  """Says in one line what is not as the workdir's last run had it.
+  """Logs in one line what is not as the workdir's last run had it.
 
   Args:
     workdir: the run's folder.
     now: of what there is to compare; the rest is not asked after.
-    say: tells the user one line.
+    log: prints a line for the user.
     strict: refuse instead.
 
   Raises:
@@ -129,7 +129,7 @@ def tell_differences(
     raise UserError(
       f"--strict: {line}. Restore what the run had, or leave out --strict."
     )
-  say(f"{line} (--strict refuses).")
+  log(f"{line} (--strict refuses).")
 
 
 def _devices() -> dict[str, Any]:

@@ -36,7 +36,7 @@ def installed(path: str) -> pathlib.Path | None:
 
 
 def passed_over(name: str) -> str | None:
-  """Says which file is taken where the working folder and the package have it.
+  """Returns a note where both the working folder and the package have a file.
 
   Args:
     name: "PATH" or "PATH:VARIANT".

@@ -25,9 +25,9 @@ from vision_jax.recipe.saved import (
   batch_shapes,
   changed_values,
   kept_source,
+  log_changed,
   raise_damaged,
   saved_config,
-  tell_changed,
 )
 from vision_jax.recipe.values import check, flat, override
 
@@ -67,20 +67,20 @@ class Recipe:
     batch: Mapping[str, np.ndarray],
     *,
     start: int,
-    say: Callable[[str], None],
+    log: Callable[[str], None],
   ) -> None:
-    """Writes what a workdir keeps; tells what is not as it was before.
+    """Writes what a workdir keeps; logs what is not as it was before.
 
     Args:
       workdir: the run's folder.
       batch: one training batch.
       start: the step that the run begins from.
-      say: tells the user one line.
+      log: prints a line for the user.
     """
     saved = saved_config(workdir)
     new = changed_values(self.config, saved) if saved else {}
     if start and "steps" in new:
-      say(
+      log(
         "steps: {} in the workdir, {} now. ".format(*new["steps"])
         + "A schedule that ends with the run is another one from step "
         f"{start} on, and the learning rate jumps there; config.json keeps "
@@ -152,7 +152,7 @@ def load(
 
 def load_workdir(
   workdir: epath.Path,
-  say: Callable[[str], None] = print,
+  log: Callable[[str], None] = print,
   *,
   trusted: bool = False,
 ) -> tuple[Recipe, Shapes]:
@@ -163,7 +163,7 @@ def load_workdir(
 
   Args:
     workdir: the run's folder.
-    say: tells the user one line.
+    log: prints a line for the user.
     trusted: whether the copy runs whoever has written it.
 
   Raises:
@@ -185,7 +185,7 @@ def load_workdir(
     recipe = Recipe(saved["path"], saved["variant"], source, config, module)
     if try_out:
       recipe.build()
-  tell_changed(workdir, saved, source, say)
+  log_changed(workdir, saved, source, log)
   return recipe, batch_shapes(saved["batch"], workdir)
 
 

@@ -13,8 +13,8 @@ from vision_jax.recipe.saved import (
   Shapes,
   changed_values,
   kept_source,
+  log_changed,
   saved_config,
-  tell_changed,
 )
 from vision_jax.recipe.values import flat, override
 
@@ -31,7 +31,7 @@ def begin_or_resume(
   workdir: epath.PathLike | None,
   name: str | None,
   overrides: Mapping[str, str],
-  say: Callable[[str], None],
+  log: Callable[[str], None],
   *,
   trusted: bool = False,
 ) -> Recipe:
@@ -41,17 +41,17 @@ def begin_or_resume(
     workdir: the run's folder; None where there is none to be.
     name: "PATH:VARIANT"; None for the workdir's.
     overrides: of values, as text.
-    say: tells the user one line.
+    log: prints a line for the user.
     trusted: as of `resume`.
 
   Raises:
     UserError: as `resume` does; if neither names a config.
   """
-  if name and (told := places.passed_over(name)):
-    say(told)
+  if name and (note := places.passed_over(name)):
+    log(note)
   folder = epath.Path(workdir or "")
   if workdir and saved_config(folder) is not None:
-    return resume(folder, name, overrides, say, trusted=trusted)
+    return resume(folder, name, overrides, log, trusted=trusted)
   if name is None:
     raise UserError(
       f"--config is missing, and {folder} holds no run to go on with; expected "
@@ -63,7 +63,7 @@ def begin_or_resume(
 def use(
   workdir: epath.PathLike,
   overrides: Mapping[str, str],
-  say: Callable[[str], None],
+  log: Callable[[str], None],
   *,
   trusted: bool = False,
 ) -> tuple[Recipe, Shapes]:
@@ -72,7 +72,7 @@ def use(
   With overrides of what may differ between the runs of a workdir.
   """
   folder = epath.Path(workdir)
-  recipe, batch = load_workdir(folder, say, trusted=trusted)
+  recipe, batch = load_workdir(folder, log, trusted=trusted)
   override_saved(recipe, overrides, folder)
   return recipe, batch
 
@@ -81,7 +81,7 @@ def resume(
   workdir: epath.Path,
   name: str | None,
   overrides: Mapping[str, str],
-  say: Callable[[str], None],
+  log: Callable[[str], None],
   *,
   trusted: bool = False,
 ) -> Recipe:
@@ -93,7 +93,7 @@ def resume(
     workdir: the run's folder.
     name: "PATH:VARIANT" that the command names; None for the workdir's.
     overrides: of values, as text.
-    say: tells the user one line.
+    log: prints a line for the user.
     trusted: whether the copy runs whoever has written it.
 
   Raises:
@@ -102,12 +102,12 @@ def resume(
   saved = saved_config(workdir)
   versions.check(workdir, saved)
   if name is None:
-    return use(workdir, overrides, say, trusted=trusted)[0]
+    return use(workdir, overrides, log, trusted=trusted)[0]
   source = None
   if same_file(name, saved):
     trusted = trusted or is_copy(name, workdir)
     source = kept_source(workdir, saved, trusted=trusted)
-    tell_changed(workdir, saved, source, say)
+    log_changed(workdir, saved, source, log)
   recipe = load(name, overrides, source)
   check_same(recipe, saved)
   return recipe

@@ -79,13 +79,13 @@ def kept_source(
   return copy
 
 
-def tell_changed(
+def log_changed(
   workdir: epath.Path,
   saved: Saved,
   copy: str,
-  say: Callable[[str], None],
+  log: Callable[[str], None],
 ) -> None:
-  """Says if a workdir's copy is no longer what the config file holds."""
+  """Logs if a workdir's copy is no longer what the config file holds."""
   path = places.named(saved["path"])
   if not path.is_file():
     why = "is missing"
@@ -93,7 +93,7 @@ def tell_changed(
     why = "has changed since"
   else:
     return
-  say(f"{saved['path']} {why}: using the copy in {workdir}.")
+  log(f"{saved['path']} {why}: using the copy in {workdir}.")
 
 
 def batch_shapes(batch: Mapping[str, object], workdir: epath.Path) -> Shapes:

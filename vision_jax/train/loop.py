@@ -61,7 +61,7 @@ class Training:
     execution: where.
     checkpoints: where the state is saved, and found again.
     write: called with (step, metrics); its `images` with (step, images).
-    progress: called with each finished step; pauses, and tells lines.
+    progress: called with each finished step; pauses, and logs lines.
     stop: says after each step whether to save, and whether to leave.
     evaluator: measures a state.
     trace: which steps to trace; none where it is None.
@@ -99,7 +99,7 @@ class Training:
     if evaluate_first:
       metrics = self._evaluate(start, state, {}, costly=ended)
     if ended:
-      self.progress.say(f"Step {start}: nothing is left to train.")
+      self.progress.log(f"Step {start}: nothing is left to train.")
       metrics = metrics or self.evaluator(state.weights)
       return Outcome(start, metrics, state=state)
     with self.trace or contextlib.nullcontext():

@@ -18,7 +18,7 @@ from vision_jax.provenance import parts
 from vision_jax.provenance.manifest import (
   append_run,
   describe_run,
-  tell_differences,
+  log_differences,
 )
 from vision_jax.train import initial
 from vision_jax.train.checkpoint.checkpoints import Checkpoints
@@ -48,9 +48,9 @@ class Kept(Protocol):
     batch: HostBatch,
     *,
     start: int,
-    say: Callable[[str], None],
+    log: Callable[[str], None],
   ) -> None:
-    """Writes what the workdir is to be used with, and tells what is new."""
+    """Writes what the workdir is to be used with, and logs what is new."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,7 +92,7 @@ class _Place:
   def record(
     self, experiment: Experiment, batch: HostBatch, shown: Progress
   ) -> None:
-    """Writes what the run is made of; tells what is not as it was before."""
+    """Writes what the run is made of; logs what is not as it was before."""
     if self.workdir is None or not _first():
       return
     made_of = parts.describe(
@@ -102,9 +102,9 @@ class _Place:
       batch,
     )
     if shown.step:
-      tell_differences(self.workdir, made_of, shown.say, strict=self.strict)
+      log_differences(self.workdir, made_of, shown.log, strict=self.strict)
     if self.recipe is not None:
-      self.recipe.keep(self.workdir, batch, start=shown.step, say=shown.say)
+      self.recipe.keep(self.workdir, batch, start=shown.step, log=shown.log)
     append_run(self.workdir, describe_run(made_of, shown.step))
 
   def writer(self, plan: Plan, shown: Progress) -> Writer:
@@ -186,7 +186,7 @@ def run(
       place.record(experiment, batch, shown)
       missing = initial.evaluation_missing(folder, experiment, plan, start)
       if start:
-        shown.say(f"Resuming at step {start} of {steps}.")
+        shown.log(f"Resuming at step {start} of {steps}.")
       with place.writer(plan, shown) as write:
         outcome = Training(
           experiment=experiment,
@@ -199,7 +199,7 @@ def run(
           trace=trace,
           evaluator=evaluator,
         ).run(state, start, evaluate_first=missing)
-  _tell_skipped(experiment)
+  _log_skipped(experiment)
   return outcome
 
 
@@ -244,8 +244,8 @@ def _trace(
   return Trace(*profile, workdir / "profile")
 
 
-def _tell_skipped(experiment: Experiment) -> None:
-  """Tells how many images were left out, and names some."""
+def _log_skipped(experiment: Experiment) -> None:
+  """Logs how many images were left out, and names some."""
   if _first() and (names := skipped_names(experiment)):
     shown = ", ".join(names[:NAMED]) + ", ..." * (len(names) > NAMED)
     line = f"Unreadable images, skipped: {len(names)} ({shown})"

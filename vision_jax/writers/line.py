@@ -1,4 +1,4 @@
-"""What `predictions.jsonl` says of an image, whatever else is written."""
+"""What `predictions.jsonl` has of an image, whatever else is written."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,11 +18,11 @@ def line(row: Row, about: About) -> dict[str, Any]:
   pixels with `score` and `label` (p,): `boxes`, those that count. Of `target`
   (h w): `share`, each class's part of the pixels.
   """
-  said: dict[str, Any] = {}
-  for output, say in _SAY.items():
+  found: dict[str, Any] = {}
+  for output, fields in _FIELDS.items():
     if output in row:
-      said |= say(row, about)
-  return said
+      found |= fields(row, about)
+  return found
 
 
 def class_of(row: Row, about: About) -> tuple[int, np.ndarray]:
@@ -67,7 +67,7 @@ def _digits(score: np.ndarray) -> float:
   return round(float(score), 6)
 
 
-_SAY: dict[str, Callable[[Row, About], dict[str, Any]]] = {
+_FIELDS: dict[str, Callable[[Row, About], dict[str, Any]]] = {
   "logits": _classes,
   "boxes": _boxes,
   "target": _shares,

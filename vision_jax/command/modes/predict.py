@@ -4,7 +4,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from vision_jax.command.flags import option
-from vision_jax.command.options import OfWorkdir, Say
+from vision_jax.command.options import Log, OfWorkdir
 from vision_jax.errors import UserError
 from vision_jax.inference.given import AUTO, read_formats, read_threshold
 
@@ -43,9 +43,9 @@ class Mode(OfWorkdir):
       )
     read_threshold(self.threshold)
 
-  def run(self, recipe: "Recipe", batch: "Shapes | None", say: Say) -> int:
+  def run(self, recipe: "Recipe", batch: "Shapes | None", log: Log) -> int:
     """Predicts, in the formats named, or the config's."""
-    self.trained(recipe, batch, say).predict_folder(
+    self.trained(recipe, batch, log).predict_folder(
       self.images,
       self.output,
       on_bad_image=recipe.config.on_bad_image,

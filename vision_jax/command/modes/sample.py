@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from vision_jax.command.flags import keyed, option
-from vision_jax.command.options import OfWorkdir, Say
+from vision_jax.command.options import Log, OfWorkdir
 from vision_jax.errors import UserError
 
 if TYPE_CHECKING:  # it imports jax
@@ -23,7 +23,7 @@ class Mode(OfWorkdir):
   seed: int = option(0, "Of the noise.", low=0, high=2**32 - 1)
   sample: Mapping[str, str] = keyed(
     "sample",
-    "Set what the config's task can be told of sampling: sampler, steps, "
+    "Set an option of how the config's task samples: sampler, steps, "
     "guidance and eta of a diffusion model; interpolate of a VAE or a GAN, "
     "images in a row from one draw to the next.",
   )
@@ -34,11 +34,11 @@ class Mode(OfWorkdir):
     if not self.output:
       raise UserError("--mode=sample needs --output=FOLDER.")
 
-  def run(self, recipe: "Recipe", batch: "Shapes | None", say: Say) -> int:
+  def run(self, recipe: "Recipe", batch: "Shapes | None", log: Log) -> int:
     """Draws the images."""
     from vision_jax.inference.sample import read_options
 
-    trained = self.trained(recipe, batch, say)
+    trained = self.trained(recipe, batch, log)
     trained.sample_folder(
       self.output,
       num_samples=self.num_samples,

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import TYPE_CHECKING
 
-from vision_jax.command.options import Configured, Say
+from vision_jax.command.options import Configured, Log
 
 if TYPE_CHECKING:  # it imports jax
   from vision_jax.recipe.recipe import Recipe
@@ -21,9 +21,9 @@ class Mode(Configured):
     """Whether there is no config file that values could be of."""
     return not self.config
 
-  def run(self, recipe: "Recipe", batch: "Shapes | None", say: Say) -> int:
+  def run(self, recipe: "Recipe", batch: "Shapes | None", log: Log) -> int:
     """Prints a line a value."""
-    del batch, say
+    del batch, log
     from vision_jax.recipe.show import show
 
     print(show(recipe, self.overrides, self.workdir))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from vision_jax import paths
 from vision_jax.command.flags import option
-from vision_jax.command.options import Configured, Say
+from vision_jax.command.options import Configured, Log
 
 if TYPE_CHECKING:  # they import jax
   from vision_jax.recipe.recipe import Recipe
@@ -41,7 +41,7 @@ class Mode(Configured):
     super().check()
     paths.check_no_glob("init_from", self.init_from or "")
 
-  def run(self, recipe: "Recipe", batch: "Shapes | None", say: Say) -> int:
+  def run(self, recipe: "Recipe", batch: "Shapes | None", log: Log) -> int:
     """Trains as the config and the flags say; returns the exit code."""
     from vision_jax.command import debug
     from vision_jax.core.execution import make_execution
@@ -58,7 +58,7 @@ class Mode(Configured):
         look_into(
           *(asked.step, experiment, plan, self.workdir, execution),
           init_from=self.init_from,
-          say=say,
+          log=log,
         )
       return 0
     profile = self.profile and parse_steps(self.profile, plan.steps)
@@ -73,10 +73,10 @@ class Mode(Configured):
       strict=self.strict,
       **dataclasses.asdict(plan),
     )
-    return self._finish(outcome, plan.steps, say)
+    return self._finish(outcome, plan.steps, log)
 
-  def _finish(self, outcome: "Outcome", steps: int, say: Say) -> int:
-    """Tells how the run ended; returns the exit code."""
+  def _finish(self, outcome: "Outcome", steps: int, log: Log) -> int:
+    """Logs how the run ended; returns the exit code."""
     from vision_jax.files import to_json
 
     if outcome.stopped_by is None:
@@ -85,9 +85,9 @@ class Mode(Configured):
         for name, value in outcome.metrics.items()
         if not name.startswith(("train/", "time/", "flops/", "memory/"))
       }
-      say(f"Step {outcome.step} of {steps}: {to_json(shown)}")
+      log(f"Step {outcome.step} of {steps}: {to_json(shown)}")
       return 0
-    say(
+    log(
       f"{outcome.stopped_by}: saved step {outcome.step} of {steps}; the same "
       "command resumes there."
     )

@@ -81,7 +81,7 @@ class BoxCheck:
       ):
         raise DataError(_message(place(i), boxes[i], problem[i], size[i]))
       lost[i] = not self._kept(problem[i], area)
-    self._tell(name, place, problem, lost)
+    self._log(name, place, problem, lost)
     kept = np.flatnonzero(~lost)
     return (boxes if self.exact else cut)[kept], kept
 
@@ -92,11 +92,11 @@ class BoxCheck:
       return problem >= some
     return problem == _LEAVES and area
 
-  def _tell(self, name, place, problem, lost) -> None:
+  def _log(self, name, place, problem, lost) -> None:
     """Counts what was done, once a place."""
-    told = np.flatnonzero(lost if self.exact else problem >= 0)
+    bad = np.flatnonzero(lost if self.exact else problem >= 0)
     with self._lock:
-      new = [i for i in told if place(i) not in self.bad]
+      new = [i for i in bad if place(i) not in self.bad]
       for i in new:
         done = "left out" if lost[i] else "cut to the image"
         self.bad[place(i)] = f"{_PROBLEMS[problem[i]]}; it was {done}"

@@ -16,10 +16,10 @@ from vision_jax.data.files import (
   files_hash,
   find_images,
   folders_in,
+  log_left_out,
   nfc,
   plain_name,
   read_image,
-  tell_left_out,
 )
 from vision_jax.data.found import split_of
 from vision_jax.data.pickled import AsMade
@@ -30,7 +30,7 @@ class ImageFolder(AsMade):
   """A folder with one folder of images for each class, nested or not.
 
   Classes are the folders' names in sorted order; examples are sorted by class,
-  then by path. What is left out (hidden, other kinds of files) is told once.
+  then by path. What is left out (hidden, other kinds of files) is logged once.
 
   Args:
     folder: the folder of the class folders.
@@ -100,19 +100,19 @@ class ImageFolder(AsMade):
         f"{'s' if len(empty) > 1 else ''} {some(empty)}; expected at "
         f"least one of {_kinds()}. Add images, or remove the folder."
       )
-    self._tell(found)
+    self._log(found)
     sizes = [len(images.files) for images in found]
     label = np.repeat(np.arange(len(found)), sizes)
     files = itertools.chain(*(images.files for images in found))
     return list(files), label.astype(np.int32)
 
-  def _tell(self, found: Sequence[Found]) -> None:
+  def _log(self, found: Sequence[Found]) -> None:
     left_out = self._left_out.copy()
     beside = find_images(self.folder, nested=False)
     for images in (*found, beside):
       left_out.update(images.left_out)
     left_out["beside the class folders"] += len(beside.files)
-    tell_left_out(self.folder, left_out)
+    log_left_out(self.folder, left_out)
 
   @property
   def files(self) -> list[pathlib.Path]:
@@ -169,7 +169,7 @@ def split_folders(folder: str | os.PathLike[str]) -> dict[str, pathlib.Path]:
   _check_splits(folder, with_folders, classes)
   for name in set(named) - set(with_folders):
     number = len(find_images(children[name]).files)
-    tell_left_out(children[name], {"images, in no class folder": number})
+    log_left_out(children[name], {"images, in no class folder": number})
   return {split_of(name): children[name] for name in with_folders}
 
 

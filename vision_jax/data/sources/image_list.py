@@ -11,9 +11,9 @@ from vision_jax.data.files import (
   SUFFIXES,
   files_hash,
   find_images,
+  log_left_out,
   nfc,
   read_image,
-  tell_left_out,
 )
 from vision_jax.data.pickled import AsMade
 from vision_jax.data.source import Example
@@ -80,7 +80,7 @@ def _in_folder(folder: pathlib.Path) -> list[pathlib.Path]:
       f"--images: the folder {folder} has no images; expected at least one of "
       f"{_KINDS} in it, or in a folder of it. Check the path."
     )
-  tell_left_out(folder, found.left_out)
+  log_left_out(folder, found.left_out)
   return list(found.files)
 
 
@@ -104,7 +104,7 @@ def _matching(pattern: str) -> list[pathlib.Path]:
       f"image; expected at least one of {_KINDS}. Check the folder, put the "
       "pattern in quotes, and write ** for folders in folders."
     )
-  tell_left_out(
+  log_left_out(
     pathlib.Path(pattern), {"of other kinds": len(files) - len(images)}
   )
   return images

@@ -11,10 +11,10 @@ from vision_jax.data.files import (
   SUFFIXES,
   files_hash,
   find_images,
+  log_left_out,
   nfc,
   plain_name,
   read_image,
-  tell_left_out,
 )
 from vision_jax.data.pickled import AsMade
 from vision_jax.data.source import Example
@@ -82,7 +82,7 @@ class MaskFolder(AsMade):
       )
     if self.names is None:
       alone = len(set(masks) - set(images))
-      tell_left_out(self.masks, {"masks without an image": alone})
+      log_left_out(self.masks, {"masks without an image": alone})
     return [(images[name], masks[name]) for name in sorted(images)]
 
   def __len__(self) -> int:
@@ -161,7 +161,7 @@ def _by_name(folder: pathlib.Path) -> dict[str, pathlib.Path]:
       f"folder {folder}: has no images; expected at least one of "
       f"{' '.join(sorted(SUFFIXES))}."
     )
-  tell_left_out(folder, found.left_out)
+  log_left_out(folder, found.left_out)
   return found.by_stem()
 
 

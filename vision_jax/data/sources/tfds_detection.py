@@ -116,7 +116,7 @@ class TfdsDetection(AsMade):
     return True
 
   def _check(self, indices: np.ndarray) -> None:
-    """Checks some annotations; bad images are told of where they are used."""
+    """Checks some annotations; bad images are found where they are used."""
     try:
       for row in self._source.read(indices):
         self._example(row)

@@ -183,15 +183,15 @@ class VocSource(AsMade):
     self, stem: str, paths: list[pathlib.Path], filename: str
   ) -> pathlib.Path | None:
     """Returns the one that the annotation names, where several could be it."""
-    told = [p for p in paths if p.name == pathlib.PurePath(filename).name]
-    if len(paths) > 1 and not told:
+    named = [p for p in paths if p.name == pathlib.PurePath(filename).name]
+    if len(paths) > 1 and not named:
       raise DataError(
         f"VOC folder {self.images}: {some(p.name for p in paths)} are all "
         f"called {stem}, and the <filename> of its annotation, {filename!r}, "
         "is none of them; expected it to say which. Correct it, or remove the "
         "others."
       )
-    return (told or paths or [None])[0]
+    return (named or paths or [None])[0]
 
   def _ready(
     self,

@@ -53,15 +53,15 @@ def keep(*keys: str) -> Transform:
   return apply
 
 
-def say_once(message: str) -> Callable[[Example], None]:
+def log_once(message: str) -> Callable[[Example], None]:
   """Returns what warns of the first example that it is given, by its name."""
   first = threading.Lock()
 
-  def say(example: Example) -> None:
+  def log(example: Example) -> None:
     if first.acquire(blocking=False):
       _LOG.warning(message, name_of(example))
 
-  return say
+  return log
 
 
 def check_alone(example: Example, what: str, keys: Sequence[str]) -> None:

@@ -83,11 +83,11 @@ def check_size() -> Transform:
 
   def apply(example: Example, rng: np.random.Generator | None) -> Example:
     del rng
-    found, told = example["image"].shape[:2], tuple(example["size"])
-    if found != told:
+    found, given = example["image"].shape[:2], tuple(example["size"])
+    if found != given:
       raise DataError(
         f"{example.get('name', 'an image')}: is {found[0]}x{found[1]} (height "
-        f"x width), its annotation says {told[0]}x{told[1]}; expected one "
+        f"x width), its annotation says {given[0]}x{given[1]}; expected one "
         "size. Correct the annotation; images are turned as their EXIF "
         "orientation says."
       )

@@ -23,8 +23,8 @@ from vision_jax.data.source import Example
 from vision_jax.data.transforms.base import (
   Transform,
   check_alone,
+  log_once,
   name_of,
-  say_once,
 )
 from vision_jax.data.transforms.image import (
   DEEP,
@@ -111,7 +111,7 @@ def random_resized_crop(
   height, width = (size, size) if isinstance(size, int) else size
   check_size_given("random_resized_crop", (height, width))
   check_bits(bits)
-  say_deep = say_once(DEEP)
+  log_deep = log_once(DEEP)
 
   def apply(example: Example, rng: np.random.Generator | None) -> Example:
     check_alone(example, "random_resized_crop", ("target", "masks", "boxes"))
@@ -124,7 +124,7 @@ def random_resized_crop(
     whole = _size_without_decoding(data)
     if whole is None:
       if bits == 8 and is_deep(data):
-        say_deep(example)
+        log_deep(example)
       data = to_array(example, channels, bits)
       whole = data.shape[:2]
     top, left, h, w = random_part(rng, whole, scale, ratio)

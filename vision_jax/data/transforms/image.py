@@ -18,8 +18,8 @@ from vision_jax.data.source import Example
 from vision_jax.data.transforms.base import (
   Transform,
   check_alone,
+  log_once,
   name_of,
-  say_once,
 )
 
 
@@ -30,8 +30,8 @@ def decode(channels: int = 3, bits: int = 8) -> Transform:
   All images get the same `bits`, whatever each file has, so that a set may
   mix both: of 16 the high byte is kept, 8 become 16 without a loss.
 
-  Says once, naming the image, where bits were dropped; and where one with
-  boxes or a mask was turned and its size would not tell that those were drawn
+  Logs once, naming the image, where bits were dropped; and where one with
+  boxes or a mask was turned and its size would not show that those were drawn
   on the pixels as stored.
 
   Raises:
@@ -40,15 +40,15 @@ def decode(channels: int = 3, bits: int = 8) -> Transform:
   """
   check_channels(channels)
   check_bits(bits)
-  say_turned, say_deep = say_once(_TURNED), say_once(DEEP)
+  log_turned, log_deep = log_once(_TURNED), log_once(DEEP)
 
   def apply(example: Example, rng: np.random.Generator | None) -> Example:
     del rng
     image = to_array(example, channels, bits)
     if _drawn_on(example) and _turned_unseen(example["image"], image):
-      say_turned(example)
+      log_turned(example)
     if bits == 8 and is_deep(example["image"]):
-      say_deep(example)
+      log_deep(example)
     return example | {"image": image}
 
   return apply
@@ -56,13 +56,13 @@ def decode(channels: int = 3, bits: int = 8) -> Transform:
 
 DEEP = (
   "image %s: has more than 8 bits a channel, of which 8 are kept; "
-  "--config.bits=16 keeps 16. (Said of the first one only.)"
+  "--config.bits=16 keeps 16. (Logged for the first one only.)"
 )
 _TURNED = (
   "image %s: was turned as its Exif or XMP orientation says, which its size "
   "does not show; if its boxes or masks were drawn on the pixels as they are "
   "stored, they are in the wrong place. Look at one, and save such images "
-  "upright. (Said of the first one only.)"
+  "upright. (Logged for the first one only.)"
 )
 
 

@@ -31,7 +31,7 @@ def digits(
     **folders: config key -> folder of one's own data, which is not used.
   """
   if split == "train":
-    _tell_unused("scikit-learn's digits", folders)
+    _log_unused("scikit-learn's digits", folders)
   return EnlargedDigits(split, size, channels)
 
 
@@ -81,7 +81,7 @@ class Scenes:
     """
     most = self.most
     if split == "train":
-      _tell_unused("digit scenes", folders)
+      _log_unused("digit scenes", folders)
       most = self.most_trained or most
     drawn, seed = _DRAWN[split]
     length = self.numbers[list(_DRAWN).index(split)]
@@ -103,8 +103,8 @@ def check_names(names: Sequence[str], expected: Sequence[str] = DIGITS) -> None:
     )
 
 
-def _tell_unused(stand_in: str, folders: dict[str, str]) -> None:
-  """Tells which folders of one's own are not used; "" is none."""
+def _log_unused(stand_in: str, folders: dict[str, str]) -> None:
+  """Logs which folders of one's own are not used; "" is none."""
   if given := [f"--config.{k}={path}" for k, path in folders.items() if path]:
     _LOG.warning(
       "%s: not used. The data are %s; to use your own, leave out `:tiny`, or "

@@ -185,7 +185,7 @@ class Checkpoints:
       raise self._save_error(step, error) from error
 
   def _save_error(self, step: int, error: Exception) -> SaveError:
-    """What to tell the user, after removing what the save left behind."""
+    """Returns the error to raise, after removing what the save left behind."""
     self._manager.reload()
     if jax.process_index() == 0:
       drop_leftovers(self.folder, step)

@@ -14,7 +14,7 @@ One strict JSON object a line, in the order of the run:
   null   stands for a value that is not finite (JSON has no NaN)
 
 A step may have several lines. A run that resumes from a checkpoint first cuts
-the file back to the checkpoint's step, so that no step is told twice.
+the file back to the checkpoint's step, so that no step is logged twice.
 """
 
 import json

@@ -106,7 +106,7 @@ class Progress:
   def images(self, step: int, images: Mapping[str, np.ndarray]) -> None:
     """Shows no images."""
 
-  def say(self, text: str) -> None:
+  def log(self, text: str) -> None:
     """Prints a line, above the bar if there is one."""
     if self._quiet:
       return
