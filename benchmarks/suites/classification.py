@@ -7,7 +7,7 @@ JPEG_COPY = (
   "trained and tested on cifar10_jpeg, a lossy copy of CIFAR-10 (quality 75, "
   "4:2:0)"
 )
-# Two standard errors of an accuracy of 99 % on 10,000 pictures.
+# Two standard errors of an accuracy of 99 % on 10,000 images.
 MNIST_TOLERANCE = 0.002
 
 QUICK = (
@@ -16,7 +16,7 @@ QUICK = (
     config=CONFIGS + "digits_cnn.py",
     dataset="digits (scikit-learn)",
     reference="digits_svc_sklearn",
-    protocol="fixed stratified split 1,437 / 360, 8x8 pictures, last step",
+    protocol="fixed stratified split 1,437 / 360, 8x8 images, last step",
     tolerance=0.0,
     differs="another split and another model; the reference is recalled",
     target=0.98,
@@ -30,7 +30,7 @@ MNIST = (
     config=CONFIGS + "mnist_lenet.py",
     dataset="mnist",
     reference="mnist_lenet5_lecun1998",
-    protocol="55,000 training pictures, not augmented; 10,000 test pictures, "
+    protocol="55,000 training images, not augmented; 10,000 test images, "
     "single view, last step",
     tolerance=MNIST_TOLERANCE,
     target=0.99,
@@ -42,7 +42,7 @@ MNIST = (
     config=CONFIGS + "mnist_cnn.py",
     dataset="mnist",
     reference="mnist_cnn_flax_example",
-    protocol="55,000 training pictures, shifted; 10,000 test pictures, "
+    protocol="55,000 training images, shifted; 10,000 test images, "
     "single view, last step",
     tolerance=MNIST_TOLERANCE,
     differs="another small CNN and another recipe",
@@ -55,7 +55,7 @@ MNIST = (
     config=CONFIGS + "mnist_vit.py",
     dataset="mnist",
     reference="mnist_cnn_flax_example",
-    protocol="55,000 training pictures, shifted; 10,000 test pictures, "
+    protocol="55,000 training images, shifted; 10,000 test images, "
     "single view, last step",
     tolerance=MNIST_TOLERANCE,
     differs="a ViT beside a convolutional net",
@@ -70,7 +70,7 @@ CIFAR10 = (
     config=CONFIGS + "cifar10_resnet20.py",
     dataset="cifar10_jpeg",
     reference="cifar10_resnet20_he2015",
-    protocol="45,000 training pictures; 10,000 test pictures, single view, "
+    protocol="45,000 training images; 10,000 test images, single view, "
     "last step",
     tolerance=0.01,
     differs=JPEG_COPY,
@@ -84,7 +84,7 @@ CIFAR10 = (
     config=CONFIGS + "cifar10_resnet56.py",
     dataset="cifar10_jpeg",
     reference="cifar10_resnet56_he2015",
-    protocol="45,000 training pictures; 10,000 test pictures, single view, "
+    protocol="45,000 training images; 10,000 test images, single view, "
     "last step",
     tolerance=0.01,
     differs=JPEG_COPY,
@@ -98,10 +98,10 @@ CIFAR10 = (
     config=CONFIGS + "cifar10_resnet18.py",
     dataset="cifar10_jpeg",
     reference="cifar10_resnet18_mmpretrain",
-    protocol="45,000 training pictures; 10,000 test pictures, single view, "
+    protocol="45,000 training images; 10,000 test images, single view, "
     "last step",
     tolerance=0.01,
-    differs=f"{JPEG_COPY}; the reference holds no training picture out",
+    differs=f"{JPEG_COPY}; the reference holds no training image out",
     needs="gpu",
     data="cifar10",
     seconds=1200,
@@ -111,7 +111,7 @@ CIFAR10 = (
     config=CONFIGS + "cifar10_vit.py",
     dataset="cifar10_jpeg",
     reference="cifar10_vit_omihub777",
-    protocol="45,000 training pictures; 10,000 test pictures, single view, "
+    protocol="45,000 training images; 10,000 test images, single view, "
     "last step",
     tolerance=0.01,
     differs=f"{JPEG_COPY}; another shape, batch and augmentation",
@@ -124,11 +124,11 @@ CIFAR10 = (
     config=CONFIGS + "cifar10_fast.py",
     dataset="cifar10_jpeg",
     reference="cifar10_airbench94_muon",
-    protocol="50,000 training pictures; 10,000 test pictures, single view, "
+    protocol="50,000 training images; 10,000 test images, single view, "
     "averaged weights, last step",
     tolerance=0.001,
     metric="test/ema/accuracy",
-    differs=f"{JPEG_COPY}; the reference averages views of a test picture",
+    differs=f"{JPEG_COPY}; the reference averages views of a test image",
     target=0.94,
     needs="gpu",
     data="cifar10",
@@ -143,7 +143,7 @@ IMAGENET = (
     config=CONFIGS + "imagenet_resnet50.py",
     dataset="imagenet2012",
     reference="imagenet_resnet50_flax",
-    protocol="99 % of train; 50,000 validation pictures, resize 256, crop "
+    protocol="99 % of train; 50,000 validation images, resize 256, crop "
     "224, last step",
     tolerance=0.005,
     needs="gpu",
@@ -155,7 +155,7 @@ IMAGENET = (
     config=CONFIGS + "imagenet_vit_s16.py",
     dataset="imagenet2012",
     reference="imagenet_vit_s16_90ep_big_vision",
-    protocol="99 % of train; 50,000 validation pictures, resize 256, crop "
+    protocol="99 % of train; 50,000 validation images, resize 256, crop "
     "224, last step",
     tolerance=0.005,
     needs="gpu",

@@ -3,7 +3,7 @@
 from benchmarks.row import Row
 
 CONFIGS = "configs/segmentation/"
-PROTOCOL = "233 test pictures, 360x480, 11 classes, void ignored, last step"
+PROTOCOL = "233 test images, 360x480, 11 classes, void ignored, last step"
 ALSO = ("class_accuracy", "global_accuracy")
 AVERAGED = {"unet"}  # by whose weights the config chooses a checkpoint
 

@@ -50,7 +50,7 @@ def write(name, image, rows, **about):
 
 def test_yolo_has_fractions_of_the_boxes_that_count(image):
   output, entry = write("yolo", image, [EMPTY, ROW])
-  assert box == {"yolo": str(output / "labels/in/1.txt")}
+  assert entry == {"yolo": str(output / "labels/in/1.txt")}
   assert (output / "labels/in/0.txt").read_text() == ""
   found = np.loadtxt(output / "labels/in/1.txt")
   np.testing.assert_array_equal(found[:, 0], [1, 0])
