@@ -129,7 +129,7 @@ def changed_values(
   old = defaults | flat(saved["values"])
   return {
     key: (old.get(key), value)
-    for key, value in new.items()
+    for key, value in sorted(new.items())
     if old.get(key) != value
   }
 
