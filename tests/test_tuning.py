@@ -123,6 +123,24 @@ def test_the_users_allocator_is_left_alone(environment, variable):
   assert not tuning.tune_allocator()
 
 
+@pytest.mark.parametrize(
+  ("variables", "expected"),
+  [
+    ({}, True),
+    ({"JAX_PLATFORMS": "cuda"}, False),
+    ({"JAX_NUM_CPU_DEVICES": "8"}, False),
+    ({"XLA_FLAGS": "--xla_force_host_platform_device_count=8"}, False),
+  ],
+)
+def test_one_cpu_finishes_a_step_before_the_next(
+  environment, variables, expected
+):
+  environment(**{"JAX_NUM_CPU_DEVICES": "1"} | variables)
+  told = []
+  assert tuning.tune_dispatch(lambda *x: told.append(x)) is expected
+  assert told == [("jax_cpu_enable_async_dispatch", False)] * expected
+
+
 # Takes and frees 200 MB, and prints how much of them the process keeps.
 PROGRAM = """
 import sys

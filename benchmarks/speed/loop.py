@@ -145,6 +145,9 @@ def main() -> None:
   options = parser.parse_args()
   tuning.tune_allocator()
   tuning.tune_convolutions()
+  import jax
+
+  tuning.tune_dispatch(jax.config.update)
   with tempfile.TemporaryDirectory() as programs:
     set_cache(programs)  # each run compiles the same step
     for row in loop_rows(**vars(options)):

@@ -84,7 +84,7 @@ def numbers(row: dict[str, Any]) -> str:
   ]
   if row["mfu"] is not None:
     parts.append(f"MFU {row['mfu']:.1%}")
-  if "dispatch_ms" in row:
+  if "dispatch_ms" in row and row["device_kind"] != "cpu":
     parts.append(f"dispatch {row['dispatch_ms']:.2f} ms")
   if "plain_images_per_s" in row:
     parts.append(_speedup(row))

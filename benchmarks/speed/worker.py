@@ -34,9 +34,13 @@ def main() -> None:
     if _convolutional(options):
       tuning.tune_convolutions()
   with contextlib.redirect_stdout(sys.stderr):
+    import jax
+
     from benchmarks.speed.steps import Running
     from vision_jax.train.timing import peak_bytes
 
+    if options.tuning == "auto":
+      tuning.tune_dispatch(jax.config.update)
     running = Running(_program(options))
     print(json.dumps(running.about), file=answers, flush=True)
     for line in sys.stdin:

@@ -94,6 +94,29 @@ def test_warmup_rises_in_a_line_to_the_peak(name):
   assert rates.dtype == np.float32
 
 
+SHORT = {
+  "one_cycle": lambda steps: schedules.one_cycle(0.4, steps),
+  "cosine": lambda steps: schedules.warmup_cosine(0.4, steps),
+  "linear": lambda steps: schedules.linear(0.4, steps),
+  "halves": lambda steps: schedules.step_decay(
+    0.4, [steps // 2, steps * 3 // 4]
+  ),
+}
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_the_shortest_runs_have_rates(name):
+  for steps in (1, 2, 3, 4):
+    rates = sample(SHORT[name](steps), steps)
+    assert np.isfinite(rates).all() and (rates <= 0.4 + 1e-6).all()
+    assert rates[0] > 0
+
+
+def test_a_cycle_too_short_to_rise_begins_at_its_peak():
+  rates = sample(schedules.one_cycle(0.4, 2), 2)
+  np.testing.assert_allclose(rates, [0.4, 0.4 / 25 / 1e4], rtol=1e-5)
+
+
 @pytest.mark.parametrize(
   ("make", "message"),
   [

@@ -208,6 +208,35 @@ def test_variants(file):
     recipe.load(f"{file}:big")
 
 
+@pytest.mark.parametrize(
+  ("overrides", "warmup", "told"),
+  [
+    ({}, 100, False),  # as the file has it
+    ({"steps": "500"}, 50, True),
+    ({"steps": "2"}, 0, True),
+    ({"steps": "5000"}, 100, False),
+    ({"steps": "500", "warmup": "100"}, 100, False),
+  ],
+)
+def test_a_shorter_run_has_a_shorter_warmup(tmp_path, overrides, warmup, told):
+  path = tmp_path / "warm.py"
+  path.write_text(
+    textwrap.dedent(SOURCE).replace("steps=10,", "steps=900, warmup=100,")
+  )
+  lines = []
+  begin = lambda workdir, overrides: resume.begin_or_resume(
+    workdir, str(path), overrides, lines.append, trusted=True
+  )
+  begun = begin(None, overrides)
+  assert begun.config.warmup == warmup
+  assert len(lines) == told
+  for line in lines:
+    assert f"100 steps are shortened to {warmup}, a tenth of steps=" in line
+  begun.keep(epath.Path(tmp_path), BATCH, start=0, log=print)
+  assert begin(tmp_path, overrides).config.warmup == warmup
+  assert begin(tmp_path, {"steps": "9000"}).config.warmup == warmup
+
+
 def test_a_config_is_built(file):
   loaded = recipe.load(str(file))
   assert loaded.build().task == loaded.config

@@ -9,8 +9,8 @@ import types
 import numpy as np
 import pytest
 
+from vision_jax.report.progress import Progress
 from vision_jax.train.log.metrics_file import MetricsFile
-from vision_jax.train.log.progress import Progress
 from vision_jax.train.log.tensorboard import TensorBoard
 from vision_jax.train.log.wandb import WandB
 from vision_jax.train.log.writer import Writer, open_writer

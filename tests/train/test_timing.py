@@ -10,8 +10,8 @@ import types
 import numpy as np
 import pytest
 
+from vision_jax.report import progress
 from vision_jax.train import loop, prefetch, timing
-from vision_jax.train.log import progress
 from vision_jax.train.plan import Plan
 from vision_jax.train.stop import Stop
 
@@ -24,13 +24,16 @@ STEP, DISPATCH, WRITE, EVALUATION = 0.4, 0.001, 0.01, 70.0
 class Device:
   """Runs the steps in order; time passes only where somebody waits or works."""
 
-  def __init__(self):
+  def __init__(self, inline):
     self.now, self.free, self.off = 0.0, 0.0, 0.0
+    self.inline = inline  # whether a step is done once it is dispatched
 
   def step(self, state, batch):
     del batch
     self.now += DISPATCH
     self.free = max(self.free, self.now) + STEP
+    if self.inline:
+      self.now = self.free
     return state, {"loss": Value(self, self.free)}
 
   def evaluate(self, weights, costly=False):
@@ -46,6 +49,9 @@ class Value:
 
   def __init__(self, device, ready):
     self.device, self.ready = device, ready
+
+  def is_ready(self):
+    return self.device.now >= self.ready
 
   def block_until_ready(self):
     self.device.now = max(self.device.now, self.ready)
@@ -78,8 +84,8 @@ class Batches:
 def train(monkeypatch):
   """Returns a function that trains; it gives the lines, rate and device."""
 
-  def run(wait=0.0, **cadences):
-    device, lines = Device(), []
+  def run(wait=0.0, inline=False, **cadences):
+    device, lines = Device(inline), []
     clock = types.SimpleNamespace(perf_counter=lambda: device.now)
     for module in (timing, prefetch):
       monkeypatch.setattr(module, "time", clock)
@@ -142,8 +148,13 @@ class Evaluator:
 
 @pytest.mark.parametrize("log_every", [1, 2, 5, 10])
 @pytest.mark.parametrize("eval_every", [0, 3])
-def test_the_reported_rate_is_the_wall_clocks(train, log_every, eval_every):
-  lines, shown, device = train(log_every=log_every, eval_every=eval_every)
+@pytest.mark.parametrize("inline", [False, True])
+def test_the_reported_rate_is_the_wall_clocks(
+  train, log_every, eval_every, inline
+):
+  lines, shown, device = train(
+    inline=inline, log_every=log_every, eval_every=eval_every
+  )
   # The last line's write and the last evaluation come after its metrics.
   seconds = device.now - device.off - WRITE
   expected = BATCH_SIZE * STEPS / seconds

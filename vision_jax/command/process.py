@@ -38,6 +38,8 @@ def set_up(mode: Options, convolutional: bool, log: Log) -> None:
         "convolutions on a CPU is what that file says."
       )
     tuning.tune_convolutions()
+  if mode.cpu_tuning == "auto" and (mode.num_processes or 1) == 1:
+    tuning.tune_dispatch(jax.config.update)
   if tuning.on_gpu():
     _set_gpu_options(mode, log)
   cluster.connect(

@@ -13,7 +13,7 @@ from vision_jax.core.step import make_predict_step
 from vision_jax.core.types import Generative, Task, Variables
 from vision_jax.errors import UserError
 from vision_jax.experiment import Experiment
-from vision_jax.train.log.progress import Progress
+from vision_jax.report.progress import Progress
 from vision_jax.writers import folder
 from vision_jax.writers.images import WRITTEN, to_bytes, write_images
 

@@ -58,7 +58,8 @@ def piecewise(
 
   Raises:
     UserError: unless there is one rate more than boundaries, which increase
-      and lie after the warm-up.
+      (equal ones, as of a run of two steps, leave a rate out) and lie after the
+      warm-up.
   """
   rates, boundaries = tuple(rates), tuple(boundaries)
   for rate in rates:
@@ -70,7 +71,7 @@ def piecewise(
       "expected one rate more than boundaries."
     )
   ends = (warmup, *boundaries)
-  if any(b <= a for a, b in itertools.pairwise(ends)):
+  if any(b < a for a, b in itertools.pairwise(ends)):
     raise UserError(
       f"boundaries: got {boundaries} with warmup={warmup}; expected increasing "
       "updates after the warm-up."
@@ -110,15 +111,15 @@ def one_cycle(
   The rate goes from peak / start_divisor at update 0 up to the peak at update
   `rise` * steps - 1 and down to peak / start_divisor / end_divisor at the last
   update, steps - 1; both along half a cosine, or with anneal="linear" along a
-  straight line. The rise is its own warm-up.
+  straight line. The rise is its own warm-up. A run that is too short to rise
+  begins at the peak.
   """
   _check_lengths(peak, steps, 0)
-  top = rise * steps - 1
-  if not 0 < top < steps - 1:
+  if not 0 < rise < 1:
     raise UserError(
-      f"rise: got {rise} of {steps} steps; expected a part of (0, 1) that "
-      "leaves an update to rise and one to fall."
+      f"rise: got {rise} of {steps} steps; expected a part of (0, 1)."
     )
+  top = max(rise * steps - 1, 0)
   if anneal not in ("cosine", "linear"):
     raise UserError(f"anneal: got {anneal!r}; expected 'cosine' or 'linear'.")
   start, end = peak / start_divisor, peak / start_divisor / end_divisor
@@ -155,7 +156,7 @@ def _cosine(first: float, last: float, part: jax.Array) -> jax.Array:
 
 
 def _progress(step: jax.Array, first: float, last: float) -> jax.Array:
-  return jnp.clip((step - first) / (last - first), 0.0, 1.0)
+  return jnp.clip((step - first) / (last - first or 1), 0.0, 1.0)
 
 
 def _check_rate(name: str, rate: float) -> None:

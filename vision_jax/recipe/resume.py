@@ -6,7 +6,7 @@ from etils import epath
 
 from vision_jax.errors import UserError
 from vision_jax.paths import CONFIG_KEYS
-from vision_jax.recipe import places, versions
+from vision_jax.recipe import config_file, places, versions
 from vision_jax.recipe.recipe import Recipe, load, load_workdir
 from vision_jax.recipe.saved import (
   Saved,
@@ -57,7 +57,28 @@ def begin_or_resume(
       f"--config is missing, and {folder} holds no run to go on with; expected "
       "--config=PATH, for example configs/classification/digits_cnn.py."
     )
-  return load(name, overrides)
+  recipe = load(name, overrides)
+  shorten_warmup(recipe, overrides, log)
+  return recipe
+
+
+def shorten_warmup(
+  recipe: Recipe, overrides: Mapping[str, str], log: Callable[[str], None]
+) -> None:
+  """Makes a warm-up at most a tenth of a run that is shorter than the config's.
+
+  Not where the command logs how long it is. A run that goes on keeps its own.
+  """
+  if "warmup" not in recipe.config or "warmup" in overrides:
+    return
+  config = recipe.config
+  written = config_file.values(recipe.module, recipe.variant, recipe.path).steps
+  if config.steps < written and (old := config.warmup) > config.steps // 10:
+    config.warmup = config.steps // 10
+    log(
+      f"warmup: {old} steps are shortened to {config.warmup}, a tenth of "
+      f"steps={config.steps}; --config.warmup={old} keeps them."
+    )
 
 
 def use(
@@ -108,6 +129,8 @@ def resume(
     trusted = trusted or is_copy(name, workdir)
     source = kept_source(workdir, saved, trusted=trusted)
     log_changed(workdir, saved, source, log)
+  if "warmup" in saved["values"]:  # it may have been shortened
+    overrides = {"warmup": str(saved["values"]["warmup"]), **overrides}
   recipe = load(name, overrides, source)
   check_same(recipe, saved)
   return recipe

@@ -12,11 +12,11 @@ from vision_jax.core.state import TrainState
 from vision_jax.core.types import Array, Batch
 from vision_jax.errors import RunFailure
 from vision_jax.experiment import Experiment
+from vision_jax.report.progress import Progress
 from vision_jax.train.checkpoint.checkpoints import Checkpoints
 from vision_jax.train.checkpoint.readback import read_back
 from vision_jax.train.checkpoint.unsaved import Unsaved
 from vision_jax.train.evaluate import EvaluationStopped, Evaluator, Metrics
-from vision_jax.train.log.progress import Progress
 from vision_jax.train.log.writer import Writer
 from vision_jax.train.plan import Plan
 from vision_jax.train.prefetch import Prefetch
@@ -153,8 +153,9 @@ class Training:
     return Compilation(step, state, batch, devices=self.execution.devices)
 
   def _complete(self, in_flight: InFlight, left: int) -> None:
-    """Waits for the oldest steps until `left` are in flight; counts them."""
-    while len(in_flight) > left:
+    """Counts what is finished; waits until `left` steps are in flight."""
+    ready = lambda: all(x.is_ready() for x in in_flight[0][1].values())
+    while in_flight and (len(in_flight) > left or ready()):
       done, logs, waited = in_flight.popleft()
       jax.block_until_ready(logs)
       self._clock.lap(waited)

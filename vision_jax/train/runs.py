@@ -20,11 +20,11 @@ from vision_jax.provenance.manifest import (
   describe_run,
   log_differences,
 )
+from vision_jax.report.progress import Progress
 from vision_jax.train import initial
 from vision_jax.train.checkpoint.checkpoints import Checkpoints
 from vision_jax.train.checkpoint.unsaved import Unsaved
 from vision_jax.train.evaluate import Evaluator
-from vision_jax.train.log.progress import Progress
 from vision_jax.train.log.writer import Writer, open_writer
 from vision_jax.train.loop import Outcome, Training
 from vision_jax.train.plan import Plan
