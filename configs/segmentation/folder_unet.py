@@ -105,7 +105,7 @@ def build(config):
     train=masks.train,
     evals=masks.evals,
     class_names=names,
-    target=masks.decode_target(),
+    decode_mask=masks.decode_target(),
     mask_values=masks.mask_values,
     image_size=config.image_size,
     augment=mask_augment(

@@ -152,7 +152,7 @@ def test_executions_agree(case, name, accumulate, reference):
   assert int(state.step) == STEPS
 
 
-def test_fsdp_splits_large_leaves_and_keeps_small_ones_whole():
+def test_fsdp_splits_large_arrays_and_keeps_small_ones_whole():
   import jax.numpy as jnp
 
   execution = Jit({"data": 2, "fsdp": 4})

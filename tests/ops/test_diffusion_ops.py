@@ -69,7 +69,7 @@ def test_the_target_gives_the_image_back(kind):
   x0, eps = rng.normal(size=(2, 4, 3, 3, 1)).astype(np.float32)
   levels = schedule.levels(t)
   x = levels[0] * x0 + levels[1] * eps
-  target = diffusion.target(kind, x0, eps, *levels)
+  target = diffusion.to_prediction(kind, x0, eps, *levels)
   got = diffusion.to_x0(kind, target, x, *levels)
   np.testing.assert_allclose(got, x0, rtol=1e-4, atol=1e-5)
 
@@ -85,8 +85,8 @@ def test_weightings_mean_the_same_for_every_prediction(weighting):
   losses = {}
   for kind in KINDS:
     wrong = (x - alpha * guess) / sigma  # the noise that `guess` means
-    gap = diffusion.target(kind, guess, wrong, alpha, sigma)
-    gap = gap - diffusion.target(kind, x0, eps, alpha, sigma)
+    gap = diffusion.to_prediction(kind, guess, wrong, alpha, sigma)
+    gap = gap - diffusion.to_prediction(kind, x0, eps, alpha, sigma)
     weight = diffusion.loss_weight(
       schedule, t, prediction=kind, weighting=weighting
     )

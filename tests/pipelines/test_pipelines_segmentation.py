@@ -59,7 +59,7 @@ def pipeline(train, evals, target=None, names=NAMES, size=(24, 20), bits=8):
     train=train,
     evals=evals,
     class_names=names,
-    target=target,
+    decode_mask=target,
     image_size=size,
     loading=Loading(2, 8, bits=bits),
     metrics={"segmentation": Segmentation(len(names), class_names=names)},

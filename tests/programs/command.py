@@ -153,7 +153,7 @@ def stored(workdir, step=None):
   here = jax.sharding.SingleDeviceSharding(jax.devices()[0])
   wanted = {
     path: jax.ShapeDtypeStruct(tuple(x.shape), x.dtype, sharding=here)
-    for path, x in state.leaves.items()
+    for path, x in state.tree.items()
   }
   return {"/".join(p): np.asarray(x) for p, x in state.read(wanted).items()}
 

@@ -157,7 +157,9 @@ def test_the_loss_of_the_answer_is_zero(prediction):
   np.testing.assert_allclose(
     alpha * batch["image"] + sigma * eps, x, rtol=1e-5, atol=1e-6
   )
-  answer = diffusion.target(prediction, batch["image"], eps, alpha, sigma)
+  answer = diffusion.to_prediction(
+    prediction, batch["image"], eps, alpha, sigma
+  )
 
   class Oracle(DDPMUNet):
     def apply(self, variables, *args, **kwargs):

@@ -177,7 +177,7 @@ def test_saving_a_step_again(tmp_path):
     assert int(checkpoints.restore(make_state(0))[0].step) == 5
 
 
-def test_mismatch_names_the_leaves(tmp_path, capfd):
+def test_mismatch_names_the_arrays(tmp_path, capfd):
   save_all(tmp_path, [1], {1: 0.5})
   target = make_state(0, width=6)
   target.params["model"]["extra"] = jnp.ones(2)
@@ -201,7 +201,7 @@ def test_mismatch_names_the_leaves(tmp_path, capfd):
 def test_mismatch_in_dtype_and_surplus(tmp_path):
   with Checkpoints(tmp_path) as checkpoints:
     checkpoints.save(1, {"a": jnp.ones(2), "b": jnp.ones(3)})
-    with pytest.raises(CheckpointMismatch, match=r"2 of 2 leaves differ") as e:
+    with pytest.raises(CheckpointMismatch, match=r"2 of 2 arrays differ") as e:
       checkpoints.restore({"a": jnp.ones(2, jnp.int32)})
   assert "a: got float32[2], expected int32[2]" in str(e.value)
   assert "b: got float32[3], expected none" in str(e.value)

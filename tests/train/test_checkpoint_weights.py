@@ -108,7 +108,7 @@ def test_another_model(run, place):
   with pytest.raises(CheckpointMismatch) as error:
     restore_weights(run / place, (params, stats))
   message = str(error.value)
-  assert "3 of 3 leaves differ" in message
+  assert "3 of 3 arrays differ" in message
   assert "critic/conv/kernel: got float32[3,4], expected none" in message
   assert (
     "generator/conv/kernel: got float32[3,4], expected float32[3,6]" in message

@@ -22,7 +22,7 @@ from vision_jax.errors import UserError
 
 T = TypeVar("T")
 Compiled = jax.stages.Wrapped
-MIN_SHARDED = 2**14  # elements; FSDP keeps smaller leaves whole
+MIN_SHARDED = 2**14  # elements; FSDP keeps smaller arrays whole
 # What runs once is compiled fast: on a CPU a quarter of the time.
 _ONCE = {
   "xla_backend_optimization_level": 0,
@@ -73,7 +73,7 @@ class Execution(Protocol):
 class Jit(Execution):
   """`jax.jit` over a mesh: data parallel, or fully sharded (FSDP).
 
-  Under FSDP each large leaf of the state lives split over the axis `fsdp` on
+  Under FSDP each large array of the state lives split over the axis `fsdp` on
   its largest divisible dimension; batches are split over all axes.
 
   Args:

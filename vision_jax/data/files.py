@@ -243,8 +243,8 @@ def _leads_back(path: pathlib.Path, root: pathlib.Path) -> bool:
   """Whether a link leads to a folder inside or around the data's own."""
   if not path.is_symlink():
     return False
-  target, root = path.resolve(), root.resolve()
-  return target.is_relative_to(root) or root.is_relative_to(target)
+  real, root = path.resolve(), root.resolve()
+  return real.is_relative_to(root) or root.is_relative_to(real)
 
 
 def _points(name: str) -> str:

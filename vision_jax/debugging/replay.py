@@ -70,7 +70,7 @@ def look_into(
 
 
 def _saved_before(
-  step: int, workdir: epath.PathLike, experiment: Experiment, target: TrainState
+  step: int, workdir: epath.PathLike, experiment: Experiment, like: TrainState
 ) -> TrainState | None:
   """Reads the newest checkpoint before a step, or the first there is."""
   folder = epath.Path(workdir) / "checkpoints"
@@ -80,7 +80,7 @@ def _saved_before(
     if not (steps := checkpoints.steps):
       return None
     which = max((n for n in steps if n < step), default=steps[0])
-    return checkpoints.restore(target, which)[0]
+    return checkpoints.restore(like, which)[0]
 
 
 def _take_apart(

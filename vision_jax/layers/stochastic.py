@@ -14,7 +14,7 @@ from vision_jax.core.types import Array
 from vision_jax.errors import UserError
 
 
-def example_keys(key: Array, count: int) -> Array:
+def position_keys(key: Array, count: int) -> Array:
   """Returns one key for each of this shard's `count` examples, (count,).
 
   Key i is fold_in(key, position of example i in the global batch).
@@ -63,7 +63,7 @@ def _drop(module: nn.Module, x: Array, shape: tuple[int, ...], train: bool):
     )
   if not train or rate == 0:
     return x
-  keys = example_keys(module.make_rng("dropout"), x.shape[0])
+  keys = position_keys(module.make_rng("dropout"), x.shape[0])
   kept = jnp.float32(1 - rate)
   keep = jax.vmap(lambda key: jax.random.bernoulli(key, kept, shape))(keys)
   return jnp.where(keep, x / (1 - rate), 0).astype(x.dtype)

@@ -1,7 +1,7 @@
 """Losses of classes and boxes, and what a match costs; elementwise.
 
 Predictions have q queries, the truth n padded boxes; boxes are cxcywh in
-[0, 1]. A loss of boxes is (boxes (..., 4), target (..., 4)) -> (...), with
+[0, 1]. A loss of boxes is (boxes (..., 4), truth (..., 4)) -> (...), with
 broadcasting: the same function is the cost of every pair.
 """
 
@@ -30,8 +30,8 @@ class ClassLoss(Protocol):
   def cost(self, logits: Array) -> Array:
     """Returns what a match costs with each class, (b, q, k)."""
 
-  def loss(self, logits: Array, target: Array) -> tuple[Array, Array]:
-    """Returns values and weights (b, q); a target (b, q) of k is no object."""
+  def loss(self, logits: Array, label: Array) -> tuple[Array, Array]:
+    """Returns values and weights (b, q); a label (b, q) of k is no object."""
 
   def count(self, boxes: Array, queries: int) -> Array:
     """Returns what an image's sum is divided by, (b,), of its boxes (b,)."""
@@ -41,7 +41,7 @@ class ClassLoss(Protocol):
 class Softmax:
   """Cross entropy with a class "no object", as in the paper of DETR.
 
-  The mean over queries is weighted by their targets: Carion et al., 2020,
+  The mean over queries is weighted by their classes: Carion et al., 2020,
   https://arxiv.org/abs/2005.12872.
 
   Attributes:
@@ -55,11 +55,11 @@ class Softmax:
     """The negative probability."""
     return -jax.nn.softmax(logits.astype(jnp.float32), -1)[..., :-1]
 
-  def loss(self, logits: Array, target: Array) -> tuple[Array, Array]:
-    """Values and weights (b, q) of logits (b, q, k + 1), target (b, q)."""
+  def loss(self, logits: Array, label: Array) -> tuple[Array, Array]:
+    """Values and weights (b, q) of logits (b, q, k + 1), label (b, q)."""
     probs = jax.nn.log_softmax(logits.astype(jnp.float32), -1)
-    values = -jnp.take_along_axis(probs, target[..., None], -1)[..., 0]
-    nothing = target == logits.shape[-1] - 1
+    values = -jnp.take_along_axis(probs, label[..., None], -1)[..., 0]
+    nothing = label == logits.shape[-1] - 1
     return values, jnp.where(nothing, self.no_object, 1.0)
 
   def count(self, boxes: Array, queries: int) -> Array:
@@ -89,9 +89,9 @@ class SigmoidFocal:
     positive, negative = self._parts(logits)
     return positive - negative
 
-  def loss(self, logits: Array, target: Array) -> tuple[Array, Array]:
-    """Values and weights (b, q) of logits (b, q, k), target (b, q)."""
-    present = jax.nn.one_hot(target, logits.shape[-1], dtype=jnp.float32)
+  def loss(self, logits: Array, label: Array) -> tuple[Array, Array]:
+    """Values and weights (b, q) of logits (b, q, k), label (b, q)."""
+    present = jax.nn.one_hot(label, logits.shape[-1], dtype=jnp.float32)
     positive, negative = self._parts(logits)
     values = jnp.sum(present * positive + (1 - present) * negative, -1)
     return values, jnp.ones_like(values)
@@ -109,17 +109,17 @@ class SigmoidFocal:
     return positive, negative
 
 
-def l1(boxes: Array, target: Array) -> Array:
+def l1(boxes: Array, truth: Array) -> Array:
   """L1 distance (...) of boxes (..., 4), added over the four numbers."""
-  return jnp.abs(boxes - target).sum(-1)
+  return jnp.abs(boxes - truth).sum(-1)
 
 
-def giou(boxes: Array, target: Array) -> Array:
+def giou(boxes: Array, truth: Array) -> Array:
   """1 - GIoU (...) of boxes (..., 4): Rezatofighi et al., 2019."""
-  return 1 - generalized_iou(cxcywh_to_xyxy(boxes), cxcywh_to_xyxy(target))
+  return 1 - generalized_iou(cxcywh_to_xyxy(boxes), cxcywh_to_xyxy(truth))
 
 
-def class_targets(
+def labels_of_queries(
   query: Array, label: Array, num_queries: int, num_classes: int
 ) -> Array:
   """The class that each query should predict, (b, q) int32.
@@ -131,7 +131,7 @@ def class_targets(
     num_classes: k, which stands for "no object".
   """
   b, _ = query.shape
-  target = jnp.full((b, num_queries), num_classes, jnp.int32)
+  wanted = jnp.full((b, num_queries), num_classes, jnp.int32)
   place = jnp.where(query < 0, num_queries, query)  # dropped
   rows = jnp.arange(b)[:, None]
-  return target.at[rows, place].set(label.astype(jnp.int32), mode="drop")
+  return wanted.at[rows, place].set(label.astype(jnp.int32), mode="drop")

@@ -11,9 +11,9 @@ from vision_jax.losses.detection import (
   BoxLoss,
   ClassLoss,
   Softmax,
-  class_targets,
   giou,
   l1,
+  labels_of_queries,
 )
 from vision_jax.ops.matching import match
 
@@ -95,11 +95,13 @@ class SetCriterion:
       jnp.where(weight == 0, 0, x * weight).reshape(b, i, -1), (0, 2)
     )
     logits, boxes = flat(logits), flat(boxes)
-    label, target = again(batch["label"]), again(batch["boxes"])
+    label, truth = again(batch["label"]), again(batch["boxes"])
     there, mask = _objects(batch), batch["mask"]
     real = there * mask[:, None]
-    query = self._match(logits, boxes, label, target, again(real))
-    wanted = class_targets(query, label, q, logits.shape[2] - self.background)
+    query = self._match(logits, boxes, label, truth, again(real))
+    wanted = labels_of_queries(
+      query, label, q, logits.shape[2] - self.background
+    )
     values, weight = self.classify.loss(logits, wanted)
     number = jnp.minimum(jnp.sum(there, -1), q)
     count = jnp.sum(self.classify.count(number, q) * mask)
@@ -108,17 +110,17 @@ class SetCriterion:
     matched = jnp.where(query >= 0, again(real), 0)
     count = jnp.sum(jnp.minimum(jnp.sum(real, -1), q))
     return terms | {
-      name: Mean(total(loss(found, target), matched), count)
+      name: Mean(total(loss(found, truth), matched), count)
       for name, loss in self.box.items()
     }
 
-  def _match(self, logits, boxes, label, target, real) -> Array:
+  def _match(self, logits, boxes, label, truth, real) -> Array:
     """Returns the query of each box, (b, n), -1 for none."""
     classes = self.classify.cost(logits)
     pairs = {
       "class": jnp.take_along_axis(classes, label[:, None, :], -1),
       **{
-        name: loss(boxes[:, :, None], target[:, None])
+        name: loss(boxes[:, :, None], truth[:, None])
         for name, loss in self.box.items()
       },
     }

@@ -32,8 +32,8 @@ def orthogonalized_momentum(
 ) -> optax.GradientTransformation:
   """Returns the direction, before decay and rate.
 
-  Leaves called "kernel" with two or more axes are matrices: all axes but the
-  last one in, the last one out; for an attention's query, key and value the
+  A "kernel" with two or more axes is a matrix: all axes but the last one go in, the last
+  one comes out; for an attention's query, key and value the
   first one in. Each is orthogonalised as one matrix.
   """
   return optax.partition(

@@ -170,7 +170,7 @@ def _assemble(
 
 
 def _decays(no_decay: Sequence[str] | None):
-  """Returns params -> tree of bools: which leaves decay."""
+  """Returns params -> tree of bools: which parameters decay."""
 
   def decays(path, leaf):
     if no_decay is not None:

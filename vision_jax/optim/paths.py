@@ -26,7 +26,7 @@ def map_paths(fn: Callable[[str, Any], Any], params: Any) -> Any:
 
 
 def list_paths(params: Any) -> list[str]:
-  """Returns the path of every leaf, in the tree's order."""
+  """Returns the path of every array, in the tree's order."""
   leaves = jax.tree_util.tree_flatten_with_path(params)[0]
   return [_join(keys) for keys, _ in leaves]
 
@@ -37,7 +37,7 @@ def matches(patterns: Iterable[str], path: str) -> bool:
 
 
 def make_mask(patterns: Iterable[str]) -> Callable[[Any], Any]:
-  """Returns params -> tree of bools: whether a pattern finds the leaf."""
+  """Returns params -> tree of bools: whether a pattern finds the path."""
   patterns = tuple(patterns)
   return lambda params: map_paths(
     lambda path, _: matches(patterns, path), params

@@ -37,7 +37,7 @@ def segmentation(
   image_size: Sequence[int],
   loading: Loading,
   metrics: Mapping[str, Metric],
-  target: Transform | None = None,
+  decode_mask: Transform | None = None,
   mask_values: Sequence[int] = (),
   colours: Colours = IMAGENET,
   augment: Augment | None = None,
@@ -57,7 +57,7 @@ def segmentation(
     loading: how examples become batches.
     metrics: of each evaluation. A `Segmentation` compares masks of files at
       their own size, where that is another.
-    target: what decodes a mask; None where its values are the classes.
+    decode_mask: what decodes a mask; None where its values are the classes.
     mask_values: the value that each class has in predicted masks; () for its
       number.
     colours: mean and standard deviation of a channel.
@@ -66,10 +66,10 @@ def segmentation(
     output: of each evaluation; None for the task's prediction.
   """
   names, size = tuple(class_names), tuple(image_size)
-  target = target or decode_target(len(names))
+  decode_mask = decode_mask or decode_target(len(names))
   steps = [
     decode(bits=loading.bits),
-    target,
+    decode_mask,
     resize_with_target(size),
     keep(*_KEYS),
   ]
@@ -77,7 +77,7 @@ def segmentation(
   found = {
     name: Eval(
       loading.evaluation(decoded(source)),
-      {k: _at_own_size(m, source, target) for k, m in metrics.items()},
+      {k: _at_own_size(m, source, decode_mask) for k, m in metrics.items()},
       output=output,
       weights=weights,
       images=lambda batch, out: {
@@ -132,7 +132,9 @@ def mask_augment(
   return augment.sequence(*steps) if steps else None
 
 
-def _at_own_size(metric: Metric, source: Source, target: Transform) -> Metric:
+def _at_own_size(
+  metric: Metric, source: Source, decode_mask: Transform
+) -> Metric:
   """Returns the metric as it compares a folder's masks at their own size."""
   whole = source.source if isinstance(source, Part) else source
   if not isinstance(metric, Segmentation) or not isinstance(whole, MaskFolder):
@@ -143,4 +145,4 @@ def _at_own_size(metric: Metric, source: Source, target: Transform) -> Metric:
     indices = source.indices if part else range(len(whole))
     return [whole.files[i][1] for i in indices]
 
-  return dataclasses.replace(metric, own_size=OwnSize(masks, target))
+  return dataclasses.replace(metric, own_size=OwnSize(masks, decode_mask))

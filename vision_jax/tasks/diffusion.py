@@ -222,7 +222,7 @@ class Diffusion(OneNet):
       params, stats, x, t, label, key=key, train=train, mask=mask
     )
     levels = self.schedule.levels(t, x.ndim)
-    wanted = diffusion.target(self.prediction, image, eps, *levels)
+    wanted = diffusion.to_prediction(self.prediction, image, eps, *levels)
     mse = _per_example((out[..., : x.shape[-1]] - wanted) ** 2)
     weight = diffusion.loss_weight(
       self.schedule, t, prediction=self.prediction, weighting=self.weighting

@@ -94,10 +94,10 @@ def resize(size: int | tuple[int, int], method: str = "bilinear") -> Transform:
     del rng
     check_alone(example, "resize", ("target", "masks"))
     image = decoded(example, "resize")
-    target = short_side(image, size) if isinstance(size, int) else size
+    wanted = short_side(image, size) if isinstance(size, int) else size
     with reading(name_of(example)):
-      check_pixels(*target)
-    return example | {"image": resize_image(image, tuple(target), method)}
+      check_pixels(*wanted)
+    return example | {"image": resize_image(image, tuple(wanted), method)}
 
   return apply
 

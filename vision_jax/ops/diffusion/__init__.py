@@ -5,7 +5,12 @@ A noisy image at time t is x_t = alpha_t x0 + sigma_t eps with alpha² + sigma²
 """
 
 from vision_jax.ops.diffusion.likelihood import bits_per_dim
-from vision_jax.ops.diffusion.predictions import Denoised, guided, target, to_x0
+from vision_jax.ops.diffusion.predictions import (
+  Denoised,
+  guided,
+  to_prediction,
+  to_x0,
+)
 from vision_jax.ops.diffusion.samplers import SAMPLERS, sample
 from vision_jax.ops.diffusion.schedules import (
   SCHEDULES,
@@ -31,6 +36,6 @@ __all__ = [
   "sample",
   "schedule",
   "sigmoid",
-  "target",
+  "to_prediction",
   "to_x0",
 ]

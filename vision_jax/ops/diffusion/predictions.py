@@ -28,7 +28,7 @@ class Denoised(NamedTuple):
   between: Array | None = None
 
 
-def target(kind: str, x0: Array, eps: Array, alpha: Array, sigma: Array):
+def to_prediction(kind: str, x0: Array, eps: Array, alpha: Array, sigma: Array):
   """Returns what a denoiser of this kind should predict."""
   check_name("prediction", kind, KINDS)
   if kind == "eps":

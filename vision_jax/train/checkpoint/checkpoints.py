@@ -200,7 +200,7 @@ class Checkpoints:
     )
 
   def restore(
-    self, target: T, which: str | int = "latest"
+    self, like: T, which: str | int = "latest"
   ) -> tuple[T, dict[str, Any]]:
     """Returns (state, extra) of a checkpoint.
 
@@ -209,19 +209,19 @@ class Checkpoints:
     to damaged-STEP, so that the run can save those steps again.
 
     Args:
-      target: a pytree of the expected arrays, or of `jax.ShapeDtypeStruct` with
+      like: a pytree of the expected arrays, or of `jax.ShapeDtypeStruct` with
         shardings; any mesh and any number of devices or processes.
       which: "latest", "best" or a step.
 
     Raises:
-      CheckpointMismatch: if shapes, dtypes or names differ from the target's.
+      CheckpointMismatch: if shapes, dtypes or names are not those of `like`.
       CheckpointError: if there is no such checkpoint or it cannot be read.
     """
     self.wait()
     found = self.find(which)
     steps = self.steps[::-1] if which == "latest" else [found]
     restored, self.damaged = first_readable(
-      self.folder, steps, lambda step: self._restore(step, target)
+      self.folder, steps, lambda step: self._restore(step, like)
     )
     self._set_aside(self.damaged)
     return restored
@@ -243,17 +243,17 @@ class Checkpoints:
       "these, 'latest' or (where a run measures it) 'best'."
     )
 
-  def _restore(self, step: int, target: T) -> tuple[T, dict[str, Any]]:
+  def _restore(self, step: int, like: T) -> tuple[T, dict[str, Any]]:
     import orbax.checkpoint as ocp
 
     where = self.folder / str(step)
     state = StoredState(where)
-    wanted = tree.named(target)
-    tree.check_same(state.leaves, wanted, where=where, fix=RESUME_FIX)
+    wanted = tree.named(like)
+    tree.check_same(state.tree, wanted, where=where, fix=RESUME_FIX)
     extra = self._manager.restore(
       step, args=ocp.args.Composite(extra=ocp.args.JsonRestore())
     )["extra"]
-    return tree.from_stored(target, state.read(wanted)), dict(extra)
+    return tree.from_stored(like, state.read(wanted)), dict(extra)
 
   def _set_aside(self, steps: Iterable[int]) -> None:
     """Renames damaged steps, out of the way of the run that saves them anew."""

@@ -12,7 +12,7 @@ class CheckpointError(UserError):
 
 
 class CheckpointMismatch(CheckpointError):
-  """Weights of another model: the message lists the leaves that differ."""
+  """Weights of another model: the message lists the arrays that differ."""
 
 
 class SaveError(RunFailure):

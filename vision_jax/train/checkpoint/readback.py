@@ -10,7 +10,7 @@ from vision_jax.train.checkpoint import tree
 from vision_jax.train.checkpoint.checkpoints import Checkpoints
 from vision_jax.train.checkpoint.errors import SaveError, reason
 from vision_jax.train.checkpoint.reading import StoredState
-from vision_jax.train.checkpoint.tree import Leaf, Leaves, Path
+from vision_jax.train.checkpoint.tree import Leaf, Path, Tree
 
 GROUP = 2**28  # bytes that are on the devices a second time
 
@@ -46,7 +46,7 @@ def read_back(checkpoints: Checkpoints, step: int, state: TrainState) -> None:
     )
 
 
-def _differing(stored: StoredState, state: Leaves) -> list[Path]:
+def _differing(stored: StoredState, state: Tree) -> list[Path]:
   arrays = {
     path: jax.random.key_data(x) if tree.is_key(x) else x
     for path, x in state.items()
@@ -59,7 +59,7 @@ def _differing(stored: StoredState, state: Leaves) -> list[Path]:
   ]
 
 
-def _groups(arrays: Leaves) -> Iterator[dict[Path, Leaf]]:
+def _groups(arrays: Tree) -> Iterator[dict[Path, Leaf]]:
   """Yields arrays by path, so many that they take GROUP bytes, or one."""
   group, size = {}, 0
   for path, x in arrays.items():

@@ -14,7 +14,7 @@ from vision_jax.train.checkpoint.errors import (
   CheckpointMismatch,
   reason,
 )
-from vision_jax.train.checkpoint.tree import Leaves, Path
+from vision_jax.train.checkpoint.tree import Path, Tree
 
 _LOG = logging.getLogger(__name__)
 
@@ -25,13 +25,13 @@ class Stored(Protocol):
   """Arrays that are kept somewhere, by path: "params", "model", ..., "bias".
 
   Attributes:
-    leaves: what is there: arrays, or their shapes and dtypes.
+    tree: what is there: arrays, or their shapes and dtypes.
   """
 
-  leaves: Leaves
+  tree: Tree
 
-  def read(self, wanted: Leaves) -> dict[Path, jax.Array]:
-    """Returns the wanted leaves by path, typed keys as their numbers.
+  def read(self, wanted: Tree) -> dict[Path, jax.Array]:
+    """Returns the wanted arrays by path, typed keys as their numbers.
 
     Args:
       wanted: path -> array or shape, whose dtype and sharding the result has.
@@ -55,9 +55,9 @@ class StoredState(Stored):
     metadata = self._reader.metadata(self._folder).item_metadata
     if metadata is None:
       raise CheckpointError(f"{self._folder} holds no state")
-    self.leaves: Leaves = tree.named(metadata.tree)
+    self.tree: Tree = tree.named(metadata.tree)
 
-  def read(self, wanted: Leaves) -> dict[Path, jax.Array]:
+  def read(self, wanted: Tree) -> dict[Path, jax.Array]:
     import orbax.checkpoint as ocp
 
     item = traverse_util.unflatten_dict(
@@ -90,11 +90,11 @@ class StoredFile(Stored):
       raise CheckpointError(
         f"{file} cannot be read: {reason(error)}. Fix: fetch it again."
       ) from error
-    self.leaves = {tuple(name.split("/")): x for name, x in arrays.items()}
+    self.tree = {tuple(name.split("/")): x for name, x in arrays.items()}
 
-  def read(self, wanted: Leaves) -> dict[Path, jax.Array]:
+  def read(self, wanted: Tree) -> dict[Path, jax.Array]:
     return {
-      path: jax.device_put(self.leaves[path].astype(x.dtype), x.sharding)
+      path: jax.device_put(self.tree[path].astype(x.dtype), x.sharding)
       for path, x in wanted.items()
     }
 

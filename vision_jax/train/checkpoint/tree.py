@@ -1,4 +1,4 @@
-"""A pytree as named leaves: how checkpoints store, compare and restore one.
+"""A pytree as a mapping by path: how checkpoints store and restore one.
 
 A tree is stored as nested dicts of strings, whatever its containers are, so
 that a checkpoint can be read by anyone and does not depend on the class of a
@@ -17,12 +17,12 @@ from vision_jax.train.checkpoint.errors import CheckpointMismatch
 T = TypeVar("T")
 Path = tuple[str, ...]
 Leaf = jax.Array | jax.ShapeDtypeStruct
-Leaves = Mapping[Path, Leaf]
+Tree = Mapping[Path, Leaf]
 SHOWN = 10  # differences that a message lists before it only counts them
 
 
 def named(tree: Any) -> dict[Path, Leaf]:
-  """Returns the leaves of any pytree by path: ("params", "model", "bias")."""
+  """Returns any pytree as a mapping by path: ("params", "model", "bias")."""
   leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
   return {
     tuple(jax.tree_util.keystr((key,), simple=True) for key in path): leaf
@@ -31,7 +31,7 @@ def named(tree: Any) -> dict[Path, Leaf]:
 
 
 def is_key(leaf: Leaf) -> bool:
-  """Whether a leaf holds typed PRNG keys."""
+  """Whether an array holds typed PRNG keys."""
   return jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
@@ -52,20 +52,20 @@ def to_stored(tree: Any) -> dict[str, Any]:
   )
 
 
-def from_stored(target: T, leaves: Leaves) -> T:
-  """Returns stored leaves in the containers of `target`, keys as keys.
+def from_stored(like: T, values: Tree) -> T:
+  """Returns stored values in the containers of `like`, keys as keys.
 
   Args:
-    target: any pytree of arrays or their shapes.
-    leaves: arrays by path, for every path of `target`.
+    like: any pytree of arrays or their shapes.
+    values: arrays by path, for every path of `like`.
   """
   arrays = [
-    jax.random.wrap_key_data(leaves[path], impl=_key_impl(leaf))
+    jax.random.wrap_key_data(values[path], impl=_key_impl(leaf))
     if is_key(leaf)
-    else leaves[path]
-    for path, leaf in named(target).items()
+    else values[path]
+    for path, leaf in named(like).items()
   ]
-  return jax.tree.unflatten(jax.tree.structure(target), arrays)
+  return jax.tree.unflatten(jax.tree.structure(like), arrays)
 
 
 def _key_impl(leaf: Leaf) -> Hashable:
@@ -76,14 +76,14 @@ def _key_impl(leaf: Leaf) -> Hashable:
 
 
 def check_same(
-  got: Leaves,
-  expected: Leaves,
+  got: Tree,
+  expected: Tree,
   *,
   where: epath.Path,
   fix: str,
   dtypes: bool = True,
 ) -> None:
-  """Raises CheckpointMismatch unless both trees have the same leaves.
+  """Raises CheckpointMismatch unless both trees have the same arrays.
 
   Args:
     got: what the checkpoint holds, as `named` gives it.
@@ -103,12 +103,12 @@ def check_same(
   shown = "\n  ".join(lines[:SHOWN]) + (f"\n  and {more} more" * (more > 0))
   raise CheckpointMismatch(
     f"{where} does not fit this model: {len(lines)} of "
-    f"{len({*got, *expected})} leaves differ.\n  {shown}\nFix: {fix}"
+    f"{len({*got, *expected})} arrays differ.\n  {shown}\nFix: {fix}"
   )
 
 
 def _difference(got: Leaf | None, expected: Leaf | None, dtypes: bool) -> str:
-  """Says how a leaf differs; "" where it does not."""
+  """Returns how an array differs; "" where it does not."""
   if got is None:
     return f"absent, expected {_text(expected)}"
   if expected is None:
@@ -120,5 +120,5 @@ def _difference(got: Leaf | None, expected: Leaf | None, dtypes: bool) -> str:
 
 
 def _text(leaf: Leaf) -> str:
-  """A leaf as a message shows it: float32[3,3,16,32]."""
+  """An array as a message shows it: float32[3,3,16,32]."""
   return f"{leaf.dtype}[{','.join(map(str, leaf.shape))}]"

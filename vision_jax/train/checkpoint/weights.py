@@ -21,7 +21,7 @@ from vision_jax.train.checkpoint.reading import (
   StoredState,
   first_readable,
 )
-from vision_jax.train.checkpoint.tree import Leaves, Path
+from vision_jax.train.checkpoint.tree import Path, Tree
 
 Best = tuple[str, str] | None
 TRIED = 16  # steps at most, where several processes go through them
@@ -33,7 +33,7 @@ FIX = (
 
 def restore_weights(
   path: epath.PathLike,
-  target: Variables,
+  like: Variables,
   *,
   which: str | int = "latest",
   weights: str = "raw",
@@ -45,7 +45,7 @@ def restore_weights(
     path: a workdir, its `checkpoints` folder, one step's folder in it, or a
       .safetensors file with names like params/NET/conv1/kernel and
       stats/NET/norm1/mean (ema/params/NET/... for averaged ones).
-    target: (params, stats) of the model: arrays, or `jax.ShapeDtypeStruct` with
+    like: (params, stats) of the model: arrays, or `jax.ShapeDtypeStruct` with
       shardings. A dtype that differs is cast.
     which: "latest", "best" or a step, where there is a choice. A newest one
       that cannot be read is skipped for the one before, with a warning.
@@ -53,7 +53,7 @@ def restore_weights(
     best: (metric, "max" or "min") that "best" goes by.
 
   Returns:
-    (params, stats) in the containers and shardings of `target`.
+    (params, stats) in the containers and shardings of `like`.
 
   Raises:
     CheckpointMismatch: if shapes or names differ; the message lists them. Or
@@ -64,16 +64,14 @@ def restore_weights(
     raise UserError(f"weights: got {weights!r}; expected 'raw' or 'ema'.")
   path = epath.Path(path)
   if path.suffix == ".safetensors":
-    return _take(path, StoredFile(path), target, weights)
-  _, found = read_weights(
-    path, target, which=which, kinds=(weights,), best=best
-  )
+    return _take(path, StoredFile(path), like, weights)
+  _, found = read_weights(path, like, which=which, kinds=(weights,), best=best)
   return found[weights]
 
 
 def read_weights(
   path: epath.PathLike,
-  target: Variables,
+  like: Variables,
   *,
   which: str | int,
   kinds: Sequence[str],
@@ -85,13 +83,13 @@ def read_weights(
 
   Args:
     path: a workdir, its `checkpoints` folder or one step's folder in it.
-    target: as for `restore_weights`, which says what it raises too.
+    like: as for `restore_weights`, which says what it raises too.
     which: "latest", "best" or a step.
     kinds: "raw", "ema" or both.
     best: (metric, "max" or "min") that "best" goes by.
   """
   quiet_orbax()
-  read = lambda: _read_step(epath.Path(path), target, which, kinds, best)
+  read = lambda: _read_step(epath.Path(path), like, which, kinds, best)
   try:
     return read()
   except CheckpointMismatch:
@@ -104,7 +102,7 @@ def read_weights(
 
 def _read_step(
   path: epath.Path,
-  target: Variables,
+  like: Variables,
   which: str | int,
   kinds: Sequence[str],
   best: Best,
@@ -117,7 +115,7 @@ def _read_step(
   def read(step):
     where = folder / str(step)
     state = StoredState(where)
-    take = lambda kind: _take(where, state, target, kind)
+    take = lambda kind: _take(where, state, like, kind)
     return int(step), {kind: take(kind) for kind in kinds}
 
   return first_readable(folder, steps, read)[0]
@@ -126,16 +124,16 @@ def _read_step(
 def _take(
   where: epath.Path,
   source: Stored,
-  target: Variables,
+  like: Variables,
   weights: str,
 ) -> Variables:
-  """Reads what `target` needs from an opened checkpoint or file."""
-  have = source.leaves
+  """Reads what `like` needs from an opened checkpoint or file."""
+  have = source.tree
   if weights == "ema" and not any(p[:2] == ("ema", "params") for p in have):
     raise CheckpointMismatch(
       f"{where} has no averaged weights; got weights='ema'. Fix: use 'raw'."
     )
-  both = {"params": target[0], "stats": target[1]}
+  both = {"params": like[0], "stats": like[1]}
   wanted = tree.named(both)
   names = {p: (p if weights == "raw" else _average(p, have)) for p in wanted}
   found = {p: x for p, x in have.items() if p[0] in ("params", "stats")}
@@ -146,7 +144,7 @@ def _take(
   return both["params"], both["stats"]
 
 
-def _average(path: Path, have: Leaves) -> Path:
+def _average(path: Path, have: Tree) -> Path:
   """The path of the average of a leaf, or `path` if its net has none."""
   kind, net = path[:2]
   averaged = any(p[:3] == ("ema", kind, net) for p in have)
