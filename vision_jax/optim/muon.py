@@ -32,9 +32,9 @@ def orthogonalized_momentum(
 ) -> optax.GradientTransformation:
   """Returns the direction, before decay and rate.
 
-  A "kernel" with two or more axes is a matrix: all axes but the last one go in, the last
-  one comes out; for an attention's query, key and value the
-  first one in. Each is orthogonalised as one matrix.
+  A "kernel" with two or more axes is a matrix: all axes but the last one are
+  its rows, the last one is its columns; of an attention's query, key and value
+  the first one is its rows. Each is orthogonalised as one matrix.
   """
   return optax.partition(
     {
