@@ -4,6 +4,7 @@ import dataclasses
 import datetime
 import json
 import pathlib
+import re
 import shlex
 import signal
 import subprocess
@@ -16,6 +17,9 @@ from benchmarks import environment
 from benchmarks.finished import RunFailed, measured
 from benchmarks.row import Row
 from vision_jax.files import open_own, replace_text
+
+PROGRESS_SECONDS = 10.0  # between two looks at how far a run is
+_PROGRESS = re.compile(r"step \d+/\d+ ")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,10 +152,11 @@ def train(row: Row, seed: int, plan: Plan, folder: pathlib.Path) -> None:
   words = [sys.executable, "-m", "vision_jax.main"]
   words += arguments(row, seed, *planned(row, plan), f"{environment.ROOT}/")
   words += [f"--workdir={folder / 'workdir'}"]
+  print(f"{row.name}, seed {seed}: log in {log}", flush=True)
   with open_own(log) as out:
     child = subprocess.Popen(words, stdout=out, stderr=subprocess.STDOUT)
     try:
-      code = child.wait()
+      code = _wait(child, log)
     except BaseException:  # also an interrupt: let the run save itself
       child.send_signal(signal.SIGTERM)
       child.wait()
@@ -159,3 +164,22 @@ def train(row: Row, seed: int, plan: Plan, folder: pathlib.Path) -> None:
   if code:
     tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-12:]
     raise RunFailed(f"exit code {code}, log in {log}:\n" + "\n".join(tail))
+
+
+def _wait(child: subprocess.Popen, log: pathlib.Path) -> int:
+  """Waits for a run, and shows how far it is; returns its exit code."""
+  shown = ""
+  while True:
+    try:
+      return child.wait(PROGRESS_SECONDS)
+    except subprocess.TimeoutExpired:
+      if (line := how_far(log)) != shown:
+        print(f"  {line}", flush=True)
+        shown = line
+
+
+def how_far(log: pathlib.Path) -> str:
+  """Returns the newest line of progress that a run has logged, "" for none."""
+  text = log.read_text(encoding="utf-8", errors="replace")
+  lines = [x for x in text.splitlines() if _PROGRESS.match(x)]
+  return lines[-1] if lines else ""

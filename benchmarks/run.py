@@ -93,14 +93,15 @@ def run_row(row: Row, seeds: Sequence[int], plan: Plan) -> Result:
     return absent(reason, statistics.FAILED)
   outcomes = []
   for seed in seeds:
-    print(f"{row.name}, seed {seed} ...", end=" ", flush=True)
+    which = f"{row.name}, seed {seed}"
     try:
       outcome = execute.run_seed(row, seed, plan)
     except RunFailed as error:
-      print(f"failed: {error}", flush=True)
+      print(f"{which}: failed: {error}", flush=True)
       first = str(error).splitlines()[0]
       return absent(f"seed {seed}: {first}", statistics.FAILED)
-    print(f"{outcome.value:.4f} ({outcome.seconds:.0f} s)", flush=True)
+    seconds = f"{outcome.seconds:.0f} s"
+    print(f"{which}: {outcome.value:.4f} ({seconds})", flush=True)
     outcomes.append(outcome)
   return result.make_result(row, outcomes, plan)
 

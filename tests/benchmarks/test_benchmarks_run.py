@@ -57,6 +57,28 @@ LINES = [
 ]
 
 
+def test_a_seed_shows_how_far_it_is(tmp_path, monkeypatch, capsys):
+  """Its newest line of progress, each once, and where its log is."""
+  lines = ["step 0/20  compiling ...", "step 3/20  9 images/s  0:01:00 left"]
+  log = tmp_path / "log.txt"
+
+  class Child:
+    def wait(self, timeout):
+      if not lines:
+        return 0
+      log.write_text("Parameters: 3\n" + lines.pop(0) + "\nsome warning\n")
+      raise execute.subprocess.TimeoutExpired("run", timeout)
+
+  monkeypatch.setattr(execute.subprocess, "Popen", lambda *_, **__: Child())
+  execute.train(lenet(), 0, execute.Plan(tmp_path), tmp_path)
+  assert capsys.readouterr().out.splitlines() == [
+    f"mnist_lenet, seed 0: log in {log}",
+    "  step 0/20  compiling ...",
+    "  step 3/20  9 images/s  0:01:00 left",
+  ]
+  assert execute.how_far(log) == "step 3/20  9 images/s  0:01:00 left"
+
+
 def test_measured_takes_the_last_value(tmp_path):
   workdir = write_workdir(tmp_path, LINES)
   got = finished.measured(lenet(), workdir)

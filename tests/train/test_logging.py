@@ -9,6 +9,7 @@ import types
 import numpy as np
 import pytest
 
+from vision_jax.report.advice import advice
 from vision_jax.report.progress import Progress
 from vision_jax.train.log.metrics_file import MetricsFile
 from vision_jax.train.log.tensorboard import TensorBoard
@@ -176,7 +177,7 @@ class Terminal(io.StringIO):
     return True
 
 
-def run_progress(stream, seconds, **options):
+def run_progress(stream, seconds, pause=0.0, **options):
   """100 steps of 32 images, each of as many seconds as the clock is given."""
   now = [0.0]
   progress = Progress(100, 32, stream=stream, clock=lambda: now[0], **options)
@@ -184,8 +185,8 @@ def run_progress(stream, seconds, **options):
     now[0] += 60.0 if step == 1 else seconds
     progress(step)
     if step == 50:
-      with progress.paused():
-        now[0] += 1000
+      with progress.paused("evaluating"):
+        now[0] += pause
       progress.write(50, {"train/loss": 0.125, "val/accuracy": 0.5, "x/y/z": 1})
       progress.log("evaluated")
   progress.close()
@@ -214,6 +215,92 @@ def test_progress_on_a_terminal():
   shown = stream.getvalue()
   assert "\r" in shown and "100/100" in shown and "64 images/s" in shown
   assert "evaluated\n" in shown
+
+
+def test_progress_names_what_it_waits_for():
+  stream, now = io.StringIO(), [0.0]
+  progress = Progress(100, 1, stream=stream, clock=lambda: now[0])
+  with progress.paused("compiling"):
+    now[0] += 60
+  for step in range(1, 7):
+    now[0] += 1
+    progress(step)
+    with progress.paused("evaluating"):
+      now[0] += 0.5
+  shown = stream.getvalue().splitlines()
+  assert shown[0] == "step 0/100  compiling ..."
+  assert shown[1] == "step 1/100"
+  assert shown[2] == "step 1/100  evaluating ..."
+  assert len(shown) == 3  # again only where none was shown for a while
+  now[0] += 20
+  with progress.paused("evaluating"):
+    pass
+  assert stream.getvalue().splitlines()[3].startswith("step 6/100  evaluating")
+
+
+@pytest.mark.parametrize("compiling", [0.0, 500.0])
+@pytest.mark.parametrize("first", [1.0, 30.0])
+def test_the_time_left_is_right_after_ten_steps(compiling, first):
+  """Steps of 0.8 to 1.2 s, of which the first is slow; compilation is none."""
+  now = [0.0]
+  progress = Progress(1000, 1, stream=io.StringIO(), clock=lambda: now[0])
+  seconds = np.random.default_rng(0).uniform(0.8, 1.2, 1000)
+  seconds[0] = first
+  with progress.paused("compiling"):
+    now[0] += compiling
+  for step, taken in enumerate(seconds, 1):
+    now[0] += taken
+    progress(step)
+    if step in (10, 500, 900):
+      left = seconds[step:].sum()
+      assert progress.seconds_left == pytest.approx(left, rel=0.2)
+
+
+def test_the_time_left_has_the_evaluations_to_come():
+  """One of 50 s after every 100 steps of 1 s: half as long again."""
+  now = [0.0]
+  progress = Progress(1000, 1, stream=io.StringIO(), clock=lambda: now[0])
+  for step in range(1, 501):
+    now[0] += 1
+    progress(step)
+    if step % 100 == 0:
+      with progress.paused("evaluating"):
+        now[0] += 50
+      assert progress.seconds_left == pytest.approx((1000 - step) * 1.5)
+
+
+def test_the_line_keeps_the_metrics_of_evaluations():
+  stream, now = io.StringIO(), [0.0]
+  progress = Progress(
+    9, 1, stream=stream, clock=lambda: now[0], best="val/ema/f1"
+  )
+  progress.write(1, {"train/loss": 1.0, "train/grad_norm": 3.0})
+  progress.write(1, {"val/miou": 0.25, "val/ema/f1": 0.5, "val/iou/car": 0.1})
+  progress.write(2, {"train/loss": 0.75})
+  assert progress.line() == (
+    "step 0/9  train/loss 0.75  val/miou 0.25  val/ema/f1 0.5"
+  )
+
+
+def test_a_long_run_says_what_to_change():
+  stream, now = io.StringIO(), [0.0]
+  values = {"batch_size": 1, "image_size": 64, "lr": 0.1}
+  progress = Progress(
+    *(14410, 1),
+    stream=stream,
+    clock=lambda: now[0],
+    advise=lambda seconds: advice(seconds, 14400, values),
+  )
+  for step in range(1, 30):
+    now[0] += 1
+    progress(step)
+  (line,) = [x for x in stream.getvalue().splitlines() if "This run" in x]
+  assert line == (
+    "This run takes about 4:00 hours on this machine. Shorter: "
+    "--config.steps=7200 (two hours), smaller --config.image_size or "
+    "--config.batch_size, or a faster machine; in a new --workdir."
+  )
+  assert advice(7199.0, 10, {}) is None
 
 
 def test_progress_of_a_resumed_run():

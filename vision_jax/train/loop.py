@@ -97,7 +97,8 @@ class Training:
     metrics: Metrics = {}
     ended = start >= self.config.steps
     if evaluate_first:
-      metrics = self._evaluate(start, state, {}, costly=ended)
+      with self._off_the_clock("evaluating"):
+        metrics = self._evaluate(start, state, {}, costly=ended)
     if ended:
       self.progress.log(f"Step {start}: nothing is left to train.")
       metrics = metrics or self.evaluator(state.weights)
@@ -111,7 +112,8 @@ class Training:
     steps = range(start, self.config.steps)
     with Prefetch(load, iter(steps)) as batches:
       batch = next(batches)
-      compiled = self._compile(state, batch)
+      with self.progress.paused("compiling"):
+        compiled = self._compile(state, batch)
       batches.waited, self._clock, self._first = 0.0, Clock(), start + 1
       in_flight: InFlight = collections.deque()
       metrics: Metrics = {}
@@ -162,9 +164,9 @@ class Training:
       self.progress(done)
 
   @contextlib.contextmanager
-  def _off_the_clock(self) -> Iterator[None]:
+  def _off_the_clock(self, doing: str) -> Iterator[None]:
     """For what is no training: an evaluation, images, a checkpoint."""
-    with self._clock.paused(), self.progress.paused():
+    with self._clock.paused(), self.progress.paused(doing):
       yield
 
   def _due(self, done: int) -> bool:
@@ -200,7 +202,7 @@ class Training:
     if evaluate or leaving or regular or self.stop.save_due:
       self._save(done, state, metrics)
     if evaluate and not leaving:
-      with self._off_the_clock():
+      with self._off_the_clock("evaluating"):
         metrics |= self._evaluate(done, state, metrics, costly=last)
     return metrics
 
@@ -235,7 +237,7 @@ class Training:
     """Saves a step; the first one of a run is read back."""
     extra = {"batch_size": self.config.batch_size, "seed": self.config.seed}
     first = self.checkpoints.latest is None
-    with self._off_the_clock():
+    with self._off_the_clock("saving"):
       saved = self.checkpoints.save(step, state, metrics, extra)
       if first and saved:
         read_back(self.checkpoints, step, state)

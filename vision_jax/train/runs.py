@@ -20,6 +20,7 @@ from vision_jax.provenance.manifest import (
   describe_run,
   log_differences,
 )
+from vision_jax.report.advice import advice
 from vision_jax.report.progress import Progress
 from vision_jax.train import initial
 from vision_jax.train.checkpoint.checkpoints import Checkpoints
@@ -181,7 +182,13 @@ def run(
         init_from=init_from,
       )
       shown = Progress(
-        steps, batch_size, start=start, quiet=quiet or not _first()
+        *(steps, batch_size),
+        start=start,
+        quiet=quiet or not _first(),
+        best=experiment.best[0] if experiment.best else None,
+        advise=lambda seconds: advice(
+          seconds, steps - shown.step, recipe.values if recipe else {}
+        ),
       )
       place.record(experiment, batch, shown)
       missing = initial.evaluation_missing(folder, experiment, plan, start)
