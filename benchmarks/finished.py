@@ -32,7 +32,7 @@ def measured(row: Row, workdir: pathlib.Path, variant: str = "") -> dict:
 
   Args:
     row: what to look for.
-    workdir: of the run.
+    workdir: the run's workdir.
     variant: where it is not the row's own; such a run may lack the row's other
       metrics, named after classes or counts that a tiny one does not have.
 

@@ -18,11 +18,11 @@ class Options:
 
   Attributes:
     suite: its name.
-    rows: of the suite, those to run.
+    rows: the suite's rows to run.
     output: folder of runs and results.
     seeds: how many of each row; each row's own number where None.
-    variant: of the configs; the rows' own where it is "".
-    overrides: of every config's values.
+    variant: the configs' variant; the rows' own where it is "".
+    overrides: values to change in every config.
     fresh: whether to drop the suite's earlier runs first.
   """
 

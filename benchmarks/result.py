@@ -25,10 +25,10 @@ class Result:
     seeds, values: one value a seed; none where the row did not run.
     absent, reason: then whether it could not run here or broke, and why.
     also: means over the seeds of the row's other metrics.
-    curve: of the first seed, [step, value] pairs by metric.
+    curve: the first seed's [step, value] pairs, by metric.
     speed: by `SPEED_KEYS`, medians over the seeds; None where a run
       did not say.
-    clock: of which form of the clock the speeds are; those of an earlier form
+    clock: which form of the clock measured the speeds; those of an earlier form
       are not shown.
     seconds, seconds_to: medians: a whole seed, and to the row's `time_to`.
     hardware, versions, git_commit, date: where, with what, when.

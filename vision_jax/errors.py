@@ -41,7 +41,7 @@ def files_of(*places: str) -> Iterator[None]:
 
   Raises:
     UserError: for a file in one of these places, naming it.
-    RunFailure: for a full disk, wherever it is.
+    RunFailure: if a disk is full, wherever it is.
   """
   try:
     yield

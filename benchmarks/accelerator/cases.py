@@ -15,8 +15,8 @@ class Case:
 
   Attributes:
     config: "PATH" or "PATH:VARIANT".
-    overrides: of its values, as text.
-    forms: of operations, where they are not the backend's default.
+    overrides: values to change, as text.
+    forms: forms of operations, where they are not the backend's default.
   """
 
   config: str

@@ -34,11 +34,11 @@ def rows(
   "out of time"; those after it get none.
 
   Args:
-    module: in benchmarks.accelerator, whose `measure` is called.
-    names: to measure, in order.
-    settings: for `measure`, as JSON.
+    module: a module in benchmarks.accelerator, whose `measure` is called.
+    names: what to measure, in order.
+    settings: arguments of `measure`, as JSON.
     limit: seconds.
-    variables: of the environment.
+    variables: the environment's variables.
     log: file for what it says besides.
   """
   words = [module, json.dumps(list(names)), json.dumps(dict(settings))]

@@ -36,8 +36,8 @@ class Group:
   """What one process measures.
 
   Attributes:
-    module: of this package, whose `measure` is called.
-    names: of the measurements, in order.
+    module: a module of this package, whose `measure` is called.
+    names: the measurements, in order.
     limit: seconds that it may take, besides what is left of its stage.
   """
 

@@ -14,8 +14,8 @@ class Capacity:
   """A device's memory.
 
   Attributes:
-    name: for a table.
-    bytes: of one jax device.
+    name: the name in a table.
+    bytes: memory of one jax device.
     source: where it is published.
   """
 

@@ -45,7 +45,7 @@ class Value:
   """A value of the program.
 
   Attributes:
-    size: in bytes.
+    size: size in bytes.
     given: whether it is there before and after.
     maker: name of the operation that computes it; "" for an argument.
     users: names of those that take it.

@@ -39,9 +39,9 @@ def decode_rows(
   """Measures decoding with a random resized crop, examples a second.
 
   Args:
-    seconds: of each row in each turn, after one batch to warm up.
+    seconds: how long to time each row in each turn, after one batch to warm up.
     images: JPEGs generated, read again and again (from the file cache).
-    threads: of our loader, and workers of torch's.
+    threads: number of our loader's threads, and of torch's workers.
     batch_size: examples in a batch.
     turns: how often the rows are measured, one after another.
     torch: also measure torch's DataLoader, where it is installed, with each

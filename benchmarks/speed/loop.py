@@ -45,9 +45,9 @@ def loop_rows(
 
   Args:
     config: path of what is trained, on made-up data.
-    overrides: of its values, as text.
-    steps: that count, of each run and each block.
-    pairs: of a block of bare steps and a run.
+    overrides: values to change, as text.
+    steps: how many steps count, of each run and each block.
+    pairs: number of pairs of a block of bare steps and a run.
   """
   from benchmarks.speed.steps import Running, of_config
 

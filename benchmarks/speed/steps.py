@@ -31,11 +31,11 @@ class Program:
   Attributes:
     fn: step(state, batch) -> (state, out), not compiled.
     compilable: the same as `jax.jit` makes it; anew, so that nothing is cached.
-    state: on the devices; the compiled step may consume it.
-    batch: on the devices.
+    state: the state on the devices; the compiled step may consume it.
+    batch: the batch on the devices.
     batch_size: examples in the batch.
-    devices: that share it.
-    flops: of a step, as its model is published.
+    devices: how many devices share it.
+    flops: operations of a step, as its model is published.
   """
 
   fn: Callable[..., Any]
@@ -118,10 +118,10 @@ def of_config(
   """Returns the training step of "PATH" or "PATH:VARIANT".
 
   Args:
-    name: of a config.
-    overrides: of its values, as text; `remat` does not change what counts as
+    name: a config's name.
+    overrides: values to change, as text; `remat` does not change what counts as
       the model's FLOPs.
-    devices: to run on, all by default.
+    devices: devices to run on, all by default.
 
   Raises:
     UserError: if there is no such config, or it has no such value.
@@ -179,11 +179,11 @@ def timed_row(
   """Returns the whole row of a config's step, for a process of its own.
 
   Args:
-    name: of a config.
-    overrides: of its values.
-    forms: of operations, see `vision_jax.ops.forms`.
-    seconds: to time for, at least one block.
-    devices: to run on, all by default.
+    name: a config's name.
+    overrides: values to change.
+    forms: forms of operations, see `vision_jax.ops.forms`.
+    seconds: how long to time, at least one block.
+    devices: devices to run on, all by default.
   """
   with use_forms(**(forms or {})):
     running = Running(of_config(name, overrides, devices=devices))

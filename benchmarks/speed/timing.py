@@ -19,8 +19,8 @@ class Block:
   """Seconds a call, in the mean of a block.
 
   Attributes:
-    seconds: from one call to the next.
-    dispatch: for how long of those the host was busy with it.
+    seconds: time from one call to the next.
+    dispatch: how much of that time the host was busy.
   """
 
   seconds: float

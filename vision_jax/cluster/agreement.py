@@ -29,8 +29,8 @@ class Agreement:
   """Call it at every step of every process; it says what is due there.
 
   Args:
-    client: of the key-value store that the processes share.
-    process: which one this is.
+    client: client of the key-value store that the processes share.
+    process: number of this process.
     processes: how many there are.
   """
 

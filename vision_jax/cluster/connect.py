@@ -34,8 +34,8 @@ def connect(
     coordinator: HOST:PORT of process 0; None where jax can find it, or where
       this process is alone.
     processes: how many there are; 1 without a coordinator is alone.
-    process: which one this is.
-    seconds: to wait for the others.
+    process: number of this process.
+    seconds: how long to wait for the others.
     log: prints a line for the user.
 
   Raises:

@@ -57,8 +57,8 @@ def meet(
   Args:
     address: HOST:PORT of process 0.
     processes: how many there are.
-    process: which one this is.
-    seconds: to wait for the others.
+    process: number of this process.
+    seconds: how long to wait for the others.
 
   Raises:
     UserError: if the address or a number cannot be right, or the port is taken.

@@ -71,7 +71,7 @@ def failures(values: Mapping[str, object]) -> Iterator[None]:
   """Reports for a run what jax reports for an operation.
 
   Args:
-    values: of the config.
+    values: the config's values.
 
   Raises:
     RunFailure: if it is not finite (under jax's switch), or does not fit the

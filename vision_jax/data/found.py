@@ -88,7 +88,7 @@ def by_split(
   """Returns the files of each split by their names; all are train's if none is.
 
   Args:
-    folder: of the data.
+    folder: the data's folder.
     paths: in it; a split is told by the file's name, or its folder's.
     what: what an error calls such a file.
 

@@ -41,7 +41,7 @@ def decode_image(
     name: what an error calls the image.
     min_size: a JPEG may be decoded at a fraction M/8 of its size that is at
       least this (height, width); (0, 0) decodes it whole.
-    bits: of a channel, 8 or 16, whatever the file has: see `with_bits`.
+    bits: bits of a channel, 8 or 16, whatever the file has: see `with_bits`.
 
   Returns:
     (h w c) uint8, or uint16 of 16 bits.

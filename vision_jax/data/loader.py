@@ -44,9 +44,10 @@ class Loader:
       transforms: applied in order; the batched ones at the end work on many
         examples at once.
       batch_size: examples in a batch over all processes.
-      seed: of the order, and of random transforms.
+      seed: seed of the order, and of random transforms.
       shuffle: whether `batch` visits each epoch in an order of its own.
-      threads: that read and transform; None or 0 is one for each core.
+      threads: how many threads read and transform; None or 0 is one for each
+        core.
       on_bad_image: "error" raises `BadImage`; "skip" puts a copy of a real
         example with mask 0 in its place, counted in `skipped`.
       num_classes: labels have to lie below it; None takes the source's.

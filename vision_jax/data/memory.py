@@ -25,7 +25,8 @@ class InMemory(AsMade):
     source: examples to read.
     transforms: (example, None) -> example, such as `decode`; random ones
       belong in the Loader.
-    threads: that read and transform; None or 0 is one for each core.
+    threads: how many threads read and transform; None or 0 is one for each
+      core.
   """
 
   def __init__(

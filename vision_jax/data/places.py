@@ -16,8 +16,8 @@ def place_inside(
 
   Args:
     root: the folder that must not be left.
-    folder: in it; what the name is relative to.
-    name: as an annotation has it, with / between its parts.
+    folder: the folder that the name is relative to.
+    name: a name as an annotation has it, with / between its parts.
     where: what an error calls the annotation.
 
   Raises:

@@ -53,7 +53,7 @@ def reading(name: str, data: bytes = b"?") -> Iterator[None]:
     data: its bytes.
 
   Raises:
-    BadImage: for any error inside.
+    BadImage: in place of any error inside.
   """
   try:
     yield

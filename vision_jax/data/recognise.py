@@ -37,8 +37,8 @@ def recognise(
   """Returns what a folder of data is.
 
   Args:
-    folder: of the data; one that holds a single folder and no picture stands
-      for that.
+    folder: the data's folder; one that holds a single folder and no picture
+      stands for that.
     layout: the layout to take; "" asks them all.
     has: what is wanted, "labels", "boxes" or "masks"; "" takes any.
 

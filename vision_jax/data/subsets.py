@@ -91,7 +91,7 @@ def split_train(
   Args:
     source: the training set.
     holdout: number of examples held out, or their share where it is below 1.
-    seed: of the draw.
+    seed: seed of the draw.
     stratify: keep the classes' shares; reads all labels on first use.
 
   Returns:
@@ -142,7 +142,7 @@ def stratified(
   Args:
     labels: (n,), or (n, k), where each row that occurs is a class.
     holdout: number of examples held out.
-    seed: of the draw.
+    seed: seed of the draw.
 
   Returns:
     (kept, held out), both sorted.
@@ -178,7 +178,7 @@ def split_paths(
     paths: (n,), of each example in the data's folder.
     groups: (n,), the name of each example's group, such as its class.
     holdout: number of examples, or their share where it is below 1.
-    seed: of the hashes.
+    seed: seed of the hashes.
 
   Returns:
     (kept, held out), both sorted.

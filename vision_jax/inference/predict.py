@@ -49,7 +49,7 @@ def predict_folder(
     on_bad_image: "error" or "skip".
     formats: names of files in vision_jax/writers, or what makes a writer; None
       takes the experiment's.
-    threshold: from which score on.
+    threshold: the least score that counts.
     log: prints a line for the user.
 
   Raises:

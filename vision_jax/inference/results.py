@@ -34,7 +34,7 @@ class Results:
     output: the folder.
     formats: names of files in vision_jax/writers, or what makes a writer; None
       takes those of `how`.
-    threshold: from which score on.
+    threshold: the least score that counts.
 
   Raises:
     UserError: for a format of no known name.

@@ -42,15 +42,15 @@ def sample_folder(
   batch size or the devices, which share each batch.
 
   Args:
-    experiment: whose task is `Generative`.
+    experiment: the experiment; its task is `Generative`.
     weights: (params, stats).
     execution: where to run.
-    shape: of a training batch's images, (b, h, w, c).
+    shape: shape of a training batch's images, (b, h, w, c).
     output: the folder; created.
     num_samples: how many images.
-    label: of all of them; None goes through the classes in turn, a class for
+    label: the class of all; None goes through the classes in turn, a class for
       each row of `interpolate` images.
-    seed: of the noise.
+    seed: seed of the noise.
     batch_size: images at once, rounded up to a multiple of the devices.
     log: prints a line for the user.
     **options: of `task.sample` (sampler, steps, guidance, eta, interpolate);
@@ -59,7 +59,7 @@ def sample_folder(
   Raises:
     UserError: if the task does not sample, for options that it does not take,
       labels out of range, and a folder with the samples of an earlier call.
-    RunFailure: for images that are not finite.
+    RunFailure: if images are not finite.
   """
   task = experiment.task
   options = _check_options(task, options)

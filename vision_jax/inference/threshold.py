@@ -39,8 +39,9 @@ def choose(
     given: None for the run's.
     experiment: `best` tells the data held out; without it they are "val".
     workdir: the run's folder, with what it measured.
-    kind: of the weights, "raw" or "ema".
-    step: of the weights; a threshold of the last evaluation before it will do.
+    kind: kind of the weights, "raw" or "ema".
+    step: step of the weights; a threshold of the last evaluation before it will
+      do.
   """
   if given is not None:
     return Threshold(given, "--threshold", given=True)

@@ -19,7 +19,7 @@ class Attention(nn.Module):
 
   Attributes:
     heads: number of heads, m; divides the features d of the queries.
-    dtype: to compute in; parameters are float32.
+    dtype: type to compute in; parameters are float32.
   """
 
   heads: int

@@ -29,7 +29,7 @@ class Conv(nn.Module):
       torch; XLA's "SAME" is not.
     dilation: pixels from one of the window's places to the next.
     use_bias: whether a bias is added.
-    dtype: to compute in; parameters are float32.
+    dtype: type to compute in; parameters are float32.
     kernel_init: initial kernel.
   """
 

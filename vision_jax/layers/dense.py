@@ -20,7 +20,7 @@ class Dense(nn.Module):
   Attributes:
     features: size of the result's last axis, d.
     use_bias: whether a bias is added.
-    dtype: to compute in; parameters are float32.
+    dtype: type to compute in; parameters are float32.
     kernel_init: initial kernel.
     bias_init: initial bias.
   """

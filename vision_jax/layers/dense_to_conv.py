@@ -44,7 +44,7 @@ class SlidingDense(nn.Module):
     features: d.
     window: (h, w) of the map that the classifier flattened; (1, 1) for the
       layers after that.
-    dtype: to compute in; parameters are float32.
+    dtype: type to compute in; parameters are float32.
     kernel_init: initial kernel.
   """
 

@@ -49,7 +49,7 @@ def resize_positions(
     old: (h, w) of the table's grid.
     new: (h, w) wanted.
     extra: leading rows that are no patches (a class token's); kept as they are.
-    method: of `jax.image.resize`: "linear", "cubic", ...
+    method: a method of `jax.image.resize`: "linear", "cubic", ...
 
   Raises:
     UserError: if the table does not have extra + h * w rows.

@@ -19,7 +19,7 @@ class GroupNorm(nn.Module):
   Attributes:
     groups: number of groups; divides the channels.
     epsilon: added to the variance.
-    dtype: of the result.
+    dtype: type of the result.
   """
 
   groups: int = 32

@@ -23,7 +23,7 @@ class MlpBlock(nn.Module):
   Attributes:
     hidden: features in between.
     dropout: probability of zeroing a value.
-    dtype: to compute in; parameters are float32.
+    dtype: type to compute in; parameters are float32.
   """
 
   hidden: int

@@ -23,7 +23,7 @@ class LayerNorm(nn.Module):
 
   Attributes:
     epsilon: added to the variance.
-    dtype: of the result.
+    dtype: type of the result.
   """
 
   epsilon: float = 1e-6
@@ -67,9 +67,9 @@ class BatchNorm(nn.Module):
   Collection "batch_stats": mean (d,), var (d,). Both, and every sum, float32.
 
   Attributes:
-    momentum: of the running moments; 0.9 here is 0.1 in torch.
+    momentum: decay of the running moments; 0.9 here is 0.1 in torch.
     epsilon: added to the variance.
-    dtype: of the result.
+    dtype: type of the result.
     scale_init: initial scale; zeros make a residual branch start as nothing.
   """
 

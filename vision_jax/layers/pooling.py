@@ -19,7 +19,7 @@ class MapHead(nn.Module):
   Attributes:
     heads: attention heads.
     hidden: features within the MLP.
-    dtype: to compute in; parameters are float32.
+    dtype: type to compute in; parameters are float32.
   """
 
   heads: int

@@ -26,7 +26,7 @@ class SpectralConv(nn.Module):
     kernel: side of the window, k.
     stride: step of the window.
     padding: zeros on each of the four sides.
-    dtype: to compute in; parameters are float32.
+    dtype: type to compute in; parameters are float32.
     kernel_init: initial kernel.
   """
 
@@ -54,7 +54,7 @@ class SpectralDense(nn.Module):
   Attributes:
     features: size of the result's last axis, d.
     use_bias: whether a bias is added.
-    dtype: to compute in; parameters are float32.
+    dtype: type to compute in; parameters are float32.
     kernel_init: initial kernel.
   """
 
@@ -80,7 +80,7 @@ def power_iteration(matrix: Array, u: Array) -> tuple[Array, Array]:
   """One step towards the largest singular value of a matrix (n, d).
 
   Args:
-    matrix: whose norm is wanted; the norm has its derivative.
+    matrix: the matrix whose norm is wanted; the norm has its derivative.
     u: the right singular vector so far, (d,).
 
   Returns:

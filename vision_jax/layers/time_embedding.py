@@ -33,9 +33,9 @@ class TimeEmbedding(nn.Module):
   """Sinusoids of a time through two dense layers; paths dense1, dense2.
 
   Attributes:
-    features: of the sinusoids.
-    hidden: of both layers.
-    dtype: to compute in; parameters are float32.
+    features: number of the sinusoids.
+    hidden: width of both layers.
+    dtype: type to compute in; parameters are float32.
   """
 
   features: int

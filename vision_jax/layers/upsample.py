@@ -29,7 +29,7 @@ class TransposedConv(nn.Module):
     kernel: side of the kernel; a multiple of the stride.
     stride: how many times larger the map becomes.
     use_bias: whether a bias is added.
-    dtype: to compute in; parameters are float32.
+    dtype: type to compute in; parameters are float32.
     kernel_init: initial kernel.
   """
 

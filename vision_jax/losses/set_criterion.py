@@ -35,7 +35,7 @@ class SetCriterion:
   the count of a class's mean depends on each image alone.
 
   Attributes:
-    classify: of the logits; has to fit the model's `background`.
+    classify: loss of the logits; has to fit the model's `background`.
     box: name -> loss of matched boxes.
     weights: term -> weight in the sum; a term without one is only logged.
     cost: term -> weight in matching; None for the same.

@@ -39,7 +39,7 @@ class Accuracy:
 
   @property
   def names(self) -> tuple[str, ...]:
-    """Of the metrics that `result` may give."""
+    """Names of the metrics that `result` may give."""
     return tuple(map(_top_name, self.top))
 
   def measure(self, state: Any, out: Any, batch: Batch) -> Measured:

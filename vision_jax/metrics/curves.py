@@ -47,7 +47,8 @@ class Curves:
   GB), and one sort a class when the data set has been seen.
 
   Attributes:
-    class_names: in the order of the classes; () gives no metrics by class.
+    class_names: names in the order of the classes; () gives no metrics by
+      class.
   """
 
   class_names: Sequence[str] = ()
@@ -58,7 +59,7 @@ class Curves:
 
   @property
   def names(self) -> tuple[str, ...]:
-    """Of the metrics that `result` may give."""
+    """Names of the metrics that `result` may give."""
     by_class = ("auc", "average_precision", "threshold")
     each = (f"{x}/{name}" for x in by_class for name in self.class_names)
     return (*by_class, "threshold_f1", *each)

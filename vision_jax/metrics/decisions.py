@@ -47,7 +47,8 @@ class PrecisionRecallF1:
   that is never predicted, the recall of one that is never the label.
 
   Attributes:
-    class_names: in the order of the classes; () gives no metrics by class.
+    class_names: names in the order of the classes; () gives no metrics by
+      class.
     averages: out of "macro", "micro" and "weighted".
     threshold: least probability at which a label, or class 1 of two, is
       predicted; None is the larger logit of two, and 0.5 for labels.
@@ -65,7 +66,7 @@ class PrecisionRecallF1:
 
   @property
   def names(self) -> tuple[str, ...]:
-    """Of the metrics that `result` may give."""
+    """Names of the metrics that `result` may give."""
     ends = [f"_{average}" for average in self.averages]
     if len(self.class_names) in (0, 2):
       ends.append("")
@@ -124,7 +125,7 @@ class ConfusionMatrix:
   Attributes:
     class_names: names a class in `accuracy/NAME`; () gives no such metrics.
     matrix: whether to give `confusion/LABEL/PREDICTION` counts as well.
-    threshold: as in `PrecisionRecallF1`.
+    threshold: see `PrecisionRecallF1`.
   """
 
   class_names: Sequence[str] = ()

@@ -44,7 +44,7 @@ class AveragePrecision:
 
   @property
   def names(self) -> tuple[str, ...]:
-    """Of the metrics that `result` may give."""
+    """Names of the metrics that `result` may give."""
     voc = ("voc_ap",) if self.voc else ()
     kinds = ("ap_class", "ap50_class", *(f"{name}_class" for name in voc))
     names = self.class_names if self.per_class else ()

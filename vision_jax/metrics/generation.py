@@ -60,10 +60,10 @@ class SampleQuality:
   Attributes:
     extractor: what both sets are seen through.
     metrics: some of "frechet", "kernel", "score", "precision_recall".
-    subsets: of the kernel distance.
-    subset_size: of the kernel distance.
-    splits: of the score.
-    neighbours: of precision and recall.
+    subsets: number of subsets of the kernel distance.
+    subset_size: size of a subset of the kernel distance.
+    splits: number of splits of the score.
+    neighbours: number of neighbours of precision and recall.
   """
 
   extractor: Extractor
@@ -88,7 +88,7 @@ class SampleQuality:
 
   @property
   def names(self) -> tuple[str, ...]:
-    """Of the metrics that `result` may give."""
+    """Names of the metrics that `result` may give."""
     name, found = self.extractor.metric, []
     for metric in self.metrics:
       found += map(name, metric.split("_"))

@@ -96,7 +96,7 @@ def kernel_distance(
     fake: features (m, d).
     subsets: how many; with subset_size = n = m one is the whole estimate.
     subset_size: examples drawn from each set, without replacement.
-    seed: of the subsets.
+    seed: seed of the subsets.
 
   Raises:
     UserError: if a set has fewer examples than a subset takes.

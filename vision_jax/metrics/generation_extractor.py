@@ -25,7 +25,7 @@ class Extractor:
     load: () -> (weights, shift): its weights, and a vector (d,) near the mean
       feature of real images (zeros will do), by which features are shifted
       before float32 products are added up. Called once, on first use.
-    value_range: of the pixels that `apply` takes.
+    value_range: (lowest, highest) value of the pixels that `apply` takes.
     published: whether these are the published Inception weights.
   """
 

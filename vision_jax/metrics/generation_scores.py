@@ -36,7 +36,7 @@ class Recognised:
 
   @property
   def names(self) -> tuple[str, ...]:
-    """Of the metrics that `result` may give."""
+    """Names of the metrics that `result` may give."""
     return ("recognised", "recognised_real")
 
   def measure(self, state: Any, out: Any, batch: Batch) -> Measured:
@@ -68,8 +68,9 @@ class MeanOf:
   """The mean over examples of outputs (b,), under their own names.
 
   Attributes:
-    names: of the outputs, such as ("bits_per_dim",).
-    value_range: of the real images' pixels, checked where it is given.
+    names: names of the outputs, such as ("bits_per_dim",).
+    value_range: (lowest, highest) value of the real images' pixels, checked
+      where it is given.
   """
 
   names: Sequence[str] = ("bits_per_dim",)

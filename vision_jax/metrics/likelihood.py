@@ -24,7 +24,7 @@ class ImportanceBound:
     samples: k of the bound.
     bits_offset: added to the bits per value: 8 for a density of pixels in
       [0, 1] that have 256 levels and uniform noise; None gives no bits.
-    value_range: of the data's pixels.
+    value_range: (lowest, highest) value of the data's pixels.
   """
 
   samples: int
@@ -34,7 +34,7 @@ class ImportanceBound:
 
   @property
   def names(self) -> tuple[str, ...]:
-    """Of the metrics that `result` may give."""
+    """Names of the metrics that `result` may give."""
     return (f"nll_k{self.samples}", f"bits_per_dim_k{self.samples}")
 
   def measure(self, state: Any, out: Any, batch: Batch) -> Measured:

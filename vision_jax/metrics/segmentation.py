@@ -55,7 +55,7 @@ class Segmentation:
     absent: what a class without a pixel in truth or prediction is for miou and
       dice: "skip" (left out, as torchmetrics does), "zero" or "one"
       (scikit-learn's zero_division).
-    class_names: in the order of the classes.
+    class_names: names in the order of the classes.
     own_size: the truth before it was resized to the batch's size. Where sizes
       differ predictions are kept as rows, (b, h, w), and counted on the host
       at the truth's size; otherwise, and with None, as they are.
@@ -82,7 +82,7 @@ class Segmentation:
 
   @property
   def names(self) -> tuple[str, ...]:
-    """Of the metrics that `result` may give."""
+    """Names of the metrics that `result` may give."""
     classes = (f"{x}/{n}" for x in ("iou", "dice") for n in self.class_names)
     return (*NAMES, *classes, "scored_height", "scored_width")
 

@@ -76,8 +76,8 @@ def layers_of(
   """Returns the layers of a listed model, or of a config's nets, as a table.
 
   Args:
-    name: in the list, or a config's "PATH" or "PATH:VARIANT"; its data are
-      asked for the shapes of a batch.
+    name: a name in the list, or a config's "PATH" or "PATH:VARIANT"; its data
+      are asked for the shapes of a batch.
     image_size: side in pixels, of a model of the list.
     overrides: "--config.KEY=VALUE", of a config.
 

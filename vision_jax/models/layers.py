@@ -23,7 +23,8 @@ class Layer:
     kind: its class, and the method where that is not `__call__`.
     outputs: shapes of what it returns.
     parameters: numbers of its own; 0 of a later call, which shares them.
-    flops: of what it computes itself, two for each multiply-add, see `count`.
+    flops: operations that it computes itself, two for each multiply-add, see
+      `count`.
   """
 
   path: tuple[str, ...]

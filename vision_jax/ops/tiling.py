@@ -64,7 +64,7 @@ class Tiles:
 
     Args:
       fn: (b, *window, c) -> (b, h', w', k), h' = window - 2 margin.
-      image: of any size.
+      image: an image of any size.
 
     Returns:
       (b, h, w, k), float32.

@@ -21,7 +21,7 @@ def box_images(
   image has none of those, the best of the others, as many as are true.
 
   Args:
-    names: of the classes.
+    names: the classes' names.
     most: images.
     least: score of a box that is drawn.
   """

@@ -34,17 +34,18 @@ def classification(
   Args:
     train: a `ReadSource` or `GatherSource`.
     evals: name -> such a source.
-    class_names: of the labels; () shows their numbers.
+    class_names: the labels' names; () shows their numbers.
     colours: mean and standard deviation of a channel.
     crop: makes a decoded image the net's size, in evaluation and prediction,
       such as `resize_centre_crop`.
     loading: how examples become batches.
-    metrics: of each evaluation.
-    num_classes: of the model, whatever the data say: a label that is none of
-      them is an error; 0 is as many as `class_names`, or as the source has.
+    metrics: what each evaluation measures, by name.
+    num_classes: the model's number of classes, whatever the data say: a label
+      that is none of them is an error; 0 is as many as `class_names`, or as the
+      source has.
     train_crop: the same of an image to train on, encoded, such as
       `random_resized_crop`; None decodes and takes `crop`.
-    channels: of a decoded image, 1 or 3.
+    channels: number of channels of a decoded image, 1 or 3.
     weights: which weights to evaluate: "raw", "ema".
   """
   whole = [decode(channels, loading.bits), crop]

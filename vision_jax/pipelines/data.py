@@ -42,8 +42,8 @@ class Loading:
   Attributes:
     batch_size: examples of a training batch.
     eval_batch_size: examples of an evaluation's.
-    seed: of the order, and of random transforms.
-    threads: that read and transform; 0 is one for each core.
+    seed: seed of the order and of random transforms.
+    threads: how many threads read and transform; 0 is one for each core.
     bits: 8 or 16 a channel, to which images in files are decoded.
     on_bad_image: "error" or "skip", see `Loader`.
   """

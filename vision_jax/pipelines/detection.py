@@ -48,11 +48,11 @@ def detection(
     train: a source as `transforms.boxes` says. Examples with `box_mask` are
       taken as they are: of one shape, with padded boxes.
     evals: name -> such a source.
-    class_names: of the labels.
+    class_names: the labels' names.
     image_size: (h, w) that all images have.
-    max_boxes: of an image.
+    max_boxes: the most boxes of an image.
     loading: how examples become batches.
-    metrics: of each evaluation.
+    metrics: what each evaluation measures, by name.
     letterbox: whether images keep their proportions, with padding.
     in_memory: whether decoded images are kept.
     colours: mean and standard deviation of a channel.
@@ -122,9 +122,9 @@ def box_augment(
     crop: (smallest, largest) side of a random window as a part of the image; ()
       for none.
     ratio: (smallest, largest) change of its proportions.
-    probability: of a window.
+    probability: how often a window is cut out.
     flip, vertical: probabilities of left and right, and top and bottom.
-    jitter: of brightness, contrast and saturation.
+    jitter: largest change of brightness, contrast and saturation.
     colours: mean and standard deviation that the images were normalised by.
   """
   steps = []

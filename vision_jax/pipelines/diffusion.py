@@ -32,7 +32,7 @@ def rate(decay: str, peak: float, steps: int, *, warmup: int) -> Schedule:
   Args:
     decay: "cosine", or "none", which stays at the peak.
     peak: the largest rate.
-    steps: of the run.
+    steps: length of the run.
     warmup: steps of a linear rise.
 
   Raises:
@@ -51,8 +51,8 @@ class Sampling:
 
   Attributes:
     sampler: its name.
-    steps: of it.
-    spacing: of the times.
+    steps: number of the sampler's steps.
+    spacing: how the sampler's times are spaced.
     guidance: weight of the class; 1 is none.
   """
 
@@ -98,15 +98,15 @@ def diffusion(
   """Returns what an experiment takes that evaluates samples, and the bound.
 
   Args:
-    task: that samples images in [-1, 1], and bounds.
+    task: samples images in [-1, 1], and bounds their likelihood.
     train: a `GatherSource` of images.
     test: one of images held out.
     extractor: what samples are looked at through.
     sampling: how they are drawn.
     loading: how examples become batches.
     real, examples, recognised: as of `sample_evals`.
-    bound_terms: of the bound that are evaluated for each of these `examples`,
-      a divisor of the task's times; 0 evaluates no bound.
+    bound_terms: how many terms of the bound are evaluated for each of these
+      `examples`, a divisor of the task's times; 0 evaluates no bound.
 
   Raises:
     UserError: for guidance of a model that cannot be guided; another `real`.
@@ -132,9 +132,10 @@ def bound_evals(task: Diffusion, source: Source, terms: int) -> dict[str, Eval]:
   """Returns the variational bound in bits per dimension; none of 0 terms.
 
   Args:
-    task: that bounds.
+    task: bounds the images' likelihood.
     source: images held out.
-    terms: of the bound that are evaluated for each, a divisor of its times.
+    terms: how many terms of the bound are evaluated for each, a divisor of its
+      times.
   """
   if not terms:
     return {}

@@ -42,9 +42,9 @@ def classifier(
     name: what metrics are called by.
     path: its config file, among those that come with this package.
     layer: name of the last layer.
-    variant: of the config.
+    variant: the config's variant.
     data_dir: folder of its data, "" for VISION_JAX_DATA.
-    seed: of its training.
+    seed: the seed of its training.
   """
   loaded = recipe.load(f"{places.installed(path)}:{variant}")
   loaded.config.update({"seed": seed, "data_dir": data_dir})
@@ -110,8 +110,8 @@ def inception(path: str, data_dir: str = "") -> Extractor:
   published one. Images are rounded to 8 bits first, as files are.
 
   Args:
-    path: of the file; where there is none, looked for in the data's folder.
-    data_dir: that folder, "" for the one that VISION_JAX_DATA names.
+    path: the file; where there is none, it is looked for in the data's folder.
+    data_dir: the data's folder, "" for the one that VISION_JAX_DATA names.
   """
   folder = data_dir or os.environ.get("VISION_JAX_DATA", "")
   beside = pathlib.Path(folder) / path

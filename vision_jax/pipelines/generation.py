@@ -35,8 +35,8 @@ def generation(
     colours: mean and standard deviation of a channel: `UNIT` leaves pixels in
       [0, 1], `SIGNED` brings them into [-1, 1].
     loading: how examples become batches.
-    num_classes: of a conditional model: a label that is none of them is an
-      error; 0 is as many as the source has.
+    num_classes: a conditional model's number of classes: a label that is none
+      of them is an error; 0 is as many as the source has.
   """
   known = num_classes or None
   batches = lambda source: loading.evaluation(source, num_classes=known)
@@ -78,7 +78,7 @@ def sample_evals(
     output: (params, stats, batch, key) -> dict with `image` in [-1, 1].
     extractor: what samples are looked at through.
     real: "test" or "train", what samples meet.
-    examples: of test; 0 is all.
+    examples: how many examples of test are taken; 0 is all.
     recognised: whether to tell it; of class-conditional generators.
 
   Raises:

@@ -52,18 +52,18 @@ def segmentation(
   Args:
     train: a source whose examples have `image` and `target`, encoded or not.
     evals: name -> such a source.
-    class_names: of the labels.
+    class_names: the labels' names.
     image_size: (h, w) that all images are resized to.
     loading: how examples become batches.
-    metrics: of each evaluation. A `Segmentation` compares masks of files at
-      their own size, where that is another.
+    metrics: what each evaluation measures. A `Segmentation` compares masks of
+      files at their own size, where that is another.
     decode_mask: what decodes a mask; None where its values are the classes.
     mask_values: the value that each class has in predicted masks; () for its
       number.
     colours: mean and standard deviation of a channel.
     augment: (batch, key) -> batch, see `mask_augment`.
     weights: which weights to evaluate: "raw", "ema".
-    output: of each evaluation; None for the task's prediction.
+    output: what each evaluation looks at; None for the task's prediction.
   """
   names, size = tuple(class_names), tuple(image_size)
   decode_mask = decode_mask or decode_target(len(names))
@@ -113,10 +113,10 @@ def mask_augment(
 
   Args:
     scale: (smallest, largest) enlargement; 1, 1 is none.
-    degrees: of the turn, either way.
+    degrees: largest turn, either way.
     crop: (h, w) of a window that is cut out at random; () for none.
     flip: whether to mirror.
-    jitter: of brightness, contrast and saturation.
+    jitter: largest change of brightness, contrast and saturation.
     colours: mean and standard deviation that the images were normalised by.
   """
   steps, size, scale = [], tuple(crop) or None, tuple(scale)

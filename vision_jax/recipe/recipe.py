@@ -103,7 +103,7 @@ class Recipe:
         training data is not.
       before: the config.json of the run that goes on; `changes` keeps which
         values had been others, each with the step from which it is new.
-      step: that the run goes on from.
+      step: the step that the run goes on from.
     """
     changes = list(before.get("changes", ())) if before else []
     if before and (new := changed_values(self.config, before)):

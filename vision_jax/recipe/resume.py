@@ -40,9 +40,9 @@ def begin_or_resume(
   Args:
     workdir: the run's folder; None where there is none to be.
     name: "PATH:VARIANT"; None for the workdir's.
-    overrides: of values, as text.
+    overrides: values to change, as text, by key.
     log: prints a line for the user.
-    trusted: as of `resume`.
+    trusted: whether the workdir's code may run, see `resume`.
 
   Raises:
     UserError: as `resume` does; if neither names a config.
@@ -113,7 +113,7 @@ def resume(
   Args:
     workdir: the run's folder.
     name: "PATH:VARIANT" that the command names; None for the workdir's.
-    overrides: of values, as text.
+    overrides: values to change, as text, by key.
     log: prints a line for the user.
     trusted: whether the copy runs whoever has written it.
 

@@ -23,10 +23,10 @@ class Saved(TypedDict):
   Attributes:
     format: see `versions`.
     path, variant: of the config file.
-    sha256: of its text.
-    values: of the config.
+    sha256: the hash of the file's text.
+    values: the config's values.
     batch: shape and type of each array of a training batch.
-    changes: of values that changed when the run went on.
+    changes: the values that changed when the run went on.
   """
 
   format: NotRequired[int]

@@ -15,7 +15,7 @@ def show(
   """Returns a line a value, `key = value  # origin`, sorted by key.
 
   Args:
-    recipe: with its variant and overrides applied.
+    recipe: the recipe, with its variant and overrides applied.
     overrides: those of the command line.
     workdir: the run whose values these are; None for a config file's own.
   """

@@ -25,8 +25,8 @@ def sources(name: str, text: str, also: Iterable[str] = ()) -> dict[str, str]:
   hundredths of a second once, as the files are searched, not run.
 
   Args:
-    name: of the config.
-    text: of its file.
+    name: the config's name.
+    text: its file's text.
     also: dotted names of modules that count as imported.
 
   Returns:

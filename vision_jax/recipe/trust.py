@@ -57,7 +57,7 @@ def check(workdir: os.PathLike[str], path: str, copy: str) -> None:
 
   Args:
     workdir: the run's folder.
-    path: of the config file, as the workdir names it.
+    path: the config file's path, as the workdir names it.
     copy: text of the workdir's config.py.
 
   Raises:

@@ -34,8 +34,8 @@ def draw_boxes(
       last, over the others.
     class_names: what is written for labels; () writes their numbers.
     colours: (k, 3) uint8; None for `palette`.
-    thickness: of the lines, in pixels.
-    scale: of the letters, and of the lines.
+    thickness: width of the lines, in pixels.
+    scale: size of the letters, and of the lines.
 
   Raises:
     UserError: if lengths differ or a coordinate is not finite.

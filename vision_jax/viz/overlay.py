@@ -87,10 +87,11 @@ def legend(
   """Returns a column of names on their colours, (h width 3) uint8.
 
   Args:
-    names: of the classes.
+    names: names of the classes.
     colours: (k, 3) uint8; None for `palette(k)`.
-    width: in pixels; longer names are cut.
-    height: of the image; None for what the lines need. Lines shrink to fit.
+    width: width in pixels; longer names are cut.
+    height: height of the image; None for what the lines need. Lines shrink to
+      fit.
   """
   colours = _colours(len(names) if colours is None else colours)
   line = 18

@@ -22,8 +22,8 @@ def segmentation_panel(
     batch: `image` (b, h, w, c), not normalised, and `target` and `mask` if it
       has them; examples of mask 0 are left out.
     target: (b, h, w) predicted labels.
-    class_names: of the labels.
-    number: of examples at most, the batch's first.
+    class_names: names of the labels.
+    number: how many examples at most, the batch's first.
     ignore: the label that is no class.
 
   Raises:

@@ -23,7 +23,7 @@ def put_label(
     text: one line; characters that are not ASCII show as "?".
     corner: (x, y); moved so that the box lies within the image if it can.
     colour, background: RGB.
-    height: of the letters, in pixels.
+    height: height of the letters, in pixels.
 
   Returns:
     (width, height) of the box.

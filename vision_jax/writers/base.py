@@ -24,11 +24,11 @@ class About:
 
   Attributes:
     output: folder to write to.
-    class_names: in the order of the labels; () shows their numbers.
+    class_names: names in the order of the labels; () shows their numbers.
     mask_values: the value that each class has in masks; () for its number.
     annotations: COCO json whose ids of images and categories are taken; ""
       for ids from 1 on.
-    threshold: from which score on a box counts, or of two classes the second is
+    threshold: the least score of a box that counts, or of two classes the second is
       predicted; None where nothing says it.
   """
 

@@ -34,7 +34,7 @@ def check_fresh(folder: epath.PathLike, pattern: str) -> None:
   """Refuses a folder with the results of an earlier call.
 
   Args:
-    folder: to be written to.
+    folder: the folder to write to.
     pattern: regular expression of the names that are written there.
 
   Raises:

@@ -37,7 +37,7 @@ def write_images(
   Args:
     folder: created if missing.
     arrays: `image` (n, h, w, c) uint8, and others of the npz.
-    columns: of the grid; None is about square.
+    columns: number of the grid's columns; None is about square.
   """
   folder.mkdir(parents=True, exist_ok=True)
   images = arrays["image"]

@@ -29,7 +29,7 @@ class ArraySource(AsMade):
       that become int32, or indicators (n, k) in [0, 1] of several classes
       each, which become float32; and others (n, ...).
     num_classes: k: classes have to lie below it; None does not check.
-    class_names: in the order of the labels.
+    class_names: names in the order of the labels.
 
   Raises:
     DataError: on first use, if lengths, shapes, pixels or labels do not fit.

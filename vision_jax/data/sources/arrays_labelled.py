@@ -39,7 +39,7 @@ def labelled(
     where: what errors call the pictures.
     image: (n h w) or (n h w c), c 1 or 3, see `scaled`.
     label: (n,) or (n, 1) whole numbers, or texts.
-    names: of the labels 0, 1, ...; () takes numbers as names.
+    names: names of the labels 0, 1, ...; () takes numbers as names.
 
   Raises:
     DataError: for other shapes, or labels that are none.

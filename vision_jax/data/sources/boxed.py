@@ -30,7 +30,7 @@ class Boxes:
     fractions: whether boxes are fractions of their picture.
     size: (m, 2) height and width; None reads the pictures' headers.
     flags: "crowd" or "ignore" -> (n,) 0 or 1.
-    names: of all classes, in the order of the labels; () sorts those that
+    names: names of all classes, in the order of the labels; () sorts those that
       occur.
   """
 
@@ -54,7 +54,7 @@ class BoxedSource(AsMade):
   Args:
     load: reads the table, once, on first use.
     where: what errors call it.
-    class_names: in the order of the labels; () takes the table's.
+    class_names: names in the order of the labels; () takes the table's.
     on_bad_box, exact: see `BoxCheck`.
     one_based: see `VocSource`; not of fractions.
 

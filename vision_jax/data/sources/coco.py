@@ -32,8 +32,8 @@ class CocoSource(AsMade):
   Args:
     annotations: the json file; it is checked as a whole on first use.
     images: the folder of the images.
-    class_names: in the order of the labels; () takes those of the file that
-      have annotations, in the order of their ids.
+    class_names: names in the order of the labels; () takes those of the file
+      that have annotations, in the order of their ids.
     on_bad_box, exact: see `BoxCheck`.
     root: the folder that file names must not leave; None for `images`.
 

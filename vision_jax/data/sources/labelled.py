@@ -21,7 +21,7 @@ class Labels:
   Attributes:
     pictures: n of them.
     classes: the name of each one's class, n.
-    names: of all classes, in the order of the labels; () sorts those that
+    names: names of all classes, in the order of the labels; () sorts those that
       occur, numbers by their value.
   """
 
@@ -36,7 +36,7 @@ class LabelledSource(AsMade):
   Args:
     load: reads the table, once, on first use.
     where: what errors call it.
-    class_names: in the order of the labels; () takes the table's.
+    class_names: names in the order of the labels; () takes the table's.
 
   Raises:
     DataError: on first use, for a class that is none of `class_names`.

@@ -42,7 +42,7 @@ class DigitScenes(AsMade):
     length: number of scenes.
     size: height and width, in pixels.
     max_objects: digits in a scene, at most.
-    seed: of all scenes.
+    seed: seed of all scenes.
   """
 
   num_classes = 10

@@ -36,7 +36,7 @@ class Columns:
     image: has the pictures.
     label: has their classes; "" none.
     objects: has boxes and classes; "" none.
-    names: of the classes, in the order of their numbers; () unknown.
+    names: names of the classes, in the order of their numbers; () unknown.
   """
 
   image: str

@@ -32,7 +32,7 @@ def read_tars(paths: Sequence[pathlib.Path], names: Sequence[str]) -> Labels:
 
   Args:
     paths: of the tars.
-    names: of the classes, which examples may give by number.
+    names: names of the classes, which examples may give by number.
 
   Raises:
     DataError: for a tar that is cut short, an example without a picture or a

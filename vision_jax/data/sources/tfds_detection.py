@@ -31,8 +31,8 @@ class TfdsDetection(AsMade):
 
   Args:
     name, split, data_dir: as for `TfdsSource`.
-    class_names: in the order of the labels, all that the set has; () takes the
-      set's own order.
+    class_names: names in the order of the labels, all that the set has; ()
+      takes the set's own order.
     on_bad_box, exact: see `BoxCheck`.
 
   Raises:

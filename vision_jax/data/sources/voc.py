@@ -39,8 +39,8 @@ class VocSource(AsMade):
     root: folder with those three folders; names in lists must not leave it.
     split: name of a list in ImageSets/Main, such as "train", or "" for all
       annotations that there are; they are checked as a whole on first use.
-    class_names: in the order of the labels; () reads the sorted names from all
-      of the split's annotations.
+    class_names: names in the order of the labels; () reads the sorted names
+      from all of the split's annotations.
     on_bad_box, exact: see `BoxCheck`.
     one_based: whether corners count pixels from 1 and include the last one, as
       the challenge's own files do; most tools write plain coordinates.

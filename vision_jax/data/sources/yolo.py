@@ -59,11 +59,11 @@ def read_split(
   """Returns the pictures of a split with their boxes.
 
   Args:
-    folder: of the data, which paths must not leave.
+    folder: the data's folder, which paths must not leave.
     places: folders of pictures, or lists of their paths. The text of
       images/a/1.jpg is labels/a/1.txt, or lies beside it; without one, a
       picture has no boxes.
-    names: of the classes.
+    names: names of the classes.
 
   Raises:
     DataError: naming the file and the line that is wrong.

@@ -29,8 +29,8 @@ class CNN(nn.Module):
     stages: features of the convolutions of each stage; the image is halved
       before each stage.
     dropout: probability of zeroing a feature before the head.
-    momentum: of BatchNorm's running moments.
-    dtype: to compute in; parameters and the head are float32.
+    momentum: decay of BatchNorm's running moments.
+    dtype: type to compute in; parameters and the head are float32.
   """
 
   num_classes: int

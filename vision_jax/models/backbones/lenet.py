@@ -27,7 +27,7 @@ class LeNet5(nn.Module):
 
   Attributes:
     num_classes: k.
-    dtype: to compute in; parameters and the output are float32.
+    dtype: type to compute in; parameters and the output are float32.
   """
 
   num_classes: int

@@ -23,7 +23,7 @@ class MLP(nn.Module):
     num_classes: k.
     hidden: features of the layers in between.
     dropout: probability of zeroing a hidden value.
-    dtype: to compute in; parameters and the head are float32.
+    dtype: type to compute in; parameters and the head are float32.
   """
 
   num_classes: int

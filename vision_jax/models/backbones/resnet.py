@@ -24,14 +24,15 @@ class Block(nn.Module):
   is a 1x1 convolution (option B).
 
   Attributes:
-    features: of the 3x3 convolutions; a bottleneck's result has four times
-      as many.
-    stride: of the first 3x3 convolution ("v1.5": not of the 1x1 before it).
-    bottleneck: which of the two.
+    features: width of the 3x3 convolutions; a bottleneck's result has four
+      times as many.
+    stride: step of the first 3x3 convolution ("v1.5": not of the 1x1 before
+      it).
+    bottleneck: whether it is a bottleneck or a basic block.
     shortcut: where shapes change, "A" subsamples and pads with zero channels,
       "B" projects.
     zero_init: whether the branch's last scale starts at 0.
-    dilation: of the 3x3 convolutions.
+    dilation: dilation of the 3x3 convolutions.
     conv: partial of Conv.
     norm: partial of BatchNorm, with `train` and `mask`.
   """
@@ -93,7 +94,7 @@ class ResNet(nn.Module):
     stem: "imagenet", 7x7 stride 2 and max pooling, or "small", 3x3 stride 1.
     shortcut: "A" or "B", see Block.
     zero_init: whether each branch's last scale starts at 0.
-    momentum: of BatchNorm's running moments.
+    momentum: decay of BatchNorm's running moments.
     frozen_norm: whether BatchNorm uses its running moments in training too and
       leaves them as they are, for pretrained weights (training does not
       begin without) and small batches. Scales and biases are frozen by the
@@ -101,7 +102,7 @@ class ResNet(nn.Module):
     dilated: whether the last stage keeps its resolution and dilates its 3x3
       convolutions, after the first block, in place of its stride (DC5).
     remat: what blocks compute again in the backward pass, see `layers.remat`.
-    dtype: to compute in; parameters and the head are float32.
+    dtype: type to compute in; parameters and the head are float32.
   """
 
   num_classes: int

@@ -59,7 +59,7 @@ class ViT(nn.Module):
   Attributes:
     num_classes: k.
     patch: side of a patch in pixels.
-    features: of a token, d.
+    features: width of a token, d.
     depth: number of blocks.
     heads: attention heads.
     mlp_ratio: features within a block's MLP over d.
@@ -75,7 +75,7 @@ class ViT(nn.Module):
       of each attention and MLP layer.
     drop_path: stochastic depth of the last block; it grows linearly from 0.
     remat: what blocks compute again in the backward pass, see `layers.remat`.
-    dtype: to compute in; parameters and the head are float32.
+    dtype: type to compute in; parameters and the head are float32.
   """
 
   num_classes: int

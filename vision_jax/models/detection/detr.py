@@ -90,7 +90,8 @@ def variant(
       there are four times as many tokens.
     num_classes: k; the published weights for COCO have 91.
     frozen_norm: whether BatchNorm keeps the pretrained moments.
-    remat: of the backbone's blocks and the transformer's layers.
+    remat: what is computed anew of the backbone's blocks and the transformer's
+      layers.
     dtype: to compute in.
     **options: other fields of `Detr`.
   """

@@ -60,7 +60,7 @@ class DetrEncoder(nn.Module):
 
   Attributes:
     num_classes: k.
-    backbone: of the image.
+    backbone: net that gives the image's feature maps.
     levels: the backbone's maps whose pixels are the tokens.
     num_queries: q.
     features: d of the transformer.
@@ -70,7 +70,7 @@ class DetrEncoder(nn.Module):
       without it each class is a sigmoid of its own.
     remat: what the transformer's layers compute again in the backward pass, see
       `layers.remat`; the backbone has its own.
-    dtype: to compute in; parameters and the heads are float32.
+    dtype: type to compute in; parameters and the heads are float32.
   """
 
   num_classes: int

@@ -26,8 +26,9 @@ class Attention(nn.Module):
 
   Attributes:
     heads: number of heads, m; divides the features.
-    dropout: of the attention's weights; more than 0 leaves the fused kernels.
-    dtype: to compute in; parameters are float32.
+    dropout: probability, for attention's weights; more than 0 leaves the fused
+      kernels.
+    dtype: type to compute in; parameters are float32.
   """
 
   heads: int
@@ -86,8 +87,8 @@ class EncoderLayer(nn.Module):
     heads: number of heads.
     hidden: features inside the MLP.
     dropout: after both and inside the MLP.
-    attention_dropout: of attention's weights.
-    dtype: to compute in; parameters are float32.
+    attention_dropout: probability, for attention's weights.
+    dtype: type to compute in; parameters are float32.
   """
 
   heads: int = 8
@@ -151,9 +152,9 @@ class MLP(nn.Module):
   """Dense layers with rectifiers between them: DETR's head for boxes.
 
   Attributes:
-    features: of each layer's result.
+    features: width of each layer's result.
     zero_last: whether the last layer starts at zero.
-    dtype: to compute in; parameters are float32.
+    dtype: type to compute in; parameters are float32.
   """
 
   features: tuple[int, ...]

@@ -25,7 +25,7 @@ class DenseEncoder(nn.Module):
     features: size of the code, d.
     hidden: features of the layers in between.
     activation: after each of those.
-    dtype: to compute in; parameters and the head are float32.
+    dtype: type to compute in; parameters and the head are float32.
   """
 
   features: int
@@ -48,7 +48,7 @@ class DenseDecoder(nn.Module):
     shape: (h, w, c) of the result.
     hidden: features of the layers in between.
     activation: after each of those.
-    dtype: to compute in; parameters and the head are float32.
+    dtype: type to compute in; parameters and the head are float32.
   """
 
   shape: Sequence[int]
@@ -71,7 +71,7 @@ class ConvEncoder(nn.Module):
     features: size of the code, d.
     widths: features of the convolutions; each halves the image.
     activation: after each of those.
-    dtype: to compute in; parameters and the head are float32.
+    dtype: type to compute in; parameters and the head are float32.
   """
 
   features: int
@@ -100,7 +100,7 @@ class ConvDecoder(nn.Module):
     shape: (h, w, c) of the result.
     widths: features before each transposed convolution, which doubles the map.
     activation: after all but the last.
-    dtype: to compute in; parameters and the last layer are float32.
+    dtype: type to compute in; parameters and the last layer are float32.
   """
 
   shape: Sequence[int]

@@ -34,7 +34,7 @@ class DCGANGenerator(nn.Module):
     latent: size of z.
     widths: features before each transposed convolution.
     num_classes: k of a conditional generator, else 0.
-    dtype: to compute in; parameters and the last layer are float32.
+    dtype: type to compute in; parameters and the last layer are float32.
   """
 
   shape: Sequence[int]
@@ -82,7 +82,7 @@ class DCGANDiscriminator(nn.Module):
     widths: features of the convolutions; each halves the image.
     num_classes: k of a conditional discriminator, else 0.
     norm: "batch", "spectral" or "none".
-    dtype: to compute in; parameters and the head are float32.
+    dtype: type to compute in; parameters and the head are float32.
   """
 
   widths: Sequence[int] = (64, 128, 256)

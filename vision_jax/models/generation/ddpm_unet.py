@@ -35,16 +35,16 @@ class DDPMUNet(nn.Module):
     num_classes: k of a class-conditional model, 0 for an unconditional one.
       Label k means no class (classifier-free guidance).
     width: channels at full resolution.
-    multipliers: of the width at each resolution.
+    multipliers: factors of the width at each resolution.
     blocks: residual blocks at each resolution.
     attention: sides (h) of the images which have attention.
-    heads: of attention.
-    dropout: in residual blocks.
-    groups: of group normalization.
+    heads: number of attention's heads.
+    dropout: probability, in residual blocks.
+    groups: number of groups of group normalization.
     learned_variance: whether twice the channels come out, the second half for
       the variance (https://arxiv.org/abs/2102.09672).
     remat: what blocks compute again in the backward pass, see `layers.remat`.
-    dtype: to compute in; parameters and the last convolution are float32.
+    dtype: type to compute in; parameters and the last convolution are float32.
   """
 
   num_classes: int = 0

@@ -27,7 +27,7 @@ class DenseGenerator(nn.Module):
     latent: size of z.
     hidden: features of the layers in between.
     num_classes: k of a conditional generator, else 0.
-    dtype: to compute in; parameters and the head are float32.
+    dtype: type to compute in; parameters and the head are float32.
   """
 
   shape: Sequence[int]
@@ -61,7 +61,7 @@ class DenseDiscriminator(nn.Module):
   Attributes:
     hidden: features of the layers in between.
     num_classes: k of a conditional discriminator, else 0.
-    dtype: to compute in; parameters and the head are float32.
+    dtype: type to compute in; parameters and the head are float32.
   """
 
   hidden: Sequence[int] = (256, 128)

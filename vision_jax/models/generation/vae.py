@@ -79,10 +79,10 @@ def dense_vae(
   Args:
     shape: (h, w, c) of the images.
     latent: size of z.
-    hidden: of the encoder; the decoder has them in reverse.
+    hidden: widths of the encoder's layers; the decoder has them in reverse.
     outputs: numbers a value, of the likelihood.
-    activation: of hidden layers.
-    num_classes: of a conditional model, else 0.
+    activation: function after each hidden layer.
+    num_classes: number of classes of a conditional model, else 0.
     dtype: to compute in.
   """
   h, w, c = shape

@@ -51,7 +51,7 @@ class FCN(nn.Module):
       they then have no bias, which the normalisation would take off again.
     remat: what VGG's stages compute again in the backward pass, see
       `layers.remat`.
-    dtype: to compute in; parameters and scores are float32.
+    dtype: type to compute in; parameters and scores are float32.
   """
 
   num_classes: int

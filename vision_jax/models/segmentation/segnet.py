@@ -33,10 +33,10 @@ class SegNetBasic(nn.Module):
     width: features of every layer.
     depth: encoders.
     kernel: side of the convolutions.
-    momentum: of BatchNorm's running moments.
+    momentum: decay of BatchNorm's running moments.
     remat: what encoders and decoders compute again in the backward pass, see
       `layers.remat`.
-    dtype: to compute in; parameters and the head are float32.
+    dtype: type to compute in; parameters and the head are float32.
   """
 
   num_classes: int

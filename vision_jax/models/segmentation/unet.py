@@ -49,9 +49,9 @@ class UNet(nn.Module):
     dropout: probability of zeroing a value of the two lowest levels' results,
       as in the paper's section 3.1.
     patch: side of the squares of pixels that are folded; 1 with "valid".
-    momentum: of BatchNorm's running moments.
+    momentum: decay of BatchNorm's running moments.
     remat: what blocks compute again in the backward pass, see `layers.remat`.
-    dtype: to compute in; parameters and the head are float32.
+    dtype: type to compute in; parameters and the head are float32.
   """
 
   num_classes: int
@@ -132,7 +132,7 @@ class UNetBlock(nn.Module):
   """Two 3x3 convolutions with ReLU, in a decoder after a doubling of the map.
 
   Attributes:
-    features: of both convolutions.
+    features: width of both convolutions.
     conv: partial of Conv.
     norm: partial of BatchNorm; None for biases in its place.
     up: partial of TransposedConv, of a decoder: the map is doubled and joined

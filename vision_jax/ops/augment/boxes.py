@@ -25,7 +25,7 @@ def random_flip_boxes(
   """Mirrors image and boxes left and right, and top and bottom.
 
   Args:
-    probability: of left and right.
+    probability: probability of exchanging left and right.
     vertical: probability of top and bottom, for images without an up.
   """
   check_probability(probability)
@@ -67,7 +67,7 @@ def random_crop_boxes(
     scale: (smallest, largest) side of the window as a part of the image's;
       the logarithm is uniform.
     ratio: (smallest, largest) factor between the parts of width and height.
-    probability: of an example to be changed at all.
+    probability: probability that an example is changed at all.
     visible: part of a box's area that has to stay.
     fill: the image where the window leaves it; padding is 0.
   """

@@ -35,7 +35,7 @@ def color_jitter(
     saturation: around each pixel's luma.
     hue: largest turn either way, a part of the circle up to 0.5.
     value_range: (black, white) of the image; uint8 is always (0, 255).
-    probability: of an image to be changed at all.
+    probability: probability that an image is changed at all.
   """
   for name, value, most in (
     ("brightness", brightness, float("inf")),

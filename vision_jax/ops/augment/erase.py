@@ -27,7 +27,7 @@ def random_erasing(
   its side, instead of drawn again.
 
   Args:
-    probability: of an image to be changed.
+    probability: probability that an image is changed.
     area: least and largest part of the image's area, drawn evenly.
     aspect: least and largest height / width, drawn evenly in the logarithm.
     fill: a value, or one for each channel, in the image's own range; or
@@ -67,8 +67,8 @@ def cutout(
 
   Args:
     size: side in pixels.
-    probability: of an image to be changed.
-    fill: as in `random_erasing`.
+    probability: probability that an image is changed.
+    fill: see `random_erasing`.
   """
   check_probability(probability)
   if size < 1:

@@ -33,7 +33,7 @@ def mixup(
   Args:
     alpha: the weight is drawn from Beta(alpha, alpha).
     num_classes: k of the label's distribution.
-    probability: of a pair to be mixed.
+    probability: probability that a pair is mixed.
   """
   return _make(alpha, None, num_classes, probability, 0.0)
 
@@ -49,7 +49,7 @@ def cutmix(
     alpha: the part that stays is drawn from Beta(alpha, alpha), before the
       rectangle is cut at the border.
     num_classes: k of the label's distribution.
-    probability: of a pair to be mixed.
+    probability: probability that a pair is mixed.
   """
   return _make(None, alpha, num_classes, probability, 1.0)
 

@@ -25,7 +25,7 @@ def affine(image: Array, matrix: Array, fill: float) -> Array:
 
   Args:
     image: any type.
-    matrix: as `Matrix`, in pixels.
+    matrix: see `Matrix`, in pixels.
     fill: what is seen outside the image.
   """
   b, c, h, w = image.shape

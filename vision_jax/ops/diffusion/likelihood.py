@@ -107,9 +107,9 @@ def bits_per_dim(
     schedule: the levels.
     x0: images (b, ...), 8-bit values scaled to [-1, 1].
     keys: (b,), of the noise.
-    variance: of a step, where it is not learned.
-    terms: of the T terms to evaluate: one at random out of each of as many
-      stretches of equal length, which is unbiased; None is all.
+    variance: variance of a step, where it is not learned.
+    terms: how many of the T terms to evaluate: one at random out of each of as
+      many stretches of equal length, which is unbiased; None is all.
 
   Raises:
     UserError: if `terms` does not divide T.

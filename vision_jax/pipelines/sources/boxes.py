@@ -34,7 +34,7 @@ class BoxData(DataSet):
       objects) or "scenes", generated digits.
     splits: what the data set calls train, val and test; "" is none, and () of
       a folder what it says itself.
-    class_names: of the labels; () for those of the annotations.
+    class_names: names of the labels; () for those of the annotations.
     data_dir: folder of the data set; "" for the one in the folder of all data.
     images: folder of the images, where annotations lead out of data_dir; ""
       for the data set's own.

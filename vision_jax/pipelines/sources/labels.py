@@ -54,7 +54,8 @@ class LabelData(DataSet):
     holdout: examples of train that are held out, not of a folder's.
     data_dir: folder of the data, "" for VISION_JAX_DATA.
     layout: of a folder, see `Own`; "" finds it out.
-    threads: that decode what is kept in memory; 0 is one for each core.
+    threads: how many threads decode what is kept in memory; 0 is one for each
+      core.
   """
 
   dataset: str

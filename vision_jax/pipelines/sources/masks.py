@@ -34,7 +34,7 @@ class MaskData(DataSet):
     dataset: "camvid", "folder" (one's own: a folder of images and one of masks,
       or `data_dir`, whose layout is found out) or "scenes", generated digit
       scenes.
-    class_names: of the labels; () where the masks are to say.
+    class_names: names of the labels; () where the masks are to say.
     mask_values, ignore_values: of the masks, see `decode_target`.
     data_dir: CamVid's folder; "" for the one in the folder of all data. Or
       one's own.

@@ -28,7 +28,7 @@ class Own:
   names, of each class where pictures have one.
 
   Attributes:
-    folder: of the data.
+    folder: the data's folder.
     has: "labels", "boxes" or "masks".
     layout: its layout; "" finds it out.
     theirs: what the folder calls train, val and test, "" for none; () for what
