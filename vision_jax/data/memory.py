@@ -46,19 +46,19 @@ class InMemory(AsMade):
 
   @property
   def num_classes(self) -> int | None:
-    """Of the source."""
+    """The source's number of classes, None where it has none."""
     return getattr(self.source, "num_classes", None)
 
   @property
   def class_names(self) -> tuple[str, ...]:
-    """Of the source."""
+    """The source's class names, empty where it has none."""
     return getattr(self.source, "class_names", ())
 
   def __len__(self) -> int:
     return len(self.source)
 
   def fingerprint(self) -> str:
-    """Of the source."""
+    """Returns the source's fingerprint."""
     return self.source.fingerprint()
 
   def labels(self) -> np.ndarray:

@@ -36,12 +36,12 @@ class Part(AsMade):
 
   @property
   def num_classes(self) -> int | None:
-    """Of the whole source."""
+    """The source's number of classes, None where it has none."""
     return getattr(self.source, "num_classes", None)
 
   @property
   def class_names(self) -> tuple[str, ...]:
-    """Of the whole source."""
+    """The source's class names, empty where it has none."""
     return getattr(self.source, "class_names", ())
 
   def __len__(self) -> int:

@@ -16,7 +16,7 @@ from vision_jax.writers.line import class_of
 
 
 class Threshold(NamedTuple):
-  """From which score on, None for none, where that is from, and who says it."""
+  """The least score that counts, None for none, and where it comes from."""
 
   value: float | None
   source: str

@@ -27,7 +27,7 @@ class Bernoulli:
   kind: ClassVar[str] = "binary"
 
   def log_prob(self, out: Array, x: Array) -> Array:
-    """Of x (..., c) in {0, 1} by logits `out` (..., c), elementwise."""
+    """Log probability of x (..., c) in {0, 1} by logits `out` (..., c)."""
     return bernoulli(out, x)
 
   def mean(self, out: Array) -> Array:
@@ -56,7 +56,7 @@ class Gaussian:
     return 1 if self.sd else 2
 
   def log_prob(self, out: Array, x: Array) -> Array:
-    """Of x (..., c) by `out` (..., outputs * c), elementwise."""
+    """Log probability of x (..., c) by `out` (..., outputs * c)."""
     if self.sd:
       return gaussian(out, math.log(self.sd), x)
     mean, log_sd = jnp.split(out, 2, -1)
@@ -84,7 +84,7 @@ class DiscretisedLogistic:
       raise UserError(f"levels: got {self.levels}; expected at least 2.")
 
   def log_prob(self, out: Array, x: Array) -> Array:
-    """Of x (..., c) by means and log scales `out` (..., 2c), elementwise."""
+    """Log probability of x (..., c) by means and log scales (..., 2c)."""
     mean, log_scale = jnp.split(out, 2, -1)
     log_scale = jnp.maximum(log_scale, _MIN_LOG_SCALE)
     return discretised_logistic(mean, log_scale, x, self.levels)

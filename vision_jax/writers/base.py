@@ -28,8 +28,8 @@ class About:
     mask_values: the value that each class has in masks; () for its number.
     annotations: COCO json whose ids of images and categories are taken; ""
       for ids from 1 on.
-    threshold: the least score of a box that counts, or of two classes the second is
-      predicted; None where nothing says it.
+    threshold: the least score of a box that counts, or of the second of two
+      classes; None where there is none.
   """
 
   output: epath.Path

@@ -118,13 +118,13 @@ class TfdsSource(AsMade):
 
   @property
   def class_names(self) -> tuple[str, ...]:
-    """Of the feature under the key `label`; empty where it has none."""
+    """Names of the classes of `label`; empty where it has none."""
     label = self._label()
     return tuple(label.names) if label is not None else ()
 
   @property
   def num_classes(self) -> int | None:
-    """Of the feature under the key `label`; None where it has none."""
+    """Number of classes of `label`; None where it has none."""
     label = self._label()
     return label.num_classes if label is not None else None
 

@@ -125,7 +125,7 @@ class TfdsDetection(AsMade):
         self._check(np.array([i]))
 
   def fingerprint(self) -> str:
-    """Of the prepared set."""
+    """Returns the prepared set's fingerprint."""
     return self._source.fingerprint()
 
   def _example(self, row: Example) -> Example:
