@@ -65,6 +65,9 @@ def _terms(experiment: Experiment, data: Eval) -> set[str]:
   key, batch = jax.random.key(0), next(iter(data.data.epoch()))
   batch = jax.eval_shape(experiment.inputs, batch)
   params, stats = jax.eval_shape(experiment.task.init, key, batch)
+  for name, rule in experiment.following.items():
+    for nets in (params, stats):
+      nets |= {name: nets[rule.net]} if rule.net in nets else {}
   step = make_eval_step(experiment.task, {}, output=lambda *_: {})
   means = jax.eval_shape(step, params, stats, {}, batch, key)[2]
   return {*means, *(["loss"] if len(experiment.task.objectives) == 1 else [])}

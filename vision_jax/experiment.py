@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from vision_jax.core.checks import check_class_names
-from vision_jax.core.state import TrainState, create_state
+from vision_jax.core.checks import check_class_names, check_name
+from vision_jax.core.state import Following, TrainState, create_state
 from vision_jax.core.step import TrainStep, make_train_step
 from vision_jax.core.types import (
   Augment,
@@ -20,6 +20,7 @@ from vision_jax.core.types import (
   Metric,
   Output,
   Task,
+  Variables,
   as_given,
 )
 from vision_jax.errors import UserError
@@ -76,6 +77,22 @@ class Predict:
 
 
 @dataclasses.dataclass(frozen=True)
+class Weights:
+  """Where weights of a part of a net come from.
+
+  Attributes:
+    path: a workdir, one of its checkpoints, or a .safetensors file.
+    part: of what is there: a net, or a module of one such as "model/backbone".
+      "" is the part of the name that is to have them, or else the net "model".
+    weights: "raw", or "ema" for averaged ones.
+  """
+
+  path: str
+  part: str = ""
+  weights: str = "raw"
+
+
+@dataclasses.dataclass(frozen=True)
 class Experiment:
   """Everything a run is made of.
 
@@ -88,7 +105,14 @@ class Experiment:
       evaluation and prediction: normalisation, of pixels that travel in their
       source's type. Augmentation and task see batches after it.
     augment: (batch, key) -> batch inside the compiled step.
-    ema: net -> decay of its averaged weights.
+    ema: net -> decay of its averaged weights, which evaluations may measure.
+    following: name -> the average of a net that losses and outputs see by that
+      name: a mean teacher.
+    fixed: net of the task -> the weights it has and keeps. It is in no
+      checkpoint, and a run goes on with the same ones only.
+    start: part of a net ("model", "model/backbone"; "" for all nets) -> what
+      weights a new run begins with there, every one of them; the rest is
+      initialised.
     predict: how to predict on images; None where it makes no sense.
     best: (metric, "max" or "min") by which a best checkpoint is kept; a metric
       on data held out of training, never on test.
@@ -101,6 +125,9 @@ class Experiment:
   inputs: Inputs = as_given
   augment: Augment | None = None
   ema: Mapping[str, float] = dataclasses.field(default_factory=dict)
+  following: Mapping[str, Following] = dataclasses.field(default_factory=dict)
+  fixed: Mapping[str, Weights] = dataclasses.field(default_factory=dict)
+  start: Mapping[str, Weights] = dataclasses.field(default_factory=dict)
   predict: Predict | None = None
   best: tuple[str, str] | None = None
 
@@ -140,6 +167,20 @@ class Experiment:
     measured = {which for data in self.evals.values() for which in data.weights}
     return "ema" if "ema" in measured else "raw"
 
+  def found_at(self, fixed: Mapping[str, str]) -> "Experiment":
+    """Returns the experiment with fixed nets read from other paths.
+
+    Raises:
+      UserError: if it has no such fixed net.
+    """
+    moved = dict(self.fixed)
+    for net, path in fixed.items():
+      if not moved:
+        raise UserError(f"--fixed.{net}: the experiment has no fixed net.")
+      check_name("--fixed", net, moved)
+      moved[net] = dataclasses.replace(moved[net], path=path)
+    return dataclasses.replace(self, fixed=moved)
+
   def initial_state(
     self, key: jax.Array, batch: Mapping[str, Any]
   ) -> TrainState:
@@ -147,13 +188,28 @@ class Experiment:
 
     Pure: run it compiled, or under `jax.eval_shape`.
     """
+    return create_state(
+      self.task,
+      self.optimizers,
+      key,
+      self._seen(key, batch),
+      ema={**self.ema, **self.following},
+      fixed=tuple(self.fixed),
+    )
+
+  def initial_fixed(
+    self, key: jax.Array, batch: Mapping[str, Any]
+  ) -> Variables:
+    """Initialises the fixed nets alone, for their shapes; pure, likewise."""
+    nets = self.task.init(key, self._seen(key, batch))
+    params, stats = ({n: x[n] for n in self.fixed if n in x} for x in nets)
+    return params, stats
+
+  def _seen(self, key: jax.Array, batch: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns zeros as the task sees them, in the place of a loader's batch."""
     zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), dict(batch))
     zeros = self.inputs(zeros)
-    if self.augment is not None:
-      zeros = self.augment(zeros, key)
-    return create_state(
-      self.task, self.optimizers, key, zeros, ema=tuple(self.ema)
-    )
+    return zeros if self.augment is None else self.augment(zeros, key)
 
   def train_step(
     self, *, accumulate: int = 1, norm_group: int = 0
@@ -164,7 +220,7 @@ class Experiment:
       self.optimizers,
       inputs=self.inputs,
       augment=self.augment,
-      ema=self.ema,
+      ema={**self.ema, **self.following},
       accumulate=accumulate,
       norm_group=norm_group,
     )

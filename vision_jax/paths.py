@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 
 from etils import epath
 
@@ -30,6 +31,18 @@ def absolute(path: str) -> str:
       "is not set, or there is no such user); write the path out."
     )
   return str(pathlib.Path(expanded).absolute())
+
+
+def of_part(text: str) -> tuple[str, str]:
+  """Splits PART=PATH into the two; a path alone is of the part "".
+
+  Where a path with "=" in it exists, it is one. The path becomes absolute.
+  """
+  part, equals, path = text.partition("=")
+  named = equals and re.fullmatch(r"\w+(/[\w.-]+)*", part)
+  if not named or pathlib.Path(text).exists():
+    return "", absolute(text)
+  return part, absolute(path)
 
 
 def folder(flag: str, path: epath.PathLike) -> epath.Path:

@@ -24,7 +24,8 @@ def changed(base, text):
   """A config with imports more, and other values of some names.
 
   Each `name = value` of the text takes the place of the value that the config
-  assigns to that name or passes by it, which has to be there once.
+  assigns to that name or passes by it, which is there once; where it is not,
+  the experiment takes it besides.
   """
   source = (ROOT / base).read_text(encoding="utf-8")
   imports, values = [], {}
@@ -44,14 +45,19 @@ def changed(base, text):
 
 def replaced(source, name, value):
   """The source with another value of a name."""
-  (old,) = (
+  old = [
     node.value
     for node in ast.walk(ast.parse(source))
     if (isinstance(node, ast.keyword) and node.arg == name)
     or (isinstance(node, ast.Assign) and is_name(node.targets[0], name))
     if not is_name(node.value, name)
-  )
-  segment = ast.get_source_segment(source, old)
+  ]
+  if not old:
+    assert source.count("  return Experiment(\n") == 1
+    start = "  return Experiment(\n"
+    return source.replace(start, f"{start}    {name}=({value}),\n")
+  assert len(old) == 1, name
+  segment = ast.get_source_segment(source, old[0])
   assert source.count(segment) == 1, segment
   return source.replace(segment, f"({value})")
 

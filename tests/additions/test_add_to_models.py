@@ -19,6 +19,9 @@ ADDITIONS = {
     *("reading.py", "huber.py", "mean_error.py", "reader.py"),
     "digits_reading.py",
   ),
+  # See test_add_nets.
+  "teacher": ("distilling.py", "digits_distilled.py"),
+  "net": ("mean_teacher.py", "digits_mean_teacher.py"),
 }
 
 
@@ -51,6 +54,7 @@ def test_every_file_of_the_readme_is_of_an_addition():
   counts = {name: len(files) for name, files in ADDITIONS.items()}
   assert counts == {
     "data": 2, "model": 3, "metric": 2, "optimizer": 1, "term": 2, "task": 5,
+    "teacher": 2, "net": 2,
   }  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from vision_jax.core.execution import Jit, Pmap
 from vision_jax.core.mapped import mapped
 from vision_jax.core.state import create_state
 from vision_jax.core.step import make_train_step
+from vision_jax.core.types import NO_NETS
 from vision_jax.models.backbones.resnet import ResNet
 from vision_jax.tasks.classification import Classification
 
@@ -36,7 +37,7 @@ def lowered(execution, model):
   )
   step = make_train_step(task, optimizers)
   step = execution.train_step(step, state)
-  return step.lower(state, execution.put(batch))
+  return step.lower(state, execution.put(batch), NO_NETS)
 
 
 def reduced(text):

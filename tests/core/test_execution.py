@@ -12,6 +12,7 @@ from vision_jax.core.execution import Jit, Pmap, make_execution
 from vision_jax.core.mesh import default_mesh, make_mesh, parse_mesh
 from vision_jax.core.state import create_state
 from vision_jax.core.step import make_eval_step, make_train_step
+from vision_jax.core.types import NO_NETS
 from vision_jax.metrics.classification import Accuracy
 
 STEPS, BATCH = 3, 32
@@ -41,7 +42,7 @@ def train(case, execution, accumulate=1):
   first = case.batch(BATCH, 0)
   state = execution.init(
     lambda: create_state(
-      task, optimizers, jax.random.key(0), first, ema=tuple(case.ema)
+      task, optimizers, jax.random.key(0), first, ema=case.ema
     )
   )
   step = execution.train_step(
@@ -58,7 +59,7 @@ def train(case, execution, accumulate=1):
   for number in range(STEPS):
     batch = ragged(case.batch(BATCH, number), number)
     with jax.transfer_guard("disallow"):
-      state, log = step(state, execution.put(batch))
+      state, log = step(state, execution.put(batch), NO_NETS)
     logs.append(jax.device_get(log))
   return state, logs
 
@@ -289,14 +290,16 @@ def test_statistics_that_differ_by_device_are_an_error(added):
   """A batch's sum that is not added over the devices is each one's own."""
   execution = Pmap()
 
-  def step(state, batch):
+  def step(state, batch, fixed):
     total = jax.numpy.sum(batch["mask"])
     total = jax.lax.psum(total, execution.axis) if added else total
     return {"seen": {"sum": state["seen"]["sum"] + total}}, {}
 
   state = execution.place({"seen": {"sum": np.float32(0)}})
   batch = {"mask": np.arange(8, dtype=np.float32)}
-  new, _ = execution.train_step(step, state)(state, execution.put(batch))
+  new, _ = execution.train_step(step, state)(
+    state, execution.put(batch), NO_NETS
+  )
   if added:
     execution.check_stats(new)
     assert float(new["seen"]["sum"]) == 28

@@ -22,16 +22,13 @@ class Line:
   nets: tuple[str, ...] = ("model",)
   repeat: int = 1
 
-  def _term(self, net):
-    return "square" + (f"_{net}" if len(self.nets) > 1 else "")
-
   @property
   def objectives(self):
     return tuple(
       Objective(
         net,
-        functools.partial(self._loss, self._term(net)),
-        {self._term(net): 0.5},
+        self._loss,
+        {"square": 0.5},
         self.repeat,
       )
       for net in self.nets
@@ -45,12 +42,12 @@ class Line:
     del stats, key
     return {"y": batch["x"] * sum(params[net]["w"] for net in self.nets)}
 
-  def _loss(self, term, params, stats, batch, key, *, step, train):
+  def _loss(self, params, stats, batch, key, *, step, train):
     del step, train
     y = self.predict(params, stats, batch, key)["y"]
     square = (y - batch["y"]) ** 2
     seen = Mean.of(batch["index"].astype(jnp.float32), batch["mask"])
-    terms = {term: Mean.of(square, batch["mask"])}
+    terms = {"square": Mean.of(square, batch["mask"])}
     if len(self.nets) == 1:
       terms["seen"] = seen
     return terms, stats
@@ -72,7 +69,7 @@ def line_batch(n=8):
 def start(task, tx=None, ema=()):
   txs = {o.net: tx or optax.sgd(0.1) for o in task.objectives}
   state = create_state(
-    task, txs, jax.random.key(0), line_batch(), ema=tuple(ema)
+    task, txs, jax.random.key(0), line_batch(), ema=dict.fromkeys(ema, 0.9)
   )
   return state, txs
 
@@ -136,7 +133,10 @@ def test_objectives_apply_in_order_and_log_under_their_nets():
   task, batch = Line(nets=("a", "b")), line_batch()
   state, txs = start(task)
   new, logs = make_train_step(task, txs)(state, batch)
-  assert {"loss/a", "loss/b", "grad_norm/a", "grad_norm/b"} <= logs.keys()
+  assert logs.keys() == {
+    *("square/a", "loss/a", "grad_norm/a"),
+    *("square/b", "loss/b", "grad_norm/b"),
+  }
   assert float(logs["loss/b"]) < float(logs["loss/a"])  # b saw a's update
   assert new.params["a"]["w"] != new.params["b"]["w"]
 
@@ -187,7 +187,7 @@ def test_wrong_nets_are_an_error():
     create_state(
       Line(), {"other": optax.sgd(0.1)}, jax.random.key(0), line_batch()
     )
-  with pytest.raises(ValueError, match="ema: got"):
+  with pytest.raises(ValueError, match="ema: got 'other'; did you mean 'mod"):
     start(Line(), ema=["other"])
 
 
@@ -208,14 +208,15 @@ def test_a_batch_that_does_not_split_is_an_error():
 class Two:
   """Two nets with statistics, whose losses name terms and stats as told."""
 
-  terms: tuple[str, str] = ("one", "two")
+  terms: tuple[str, str] = ("same", "same")
+  nets: str = "ab"  # whose the objectives are
   new: tuple[str, ...] = ("own",)  # whose statistics move: "own", "other"
 
   @property
   def objectives(self):
     return tuple(
       Objective(net, functools.partial(self._loss, net, term), {term: 1.0})
-      for net, term in zip("ab", self.terms, strict=True)
+      for net, term in zip(self.nets, self.terms, strict=True)
     )
 
   def init(self, key, batch):
@@ -250,13 +251,29 @@ def test_new_statistics_of_another_net_are_an_error(new):
     run_two(new=new)
 
 
-@pytest.mark.parametrize("terms", [("one", "one"), ("one", "grad_norm")])
-def test_two_terms_of_one_name_are_an_error(terms):
-  with pytest.raises(ValueError, match=f"are called '{terms[1]}'"):
-    run_two(terms=terms)
-  task = Two(terms=terms)
+def test_terms_of_two_nets_carry_them_and_never_collide():
+  _, logs = run_two()
+  assert {"same/a", "same/b"} <= logs.keys()
+  task = Two()
+  step = make_eval_step(task, {}, output=lambda *_: {})
+  params, stats = task.init(None, None)
+  _, _, means = step(params, stats, {}, line_batch(), None)
+  assert means.keys() == {"same/a", "same/b"}
+
+
+@pytest.mark.parametrize(
+  "nets, terms, name",
+  [
+    ("aa", ("one", "one"), "one"),
+    ("ab", ("one", "grad_norm"), "grad_norm/b"),
+  ],
+)
+def test_two_terms_of_one_name_are_an_error(nets, terms, name):
+  with pytest.raises(ValueError, match=f"are called '{name}'"):
+    run_two(terms=terms, nets=nets)
+  task = Two(terms=terms, nets=nets)
   params, stats = task.init(None, None)
   output = lambda *_: {}
-  with pytest.raises(ValueError, match=f"are called '{terms[1]}'"):
+  with pytest.raises(ValueError, match=f"are called '{name}'"):
     step = make_eval_step(task, {}, output=output)
     step(params, stats, {}, line_batch(), None)

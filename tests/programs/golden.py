@@ -49,13 +49,19 @@ def losses(config):
   return losses
 
 
+def logged(terms, name):
+  """A term, which may end in its net by now; None where there is none."""
+  ended = [key for key in terms if key.rpartition("/")[0] == name]
+  return terms.get(name, terms[ended[0]] if len(ended) == 1 else None)
+
+
 def differences(before, after):
   """The largest relative difference, and what is missing, of two runs."""
   worst, missing = 0.0, []
   after = dict(after)
   for step, terms in before:
     for name, x in terms.items():
-      y = after.get(step, {}).get(name)
+      y = logged(after.get(step, {}), name)
       if y is None:
         missing.append(f"{step}:{name}")
       else:

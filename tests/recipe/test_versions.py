@@ -14,6 +14,7 @@ from etils import epath
 
 from tests.programs.command import ROOT, call
 from vision_jax.core.execution import Jit
+from vision_jax.experiment import Weights
 from vision_jax.recipe import recipe, versions
 from vision_jax.train.evaluate import Evaluator
 from vision_jax.train.initial import state_maker, with_weights
@@ -117,7 +118,7 @@ def test_weights_of_an_earlier_version_are_those_of_now():
     batch = experiment.train_data.batch(0)
     where = Jit(devices=jax.devices()[:1])
     state = where.init(state_maker(experiment, batch, 0))
-    begun = with_weights(state, EARLIER)
+    begun = with_weights(state, {"": Weights(EARLIER)})
     evaluate = Evaluator(experiment, where)
     weights = {"raw": begun.weights()}
     metrics = evaluate(weights.get)

@@ -29,7 +29,7 @@ def test_a_restored_detector_continues_bit_for_bit(tmp_path):
   chain = optax.chain(optax.clip_by_global_norm(1.0), optax.sgd(0.1, 0.9))
   optimizers = {"model": chain}
   make = lambda: create_state(
-    task, optimizers, jax.random.key(0), case.batch(BATCH, 0), ema=("model",)
+    task, optimizers, jax.random.key(0), case.batch(BATCH, 0), ema=case.ema
   )
   state = execution.init(make)
   whole = make_train_step(task, optimizers, augment=case.augment, ema=case.ema)

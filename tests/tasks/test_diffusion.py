@@ -298,7 +298,7 @@ def test_it_learns_one_batch():
   batch["image"] = np.broadcast_to(batch["image"][:1], batch["image"].shape)
   optimizers = {"model": optax.adam(1e-2)}
   state = create_state(
-    task, optimizers, jax.random.key(0), batch, ema=("model",)
+    task, optimizers, jax.random.key(0), batch, ema={"model": 0.9}
   )
   step = jax.jit(make_train_step(task, optimizers, ema={"model": 0.9}))
   losses = []

@@ -199,9 +199,7 @@ def trained(make, steps=2, **options):
   optimizers = {net: optax.adam(1e-3) for net in ("generator", "discriminator")}
   ema = {"generator": 0.9}
   state = jax.jit(
-    lambda: create_state(
-      task, optimizers, jax.random.key(0), batch, ema=tuple(ema)
-    )
+    lambda: create_state(task, optimizers, jax.random.key(0), batch, ema=ema)
   )()
   step = jax.jit(make_train_step(task, optimizers, ema=ema))
   first = state

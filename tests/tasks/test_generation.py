@@ -117,7 +117,7 @@ def start(task, ema=None):
   optimizers = {net: optax.adam(1e-3) for net in nets}
   batch, ema = batch_of(task), ema or {nets[-1]: 0.9}
   make = lambda: create_state(
-    task, optimizers, jax.random.key(0), batch, ema=tuple(ema)
+    task, optimizers, jax.random.key(0), batch, ema=ema or {}
   )
   step = jax.jit(make_train_step(task, optimizers, ema=ema))
   return filled(make), step

@@ -1,4 +1,4 @@
-"""Weights of another run, checkpoint or file: restore_weights."""
+"""Weights of another run, checkpoint or file: read_weights."""
 
 import shutil
 
@@ -15,7 +15,15 @@ from vision_jax.train.checkpoint.errors import (
   CheckpointError,
   CheckpointMismatch,
 )
-from vision_jax.train.checkpoint.weights import restore_weights
+from vision_jax.train.checkpoint.weights import read_weights
+
+
+def restore_weights(path, target, which="latest", weights="raw"):
+  """The weights of one kind."""
+  best = ("val/accuracy", "max")
+  kinds = (weights,)
+  _, found = read_weights(path, target, which=which, kinds=kinds, best=best)
+  return found[weights]
 
 
 def nets(scale, width=4):

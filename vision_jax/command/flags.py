@@ -59,9 +59,24 @@ def option(
   return dataclasses.field(default=default, metadata=about | {"bounds": bounds})
 
 
-def keyed(name: str, text: str) -> Any:
-  """Returns a field that each --NAME.KEY=VALUE adds to, a dict of texts."""
-  about = {"keyed": name, "text": text}
+def parts(text: str) -> Any:
+  """Returns a field that each --NAME=PATH or --NAME=PART=PATH adds to.
+
+  A dict: part of a net -> absolute path; "" for what is of no part.
+  """
+  about = {"text": text, "choices": (), "path": True}
+  return dataclasses.field(default_factory=dict, metadata=about)
+
+
+def keyed(name: str, text: str, *, path: bool = False) -> Any:
+  """Returns a field that each --NAME.KEY=VALUE adds to, a dict of texts.
+
+  Args:
+    name: of the flag.
+    text: of the help.
+    path: whether the values name files or folders; they become absolute.
+  """
+  about = {"keyed": name, "text": text, "path": path}
   return dataclasses.field(default_factory=dict, metadata=about)
 
 
@@ -85,8 +100,14 @@ def parse(argv: Sequence[str]) -> Any:
     raise UserError(f"{left[0]!r} is no flag; expected --name=value.")
   read = {field.name: values[field.name].value for field in _plain(mode)}
   for field in _plain(mode):
-    if field.metadata["path"] and read[field.name]:
+    if isinstance(read[field.name], list):
+      read[field.name] = dict(map(paths.of_part, read[field.name]))
+    elif field.metadata["path"] and read[field.name]:
       read[field.name] = paths.absolute(read[field.name])
+  for field in dataclasses.fields(mode):
+    if "keyed" in field.metadata and field.metadata["path"]:
+      own = pairs[field.name]
+      pairs[field.name] = {k: paths.absolute(x) for k, x in own.items()}
   parsed = mode(**read, **pairs)
   parsed.check()
   return parsed
@@ -176,6 +197,11 @@ def _define(mode: type) -> absl.FlagValues:
     if about["choices"]:
       absl.DEFINE_enum(
         *given, about["choices"], about["text"], flag_values=values
+      )
+      continue
+    if field.default is dataclasses.MISSING:
+      absl.DEFINE_multi_string(
+        field.name, [], about["text"], flag_values=values
       )
       continue
     kind = _kind(field.type)

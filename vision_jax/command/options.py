@@ -32,6 +32,11 @@ class Options(abc.ABC):
   overrides: Mapping[str, str] = keyed(
     "config", "Set a value of the config; a mistyped key names the nearest."
   )
+  fixed: Mapping[str, str] = keyed(
+    "fixed",
+    "Where the weights of a fixed net of the config's are, if they have moved.",
+    path=True,
+  )
   execution: str = option(
     "jit",
     "jit: data parallel over a mesh; fsdp: the state is sharded too; pmap: "
@@ -123,8 +128,9 @@ class Options(abc.ABC):
   def named(self) -> list[str]:
     """Returns the files and folders that the flags name."""
     fields = dataclasses.fields(self)
-    named = [f.name for f in fields if f.metadata.get("path")]
-    return [path for name in named if (path := getattr(self, name))]
+    given = [getattr(self, f.name) for f in fields if f.metadata.get("path")]
+    several = [x.values() if isinstance(x, dict) else [x] for x in given]
+    return [path for some in several for path in some if path]
 
   @abc.abstractmethod
   def load(self, log: Log) -> tuple["Recipe", "Shapes | None"]:
@@ -188,5 +194,6 @@ class OfWorkdir(Options):
       checkpoint=self.checkpoint,
       weights=self.weights,
       strict=self.strict,
+      fixed=self.fixed,
       log=log,
     )

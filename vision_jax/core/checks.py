@@ -1,6 +1,7 @@
 """Checks of what a user gives."""
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Sequence
 
 from vision_jax.errors import UserError
 
@@ -27,3 +28,19 @@ def check_class_names(what: str, names: Sequence[str]) -> None:
       f"{what}: has {twice!r} more than once, and one class's metrics would "
       "replace another's; expected names of their own."
     )
+
+
+def check_name(what: str, got: str, known: Iterable[str]) -> str:
+  """Returns `got`, if it is one of the known names.
+
+  Raises:
+    UserError: with the nearest name and all of them.
+  """
+  known = tuple(known)
+  if got not in known:
+    near = difflib.get_close_matches(str(got), known, 1, 0.0)[0]
+    raise UserError(
+      f"{what}: got {got!r}; did you mean {near!r}? Expected one of "
+      f"{', '.join(known)}."
+    )
+  return got

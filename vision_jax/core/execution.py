@@ -52,7 +52,7 @@ class Execution(Protocol):
     """Returns the state's shapes, types and places, without making it."""
 
   def train_step(self, step: TrainStep, state: TrainState) -> Compiled:
-    """Compiles step(state, batch) -> (state, logs), which consumes `state`."""
+    """Compiles a step, which consumes its state, not the fixed nets."""
 
   def eval_step(self, step: EvalStep) -> Compiled:
     """Compiles step(params, stats, metric_states, batch, key)."""
@@ -178,7 +178,7 @@ class Pmap(Jit):
     self.shards = len(devices)
 
   def train_step(self, step: TrainStep, state: TrainState) -> Compiled:
-    return self._map(step, (None, 0), donate_argnums=0)
+    return self._map(step, (None, 0, None), donate_argnums=0)
 
   def eval_step(self, step: EvalStep) -> Compiled:
     return self._map(step, (None, None, None, 0, None))

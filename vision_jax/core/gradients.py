@@ -1,7 +1,7 @@
 """The gradient of one objective, whole or a microbatch at a time."""
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import jax
@@ -9,7 +9,14 @@ import jax.numpy as jnp
 
 from vision_jax.core.mapped import add_shards
 from vision_jax.core.state import TrainState
-from vision_jax.core.types import Array, Batch, Mean, Nets, Objective
+from vision_jax.core.types import (
+  Array,
+  Batch,
+  Mean,
+  Nets,
+  Objective,
+  Variables,
+)
 from vision_jax.errors import UserError
 
 Means = dict[str, Mean]
@@ -19,6 +26,7 @@ _RESERVED = {"loss", "grad_norm", "learning_rate"}
 def gradients(
   objective: Objective,
   state: TrainState,
+  others: Variables,
   batch: Batch,
   key: Array,
   accumulate: int,
@@ -26,20 +34,24 @@ def gradients(
   """Returns the global gradient of an objective, new statistics and terms.
 
   It is that of *this shard's share of the global loss*, the local total over
-  the global count, added up over the shards.
+  the global count, added up over the shards. `others` are the nets that no
+  objective trains.
   """
+  net = objective.net
 
   def loss(params, stats, part, part_key):
+    given = {**others[1], **stats}
     terms, new_stats = objective.loss(
-      {**state.params, objective.net: params},
-      stats,
+      {**others[0], **state.params, net: params},
+      given,
       part,
       part_key,
       step=state.step,
       train=True,
     )
-    _check_stats(objective.net, new_stats, stats)
-    return terms, new_stats
+    _check_stats(net, new_stats, given)
+    own = {net: new_stats[net]} if net in new_stats else {}
+    return terms, {**stats, **own}
 
   def share(params, counts, stats, part, part_key):
     terms, new_stats = loss(params, stats, part, part_key)
@@ -52,7 +64,7 @@ def gradients(
     return sum(scaled), (terms, new_stats)
 
   grad = jax.grad(share, has_aux=True)
-  params, stats = state.params[objective.net], state.stats
+  params, stats = state.params[net], state.stats
   if accumulate == 1:
     grads, (terms, stats) = grad(params, None, stats, batch, key)
   else:
@@ -71,14 +83,27 @@ def strided(batch: Batch, parts: int, part: int) -> Batch:
   return jax.tree.map(lambda x: _split(x, parts)[:, part], batch)
 
 
-def check_terms(terms: Means, seen: Mapping[str, Any]) -> None:
-  """Refuses a term that another one would replace in the logs."""
-  if both := sorted(terms.keys() & (seen.keys() | _RESERVED)):
+def suffix(objectives: Sequence[Objective], net: str) -> str:
+  """Returns what a net's logs end in: its name, where there are several."""
+  return f"/{net}" if len({one.net for one in objectives}) > 1 else ""
+
+
+def logged(terms: Means, ending: str, seen: Collection[str]) -> Means:
+  """Returns terms under the names that they are logged by.
+
+  Raises:
+    ValueError: for one that would replace another in the logs, of which the
+      names are `seen`.
+  """
+  named = {name + ending: term for name, term in terms.items()}
+  taken = {*seen, *(name + ending for name in _RESERVED)}
+  if both := sorted(named.keys() & taken):
     raise ValueError(
       f"terms: two of a step are called {both[0]!r}, of which only one would "
-      "be logged; expected other names than the other objectives' and than "
-      f"{', '.join(sorted(_RESERVED))}."
+      "be logged; expected other names than those of the net's other "
+      f"objectives and than {', '.join(sorted(_RESERVED))}."
     )
+  return named
 
 
 def _check_stats(net: str, new: Nets, given: Nets) -> None:

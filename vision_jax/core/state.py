@@ -1,14 +1,47 @@
 """The state of a run: one pytree, which a step maps to the next one."""
 
-from collections.abc import Iterable, Mapping
+import dataclasses
+from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
 
 import flax.struct
 import jax
 import jax.numpy as jnp
 import optax
 
-from vision_jax.core.types import Array, Batch, Nets, Task
+from vision_jax.core.checks import check_name
+from vision_jax.core.types import Array, Batch, Nets, Task, Variables
 from vision_jax.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class Following:
+  """A net whose weights are an exponential moving average of another's.
+
+  Losses and outputs see it by its own name; no gradient reaches it. It begins
+  as a copy, and moves at the end of each step.
+
+  Attributes:
+    net: the one that it follows.
+    decay: what stays of the average: a number, or a schedule of the step.
+    warmup: whether that is at most (1 + n) / (10 + n) after n updates, as in
+      TensorFlow.
+  """
+
+  net: str
+  decay: float | Callable[[Array], Array]
+  warmup: bool = False
+
+
+Averages = Mapping[str, float | Following]  # a number: of the net itself
+
+
+def rules_of(ema: Averages) -> dict[str, Following]:
+  """Returns how each average moves; those of the net itself warm up."""
+  own = lambda net, decay: Following(net, decay, warmup=True)
+  return {
+    n: x if isinstance(x, Following) else own(n, x) for n, x in ema.items()
+  }
 
 
 @flax.struct.dataclass
@@ -16,8 +49,9 @@ class Average:
   """Exponential moving averages of some nets' weights.
 
   Attributes:
-    params: averaged parameters, keyed by net.
-    stats: averaged statistics (BatchNorm), keyed by net.
+    params: averaged parameters: by net, those that stand for it in evaluation;
+      by a name of their own, those of nets that follow another.
+    stats: averaged statistics (BatchNorm), keyed alike.
     count: updates so far, int32.
   """
 
@@ -36,7 +70,7 @@ class TrainState:
     params: parameters, keyed by net.
     stats: statistics such as BatchNorm's, keyed by net.
     opt_state: optimizer states, keyed by net.
-    ema: averaged weights of the nets that have them.
+    ema: averaged weights of the nets that have them, and nets that follow.
     bad_step: the first step that was not finite, int32; -1 while there is none.
   """
 
@@ -48,21 +82,43 @@ class TrainState:
   ema: Average
   bad_step: Array
 
-  def weights(self, which: str = "raw") -> tuple[Nets, Nets]:
-    """Returns (params, stats): "raw", or "ema" where a net has averages."""
+  def following(self) -> Variables:
+    """Returns (params, stats) of the nets that follow another."""
+    averages = (self.ema.params, self.ema.stats)
+    return tuple(
+      {name: x for name, x in nets.items() if name not in self.params}
+      for nets in averages
+    )
+
+  def weights(self, which: str = "raw") -> Variables:
+    """Returns (params, stats): "raw", or "ema" where a net has averages.
+
+    Nets that follow another are among both.
+    """
     if which == "raw":
-      return self.params, self.stats
+      return joined((self.params, self.stats), self.following())
     if which != "ema":
       raise UserError(f"weights: got {which!r}; expected 'raw' or 'ema'.")
-    if not self.ema.params:
+    if not self.ema.params.keys() & self.params.keys():
       raise UserError(
         "weights: got 'ema', but no net of this run has averaged weights; "
         "use 'raw', or train with an Experiment whose `ema` names a net."
       )
-    return (
-      {**self.params, **self.ema.params},
-      {**self.stats, **self.ema.stats},
-    )
+    averages = (self.ema.params, self.ema.stats)
+    return joined((self.params, self.stats), averages)
+
+
+def joined(*parts: Variables) -> Variables:
+  """Returns the (params, stats) of all nets of several parts, later ones first.
+
+  Args:
+    *parts: (params, stats), each keyed by net.
+  """
+  params, stats = {}, {}
+  for more_params, more_stats in parts:
+    params |= more_params
+    stats |= more_stats
+  return params, stats
 
 
 def create_state(
@@ -71,7 +127,8 @@ def create_state(
   key: Array,
   batch: Batch,
   *,
-  ema: Iterable[str] = (),
+  ema: Averages = MappingProxyType({}),
+  fixed: Collection[str] = (),
 ) -> TrainState:
   """Initialises a run; pure, so that it can be traced for its shapes.
 
@@ -80,13 +137,18 @@ def create_state(
     optimizers: one for each net that an objective trains.
     key: typed PRNG key of the run.
     batch: one batch (or its shapes, under `jax.eval_shape`).
-    ema: the nets with averaged weights.
+    ema: net -> decay of its averaged weights; or name -> how that net follows.
+    fixed: nets of the task whose weights come from elsewhere: not in the state.
 
   Raises:
     UserError: if optimizers, objectives and nets do not match.
   """
   init_key, run_key = jax.random.split(key)
   params, stats = task.init(init_key, batch)
+  _check_names(params, ema, fixed)
+  rules = rules_of(ema)
+  params = {n: x for n, x in params.items() if n not in fixed}
+  stats = {n: x for n, x in stats.items() if n not in fixed}
   trained = {objective.net for objective in task.objectives}
   for what, names in (("optimizers", set(optimizers)), ("objectives", trained)):
     if names != trained or not names <= set(params):
@@ -95,8 +157,6 @@ def create_state(
         f"each net with an objective {sorted(trained)}, out of the task's "
         f"nets {sorted(params)}."
       )
-  if not set(ema) <= set(params):
-    raise UserError(f"ema: got {sorted(ema)}; the nets are {sorted(params)}.")
   return TrainState(
     step=jnp.zeros((), jnp.int32),
     key=run_key,
@@ -104,29 +164,49 @@ def create_state(
     stats=stats,
     opt_state={n: tx.init(params[n]) for n, tx in optimizers.items()},
     ema=Average(
-      params={n: params[n] for n in ema},
-      stats={n: stats[n] for n in ema if n in stats},
+      params={n: params[f.net] for n, f in rules.items()},
+      stats={n: stats[f.net] for n, f in rules.items() if f.net in stats},
       count=jnp.zeros((), jnp.int32),
     ),
     bad_step=jnp.full((), -1, jnp.int32),
   )
 
 
-def average(state: TrainState, decays: Mapping[str, float]) -> Average:
-  """Moves the averages; the decay grows with the count, as in TensorFlow."""
-  old = state.ema
-  if not decays:
+def average(state: TrainState, ema: Averages) -> Average:
+  """Moves the averages of a state whose nets have moved."""
+  old, rules = state.ema, rules_of(ema)
+  if not rules:
     return old
   warm = (1 + old.count) / (10 + old.count)
 
-  def move(net, tree, new_tree):
-    rate = 1 - jnp.minimum(decays[net], warm)
+  def move(name, tree, nets):
+    rule = rules[name]
+    decay = rule.decay(state.step) if callable(rule.decay) else rule.decay
+    rate = 1 - (jnp.minimum(decay, warm) if rule.warmup else decay)
+    new_tree = nets[rule.net]
     return jax.tree.map(
       lambda a, x: a + (rate * (x - a)).astype(a.dtype), tree, new_tree
     )
 
   return Average(
-    params={n: move(n, x, state.params[n]) for n, x in old.params.items()},
-    stats={n: move(n, x, state.stats[n]) for n, x in old.stats.items()},
+    params={n: move(n, x, state.params) for n, x in old.params.items()},
+    stats={n: move(n, x, state.stats) for n, x in old.stats.items()},
     count=old.count + 1,
   )
+
+
+def _check_names(nets: Nets, ema: Averages, fixed: Collection[str]) -> None:
+  """Refuses to follow, or to fix, a net that the task does not have."""
+  for name in fixed:
+    check_name("fixed", name, nets)
+  trained = [net for net in nets if net not in fixed]
+  for name, rule in ema.items():
+    if not isinstance(rule, Following):
+      check_name("ema", name, trained)
+      continue
+    check_name(f"following: {name!r} follows", rule.net, trained)
+    if name in nets:
+      raise UserError(
+        f"following: got {name!r}, which the task has as a net; expected a "
+        f"name besides {sorted(nets)}."
+      )

@@ -13,11 +13,12 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from vision_jax.core.gradients import check_terms, gradients, strided
+from vision_jax.core.gradients import gradients, logged, strided, suffix
 from vision_jax.core.mapped import add_shards, gather_shards
 from vision_jax.core.norm_group import grouped_norms
-from vision_jax.core.state import TrainState, average
+from vision_jax.core.state import Averages, TrainState, average, joined
 from vision_jax.core.types import (
+  NO_NETS,
   Array,
   Augment,
   Batch,
@@ -26,10 +27,12 @@ from vision_jax.core.types import (
   Nets,
   Output,
   Task,
+  Variables,
   as_given,
 )
 
-TrainStep = Callable[[TrainState, Batch], tuple[TrainState, dict[str, Array]]]
+Logs = dict[str, Array]
+TrainStep = Callable[[TrainState, Batch, Variables], tuple[TrainState, Logs]]
 # (params, stats, metric_states, batch, key) -> what is measured or predicted
 EvalStep = Callable[[Nets, Nets, Any, Batch, Array], Any]
 
@@ -43,23 +46,27 @@ def make_train_step(
   *,
   inputs: Inputs = as_given,
   augment: Augment | None = None,
-  ema: Mapping[str, float] | None = None,
+  ema: Averages | None = None,
   accumulate: int = 1,
   norm_group: int = 0,
 ) -> TrainStep:
-  """Returns step(state, batch) -> (new state, logs), pure.
+  """Returns step(state, batch, fixed=NO_NETS) -> (new state, logs), pure.
+
+  Losses see the nets that objectives train, those that follow and those that
+  are `fixed`: (parameters, statistics), no part of the state.
 
   Logs are scalars: every term, `loss` (the weighted sum), `grad_norm` and
-  `learning_rate`; with several nets the last three end in `/net`. A step whose
-  losses or gradients are not finite keeps the old state and writes its number
-  into `state.bad_step`; so does every step after it.
+  `learning_rate`; where several nets are trained, all end in `/net`. A step
+  whose losses or gradients are not finite keeps the old state and writes its
+  number into `state.bad_step`; so does every step after it.
 
   Args:
     task: objectives to descend, in order.
     optimizers: one for each net.
     inputs: batch -> batch, applied first, inside the compiled step.
     augment: (batch, key) -> batch, applied next.
-    ema: net -> decay of its averaged weights.
+    ema: net -> decay of its averaged weights; or name -> how that net, which
+      losses see, follows another.
     accumulate: microbatches in a step. Microbatch j is the examples i with
       i % accumulate == j; the sum equals the whole batch's gradient, but
       BatchNorm sees a microbatch at a time. Devices add up their gradients
@@ -67,36 +74,35 @@ def make_train_step(
     norm_group: examples of which BatchNorm takes statistics; 0 for all.
 
   Raises:
-    ValueError: when traced, if terms of two objectives have one name, or an
+    ValueError: when traced, if two terms of a net have one name, or an
       objective returns new statistics of another net than its own.
   """
-  ema = dict(ema or {})
-  several = len({objective.net for objective in task.objectives}) > 1
 
   @grouped_norms(norm_group)
-  def step(state, batch):
-    batch = inputs(batch)
+  def step(state, batch, fixed=NO_NETS):
+    batch, others = inputs(batch), joined(state.following(), fixed)
     key = jax.random.fold_in(state.key, state.step)
     if augment is not None:
       batch = augment(batch, jax.random.fold_in(key, _AUGMENT))
     new, logs, finite = state, {}, state.bad_step < 0
     for number, objective in enumerate(task.objectives):
-      net, suffix = objective.net, f"/{objective.net}" if several else ""
+      net, ending = objective.net, suffix(task.objectives, objective.net)
       for turn in range(objective.repeat):
         part = strided(batch, objective.repeat, turn)
         turn_key = jax.random.fold_in(jax.random.fold_in(key, number), turn)
         grads, stats, terms = gradients(
-          objective, new, part, turn_key, accumulate
+          objective, new, others, part, turn_key, accumulate
         )
         new, norm = _descend(new, net, optimizers[net], grads, stats)
-        if not turn:
-          check_terms(terms, logs)
-        terms = {name: term.divide() for name, term in terms.items()}
-        loss = sum(w * terms[name] for name, w in objective.weights.items())
+        named = logged(terms, ending, () if turn else logs)
+        named = {name: term.divide() for name, term in named.items()}
+        loss = sum(
+          w * named[name + ending] for name, w in objective.weights.items()
+        )
         finite &= jnp.isfinite(norm) & jnp.isfinite(loss)
-        logs |= terms | {"loss" + suffix: loss, "grad_norm" + suffix: norm}
-        logs |= _learning_rate(new, net, suffix)
-    new = new.replace(step=state.step + 1, ema=average(new, ema))
+        logs |= named | {"loss" + ending: loss, "grad_norm" + ending: norm}
+        logs |= _learning_rate(new, net, ending)
+    new = new.replace(step=state.step + 1, ema=average(new, ema or {}))
     return _keep_if(finite, new, state), logs
 
   return step
@@ -133,8 +139,7 @@ def make_eval_step(
         rows[name] |= {k: batch[k] for k in _WHICH}
     for objective in task.objectives:
       terms, _ = objective.loss(params, stats, batch, key, step=0, train=False)
-      check_terms(terms, means)
-      means |= terms
+      means |= logged(terms, suffix(task.objectives, objective.net), means)
     return add_shards(sums), gather_shards(rows), add_shards(means)
 
   return step
@@ -184,14 +189,12 @@ def _descend(
   return new, norm
 
 
-def _learning_rate(
-  state: TrainState, net: str, suffix: str
-) -> dict[str, Array]:
+def _learning_rate(state: TrainState, net: str, ending: str) -> Logs:
   """The optimizer's rate, by its name in our state and in optax's."""
   found = optax.tree.get_all_with_path(state.opt_state[net], "learning_rate")
   # A schedule that optax injects has a state of the same name, no array.
   rates = [rate for _, rate in found if isinstance(rate, jax.Array)]
-  return {"learning_rate" + suffix: rates[0]} if rates else {}
+  return {"learning_rate" + ending: rates[0]} if rates else {}
 
 
 def _keep_if(finite: Array, new: TrainState, old: TrainState) -> TrainState:

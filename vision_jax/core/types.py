@@ -19,6 +19,7 @@ Batch = Mapping[str, Array]
 HostBatch = Mapping[str, np.ndarray]  # a process's slice, of a loader
 Nets = Mapping[str, Any]  # a pytree for each net's name
 Variables = tuple[Nets, Nets]  # parameters and statistics
+NO_NETS: Variables = ({}, {})
 Inputs = Callable[[Batch], Batch]  # of the loader -> of augmentation and task
 Augment = Callable[[Batch, Array], Batch]  # with a key, of the step
 Output = Callable[[Nets, Nets, Batch, Array], Any]  # as `Task.predict`
@@ -84,7 +85,7 @@ class ObjectiveLoss(Protocol):
     """Returns the terms, and the statistics of all nets, its own net's new.
 
     Args:
-      params: of all nets.
+      params: of all nets: trained, following and fixed ones.
       stats: of all nets.
       batch: of this shard.
       key: of all noise.

@@ -1,5 +1,6 @@
 """A step of a run, done again from the checkpoint before it, without jit."""
 
+import functools
 from collections.abc import Callable
 
 import jax
@@ -7,13 +8,14 @@ from etils import epath
 
 from vision_jax.core.execution import Execution
 from vision_jax.core.state import TrainState
-from vision_jax.core.step import TrainStep
+from vision_jax.core.step import Logs
 from vision_jax.core.types import Batch
 from vision_jax.debugging import blame
 from vision_jax.errors import RunFailure, UserError
 from vision_jax.experiment import Experiment
 from vision_jax.train import initial
 from vision_jax.train.checkpoint.checkpoints import Checkpoints
+from vision_jax.train.fixed import Fixed
 from vision_jax.train.plan import Plan
 
 
@@ -24,7 +26,7 @@ def look_into(
   workdir: epath.PathLike,
   execution: Execution,
   *,
-  init_from: epath.PathLike | None,
+  init_from: initial.InitFrom | None,
   log: Callable[[str], None],
 ) -> None:
   """Goes back to a checkpoint, trains up to a step and takes that one apart.
@@ -47,9 +49,8 @@ def look_into(
   make = initial.state_maker(experiment, load(0), plan.seed)
   state = _saved_before(step, workdir, experiment, execution.abstract(make))
   if state is None:
-    state = execution.init(make)
-    if init_from:
-      state = initial.with_weights(state, init_from)
+    state = initial.begin_anew(experiment, execution.init(make), init_from)
+  fixed = Fixed.load(experiment, execution, load(0)).nets
   if (start := int(state.step)) >= step:
     raise UserError(
       f"--debug=step:{step}: the earliest checkpoint in {workdir} is of step "
@@ -61,11 +62,13 @@ def look_into(
   )
   train = execution.train_step(one, state)
   for number in range(start, step - 1):
-    state, _ = train(state, execution.put(load(number)))
+    state, _ = train(state, execution.put(load(number)), fixed)
   if (bad := int(state.bad_step)) >= 0:  # sooner than the first time
     step = bad + 1
   here = jax.local_devices()[0]
-  state = jax.device_put(state.replace(bad_step=state.bad_step * 0 - 1), here)
+  state = state.replace(bad_step=state.bad_step * 0 - 1)
+  fixed, state = jax.device_put((fixed, state), here)
+  one = functools.partial(one, fixed=fixed)
   _take_apart(step, one, state, jax.device_put(dict(load(step - 1)), here), log)
 
 
@@ -85,7 +88,7 @@ def _saved_before(
 
 def _take_apart(
   step: int,
-  function: TrainStep,
+  function: Callable[[TrainState, Batch], tuple[TrainState, Logs]],
   state: TrainState,
   batch: Batch,
   log: Callable[[str], None],

@@ -11,6 +11,7 @@ from etils import epath
 
 from vision_jax import paths
 from vision_jax.core.execution import Execution, Jit
+from vision_jax.core.state import joined
 from vision_jax.core.types import Batches, Variables
 from vision_jax.errors import UserError
 from vision_jax.experiment import Experiment
@@ -19,12 +20,13 @@ from vision_jax.inference import predict, sample
 from vision_jax.inference.results import Formats
 from vision_jax.inference.threshold import choose
 from vision_jax.provenance import parts
-from vision_jax.provenance.manifest import log_differences
+from vision_jax.provenance.manifest import last_run, log_differences
 from vision_jax.recipe.recipe import Recipe, load_workdir
 from vision_jax.recipe.saved import Shapes
 from vision_jax.train import initial
 from vision_jax.train.checkpoint.weights import read_weights
 from vision_jax.train.evaluate import Evaluator
+from vision_jax.train.fixed import Fixed
 
 PREDICT_BATCH = 32
 
@@ -49,7 +51,8 @@ def load(
     workdir: the run's folder.
     trusted: whether the workdir's copy of its config runs, whoever wrote it.
     log: prints a line for the user.
-    **options: of `Trained`: checkpoint, weights, execution, strict.
+    **options: of `Trained`: checkpoint, weights, execution, strict; and
+      `fixed`, net -> where the weights of a fixed net are by now.
 
   Raises:
     UserError: if there is no run, or its copy of the config file is neither
@@ -69,10 +72,11 @@ def of_recipe(
     recipe: the workdir's.
     workdir: the run's folder.
     batch: shapes of a training batch.
-    **options: of `Trained`.
+    **options: of `Trained`, and `fixed` as for `load`.
   """
   options |= {"seed": recipe.config.seed, "files": recipe.sources}
-  return Trained(recipe.build(), workdir, batch, **options)
+  experiment = recipe.build().found_at(options.pop("fixed", {}))
+  return Trained(experiment, workdir, batch, **options)
 
 
 class Trained:
@@ -125,26 +129,32 @@ class Trained:
     self._batch = batch
     make = initial.state_maker(experiment, self._batch, seed)
     state = self.execution.abstract(make)
-    self._target = (state.params, state.stats)
+    self._target = state.weights()
 
   def read(self, *kinds: str) -> tuple[int, dict[str, Variables]]:
     """Reads "raw" or "ema" weights, or both, of one step.
 
     Returns:
-      The step, and the parameters and statistics of each kind.
+      The step, and the parameters and statistics of all nets, of each kind.
+
+    Raises:
+      UserError: if a fixed net is not the one that the run had.
     """
     checkpoint = self._checkpoint
     if checkpoint not in ("latest", "best") and not checkpoint.isdigit():
       raise UserError(
         f"--checkpoint: got {checkpoint!r}; expected latest, best or a step."
       )
-    return read_weights(
+    step, found = read_weights(
       self.workdir,
       self._target,
       which=int(checkpoint) if checkpoint.isdigit() else checkpoint,
       kinds=kinds,
       best=self.experiment.best,
     )
+    fixed = Fixed.load(self.experiment, self.execution, self._batch)
+    fixed.check(last_run(self.workdir).get("fixed", {}))
+    return step, {kind: joined(x, fixed.nets) for kind, x in found.items()}
 
   def weights(self) -> Variables:
     """Reads the weights to predict with, and says which they are.

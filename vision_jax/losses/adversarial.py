@@ -8,8 +8,8 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from vision_jax.core.checks import check_name
 from vision_jax.core.types import Array
-from vision_jax.ops.diffusion.names import check_name
 
 Pair = tuple[Callable[[Array, Array], Array], Callable[[Array], Array]]
 

@@ -14,6 +14,7 @@
   data          fingerprint of each data set
   batches       hash of each data set's first batch, as the host makes it
   files         SHA-256 of the config file and of each of ours that it imports
+  fixed         fingerprint of the weights of each fixed net
 """
 
 import dataclasses

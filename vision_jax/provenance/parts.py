@@ -19,11 +19,13 @@ class Parts:
     batches: hash of each data set's first batch, as the host makes it: what
       is read, cropped and scaled there.
     files: SHA-256 of the config file and of each file of ours that it imports.
+    fixed: fingerprint of the weights of each fixed net.
   """
 
   data: Mapping[str, str] = dataclasses.field(default_factory=dict)
   batches: Mapping[str, str] = dataclasses.field(default_factory=dict)
   files: Mapping[str, str] = dataclasses.field(default_factory=dict)
+  fixed: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 def describe(

@@ -6,10 +6,10 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from vision_jax.core.checks import check_name
 from vision_jax.core.types import Array, Batch, Mean, Nets, Objective, Terms
 from vision_jax.errors import UserError
 from vision_jax.ops.augment.keys import example_keys
-from vision_jax.ops.diffusion.names import check_name
 from vision_jax.ops.diffusion.noise import normals
 from vision_jax.tasks.generative import UNIT, outside
 from vision_jax.tasks.net import NET, OneNet

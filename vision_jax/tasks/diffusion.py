@@ -8,13 +8,13 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from vision_jax.core.checks import check_name
 from vision_jax.core.types import Array, Batch, Mean, Nets, Objective, Terms
 from vision_jax.errors import UserError
 from vision_jax.ops import diffusion
 from vision_jax.ops.augment.keys import example_keys
 from vision_jax.ops.diffusion import Denoised, Schedule
 from vision_jax.ops.diffusion.likelihood import step_bits
-from vision_jax.ops.diffusion.names import check_name
 from vision_jax.ops.diffusion.noise import normals, times
 from vision_jax.ops.diffusion.predictions import KINDS
 from vision_jax.ops.diffusion.tables import VARIANCES

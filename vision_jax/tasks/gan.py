@@ -8,6 +8,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from vision_jax.core.checks import check_name
 from vision_jax.core.types import Array, Batch, Mean, Nets, Objective, Terms
 from vision_jax.errors import UserError
 from vision_jax.losses.adversarial import (
@@ -18,7 +19,6 @@ from vision_jax.losses.adversarial import (
   square_gradient,
 )
 from vision_jax.ops.augment.keys import example_keys
-from vision_jax.ops.diffusion.names import check_name
 from vision_jax.tasks.generative import SIGNED, labels, latents, outside
 from vision_jax.tasks.net import Net
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -10,15 +11,20 @@ from etils import epath
 
 from vision_jax.core.execution import Execution
 from vision_jax.core.seeds import make_key
-from vision_jax.core.state import TrainState
+from vision_jax.core.state import Following, TrainState
 from vision_jax.core.types import HostBatch, Task
 from vision_jax.errors import UserError
-from vision_jax.experiment import Experiment
+from vision_jax.experiment import Experiment, Weights
 from vision_jax.train.checkpoint.checkpoints import Checkpoints
+from vision_jax.train.checkpoint.parts import restore_part
 from vision_jax.train.checkpoint.unsaved import Unsaved
-from vision_jax.train.checkpoint.weights import restore_weights
+from vision_jax.train.fixed import Fixed
 from vision_jax.train.log.metrics_file import MetricsFile
 from vision_jax.train.plan import Plan
+
+Log = Callable[[str], None]
+# What all nets begin with, or part of a net -> that.
+InitFrom = epath.PathLike | Mapping[str, epath.PathLike]
 
 
 def state_maker(
@@ -35,25 +41,44 @@ def begin(
   batch: HostBatch,
   *,
   seed: int,
-  init_from: epath.PathLike | None = None,
+  fixed: Fixed,
+  init_from: InitFrom | None = None,
+  log: Log = lambda line: None,
 ) -> tuple[TrainState, int]:
   """Returns the state to train from and its step.
 
   That of the newest readable checkpoint; without one a new state, with the
-  weights of `init_from` if it is given.
+  weights that the experiment or `init_from` starts with, as `log` is told.
 
   Raises:
-    UserError: without either, if the task has frozen norms.
+    UserError: without either, if the task has frozen norms; or if the run in
+      the workdir had other fixed nets.
   """
   make = state_maker(experiment, batch, seed)
   if checkpoints.latest is None:
-    if not init_from:
-      check_trainable(experiment.task)
-    state = execution.init(make)
-    return (with_weights(state, init_from) if init_from else state), 0
+    return begin_anew(experiment, execution.init(make), init_from, log=log), 0
   state, extra = checkpoints.restore(execution.abstract(make))
   _check_same_draws(extra, seed, len(batch["mask"]) * execution.share[1])
+  fixed.check(extra.get("fixed", {}))
   return state, int(state.step)
+
+
+def begin_anew(
+  experiment: Experiment,
+  state: TrainState,
+  init_from: InitFrom | None,
+  *,
+  log: Log = lambda line: None,
+) -> TrainState:
+  """Returns a new state with the weights that the run is to begin with.
+
+  Raises:
+    UserError: without any, if the task has frozen norms.
+  """
+  if start := starts(experiment, init_from):
+    return with_weights(state, start, experiment.following, log=log)
+  check_trainable(experiment.task)
+  return state
 
 
 def _check_same_draws(extra: Mapping[str, Any], seed: int, size: int) -> None:
@@ -121,19 +146,51 @@ def evaluation_missing(
   return not any(key.startswith(prefixes) for line in lines for key in line)
 
 
-def with_weights(state: TrainState, path: epath.PathLike) -> TrainState:
-  """Returns a state with the weights of another run, checkpoint or file.
+def with_weights(
+  state: TrainState,
+  start: Mapping[str, Weights],
+  following: Mapping[str, Following] = MappingProxyType({}),
+  *,
+  log: Log = lambda line: None,
+) -> TrainState:
+  """Returns a state with the weights of other runs, checkpoints or files.
 
-  Averaged weights begin as copies. Optimizers and the step stay as they are.
+  Optimizers and the step stay as they are.
+
+  Args:
+    state: a new one.
+    start: part of a net -> what it begins with; "" is all nets, but for heads
+      with other classes.
+    following: name -> what follows which net, and begins as a copy.
+    log: is told what has which weights, and what is new.
 
   Raises:
     ValueError: if there are no such weights, or of other shapes.
   """
-  params, stats = restore_weights(path, (state.params, state.stats))
-  copy = lambda tree, names: {
-    name: jax.tree.map(jnp.copy, tree[name]) for name in names
+  nets = state.params, state.stats
+  for part, place in sorted(start.items(), key=lambda item: item[0] != ""):
+    nets, line = restore_part(place, part, nets)
+    log(line)
+  source = {name: rule.net for name, rule in following.items()}
+  copy = lambda old, new: {
+    name: jax.tree.map(jnp.copy, new[source.get(name, name)]) for name in old
   }
+  params, stats = nets
   ema = state.ema.replace(
-    params=copy(params, state.ema.params), stats=copy(stats, state.ema.stats)
+    params=copy(state.ema.params, params), stats=copy(state.ema.stats, stats)
   )
   return state.replace(params=params, stats=stats, ema=ema)
+
+
+def starts(
+  experiment: Experiment, init_from: InitFrom | None
+) -> dict[str, Weights]:
+  """Returns part of a net -> what a new run begins with there.
+
+  What is given goes before what the experiment says: by part, or altogether
+  where it is given for all nets.
+  """
+  if not isinstance(init_from, Mapping):
+    init_from = {"": init_from} if init_from else {}
+  given = {part: Weights(str(path)) for part, path in init_from.items()}
+  return given if "" in given else {**experiment.start, **given}

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 import jax
 
 from vision_jax.core.execution import Execution
-from vision_jax.core.state import TrainState
+from vision_jax.core.state import TrainState, joined
 from vision_jax.core.types import Array, Batch
 from vision_jax.errors import RunFailure
 from vision_jax.experiment import Experiment
@@ -16,7 +16,13 @@ from vision_jax.report.progress import Progress
 from vision_jax.train.checkpoint.checkpoints import Checkpoints
 from vision_jax.train.checkpoint.readback import read_back
 from vision_jax.train.checkpoint.unsaved import Unsaved
-from vision_jax.train.evaluate import EvaluationStopped, Evaluator, Metrics
+from vision_jax.train.evaluate import (
+  ByKind,
+  EvaluationStopped,
+  Evaluator,
+  Metrics,
+)
+from vision_jax.train.fixed import Fixed
 from vision_jax.train.log.writer import Writer
 from vision_jax.train.plan import Plan
 from vision_jax.train.prefetch import Prefetch
@@ -64,6 +70,7 @@ class Training:
     progress: called with each finished step; pauses, and logs lines.
     stop: says after each step whether to save, and whether to leave.
     evaluator: measures a state.
+    fixed: the nets that are given to every step.
     trace: which steps to trace; none where it is None.
   """
 
@@ -75,6 +82,7 @@ class Training:
   progress: Progress
   stop: Stop | Never
   evaluator: Evaluator
+  fixed: Fixed = dataclasses.field(default_factory=Fixed)
   trace: Trace | None = None
 
   def __post_init__(self):
@@ -101,7 +109,7 @@ class Training:
         metrics = self._evaluate(start, state, {}, costly=ended)
     if ended:
       self.progress.log(f"Step {start}: nothing is left to train.")
-      metrics = metrics or self.evaluator(state.weights)
+      metrics = metrics or self.evaluator(self._weights(state))
       return Outcome(start, metrics, state=state)
     with self.trace or contextlib.nullcontext():
       return self._train(state, start)
@@ -124,7 +132,7 @@ class Training:
           with jax.transfer_guard("allow" if debugging() else "disallow"):
             if done > self._first:
               batch = next(batches)
-            state, logs = compiled.step(state, batch)
+            state, logs = compiled.step(state, batch, self.fixed.nets)
           if done == self._first:
             self.execution.check_stats(state.stats)
           if self.trace:
@@ -152,7 +160,12 @@ class Training:
       accumulate=self.config.accumulate, norm_group=self.config.norm_group
     )
     step = self.execution.train_step(step, state)
-    return Compilation(step, state, batch, devices=self.execution.devices)
+    args = (state, batch, self.fixed.nets)
+    return Compilation(step, *args, devices=self.execution.devices)
+
+  def _weights(self, state: TrainState) -> ByKind:
+    """Returns what gives an evaluation all nets, "raw" or "ema"."""
+    return lambda which: joined(state.weights(which), self.fixed.nets)
 
   def _complete(self, in_flight: InFlight, left: int) -> None:
     """Counts what is finished; waits until `left` steps are in flight."""
@@ -220,14 +233,15 @@ class Training:
     resumes there sees that no evaluation is missing.
     """
     try:
-      found = self.evaluator(state.weights, costly=costly, stop=self.stop)
+      weights = self._weights(state)
+      found = self.evaluator(weights, costly=costly, stop=self.stop)
     except EvaluationStopped:
       return {}
     found |= count_skipped(self.experiment)
     self.checkpoints.measure(step, {**metrics, **found})
     if found:
       self.write(step, found)
-    if images := self.evaluator.images(state.weights):
+    if images := self.evaluator.images(weights):
       self.write.images(step, images)
     return found
 
@@ -236,6 +250,7 @@ class Training:
   ) -> None:
     """Saves a step; the first one of a run is read back."""
     extra = {"batch_size": self.config.batch_size, "seed": self.config.seed}
+    extra |= {"fixed": self.fixed.fingerprints} if self.fixed.nets[0] else {}
     first = self.checkpoints.latest is None
     with self._off_the_clock("saving"):
       saved = self.checkpoints.save(step, state, metrics, extra)

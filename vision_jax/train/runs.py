@@ -11,6 +11,7 @@ from etils import epath
 
 from vision_jax import paths
 from vision_jax.core.execution import Execution, Jit
+from vision_jax.core.state import joined
 from vision_jax.core.types import HostBatch
 from vision_jax.errors import UserError
 from vision_jax.experiment import Experiment
@@ -26,6 +27,7 @@ from vision_jax.train import initial
 from vision_jax.train.checkpoint.checkpoints import Checkpoints
 from vision_jax.train.checkpoint.unsaved import Unsaved
 from vision_jax.train.evaluate import Evaluator
+from vision_jax.train.fixed import Fixed
 from vision_jax.train.log.writer import Writer, open_writer
 from vision_jax.train.loop import Outcome, Training
 from vision_jax.train.plan import Plan
@@ -91,7 +93,11 @@ class _Place:
       yield checkpoints
 
   def record(
-    self, experiment: Experiment, batch: HostBatch, shown: Progress
+    self,
+    experiment: Experiment,
+    batch: HostBatch,
+    shown: Progress,
+    fixed: Fixed,
   ) -> None:
     """Writes what the run is made of; logs what is not as it was before."""
     if self.workdir is None or not _first():
@@ -102,6 +108,7 @@ class _Place:
       experiment.train_data,
       batch,
     )
+    made_of = dataclasses.replace(made_of, fixed=fixed.fingerprints)
     if shown.step:
       log_differences(self.workdir, made_of, shown.log, strict=self.strict)
     if self.recipe is not None:
@@ -131,7 +138,7 @@ def run(
   batch_size: int,
   execution: Execution | None = None,
   recipe: Kept | None = None,
-  init_from: epath.PathLike | None = None,
+  init_from: initial.InitFrom | None = None,
   profile: tuple[int, int] | None = None,
   wandb: str | None = None,
   strict: bool = False,
@@ -153,7 +160,8 @@ def run(
     recipe: the config file that the experiment comes from; with it the command
       can evaluate, predict and sample from the workdir.
     init_from: workdir, checkpoint or .safetensors file whose weights a new run
-      begins with.
+      begins with, all of them but for heads with other classes; or part of a
+      net -> such a place, which goes before the experiment's `start`.
     profile: first and last step to trace into the workdir.
     wandb: project of Weights & Biases to log to.
     strict: refuse to go on with other code or data than the run had.
@@ -173,13 +181,16 @@ def run(
   plan.check(execution)
   with experiment:
     batch = _first_batch(experiment, execution, batch_size)
-    evaluator = _evaluator(experiment, execution, batch, plan.seed)
+    fixed = Fixed.load(experiment, execution, batch)
+    evaluator = _evaluator(experiment, execution, batch, plan.seed, fixed)
     trace = _trace(profile, folder)
     with place.checkpoints(experiment.best, plan) as checkpoints:
       state, start = initial.begin(
         *(experiment, execution, checkpoints, batch),
         seed=plan.seed,
+        fixed=fixed,
         init_from=init_from,
+        log=_log,
       )
       shown = Progress(
         *(steps, batch_size),
@@ -190,7 +201,7 @@ def run(
           seconds, steps - shown.step, recipe.values if recipe else {}
         ),
       )
-      place.record(experiment, batch, shown)
+      place.record(experiment, batch, shown, fixed)
       missing = initial.evaluation_missing(folder, experiment, plan, start)
       if start:
         shown.log(f"Resuming at step {start} of {steps}.")
@@ -205,6 +216,7 @@ def run(
           stop=Never() if workdir is None else Stop(),
           trace=trace,
           evaluator=evaluator,
+          fixed=fixed,
         ).run(state, start, evaluate_first=missing)
   _log_skipped(experiment)
   return outcome
@@ -232,12 +244,17 @@ def _first_batch(
 
 
 def _evaluator(
-  experiment: Experiment, execution: Execution, batch: HostBatch, seed: int
+  experiment: Experiment,
+  execution: Execution,
+  batch: HostBatch,
+  seed: int,
+  fixed: Fixed,
 ) -> Evaluator:
   """Returns what evaluates, once a batch of each data set has been traced."""
   evaluator = Evaluator(experiment, execution)
   make = initial.state_maker(experiment, batch, seed)
-  evaluator.check(execution.abstract(make).weights)
+  state = execution.abstract(make)
+  evaluator.check(lambda kind: joined(state.weights(kind), fixed.nets))
   return evaluator
 
 
@@ -255,5 +272,9 @@ def _log_skipped(experiment: Experiment) -> None:
   """Logs how many images were left out, and names some."""
   if _first() and (names := skipped_names(experiment)):
     shown = ", ".join(names[:NAMED]) + ", ..." * (len(names) > NAMED)
-    line = f"Unreadable images, skipped: {len(names)} ({shown})"
+    _log(f"Unreadable images, skipped: {len(names)} ({shown})")
+
+
+def _log(line: str) -> None:
+  if _first():
     print(line, file=sys.stderr, flush=True)

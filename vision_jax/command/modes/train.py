@@ -1,10 +1,11 @@
 """Training, from the beginning or from where it stopped."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from vision_jax import paths
-from vision_jax.command.flags import option
+from vision_jax.command.flags import option, parts
 from vision_jax.command.options import Configured, Log
 
 if TYPE_CHECKING:  # they import jax
@@ -19,10 +20,10 @@ class Mode(Configured):
 
   left = "what was saved stays, and the same command goes on."
 
-  init_from: str | None = option(
-    None,
-    "Begin with the weights of this workdir, checkpoint or .safetensors file.",
-    path=True,
+  init_from: Mapping[str, str] = parts(
+    "Begin with the weights of this workdir, checkpoint or .safetensors file; "
+    "a head with other classes is new. PART=PATH: a part of a net alone, such "
+    "as model/backbone; may be repeated.",
   )
   profile: str | None = option(
     None, "FIRST:LAST steps to trace into the workdir."
@@ -39,7 +40,8 @@ class Mode(Configured):
   def check(self) -> None:
     """Refuses a place that weights cannot be read from, too."""
     super().check()
-    paths.check_no_glob("init_from", self.init_from or "")
+    for path in self.init_from.values():
+      paths.check_no_glob("init_from", path)
 
   def run(self, recipe: "Recipe", batch: "Shapes | None", log: Log) -> int:
     """Trains as the config and the flags say; returns the exit code."""
@@ -54,7 +56,7 @@ class Mode(Configured):
     debug.switch(asked, self.execution)
     execution = make_execution(self.execution, self.mesh)
     if asked.step is not None:
-      with recipe.build() as experiment:
+      with recipe.build().found_at(self.fixed) as experiment:
         look_into(
           *(asked.step, experiment, plan, self.workdir, execution),
           init_from=self.init_from,
@@ -63,7 +65,7 @@ class Mode(Configured):
       return 0
     profile = self.profile and parse_steps(self.profile, plan.steps)
     outcome = runs.run(
-      recipe.build(),
+      recipe.build().found_at(self.fixed),
       self.workdir,
       execution=execution,
       recipe=recipe,

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 
+from vision_jax.core.checks import check_name
 from vision_jax.core.types import Array
-from vision_jax.ops.diffusion.names import check_name
 
 KINDS = ("eps", "x0", "v")
 

@@ -5,10 +5,10 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from vision_jax.core.checks import check_name
 from vision_jax.core.types import Array
 from vision_jax.errors import UserError
 from vision_jax.ops.diffusion import tables
-from vision_jax.ops.diffusion.names import check_name
 from vision_jax.ops.diffusion.noise import normals
 from vision_jax.ops.diffusion.predictions import Denoised
 from vision_jax.ops.diffusion.schedules import Schedule

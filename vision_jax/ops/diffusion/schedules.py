@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 import jax.numpy as jnp
 import numpy as np
 
+from vision_jax.core.checks import check_name
 from vision_jax.core.types import Array
 from vision_jax.errors import UserError
-from vision_jax.ops.diffusion.names import check_name
 
 MAX_BETA = 0.999
 

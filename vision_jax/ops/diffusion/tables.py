@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from vision_jax.core.checks import check_name
 from vision_jax.errors import UserError
-from vision_jax.ops.diffusion.names import check_name
 from vision_jax.ops.diffusion.schedules import Schedule
 
 # Where samplers of higher order begin: x is all noise there, and the larger

@@ -8,8 +8,8 @@ squared error of eps is snr times that of x0, the one of v is snr + 1 times.
 import jax.numpy as jnp
 import numpy as np
 
+from vision_jax.core.checks import check_name
 from vision_jax.core.types import Array
-from vision_jax.ops.diffusion.names import check_name
 from vision_jax.ops.diffusion.predictions import KINDS
 from vision_jax.ops.diffusion.schedules import Schedule
 

@@ -1,11 +1,14 @@
 """Starting from other weights: parameters and statistics, nothing else."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 import jax
 import numpy as np
 from etils import epath
 
+from vision_jax import paths
 from vision_jax.core.types import Variables
 from vision_jax.errors import UserError
 from vision_jax.train.checkpoint import tree
@@ -23,7 +26,9 @@ from vision_jax.train.checkpoint.reading import (
 )
 from vision_jax.train.checkpoint.tree import Path, Tree
 
+T = TypeVar("T")
 Best = tuple[str, str] | None
+KINDS = ("params", "stats")
 TRIED = 16  # steps at most, where several processes go through them
 FIX = (
   "give weights of this very model, or set the config's model to the one that "
@@ -31,65 +36,66 @@ FIX = (
 )
 
 
-def restore_weights(
+def read_weights(
   path: epath.PathLike,
   like: Variables,
   *,
   which: str | int = "latest",
-  weights: str = "raw",
-  best: Best = ("val/accuracy", "max"),
-) -> Variables:
+  kinds: Sequence[str] = ("raw",),
+  best: Best = None,
+) -> tuple[int | None, dict[str, Variables]]:
   """Reads parameters and statistics alone; the rest is not even read.
+
+  Args:
+    path: as for `read_source`, which says what it raises too.
+    like: (params, stats) of the model: arrays, or `jax.ShapeDtypeStruct` with
+      shardings. A dtype that differs is cast.
+    which: "latest", "best" or a step.
+    kinds: "raw", or "ema" for averages of the nets that have them, or both.
+    best: (metric, "max" or "min") that "best" goes by.
+
+  Returns:
+    A step (None of a file), and of each kind (params, stats) of that step, in
+    the containers and shardings of `like`.
+
+  Raises:
+    CheckpointMismatch: if shapes or names differ; the message lists them. Or
+      if there are no averages.
+  """
+  take = lambda where, source: {
+    kind: _take(where, source, like, kind) for kind in kinds
+  }
+  return read_source(path, take, which=which, best=best)
+
+
+def read_source(
+  path: epath.PathLike,
+  take: Callable[[epath.Path, Stored], T],
+  *,
+  which: str | int = "latest",
+  best: Best = None,
+) -> tuple[int | None, T]:
+  """Returns a step and what is taken of it, or None and what of a file.
+
+  Every process reads the same step.
 
   Args:
     path: a workdir, its `checkpoints` folder, one step's folder in it, or a
       .safetensors file with names like params/NET/conv1/kernel and
       stats/NET/norm1/mean (ema/params/NET/... for averaged ones).
-    like: (params, stats) of the model: arrays, or `jax.ShapeDtypeStruct` with
-      shardings. A dtype that differs is cast.
+    take: (where, its arrays) -> anything.
     which: "latest", "best" or a step, where there is a choice. A newest one
       that cannot be read is skipped for the one before, with a warning.
-    weights: "raw", or "ema" for averages of the nets that have them.
     best: (metric, "max" or "min") that "best" goes by.
-
-  Returns:
-    (params, stats) in the containers and shardings of `like`.
 
   Raises:
-    CheckpointMismatch: if shapes or names differ; the message lists them. Or
-      if there are no averages.
     CheckpointError: if there is nothing to read there.
   """
-  if weights not in ("raw", "ema"):
-    raise UserError(f"weights: got {weights!r}; expected 'raw' or 'ema'.")
-  path = epath.Path(path)
+  path = epath.Path(paths.absolute(os.fspath(path)))  # as orbax needs it
   if path.suffix == ".safetensors":
-    return _take(path, StoredFile(path), like, weights)
-  _, found = read_weights(path, like, which=which, kinds=(weights,), best=best)
-  return found[weights]
-
-
-def read_weights(
-  path: epath.PathLike,
-  like: Variables,
-  *,
-  which: str | int,
-  kinds: Sequence[str],
-  best: Best,
-) -> tuple[int, dict[str, Variables]]:
-  """Returns a step and its weights of several kinds, all of that step.
-
-  Every process reads the same step.
-
-  Args:
-    path: a workdir, its `checkpoints` folder or one step's folder in it.
-    like: as for `restore_weights`, which says what it raises too.
-    which: "latest", "best" or a step.
-    kinds: "raw", "ema" or both.
-    best: (metric, "max" or "min") that "best" goes by.
-  """
+    return None, take(path, StoredFile(path))
   quiet_orbax()
-  read = lambda: _read_step(epath.Path(path), like, which, kinds, best)
+  read = lambda: _read_step(path, take, which, best)
   try:
     return read()
   except CheckpointMismatch:
@@ -102,11 +108,10 @@ def read_weights(
 
 def _read_step(
   path: epath.Path,
-  like: Variables,
+  take: Callable[[epath.Path, Stored], T],
   which: str | int,
-  kinds: Sequence[str],
   best: Best,
-) -> tuple[int, dict[str, Variables]]:
+) -> tuple[int, T]:
   if (path / "state").exists():
     folder, steps = path.parent, [path.name]
   else:
@@ -114,9 +119,7 @@ def _read_step(
 
   def read(step):
     where = folder / str(step)
-    state = StoredState(where)
-    take = lambda kind: _take(where, state, like, kind)
-    return int(step), {kind: take(kind) for kind in kinds}
+    return int(step), take(where, StoredState(where))
 
   return first_readable(folder, steps, read)[0]
 
@@ -128,27 +131,61 @@ def _take(
   weights: str,
 ) -> Variables:
   """Reads what `like` needs from an opened checkpoint or file."""
-  have = source.tree
-  if weights == "ema" and not any(p[:2] == ("ema", "params") for p in have):
+  names = places(where, source.tree, weights)
+  wanted = tree.named(dict(zip(KINDS, like, strict=True)))
+  found = {
+    p: source.tree[name]
+    for p, name in names.items()
+    if p in wanted or p in source.tree  # not a net that only follows
+  }
+  tree.check_same(found, wanted, where=where, fix=FIX, dtypes=False)
+  return read_leaves(source, {p: names[p] for p in wanted}, like)
+
+
+def places(where: epath.Path, have: Tree, weights: str) -> dict[Path, Path]:
+  """Returns where the leaves of all nets are: params/NET/... -> path.
+
+  Args:
+    where: the checkpoint, for the message.
+    have: what it holds.
+    weights: "raw", or "ema" for averages of the nets that have them. Nets that
+      follow others are among both.
+
+  Raises:
+    CheckpointMismatch: if there are no averages.
+  """
+  if weights not in ("raw", "ema"):
+    raise UserError(f"weights: got {weights!r}; expected 'raw' or 'ema'.")
+  own = {p: p for p in have if p[0] in KINDS}
+  nets = {p[1] for p in own}
+  averages = {p[1:]: p for p in have if p[0] == "ema" and p[1] in KINDS}
+  if weights == "raw":
+    return own | {p: x for p, x in averages.items() if p[1] not in nets}
+  if not any(p[1] in nets for p in averages):
     raise CheckpointMismatch(
       f"{where} has no averaged weights; got weights='ema'. Fix: use 'raw'."
     )
-  both = {"params": like[0], "stats": like[1]}
-  wanted = tree.named(both)
-  names = {p: (p if weights == "raw" else _average(p, have)) for p in wanted}
-  found = {p: x for p, x in have.items() if p[0] in ("params", "stats")}
-  found |= {p: have[name] for p, name in names.items() if name in have}
-  tree.check_same(found, wanted, where=where, fix=FIX, dtypes=False)
-  got = source.read({names[p]: x for p, x in wanted.items()})
-  both = tree.from_stored(both, {p: got[names[p]] for p in wanted})
+  averaged = {p[:2] for p in averages}
+  return {p: x for p, x in own.items() if p[:2] not in averaged} | averages
+
+
+def read_leaves(
+  source: Stored, names: Mapping[Path, Path], like: Variables
+) -> Variables:
+  """Returns `like` with some of its leaves read.
+
+  Args:
+    source: has them.
+    names: path of a leaf, from params or stats on -> its path in the source.
+    like: (params, stats), whose shardings and dtypes the leaves have.
+  """
+  both = dict(zip(KINDS, like, strict=True))
+  leaves = tree.named(both)
+  got = source.read({name: leaves[p] for p, name in names.items()})
+  both = tree.from_stored(
+    both, leaves | {p: got[name] for p, name in names.items()}
+  )
   return both["params"], both["stats"]
-
-
-def _average(path: Path, have: Tree) -> Path:
-  """The path of the average of a leaf, or `path` if its net has none."""
-  kind, net = path[:2]
-  averaged = any(p[:3] == ("ema", kind, net) for p in have)
-  return ("ema", *path) if averaged else path
 
 
 def _find_steps(
