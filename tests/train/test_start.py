@@ -183,7 +183,7 @@ def test_a_detector_begins_on_a_classifiers_backbone(
     ("model/bakbone", "resnet", r"no part 'model/bakbone'; did you mean 'model"
      r"/backbone'"),
     ("backbone", "resnet", r"no part 'backbone'.*Parts are nets \(model\)"),
-    ("model/backbone", "cnn", r"conv2/.*absent(.|\n)*The nearest there to"),
+    ("model/backbone", "cnn", r"conv2/.*absent(.|\n)*the nearest there to"),
     ("model/backbone", "gone", r"no weights at"),
   ],
 )  # fmt: skip
