@@ -9,9 +9,10 @@ from PIL import Image
 from vision_jax.data.sources.coco import CocoSource
 
 
-def jpeg(h, w):
+def jpeg(h, w, comment=""):
   data = io.BytesIO()
-  Image.fromarray(np.full((h, w, 3), 128, np.uint8)).save(data, "JPEG")
+  image = Image.fromarray(np.full((h, w, 3), 128, np.uint8))
+  image.save(data, "JPEG", comment=comment)
   return data.getvalue()
 
 
@@ -19,7 +20,7 @@ def write_voc(root, objects, size=(40, 60), name="one", split="train"):
   """Writes one image's files; objects are (class, xmin, ymin, xmax, ymax)."""
   for folder in ("JPEGImages", "Annotations", "ImageSets/Main"):
     (root / folder).mkdir(parents=True, exist_ok=True)
-  (root / "JPEGImages" / f"{name}.jpg").write_bytes(jpeg(*size))
+  (root / "JPEGImages" / f"{name}.jpg").write_bytes(jpeg(*size, name))
   body = "".join(
     f"<object><name>{c}</name><difficult>{int(c == 'hard')}</difficult><bndbox>"
     f"<xmin>{a}</xmin><ymin>{b}</ymin><xmax>{x}</xmax><ymax>{y}</ymax>"

@@ -30,6 +30,7 @@ ALLOWED = {
   "metrics": {"core", "ops"},
   "tasks": {"core", "ops", "losses"},  # they receive models
   "data": set(),
+  "checking": {"data", "paths", "viz"},  # of a folder, without training
   "optim": {"core"},
   "cluster": {"signals"},  # the processes of a run
   "provenance": {"core"},  # what a run was made of
@@ -56,7 +57,7 @@ ALLOWED = {
   },
   "command": {
     *("cluster", "core", "data", "debugging", "experiment", "inference"),
-    *("paths", "recipe", "report", "train", "tuning"),
+    *("checking", "paths", "recipe", "report", "train", "tuning"),
   },
   "main": {"command", "signals"},
 }

@@ -52,6 +52,7 @@ def get_config():
     channels=3,
     holdout=0,
     layout="",
+    on_shared="error",
     class_names=(),
     width=64,
     lr=0.05,

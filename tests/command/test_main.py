@@ -43,6 +43,7 @@ OWN = {
   "predict": ("checkpoint", "weights", "images", "output"),
   "sample": ("checkpoint", "weights", "output", "num_samples", "label", "seed"),
   "show": ("config",),
+  "check": ("config", "output"),
 }
 
 

@@ -1,6 +1,6 @@
 """One small set, written in each layout of a folder of data.
 
-30 grey pictures of 32 x 32 to train on and 6 to test, named by their numbers.
+30 grey images of 32 x 32 to train on and 6 to test, named by their numbers.
 Each has a bright rectangle, of the class 0, 1 or 2.
 """
 
@@ -54,7 +54,7 @@ def write(path, data):
   path.write_bytes(data if isinstance(data, bytes) else data.encode())
 
 
-def pictures(folder, numbers):
+def images(folder, numbers):
   for i in numbers:
     write(folder / f"{i}.png", png(pixels(i)))
 
@@ -65,7 +65,7 @@ def arrays(split):
   return image, np.array([label(i) for i in numbers], np.int64)
 
 
-# Labels: a class for each picture.
+# Labels: a class for each image.
 
 
 def class_folders(root, train="train", test="test"):
@@ -84,15 +84,15 @@ def csv_of_classes(root):
   """One table, whose column tells the split, in semicolons."""
   rows = [("filename", "label", "split")]
   for split, numbers in SPLITS.items():
-    pictures(root / "images", numbers)
+    images(root / "images", numbers)
     rows += [(f"images/{i}.png", label(i), split) for i in numbers]
   table(root, rows, delimiter=";")
 
 
 def csv_for_each_split(root):
-  """A table a split, of names alone, and their pictures somewhere below."""
+  """A table a split, of names alone, and their images somewhere below."""
   for split, numbers in SPLITS.items():
-    pictures(root / "all" / split, numbers)
+    images(root / "all" / split, numbers)
     rows = [(i, label(i)) for i in numbers]
     table(root, [("id", "class"), *rows], f"{split}.csv")
 
@@ -104,7 +104,7 @@ def npz_as_keras(root):
 
 
 def npz_as_medmnist(root):
-  """Grey pictures without an axis of channels, labels in a column."""
+  """Grey images without an axis of channels, labels in a column."""
   root.mkdir(parents=True, exist_ok=True)
   named = {}
   for split in SPLITS:
@@ -127,7 +127,7 @@ def idx(root, prefix="", turned=False):
 
 
 def emnist(root):
-  """Whose pictures have rows and columns exchanged."""
+  """Whose images have rows and columns exchanged."""
   for split, name in (("train", "train"), ("test", "test")):
     image, labels = arrays(split)
     grey = np.ascontiguousarray(image[..., 0].swapaxes(1, 2))
@@ -290,7 +290,7 @@ def tfds(root):
 
 def label_studio_choices(root):
   for split, numbers in SPLITS.items():
-    pictures(root / "images", numbers)
+    images(root / "images", numbers)
     tasks = [
       {
         "id": i,
@@ -318,7 +318,7 @@ LABELS = (
   *(label_studio_choices, cvat_tags),
 )
 
-# Boxes: a class and corners for each object, one a picture here.
+# Boxes: a class and corners for each object, one a image here.
 
 
 def _xywh(i):
@@ -338,7 +338,7 @@ def _xml(i):
 
 def voc(root):
   for split, numbers in SPLITS.items():
-    pictures(root / "JPEGImages", numbers)
+    images(root / "JPEGImages", numbers)
     for i in numbers:
       write(root / "Annotations" / f"{i}.xml", _xml(i))
     names = "".join(f"{i}\n" for i in numbers)
@@ -346,9 +346,9 @@ def voc(root):
 
 
 def voc_by_split(root):
-  """xml beside the pictures in a folder for each split."""
+  """xml beside the images in a folder for each split."""
   for split, numbers in SPLITS.items():
-    pictures(root / split, numbers)
+    images(root / split, numbers)
     for i in numbers:
       write(root / split / f"{i}.xml", _xml(i))
 
@@ -372,14 +372,14 @@ def _coco(numbers):
 
 def coco(root):
   for split, numbers in SPLITS.items():
-    pictures(root / f"{split}2017", numbers)
+    images(root / f"{split}2017", numbers)
     path = root / "annotations" / f"instances_{split}2017.json"
     write(path, _coco(numbers))
 
 
 def coco_as_roboflow(root):
   for split, numbers in SPLITS.items():
-    pictures(root / split, numbers)
+    images(root / split, numbers)
     write(root / split / "_annotations.coco.json", _coco(numbers))
 
 
@@ -392,7 +392,7 @@ def _yolo_texts(folder, numbers):
 def yolo(root):
   """As Roboflow exports it: its paths lead out of the folder."""
   for split, numbers in SPLITS.items():
-    pictures(root / split / "images", numbers)
+    images(root / split / "images", numbers)
     _yolo_texts(root / split / "labels", numbers)
   told = "train: ../train/images\ntest: ../test/images\nnc: 3\n"
   write(root / "data.yaml", f"{told}names: ['0', '1', '2']\n")
@@ -401,7 +401,7 @@ def yolo(root):
 def yolo_of_images(root):
   """As Ultralytics has it: images/SPLIT and labels/SPLIT, names by number."""
   for split, numbers in SPLITS.items():
-    pictures(root / "images" / split, numbers)
+    images(root / "images" / split, numbers)
     _yolo_texts(root / "labels" / split, numbers)
   told = "path: /of/another/machine\ntrain: images/train\ntest: images/test\n"
   write(root / "small.yaml", told + "names: {0: '0', 1: '1', 2: '2'}\n")
@@ -409,14 +409,14 @@ def yolo_of_images(root):
 
 def yolo_with_a_list(root):
   for split, numbers in SPLITS.items():
-    pictures(root / "images" / split, numbers)
+    images(root / "images" / split, numbers)
     _yolo_texts(root / "labels" / split, numbers)
   write(root / "classes.txt", "0\n1\n2\n")
 
 
 def csv_as_tensorflow(root):
   for split, numbers in SPLITS.items():
-    pictures(root / split, numbers)
+    images(root / split, numbers)
     rows = [(f"{i}.png", SIDE, SIDE, label(i), *box(i)) for i in numbers]
     corners = ("xmin", "ymin", "xmax", "ymax")
     head = ("filename", "width", "height", "class", *corners)
@@ -425,7 +425,7 @@ def csv_as_tensorflow(root):
 
 def csv_as_open_images(root):
   for split, numbers in SPLITS.items():
-    pictures(root / split, numbers)
+    images(root / split, numbers)
     rows = [("ImageID", "LabelName", "XMin", "XMax", "YMin", "YMax")]
     for i in numbers:
       x0, y0, x1, y1 = (n / SIDE for n in box(i))
@@ -438,7 +438,7 @@ def csv_as_open_images(root):
 def _cvat(root, inside):
   rows = []
   for split, numbers in SPLITS.items():
-    pictures(root / "images", numbers)
+    images(root / "images", numbers)
     rows += [
       f'<image id="{i}" name="{i}.png" subset="{split}" width="{SIDE}" '
       f'height="{SIDE}">{inside(i)}</image>'
@@ -462,7 +462,7 @@ def cvat(root):
 def label_studio(root):
   keys = ("x", "y", "width", "height")
   for split, numbers in SPLITS.items():
-    pictures(root / "images", numbers)
+    images(root / "images", numbers)
     tasks = []
     for i in numbers:
       percent = [n * 100 / SIDE for n in _xywh(i)]
@@ -487,28 +487,28 @@ BOXES = (
 def masks(root):
   """images/SPLIT and masks/SPLIT."""
   for split, numbers in SPLITS.items():
-    pictures(root / "images" / split, numbers)
+    images(root / "images" / split, numbers)
     for i in numbers:
       write(root / "masks" / split / f"{i}.png", png(mask(i)))
 
 
 def masks_by_split(root):
   for split, numbers in SPLITS.items():
-    pictures(root / split / "images", numbers)
+    images(root / split / "images", numbers)
     for i in numbers:
       write(root / split / "labels" / f"{i}.png", png(mask(i)))
 
 
 def masks_as_segnet(root):
   for split, numbers in SPLITS.items():
-    pictures(root / split, numbers)
+    images(root / split, numbers)
     for i in numbers:
       write(root / f"{split}annot" / f"{i}.png", png(mask(i)))
 
 
 def masks_with_lists(root):
   for split, numbers in SPLITS.items():
-    pictures(root / "images", numbers)
+    images(root / "images", numbers)
     for i in numbers:
       write(root / "masks" / f"{i}.png", png(mask(i)))
     write(root / f"{split}.txt", "".join(f"{i}\n" for i in numbers))
@@ -516,7 +516,7 @@ def masks_with_lists(root):
 
 def masks_beside(root):
   for split, numbers in SPLITS.items():
-    pictures(root / split, numbers)
+    images(root / split, numbers)
     for i in numbers:
       write(root / split / f"{i}_mask.png", png(mask(i)))
 

@@ -41,7 +41,7 @@ def test_a_line_of_a_list(tmp_path, line, stem):
   source = with_list(tmp_path, f"{line}\n\n")
   assert source.stems == [stem]
   (example,) = source.read(ALL[:1])
-  assert example["name"].endswith(f"Annotations/{stem}.xml")
+  assert example["name"].endswith(f"JPEGImages/{stem}.jpg")
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def test_images_have_f1_auc_and_calibration(tmp_path, classes):
   experiment, execution, weights = untrained(
     "configs/classification/folder_resnet18.py",
     **{"data_dir": str(tmp_path), "image_size": "32", "width": "2"},
-    **{"batch_size": "2", "eval_batch_size": "4"},
+    **{"batch_size": "2", "eval_batch_size": "4", "on_shared": "keep"},
   )
   found = Evaluator(experiment, execution)(weights)
   both = {"accuracy", "f1_macro", "auc", "average_precision", "ece"}

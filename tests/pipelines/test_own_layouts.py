@@ -1,4 +1,4 @@
-"""A folder of any layout gives the same pictures, labels and split."""
+"""A folder of any layout gives the same images, labels and split."""
 
 import numpy as np
 import pytest
@@ -6,10 +6,10 @@ import pytest
 from tests.data import layouts_made as made
 from vision_jax.data.errors import DataError
 from vision_jax.data.found import split_of
+from vision_jax.data.own import Own
 from vision_jax.data.recognise import known, recognise
 from vision_jax.data.transforms.image import decode
 from vision_jax.data.transforms.masks import decode_target
-from vision_jax.pipelines.sources.own import Own
 
 KINDS = {"labels": made.LABELS, "boxes": made.BOXES, "masks": made.MASKS}
 EACH = [(has, make) for has, makers in KINDS.items() for make in makers]
@@ -17,7 +17,7 @@ MADE_BY = {"parquet": "huggingface", "arrow": "huggingface", "emnist": "idx"}
 
 
 def seen(source):
-  """Returns what a split has: which pictures, and what is told of each."""
+  """Returns what a split has: which images, and what is told of each."""
   rows = []
   for example in source.read(np.arange(len(source))):
     example = dict(example)

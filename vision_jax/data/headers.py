@@ -1,4 +1,4 @@
-"""Sizes of pictures, from the first bytes of their files."""
+"""Sizes of images, from the first bytes of their files."""
 
 import concurrent.futures
 import io
@@ -11,7 +11,7 @@ from vision_jax.data.assembly import cores
 from vision_jax.data.images import jpeg_size
 from vision_jax.data.orientation import orientation
 
-UNREAD = (1000, 1000)  # of a picture that does not open; decoding says why
+UNREAD = (1000, 1000)  # of a image that does not open; decoding says why
 
 
 def size_of(image: bytes | np.ndarray) -> tuple[int, int] | None:
@@ -27,7 +27,7 @@ def size_of(image: bytes | np.ndarray) -> tuple[int, int] | None:
 def sizes(
   number: int, read: Callable[[int], bytes | np.ndarray]
 ) -> Sequence[tuple[int, int] | None]:
-  """Returns `size_of` what `read` gives for each of `number` pictures."""
+  """Returns `size_of` what `read` gives for each of `number` images."""
 
   def one(i: int) -> tuple[int, int] | None:
     try:

@@ -13,7 +13,8 @@ from vision_jax.data.files import find_images, folders_in
 from vision_jax.data.found import Found
 
 Recognise = Callable[[pathlib.Path], Found | None]
-_CONFIGS = {
+# A config for each kind of data.
+CONFIGS = {
   "labels": "configs/classification/folder_resnet18.py",
   "boxes": "configs/detection/voc_detr.py",
   "masks": "configs/segmentation/folder_unet.py",
@@ -37,7 +38,7 @@ def recognise(
   """Returns what a folder of data is.
 
   Args:
-    folder: the data's folder; one that holds a single folder and no picture
+    folder: the data's folder; one that holds a single folder and no image
       stands for that.
     layout: the layout to take; "" asks them all.
     has: what is wanted, "labels", "boxes" or "masks"; "" takes any.
@@ -105,7 +106,7 @@ def _none(
   if found:
     return DataError(
       f"data folder {folder}: is {some(f.told() for f in found)}; expected "
-      f"{has}. Take the config for it, such as {_CONFIGS[found[0].has]}."
+      f"{has}. Take the config for it, such as {CONFIGS[found[0].has]}."
     )
   if near:
     return near[0]

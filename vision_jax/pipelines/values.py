@@ -33,6 +33,7 @@ def segmentation_config(**values: object) -> dict[str, object]:
     "images": "",
     "masks": "",
     "layout": "",
+    "on_shared": "error",
   }
   return base_config(**(defaults | values))
 
@@ -66,6 +67,7 @@ def detection_config(**values: object) -> dict[str, object]:
     "class_names": (),
     "images": "",
     "layout": "",
+    "on_shared": "error",
     "annotations": "",
     "max_boxes": 100,
     "on_bad_box": "error",

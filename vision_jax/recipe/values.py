@@ -61,6 +61,7 @@ CHOICES = {
   "bits": (8, 16),
   "dtype": ("float32", "bfloat16", "float16"),
   "on_bad_image": ("error", "skip"),
+  "on_shared": ("error", "keep"),
   "remat": ("none", "blocks", "dots"),
 }
 # Why a config may have no such key, where that says more than the nearest.

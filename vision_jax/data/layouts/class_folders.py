@@ -18,10 +18,10 @@ _PARTS = {
 
 
 def recognise(folder: pathlib.Path) -> Found | None:
-  """Takes folders with pictures, or such in folders that are named as splits.
+  """Takes folders with images, or such in folders that are named as splits.
 
   A folder of another layout, such as `images`, and one of a split that has
-  pictures alone, are no class by themselves.
+  images alone, are no class by themselves.
   """
   children = folders_in(folder)
   inside = [path for name, path in children.items() if split_of(name)]
@@ -31,9 +31,9 @@ def recognise(folder: pathlib.Path) -> Found | None:
   names = _classes(splits["train"])
   if len(names) < 2:
     raise DataError(
-      f"data folder {splits['train']}: of folders with pictures it has "
+      f"data folder {splits['train']}: of folders with images it has "
       f"{some(names) or 'none'}; expected two or more, one for each class, or "
-      "another layout. Put each class's pictures into a folder named like it."
+      "another layout. Put each class's images into a folder named like it."
     )
   where = f"{some(path.name for path in splits.values())}/ with "
   where = "" if splits == {"train": folder} else where

@@ -1,4 +1,4 @@
-"""COCO's json: a file for each split or for all, its pictures anywhere."""
+"""COCO's json: a file for each split or for all, its images anywhere."""
 
 import functools
 import pathlib
@@ -77,8 +77,8 @@ def _images(
     if name is None or (place / name).exists():
       return place
   raise DataError(
-    f"COCO file {path}: names the picture {name!r}, which is in none of "
-    f"{some(places)}; expected it in one of them. Move the pictures there, or "
+    f"COCO file {path}: names the image {name!r}, which is in none of "
+    f"{some(places)}; expected it in one of them. Move the images there, or "
     "correct file_name."
   )
 

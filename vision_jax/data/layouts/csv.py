@@ -1,4 +1,4 @@
-"""Tables of paths: a class for each picture, or a line for each box."""
+"""Tables of paths: a class for each image, or a line for each box."""
 
 import csv
 import functools

@@ -20,7 +20,7 @@ from vision_jax.data.sources.tables import columns_of, read_boxes, read_labels
 
 
 def recognise(folder: pathlib.Path) -> Found | None:
-  """Takes parquet and arrow files with a column of pictures."""
+  """Takes parquet and arrow files with a column of images."""
   inside = folders_in(folder).values()
   deeper = [p for at in inside for p in folders_in(at).values()]
   files = [

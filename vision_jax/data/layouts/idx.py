@@ -63,6 +63,6 @@ def _names(folder: pathlib.Path, name: str) -> tuple[str, ...]:
     return ()
   rows = [line.split() for line in path.read_text().split("\n") if line.strip()]
   named = {int(row[0]): chr(int(row[1])) for row in rows}
-  # Its letters count from 1; a class that no picture has would stay empty.
+  # Its letters count from 1; a class that no image has would stay empty.
   whole = set(named) == set(range(len(named)))
   return tuple(named[i] for i in range(len(named))) if whole else ()

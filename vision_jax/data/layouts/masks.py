@@ -1,4 +1,4 @@
-"""Pictures and their masks, matched by name."""
+"""Images and their masks, matched by name."""
 
 import functools
 import pathlib
@@ -15,14 +15,14 @@ from vision_jax.data.sources.masks import MaskFolder
 
 _IMAGES = {
   *("images", "image", "imgs", "img", "jpegimages", "inputs", "input", "rgb"),
-  *("pictures", "photos"),
+  "photos",
 }
 _MASKS = {
   *("masks", "mask", "labels", "label", "annotations", "segmentationclass"),
   *("gt", "groundtruth", "ground_truth", "targets", "target", "instances"),
   *("segmentation", "segmentations", "annot", "annots", "labelids"),
 }
-# What the name of a mask, or of its folder, has more than its picture's.
+# What the name of a mask, or of its folder, has more than its image's.
 _MARKS = (
   *("_mask", "_masks", "-mask", "_seg", "_segmentation", "_label", "_labels"),
   *("_gt", "annot", "_annot", "_l"),
@@ -31,7 +31,7 @@ _Pair = tuple[pathlib.Path, pathlib.Path, str]  # images, masks, the mark
 
 
 def recognise(folder: pathlib.Path) -> Found | None:
-  """Takes folders of pictures and of masks, or pairs in one folder."""
+  """Takes folders of images and of masks, or pairs in one folder."""
   splits = _by_split(folder)
   if splits:
     ordered = {s: splits[s] for s in SPLITS if s in splits}
@@ -64,7 +64,7 @@ def _by_split(folder: pathlib.Path) -> dict[str, _Pair]:
 
 
 def _pair(folder: pathlib.Path) -> _Pair | None:
-  """Returns the one folder of pictures and the one of masks in a folder."""
+  """Returns the one folder of images and the one of masks in a folder."""
   inside = folders_in(folder)
   kind = lambda names: [
     path
@@ -87,13 +87,13 @@ def _marked(folder: pathlib.Path, images: pathlib.Path) -> _Pair | None:
 
 
 def _beside(folder: pathlib.Path) -> _Pair | None:
-  """Returns a folder whose pictures lie beside their masks."""
+  """Returns a folder whose images lie beside their masks."""
   mark = _mark(folder, folder)
   return (folder, folder, mark) if mark else None
 
 
 def _mark(images: pathlib.Path, masks: pathlib.Path) -> str:
-  """Returns what names of masks have more than those of pictures; "" none."""
+  """Returns what names of masks have more than those of images; "" none."""
   stems = lambda place: {p.stem for p in _first(place)}
   have, told = stems(images), stems(masks)
   if images != masks and have & told:
@@ -133,6 +133,6 @@ def _open(
 def _why(folder: pathlib.Path, pair: _Pair) -> str:
   images, masks, mark = pair
   if images == masks:
-    return f"pictures beside their masks, named *{mark}"
+    return f"images beside their masks, named *{mark}"
   name = lambda path: path.relative_to(folder).as_posix()
-  return f"pictures in {name(images)}, masks in {name(masks)}"
+  return f"images in {name(images)}, masks in {name(masks)}"

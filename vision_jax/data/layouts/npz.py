@@ -10,7 +10,7 @@ from vision_jax.data.found import LABELS, SPLITS, Found, by_split, checked
 from vision_jax.data.sources.arrays_labelled import read_npz
 from vision_jax.data.sources.labelled import LabelledSource
 
-# Keys of pictures and labels; "{}" is a split.
+# Keys of images and labels; "{}" is a split.
 _KEYS = (
   *(("x_{}", "y_{}"), ("{}_images", "{}_labels"), ("X_{}", "Y_{}")),
   *(("{}_x", "{}_y"), ("{}_image", "{}_label"), ("X_{}", "y_{}")),
@@ -25,7 +25,7 @@ _SPELLED = {
 
 
 def recognise(folder: pathlib.Path) -> Found | None:
-  """Takes npz files whose arrays are named as pictures and labels."""
+  """Takes npz files whose arrays are named as images and labels."""
   files = files_in(folder, ".npz")
   if not files:
     return None
@@ -51,7 +51,7 @@ def recognise(folder: pathlib.Path) -> Found | None:
 
 
 def _splits(path: pathlib.Path) -> dict[str, tuple[str, str]]:
-  """Returns the keys of each split's pictures and labels."""
+  """Returns the keys of each split's images and labels."""
   names = _names(path)
   found: dict[str, tuple[str, str]] = {}
   for images, labels in _KEYS:
@@ -63,7 +63,7 @@ def _splits(path: pathlib.Path) -> dict[str, tuple[str, str]]:
   if "train" not in found:
     raise DataError(
       f"npz file {path}: has the arrays {some(sorted(names)) or 'none'}; "
-      "expected pictures and labels, such as image and label, x_train and "
+      "expected images and labels, such as image and label, x_train and "
       "y_train, or train_images and train_labels. Save them under such names."
     )
   return found

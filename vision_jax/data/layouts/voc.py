@@ -1,4 +1,4 @@
-"""Pascal VOC's annotations: an xml for each picture, with or without lists."""
+"""Pascal VOC's annotations: an xml for each image, with or without lists."""
 
 import functools
 import pathlib
@@ -13,7 +13,7 @@ _IMAGES = ("jpegimages", "images", "image", "imgs", "img")
 
 
 class _Place(NamedTuple):
-  """Where a folder has its annotations, and its pictures."""
+  """Where a folder has its annotations, and its images."""
 
   root: pathlib.Path
   annotations: pathlib.Path
@@ -22,9 +22,9 @@ class _Place(NamedTuple):
   @property
   def why(self) -> str:
     if self.annotations == self.images:
-      return "*.xml beside the pictures"
+      return "*.xml beside the images"
     images = self.images.relative_to(self.root)
-    return f"{self.annotations.name}/*.xml with pictures in {images}"
+    return f"{self.annotations.name}/*.xml with images in {images}"
 
   def open(self, split: str, lists: pathlib.Path | None = None) -> Open:
     return functools.partial(

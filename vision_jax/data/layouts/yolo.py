@@ -1,4 +1,4 @@
-"""YOLO's text files, one a picture, with `data.yaml` or a list of classes."""
+"""YOLO's text files, one a image, with `data.yaml` or a list of classes."""
 
 import functools
 import pathlib
@@ -40,7 +40,7 @@ def _of_yaml(
     elif split_of(str(key)) == "train":
       raise DataError(
         f"YOLO file {path}: names {some(places)} for {key}, which is not under "
-        f"{folder}; expected a folder of pictures, or a list of their paths. "
+        f"{folder}; expected a folder of images, or a list of their paths. "
         "Correct the file."
       )
   if not splits and not told:
@@ -62,7 +62,7 @@ def _found(
   told_by: str,
 ) -> Found:
   shown = (p.relative_to(folder).as_posix() for s in splits.values() for p in s)
-  why = f"{told_by} with {len(names)} classes, pictures in {some(shown)}"
+  why = f"{told_by} with {len(names)} classes, images in {some(shown)}"
   order = [split for split in SPLITS if split in splits]
   opened = {s: _open(folder, s, splits[s], names) for s in order}
   return Found("yolo", BOXES, why, opened)
@@ -95,7 +95,7 @@ def _inside(
 
 
 def _by_folders(folder: pathlib.Path) -> dict[str, list[pathlib.Path]]:
-  """Returns the folders of pictures that have text files for them."""
+  """Returns the folders of images that have text files for them."""
   splits: dict[str, list[pathlib.Path]] = {}
   for split, images in _image_folders(folder):
     splits.setdefault(split, []).append(images)

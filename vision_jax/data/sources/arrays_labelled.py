@@ -1,4 +1,4 @@
-"""Pictures as arrays with labels: npz, MNIST's IDX and CIFAR's binary files."""
+"""Images as arrays with labels: npz, MNIST's IDX and CIFAR's binary files."""
 
 import gzip
 import pathlib
@@ -10,14 +10,14 @@ import numpy as np
 from vision_jax.data.errors import DataError
 from vision_jax.data.sources.arrays import NpzSource, scaled
 from vision_jax.data.sources.labelled import Labels
-from vision_jax.data.sources.pictures import KeptPictures
+from vision_jax.data.sources.split_images import KeptImages
 
-_SIDE = 32  # of CIFAR's pictures
+_SIDE = 32  # of CIFAR's images
 _IDX = {1: 0x801, 3: 0x803}  # axes -> the first four bytes, of uint8
 
 
 def read_npz(path: pathlib.Path, image: str, label: str) -> Labels:
-  """Returns pictures (n h w), (n h w c) and labels (n,), (n, 1) of an npz.
+  """Returns images (n h w), (n h w c) and labels (n,), (n, 1) of an npz.
 
   Raises:
     DataError: if they are none.
@@ -36,7 +36,7 @@ def labelled(
   """Returns a table of arrays, in colour.
 
   Args:
-    where: what errors call the pictures.
+    where: what errors call the images.
     image: (n h w) or (n h w c), c 1 or 3, see `scaled`.
     label: (n,) or (n, 1) whole numbers, or texts.
     names: names of the labels 0, 1, ...; () takes numbers as names.
@@ -53,21 +53,21 @@ def labelled(
     )
   if label.shape != image.shape[:1] or label.dtype.kind not in "iuUSb":
     raise DataError(
-      f"{where}: has {len(image)} pictures and labels of the shape "
+      f"{where}: has {len(image)} images and labels of the shape "
       f"{label.shape} and type {label.dtype}; expected a class for each, (n,). "
       "Indicators need label.argmax(1)."
     )
   image = scaled(image)
   image = np.repeat(image, 3, 3) if image.shape[-1] == 1 else image
   if label.dtype.kind in "US":
-    return Labels(KeptPictures(where, image), [str(x) for x in label])
+    return Labels(KeptImages(where, image), [str(x) for x in label])
   if names and (label.min(initial=0) < 0 or label.max(initial=0) >= len(names)):
     raise DataError(
       f"{where}: has labels from {label.min()} to {label.max()}; expected 0 to "
       f"{len(names) - 1}, as there are {len(names)} names. Correct the names."
     )
   told = [names[i] if names else str(int(i)) for i in label]
-  return Labels(KeptPictures(where, image), told, tuple(names))
+  return Labels(KeptImages(where, image), told, tuple(names))
 
 
 def read_idx(
@@ -76,7 +76,7 @@ def read_idx(
   names: Sequence[str],
   turned: bool,
 ) -> Labels:
-  """Returns MNIST's pictures; `turned` exchanges rows and columns, as EMNIST's.
+  """Returns MNIST's images; `turned` exchanges rows and columns, as EMNIST's.
 
   Raises:
     DataError: if the files are not of this form, or not whole.
@@ -122,7 +122,7 @@ def _bytes(path: pathlib.Path) -> bytes:
 def read_cifar(
   paths: Sequence[pathlib.Path], head: int, names: Sequence[str]
 ) -> Labels:
-  """Returns CIFAR's pictures: `head` bytes, the last the label, and planes.
+  """Returns CIFAR's images: `head` bytes, the last the label, and planes.
 
   Raises:
     DataError: if a file is not whole.

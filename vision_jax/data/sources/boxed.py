@@ -1,7 +1,8 @@
-"""Pictures with boxes, of any layout that says so in a table."""
+"""Images with boxes, of any layout that says so in a table."""
 
 import dataclasses
 import functools
+import pathlib
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -13,28 +14,28 @@ from vision_jax.data.source import Example, short_hash
 from vision_jax.data.sources.box_check import BoxCheck
 from vision_jax.data.sources.class_names import labels_of, some
 from vision_jax.data.sources.labelled import in_order
-from vision_jax.data.sources.pictures import Pictures
+from vision_jax.data.sources.split_images import Images
 from vision_jax.data.transforms.boxes import to_fractions
 
 
 @dataclasses.dataclass(frozen=True)
 class Boxes:
-  """What a table says of m pictures with n boxes.
+  """What a table says of m images with n boxes.
 
   Attributes:
-    pictures: m of them.
-    image: (n,) the place of each box's picture, 0 ... m - 1, ascending.
+    images: m of them.
+    image: (n,) the place of each box's image, 0 ... m - 1, ascending.
     classes: the name of each box's class, n.
     boxes: (n, 4) xyxy, in pixels or as `fractions`.
     places: what an error calls each box, n.
-    fractions: whether boxes are fractions of their picture.
-    size: (m, 2) height and width; None reads the pictures' headers.
+    fractions: whether boxes are fractions of their image.
+    size: (m, 2) height and width; None reads the images' headers.
     flags: "crowd" or "ignore" -> (n,) 0 or 1.
     names: names of all classes, in the order of the labels; () sorts those that
       occur.
   """
 
-  pictures: Pictures
+  images: Images
   image: np.ndarray
   classes: Sequence[str]
   boxes: np.ndarray
@@ -46,7 +47,7 @@ class Boxes:
 
 
 class BoxedSource(AsMade):
-  """A split of pictures with boxes.
+  """A split of images with boxes.
 
   An example has `image`, encoded, `boxes` (n, 4) cxcywh in [0, 1], `label`
   (n,), `size` (2,) and the table's flags (n,).
@@ -81,10 +82,9 @@ class BoxedSource(AsMade):
   @functools.cached_property
   def _loaded(self) -> Boxes:
     table = self._load()
-    if not len(table.pictures.names):
+    if not len(table.images.names):
       raise DataError(
-        f"{self._where}: has no picture; expected at least one. Check the "
-        "split."
+        f"{self._where}: has no image; expected at least one. Check the split."
       )
     return table
 
@@ -111,24 +111,29 @@ class BoxedSource(AsMade):
     return len(self.class_names)
 
   def __len__(self) -> int:
-    return len(self._table.pictures.names)
+    return len(self._table.images.names)
+
+  @property
+  def files(self) -> list[pathlib.Path]:
+    """Each image's path; [] where they are in larger files."""
+    return list(getattr(self._table.images, "paths", ()))
 
   def paths(self) -> list[str]:
-    """Returns each picture's name in the data, as in "a/1.jpg"."""
-    return list(self._table.pictures.names)
+    """Returns each image's name in the data, as in "a/1.jpg"."""
+    return list(self._table.images.names)
 
   @functools.cached_property
   def _sizes(self) -> np.ndarray:
-    """Each picture's height and width, (m, 2)."""
+    """Each image's height and width, (m, 2)."""
     table = self._table
     if table.size is not None:
       return np.asarray(table.size, np.int32).reshape(-1, 2)
-    found = sizes(len(self), table.pictures.read)
+    found = sizes(len(self), table.images.read)
     return np.array([size or UNREAD for size in found], np.int32)
 
   @functools.cached_property
   def _checked(self) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """The columns of all boxes, and where each picture's start."""
+    """The columns of all boxes, and where each image's start."""
     table, labels = self._table, self._labels()
     size = self._sizes[table.image]
     boxes = np.asarray(table.boxes, np.float64).reshape(-1, 4)
@@ -161,11 +166,11 @@ class BoxedSource(AsMade):
     """Returns examples with encoded images."""
     with self._lock:  # checked once, and warned of once
       columns, start = self._checked
-    pictures = self._table.pictures
+    images = self._table.images
     return [
       {
-        "name": pictures.place(i),
-        "image": pictures.read(i),
+        "name": images.place(i),
+        "image": images.read(i),
         "size": self._sizes[i],
       }
       | {k: x[start[i] : start[i + 1]] for k, x in columns.items()}
@@ -173,10 +178,10 @@ class BoxedSource(AsMade):
     ]
 
   def fingerprint(self) -> str:
-    """Returns a hash of pictures and boxes."""
+    """Returns a hash of images and boxes."""
     table = self._table
     boxes = np.asarray(table.boxes, np.float64).reshape(-1, 4)
     return short_hash(
-      *(table.pictures.fingerprint(), self.class_names, list(table.classes)),
+      *(table.images.fingerprint(), self.class_names, list(table.classes)),
       *(boxes, np.asarray(table.image)),
     )

@@ -124,6 +124,11 @@ class CocoSource(AsMade):
   def __len__(self) -> int:
     return len(self._ready()[0])
 
+  @property
+  def files(self) -> list[pathlib.Path]:
+    """Each image's path."""
+    return self._ready()[0]
+
   def paths(self) -> list[str]:
     """Returns each image's name in the file, as in "a/1.jpg"."""
     return list(self._file.file_names)

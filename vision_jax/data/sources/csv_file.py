@@ -12,7 +12,7 @@ from vision_jax.data.errors import DataError, some
 from vision_jax.data.found import split_of
 from vision_jax.data.sources.boxed import Boxes
 from vision_jax.data.sources.labelled import Labels
-from vision_jax.data.sources.pictures import FilePictures, Index
+from vision_jax.data.sources.split_images import FileImages, Index
 
 PATH = (
   *("filename", "file_name", "filepath", "file_path", "file", "path"),
@@ -69,7 +69,7 @@ def columns(path: pathlib.Path) -> Columns:
   first = lambda known: next((names[k] for k in known if k in names), None)
   found, label = first(PATH), first([k for k in CLASS if k in names])
   for what, column, known in (
-    ("the pictures' paths", found, PATH),
+    ("the images' paths", found, PATH),
     ("their classes", label, CLASS),
   ):
     if column is None:
@@ -139,7 +139,7 @@ def read_labels(
   split: str | None,
   names: Mapping[str, str],
 ) -> Labels:
-  """Returns the pictures that tables name, with their classes."""
+  """Returns the images that tables name, with their classes."""
   files, classes, _ = _read(folder, paths, split)
   twice = (
     {path for path in files if files.count(path) > 1}
@@ -149,10 +149,10 @@ def read_labels(
   if twice:
     raise DataError(
       f"table {some(paths)}: names {some(sorted(map(str, twice)), 3)} more "
-      "than once; expected each picture once, with one class. Remove one line."
+      "than once; expected each image once, with one class. Remove one line."
     )
   told = [names.get(name, name) for name in classes]
-  return Labels(FilePictures(folder, files), told)
+  return Labels(FileImages(folder, files), told)
 
 
 def read_boxes(
@@ -161,14 +161,14 @@ def read_boxes(
   split: str | None,
   names: Mapping[str, str],
 ) -> Boxes:
-  """Returns the pictures that tables name, with a box for each line.
+  """Returns the images that tables name, with a box for each line.
 
   Boxes are fractions where the first column is Open Images', or no value is
   larger than 1.
   """
   files, classes, lines = _read(folder, paths, split)
-  pictures = list(dict.fromkeys(files))
-  place = {path: i for i, path in enumerate(pictures)}
+  images = list(dict.fromkeys(files))
+  place = {path: i for i, path in enumerate(images)}
   image = np.array([place[path] for path in files], np.int64)
   order = np.argsort(image, kind="stable")
   where = [line.where for line in lines]
@@ -179,12 +179,12 @@ def read_boxes(
     i = int(np.argmax(boxes.max(1)))
     raise DataError(
       f"{where[i]}: has the corners {some(boxes[i])}, in pixels it seems; "
-      "expected fractions of the picture, from 0 to 1, as Open Images has "
+      "expected fractions of the image, from 0 to 1, as Open Images has "
       "them. Divide them, or call the first column filename."
     )
   in_order = lambda values: [values[i] for i in order]
   return Boxes(
-    FilePictures(folder, pictures),
+    FileImages(folder, images),
     image[order],
     [names.get(name, name) for name in in_order(classes)],
     boxes[order],
@@ -230,7 +230,7 @@ def _flags(lines: Sequence[_Line], order: np.ndarray) -> dict[str, np.ndarray]:
 def _read(
   folder: pathlib.Path, paths: Sequence[pathlib.Path], split: str | None
 ) -> tuple[list[pathlib.Path], list[str], list[_Line]]:
-  """Returns each line's picture, class and place."""
+  """Returns each line's image, class and place."""
   index = Index(folder)
   files, classes, lines = [], [], []
   for path in paths:

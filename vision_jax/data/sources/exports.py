@@ -12,14 +12,14 @@ from vision_jax.data.errors import DataError
 from vision_jax.data.found import split_of
 from vision_jax.data.sources.boxed import Boxes
 from vision_jax.data.sources.labelled import Labels
-from vision_jax.data.sources.pictures import FilePictures, Index
+from vision_jax.data.sources.split_images import FileImages, Index
 
 _CORNERS = ("xtl", "ytl", "xbr", "ybr")
 Box = tuple[str, list[float], str]  # its class, corners and place
 
 
-class _Picture(NamedTuple):
-  """A picture of an export, with what is told of it."""
+class _Image(NamedTuple):
+  """A image of an export, with what is told of it."""
 
   name: str
   where: str
@@ -29,7 +29,7 @@ class _Picture(NamedTuple):
 
 
 def cvat_splits(path: pathlib.Path) -> tuple[str, set[str]]:
-  """Returns what pictures have, "boxes" or "labels", and their splits."""
+  """Returns what images have, "boxes" or "labels", and their splits."""
   images = _cvat(path)
   has = (
     "boxes"
@@ -42,13 +42,13 @@ def cvat_splits(path: pathlib.Path) -> tuple[str, set[str]]:
 def read_cvat(
   folder: pathlib.Path, path: pathlib.Path, split: str, has: str
 ) -> Boxes | Labels:
-  """Returns the pictures of a split, with their boxes or tags."""
-  pictures = [
-    _cvat_picture(image, f"CVAT file {path}: image {image.get('name')!r}")
+  """Returns the images of a split, with their boxes or tags."""
+  images = [
+    _cvat_image(image, f"CVAT file {path}: image {image.get('name')!r}")
     for image in _cvat(path)
     if _cvat_split(image) == split
   ]
-  return _table(folder, pictures, has)
+  return _table(folder, images, has)
 
 
 def _cvat(path: pathlib.Path) -> list[ElementTree.Element]:
@@ -65,7 +65,7 @@ def _cvat_split(image: ElementTree.Element) -> str:
   return split_of(image.get("subset") or "") or "train"
 
 
-def _cvat_picture(image: ElementTree.Element, where: str) -> _Picture:
+def _cvat_image(image: ElementTree.Element, where: str) -> _Image:
   boxes = [
     (
       box.get("label") or "",
@@ -76,7 +76,7 @@ def _cvat_picture(image: ElementTree.Element, where: str) -> _Picture:
   ]
   size = [_number(image.get(k), k, where) for k in ("height", "width")]
   tags = [tag.get("label") or "" for tag in image.findall("tag")]
-  return _Picture(
+  return _Image(
     image.get("name") or "", where, (int(size[0]), int(size[1])), tags, boxes
   )
 
@@ -101,14 +101,14 @@ def tasks_have(path: pathlib.Path) -> str:
 def read_tasks(
   folder: pathlib.Path, paths: Sequence[pathlib.Path], has: str
 ) -> Boxes | Labels:
-  """Returns the annotated pictures of Label Studio's exports."""
-  pictures = [
+  """Returns the annotated images of Label Studio's exports."""
+  images = [
     _task(task, f"Label Studio's {path}: task {task.get('id', i)}", has)
     for path in paths
     for i, task in enumerate(_tasks(path))
     if task.get("annotations")
   ]
-  return _table(folder, pictures, has)
+  return _table(folder, images, has)
 
 
 def _tasks(path: pathlib.Path) -> list[dict[str, Any]]:
@@ -128,7 +128,7 @@ def _results(task: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     yield from annotation.get("result") or []
 
 
-def _task(task: Mapping[str, Any], where: str, has: str) -> _Picture:
+def _task(task: Mapping[str, Any], where: str, has: str) -> _Image:
   texts = [x for x in (task.get("data") or {}).values() if isinstance(x, str)]
   name = texts[0].rpartition("/")[2].rpartition("?d=")[2] if texts else ""
   classes, boxes, size = [], [], None
@@ -140,7 +140,7 @@ def _task(task: Mapping[str, Any], where: str, has: str) -> _Picture:
       boxes.append(_rectangle(value, size, place))
     elif row.get("type") == "choices":
       classes += map(str, value.get("choices") or [])
-  return _Picture(name, where, size, classes, boxes)
+  return _Image(name, where, size, classes, boxes)
 
 
 def _task_size(row: Mapping[str, Any], where: str) -> tuple[int, int]:
@@ -167,39 +167,39 @@ def _rectangle(
 
 
 def _table(
-  folder: pathlib.Path, pictures: Sequence[_Picture], has: str
+  folder: pathlib.Path, images: Sequence[_Image], has: str
 ) -> Boxes | Labels:
   index = Index(folder)
-  files = [_find(index, picture) for picture in pictures]
+  files = [_find(index, image) for image in images]
   if has == "labels":
-    return Labels(FilePictures(folder, files), [_only(p) for p in pictures])
-  rows = [(i, *b) for i, p in enumerate(pictures) for b in p.boxes]
-  sized = all(p.size for p in pictures)
+    return Labels(FileImages(folder, files), [_only(p) for p in images])
+  rows = [(i, *b) for i, p in enumerate(images) for b in p.boxes]
+  sized = all(p.size for p in images)
   return Boxes(
-    FilePictures(folder, files),
+    FileImages(folder, files),
     np.array([row[0] for row in rows], np.int64),
     [row[1] for row in rows],
     np.array([row[2] for row in rows], np.float64).reshape(-1, 4),
     [row[3] for row in rows],
-    size=np.array([p.size for p in pictures]) if sized else None,
+    size=np.array([p.size for p in images]) if sized else None,
   )
 
 
-def _find(index: Index, picture: _Picture) -> pathlib.Path:
-  """Returns the picture, also where an upload put eight signs before it."""
+def _find(index: Index, image: _Image) -> pathlib.Path:
+  """Returns the image, also where an upload put eight signs before it."""
   try:
-    return index.find(picture.name, picture.where, ("", "images/"))
+    return index.find(image.name, image.where, ("", "images/"))
   except DataError:
-    prefix, dash, rest = picture.name.partition("-")
+    prefix, dash, rest = image.name.partition("-")
     if not dash or len(prefix) != 8:
       raise
-    return index.find(rest, picture.where, ("", "images/"))
+    return index.find(rest, image.where, ("", "images/"))
 
 
-def _only(picture: _Picture) -> str:
-  if len(picture.classes) != 1:
+def _only(image: _Image) -> str:
+  if len(image.classes) != 1:
     raise DataError(
-      f"{picture.where}: has {len(picture.classes)} classes; expected one. "
-      "Correct the annotation, or leave the picture out."
+      f"{image.where}: has {len(image.classes)} classes; expected one. "
+      "Correct the annotation, or leave the image out."
     )
-  return picture.classes[0]
+  return image.classes[0]

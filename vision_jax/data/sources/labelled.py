@@ -1,8 +1,9 @@
-"""Pictures with a class each, of any layout that says so in a table."""
+"""Images with a class each, of any layout that says so in a table."""
 
 import collections
 import dataclasses
 import functools
+import pathlib
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -11,27 +12,27 @@ from vision_jax.data.errors import DataError, some
 from vision_jax.data.pickled import AsMade, Lock
 from vision_jax.data.source import Example, short_hash
 from vision_jax.data.sources.class_names import labels_of
-from vision_jax.data.sources.pictures import Pictures
+from vision_jax.data.sources.split_images import Images
 
 
 @dataclasses.dataclass(frozen=True)
 class Labels:
-  """What a table says of n pictures.
+  """What a table says of n images.
 
   Attributes:
-    pictures: n of them.
+    images: n of them.
     classes: the name of each one's class, n.
     names: names of all classes, in the order of the labels; () sorts those that
       occur, numbers by their value.
   """
 
-  pictures: Pictures
+  images: Images
   classes: Sequence[str]
   names: tuple[str, ...] = ()
 
 
 class LabelledSource(AsMade):
-  """A split of pictures with classes.
+  """A split of images with classes.
 
   Args:
     load: reads the table, once, on first use.
@@ -57,8 +58,7 @@ class LabelledSource(AsMade):
     table = self._load()
     if not table.classes:
       raise DataError(
-        f"{self._where}: has no picture; expected at least one. Check the "
-        "split."
+        f"{self._where}: has no image; expected at least one. Check the split."
       )
     return table
 
@@ -85,8 +85,8 @@ class LabelledSource(AsMade):
     if unknown:
       i = unknown[0]
       raise DataError(
-        f"{self._where}: {table.pictures.place(i)} is of the class "
-        f"{table.classes[i]!r}, and {len(unknown) - 1} more pictures are of "
+        f"{self._where}: {table.images.place(i)} is of the class "
+        f"{table.classes[i]!r}, and {len(unknown) - 1} more images are of "
         f"none; expected one of {some(labels)}. Correct the table or "
         "--config.class_names."
       )
@@ -99,22 +99,27 @@ class LabelledSource(AsMade):
     """Returns all labels (n,)."""
     return self._labels
 
+  @property
+  def files(self) -> list[pathlib.Path]:
+    """Each image's path; [] where they are in larger files."""
+    return list(getattr(self._table.images, "paths", ()))
+
   def paths(self) -> list[str]:
-    """Returns each picture's name in the data, as in "a/1.jpg"."""
-    return list(self._table.pictures.names)
+    """Returns each image's name in the data, as in "a/1.jpg"."""
+    return list(self._table.images.names)
 
   def read(self, indices: np.ndarray) -> list[Example]:
     """Returns images with labels."""
-    pictures, labels = self._table.pictures, self._labels
+    images, labels = self._table.images, self._labels
     return [
-      {"name": pictures.place(i), "image": pictures.read(i), "label": labels[i]}
+      {"name": images.place(i), "image": images.read(i), "label": labels[i]}
       for i in map(int, indices)
     ]
 
   def fingerprint(self) -> str:
-    """Returns a hash of pictures and labels."""
-    pictures = self._table.pictures.fingerprint()
-    return short_hash(pictures, self.class_names, self._labels)
+    """Returns a hash of images and labels."""
+    images = self._table.images.fingerprint()
+    return short_hash(images, self.class_names, self._labels)
 
 
 def in_order(names: Sequence[str]) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 import functools
 import os
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -26,6 +27,8 @@ CAMVID_CLASSES = (
   *("sign", "fence", "car", "pedestrian", "bicyclist"),
 )
 CAMVID_VOID = 11
+MANY = 20  # values of masks that are listed
+_CLASSES = 255  # at most
 
 
 class MaskFolder(AsMade):
@@ -146,6 +149,29 @@ def camvid(split: str, data_dir: str | os.PathLike[str] = "") -> MaskFolder:
   root = os.environ.get("VISION_JAX_DATA", "")
   folder = pathlib.Path(data_dir or pathlib.Path(root) / "camvid")
   return MaskFolder(folder / "images" / split, folder / "masks" / split)
+
+
+def are_classes(values: Sequence[int]) -> bool:
+  """Whether the values of masks, sorted, say what they are: 0, 1, 2, ..."""
+  return list(values) == list(range(len(values))) and len(values) <= _CLASSES
+
+
+def gaps(masks: str, values: Sequence[int]) -> str:
+  """Returns what is said of masks whose values are not 0, 1, 2, ..."""
+  found = f"--config.masks: {masks} has the values {some(values, MANY)}"
+  if len(values) > MANY:
+    return (
+      f"{found}; expected 0, 1, 2, ... without gaps. So many values are those "
+      "of images, of single objects, or of masks that were resized smoothly or "
+      "saved lossily: export the masks anew, as PNG with a value a class. If "
+      "each is a class, give all class_names and mask_values."
+    )
+  listed = ",".join(map(str, values))
+  return (
+    f"{found}; expected 0, 1, 2, ... without gaps. Say which value each class "
+    f"has, as in --config.mask_values={listed}, and which do not count, as in "
+    "--config.ignore_values=255; or give all class_names, if masks lack some."
+  )
 
 
 def _by_name(folder: pathlib.Path) -> dict[str, pathlib.Path]:

@@ -1,6 +1,6 @@
-"""Tables of Hugging Face's `datasets`, by pyarrow: pictures as bytes or paths.
+"""Tables of Hugging Face's `datasets`, by pyarrow: images as bytes or paths.
 
-Pictures are kept in memory as they are encoded; an arrow file is mapped.
+Images are kept in memory as they are encoded; an arrow file is mapped.
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ from vision_jax.data.source import short_hash
 from vision_jax.data.sources.arrow_files import read_columns, schema_of
 from vision_jax.data.sources.boxed import Boxes
 from vision_jax.data.sources.labelled import Labels
-from vision_jax.data.sources.pictures import FilePictures, Index, Pictures
+from vision_jax.data.sources.split_images import FileImages, Images, Index
 
 if TYPE_CHECKING:  # it is of an extra
   import pyarrow
@@ -33,7 +33,7 @@ class Columns:
   """Which columns of a table say what.
 
   Attributes:
-    image: has the pictures.
+    image: has the images.
     label: has their classes; "" none.
     objects: has boxes and classes; "" none.
     names: names of the classes, in the order of their numbers; () unknown.
@@ -46,7 +46,7 @@ class Columns:
 
   @property
   def told(self) -> str:
-    """The column of what is told of a picture."""
+    """The column of what is told of a image."""
     return self.objects or self.label
 
 
@@ -54,13 +54,13 @@ def columns_of(path: pathlib.Path) -> Columns:
   """Returns the columns of a file by their names.
 
   Raises:
-    DataError: if none has pictures, or none classes.
+    DataError: if none has images, or none classes.
   """
   schema = schema_of(path)
   first = lambda known: next((n for n in known if n in schema.names), "")
   image, label, objects = map(first, (_IMAGES, _LABELS, _OBJECTS))
   if not image or not (label or objects):
-    missing = "classes or boxes" if image else "pictures"
+    missing = "classes or boxes" if image else "images"
     known = (*_LABELS, *_OBJECTS) if image else _IMAGES
     raise DataError(
       f"table {path}: has the columns {some(schema.names) or 'none'}, and none "
@@ -72,7 +72,7 @@ def columns_of(path: pathlib.Path) -> Columns:
 
 
 def read_labels(folder: pathlib.Path, paths: Sequence[pathlib.Path]) -> Labels:
-  """Returns the pictures of a split's files, with their classes."""
+  """Returns the images of a split's files, with their classes."""
   columns = columns_of(paths[0])
   table = read_columns(paths, [columns.image, columns.label])
   values = table[columns.label].to_pylist()
@@ -81,12 +81,12 @@ def read_labels(folder: pathlib.Path, paths: Sequence[pathlib.Path]) -> Labels:
     _class(value, columns.names, f"{where}, row {i}")
     for i, value in enumerate(values)
   ]
-  pictures = _pictures(folder, where, table[columns.image])
-  return Labels(pictures, classes, columns.names)
+  images = _images(folder, where, table[columns.image])
+  return Labels(images, classes, columns.names)
 
 
 def read_boxes(folder: pathlib.Path, paths: Sequence[pathlib.Path]) -> Boxes:
-  """Returns the pictures of a split's files, with their boxes.
+  """Returns the images of a split's files, with their boxes.
 
   `objects` has bbox, as COCO's (x, y, width, height in pixels), and category.
   """
@@ -103,7 +103,7 @@ def read_boxes(folder: pathlib.Path, paths: Sequence[pathlib.Path]) -> Boxes:
       places.append(place)
   size = [table[name].to_numpy() for name in sizes]
   return Boxes(
-    _pictures(folder, where, table[columns.image]),
+    _images(folder, where, table[columns.image]),
     np.array(image, np.int64),
     classes,
     np.array(boxes, np.float64).reshape(-1, 4),
@@ -113,8 +113,8 @@ def read_boxes(folder: pathlib.Path, paths: Sequence[pathlib.Path]) -> Boxes:
   )
 
 
-class _TablePictures:
-  """Encoded pictures in a column, with the paths that it tells."""
+class _TableImages:
+  """Encoded images in a column, with the paths that it tells."""
 
   def __init__(self, where: str, column: "pyarrow.ChunkedArray"):
     self.where, self._column = where, column
@@ -138,10 +138,10 @@ class _TablePictures:
     return short_hash(self.names, *self._bytes.to_pylist())
 
 
-def _pictures(
+def _images(
   folder: pathlib.Path, where: str, column: "pyarrow.ChunkedArray"
-) -> Pictures:
-  """Returns the pictures of a column of bytes, of paths, or of both."""
+) -> Images:
+  """Returns the images of a column of bytes, of paths, or of both."""
   import pyarrow
 
   inside = _field(column, "bytes")
@@ -154,16 +154,16 @@ def _pictures(
       index.find(name or "", f"{where}, row {i}")
       for i, name in enumerate(paths.to_pylist())
     ]
-    return FilePictures(folder, found)
+    return FileImages(folder, found)
   values = column if inside is None else inside
   binary = pyarrow.types.is_binary, pyarrow.types.is_large_binary
   if values.null_count or not any(kind(values.type) for kind in binary):
     raise DataError(
-      f"{where}: the column of pictures has the type {column.type} and "
-      f"{values.null_count} rows without one; expected encoded pictures, or "
-      "paths of files. Save the set with its pictures."
+      f"{where}: the column of images has the type {column.type} and "
+      f"{values.null_count} rows without one; expected encoded images, or "
+      "paths of files. Save the set with its images."
     )
-  return _TablePictures(where, column)
+  return _TableImages(where, column)
 
 
 def _field(

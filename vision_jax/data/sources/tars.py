@@ -1,4 +1,4 @@
-"""WebDataset's tars: pictures are read from where they lie in them."""
+"""WebDataset's tars: images are read from where they lie in them."""
 
 import json
 import pathlib
@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from vision_jax.data.errors import DataError
 from vision_jax.data.files import SUFFIXES
 from vision_jax.data.sources.labelled import Labels
-from vision_jax.data.sources.pictures import Slice, SlicedPictures
+from vision_jax.data.sources.split_images import Slice, SlicedImages
 
 _CLASS = (".cls", ".cls.txt", ".txt", ".json")
 _KEYS = ("label", "cls", "class", "class_name", "label_name")
@@ -16,7 +16,7 @@ _SMALL = 2**20  # bytes of what tells a class, at most
 
 
 def begins_as_examples(path: pathlib.Path) -> bool:
-  """Whether a tar's first example has a picture and what tells its class.
+  """Whether a tar's first example has a image and what tells its class.
 
   Raises:
     DataError: if it cannot be read.
@@ -35,7 +35,7 @@ def read_tars(paths: Sequence[pathlib.Path], names: Sequence[str]) -> Labels:
     names: names of the classes, which examples may give by number.
 
   Raises:
-    DataError: for a tar that is cut short, an example without a picture or a
+    DataError: for a tar that is cut short, an example without a image or a
       class, or a number beyond the names.
   """
   found, slices, classes = [], [], []
@@ -46,13 +46,13 @@ def read_tars(paths: Sequence[pathlib.Path], names: Sequence[str]) -> Labels:
       told = _told(files)
       if image is None or told is None:
         raise DataError(
-          f"{where} has {', '.join(files)}; expected a picture, and .cls or "
+          f"{where} has {', '.join(files)}; expected a image, and .cls or "
           ".json for its class. Write the tar anew."
         )
       found.append(f"{key}")
       slices.append(image)
       classes.append(_class(told, _read(told[1]), names, where))
-  return Labels(SlicedPictures(found, slices), classes, tuple(names))
+  return Labels(SlicedImages(found, slices), classes, tuple(names))
 
 
 def _examples(

@@ -49,7 +49,7 @@ class TfdsLabelled(TfdsSource):
     return [str(i) for i in range(len(self))]
 
   def labels(self) -> np.ndarray:
-    """Returns all labels (n,); reads every record once, pictures with them."""
+    """Returns all labels (n,); reads every record once, images with them."""
     return self._labels
 
   @functools.cached_property

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vision_jax.data.errors import BadImage, DataError
+from vision_jax.data.errors import DataError
 from vision_jax.data.files import (
   files_hash,
   files_in,
@@ -81,6 +81,13 @@ class VocSource(AsMade):
       return sorted(path.stem for path in files_in(self.annotations, ".xml"))
     path = self.lists / f"{self.split}.txt"
     return read_list(self.root, path, self.annotations)
+
+  @property
+  def files(self) -> list[pathlib.Path]:
+    """Each image's path; where there is none, that of its name."""
+    with self._lock:
+      found = zip(self._pictures, self.stems, strict=True)
+      return [path or self.images / f"{stem}.jpg" for path, stem in found]
 
   def paths(self) -> list[str]:
     """Returns each picture's name, without suffix."""
@@ -202,15 +209,9 @@ class VocSource(AsMade):
   def _example(self, i: int) -> Example:
     columns, start, pictures = self._ready()
     boxes = {k: x[start[i] : start[i + 1]] for k, x in columns.items()}
+    path = pictures[i] or self.images / f"{self.stems[i]}.jpg"
     return {
-      "name": str(self._files[i]),
-      "image": self._image(i, pictures[i]),
+      "name": str(path),
+      "image": read_image(path),
       "size": np.array(self._annotations[i].size, np.int32),
     } | boxes
-
-  def _image(self, i: int, path: pathlib.Path | None) -> bytes:
-    if path is None:
-      raise BadImage(
-        str(self.images / f"{self.stems[i]}.jpg"), "does not exist"
-      )
-    return read_image(path)

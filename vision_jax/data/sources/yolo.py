@@ -1,4 +1,4 @@
-"""Files of YOLO's form: names in a yaml, and a text for each picture."""
+"""Files of YOLO's form: names in a yaml, and a text for each image."""
 
 import os
 import pathlib
@@ -11,9 +11,9 @@ from vision_jax.data.errors import DataError, some
 from vision_jax.data.files import find_images
 from vision_jax.data.places import place_inside
 from vision_jax.data.sources.boxed import Boxes
-from vision_jax.data.sources.pictures import FilePictures
+from vision_jax.data.sources.split_images import FileImages
 
-_ROUNDING = 1e-3  # by which a side may leave its picture without being pixels
+_ROUNDING = 1e-3  # by which a side may leave its image without being pixels
 
 
 def read_yaml(path: pathlib.Path) -> Mapping[str, object] | None:
@@ -56,19 +56,19 @@ def read_names(
 def read_split(
   folder: pathlib.Path, places: Sequence[pathlib.Path], names: Sequence[str]
 ) -> Boxes:
-  """Returns the pictures of a split with their boxes.
+  """Returns the images of a split with their boxes.
 
   Args:
     folder: the data's folder, which paths must not leave.
-    places: folders of pictures, or lists of their paths. The text of
-      images/a/1.jpg is labels/a/1.txt, or lies beside it; without one, a
-      picture has no boxes.
+    places: folders of images, or lists of their paths. The text of
+      images/a/1.jpg is labels/a/1.txt, or lies beside it; without one, an
+      image has no boxes.
     names: names of the classes.
 
   Raises:
     DataError: naming the file and the line that is wrong.
   """
-  paths = [path for place in places for path in _pictures(folder, place)]
+  paths = [path for place in places for path in _images(folder, place)]
   image, classes, rows, where = [], [], [], []
   for i, path in enumerate(paths):
     text = _text_of(folder, path)
@@ -83,7 +83,7 @@ def read_split(
         rows.append(box)
         where.append(place)
   return Boxes(
-    FilePictures(folder, paths),
+    FileImages(folder, paths),
     np.array(image, np.int64),
     classes,
     np.array(rows, np.float64).reshape(-1, 4),
@@ -93,7 +93,7 @@ def read_split(
   )
 
 
-def _pictures(
+def _images(
   folder: pathlib.Path, place: pathlib.Path
 ) -> Sequence[pathlib.Path]:
   if place.is_dir():
@@ -147,7 +147,7 @@ def _read_line(
   if not (values <= 1 + _ROUNDING).all():
     raise DataError(
       f"{where}: is {line.strip()!r:.100}, in pixels it seems; expected "
-      "fractions of the picture's width and height, from 0 to 1. Divide them."
+      "fractions of the image's width and height, from 0 to 1. Divide them."
     )
   return names[int(first)], _corners(values, outline)
 

@@ -10,6 +10,7 @@ import ml_collections
 import numpy as np
 
 from vision_jax.data.found import BOXES
+from vision_jax.data.own import Own
 from vision_jax.data.source import Source
 from vision_jax.data.sources.coco import CocoSource
 from vision_jax.data.sources.tfds_detection import TfdsDetection
@@ -18,7 +19,6 @@ from vision_jax.data.subsets import subset
 from vision_jax.errors import UserError
 from vision_jax.pipelines.sources import stand_ins
 from vision_jax.pipelines.sources.base import DataSet
-from vision_jax.pipelines.sources.own import Own
 
 _NAMES = ("train", "val", "test")
 
@@ -39,6 +39,7 @@ class BoxData(DataSet):
     images: folder of the images, where annotations lead out of data_dir; ""
       for the data set's own.
     layout: of a folder, see `Own`; "" finds it out.
+    on_shared: "error" or "keep" images of a folder that two splits share.
     on_bad_box: "error", "clip" or "drop", see `BoxCheck`; evaluation scores the
       file's boxes.
     one_based: see `VocSource`.
@@ -56,6 +57,7 @@ class BoxData(DataSet):
   data_dir: str = ""
   images: str = ""
   layout: str = ""
+  on_shared: str = "keep"
   on_bad_box: str = "error"
   one_based: bool = False
   scenes: Sequence[int] = (0, 0, 0)
@@ -73,6 +75,7 @@ class BoxData(DataSet):
       data_dir=config.data_dir,
       images=config.images,
       layout=config.get("layout", ""),
+      on_shared=config.get("on_shared", "keep"),
       on_bad_box=config.on_bad_box,
       one_based=config.one_based,
       scenes=config.scenes,
@@ -108,7 +111,7 @@ class BoxData(DataSet):
     if self.dataset != "folder":
       return self.layout
     sources = {split: self.open(split) for split in self.split_names()}
-    self._own.tell(sources, self.names())
+    self._own.check(sources, self.names(), self.on_shared)
     return self._own.found.layout
 
   def _open(self, split: str) -> Source:

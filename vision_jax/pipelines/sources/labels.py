@@ -15,6 +15,7 @@ import ml_collections
 
 from vision_jax.data.found import LABELS
 from vision_jax.data.memory import InMemory
+from vision_jax.data.own import Own
 from vision_jax.data.source import Source
 from vision_jax.data.sources.tfds import TfdsSource
 from vision_jax.data.subsets import split_train
@@ -22,7 +23,6 @@ from vision_jax.data.transforms.image import decode
 from vision_jax.errors import UserError
 from vision_jax.pipelines.sources import stand_ins
 from vision_jax.pipelines.sources.base import DataSet
-from vision_jax.pipelines.sources.own import Own
 
 CLASS_NAMES = {
   "digits": stand_ins.DIGITS,
@@ -54,6 +54,7 @@ class LabelData(DataSet):
     holdout: examples of train that are held out, not of a folder's.
     data_dir: folder of the data, "" for VISION_JAX_DATA.
     layout: of a folder, see `Own`; "" finds it out.
+    on_shared: "error" or "keep" images of a folder that two splits share.
     threads: how many threads decode what is kept in memory; 0 is one for each
       core.
   """
@@ -66,6 +67,7 @@ class LabelData(DataSet):
   holdout: int = 0
   data_dir: str = ""
   layout: str = ""
+  on_shared: str = "keep"
   threads: int = 0
 
   @classmethod
@@ -79,6 +81,7 @@ class LabelData(DataSet):
       holdout=config.holdout,
       data_dir=config.data_dir,
       layout=config.get("layout", ""),
+      on_shared=config.get("on_shared", "keep"),
       threads=config.threads,
     )
 
@@ -110,7 +113,7 @@ class LabelData(DataSet):
     sources = {split: self.open(split) for split in self.split_names()}
     whole = self._own.whole("train", class_names=names)
     self._own.check_classes(whole, names)
-    self._own.tell(sources, names)
+    self._own.check(sources, names, self.on_shared)
     return self._own.found.layout
 
   def _open(self, split: str) -> Source:

@@ -8,8 +8,16 @@ import ml_collections
 
 from vision_jax.data.errors import some
 from vision_jax.data.found import MASKS
+from vision_jax.data.own import Own
 from vision_jax.data.source import Source
-from vision_jax.data.sources.masks import CAMVID_CLASSES, MaskFolder, camvid
+from vision_jax.data.sources.masks import (
+  CAMVID_CLASSES,
+  MANY,
+  MaskFolder,
+  are_classes,
+  camvid,
+  gaps,
+)
 from vision_jax.data.subsets import split_train
 from vision_jax.data.transforms.base import Transform
 from vision_jax.data.transforms.masks import decode_target
@@ -17,10 +25,8 @@ from vision_jax.errors import UserError
 from vision_jax.losses.segmentation import median_frequency_weights
 from vision_jax.pipelines.sources import stand_ins
 from vision_jax.pipelines.sources.base import DataSet
-from vision_jax.pipelines.sources.own import Own
 
 CROWD, FEW = 15, 5  # digits in a scene at most, to train and to evaluate
-MANY = 20  # values of masks that are listed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +46,7 @@ class MaskData(DataSet):
       one's own.
     images, masks: folders of the data set "folder".
     layout: of one's own, see `Own`; "" finds it out.
+    on_shared: "error" or "keep" images of one's own that two splits share.
     scenes: how many to generate, for train, val and test. Training scenes are
       crowded, which teaches more digits at the same cost.
     image_size: (h, w) of scenes.
@@ -54,6 +61,7 @@ class MaskData(DataSet):
   images: str = ""
   masks: str = ""
   layout: str = ""
+  on_shared: str = "keep"
   scenes: Sequence[int] = (0, 0, 0)
   image_size: Sequence[int] = (64, 64)
 
@@ -69,6 +77,7 @@ class MaskData(DataSet):
       images=config.images,
       masks=config.masks,
       layout=config.get("layout", ""),
+      on_shared=config.get("on_shared", "keep"),
       scenes=config.scenes,
       image_size=config.image_size,
     )
@@ -123,7 +132,7 @@ class MaskData(DataSet):
     if self.dataset != "folder" or not self._is_one:
       return self.layout
     sources = {split: self.open(split) for split in self.split_names()}
-    self._own.tell(sources, self.class_names)
+    self._own.check(sources, self.class_names, self.on_shared)
     return self._own.found.layout
 
   @functools.cached_property
@@ -188,23 +197,6 @@ class MaskData(DataSet):
 
   def _count(self) -> int:
     values = set(self._train().values()) - set(self.ignore_values)
-    if values != set(range(len(values))):
-      raise UserError(_gaps(self.masks or self.data_dir, sorted(values)))
+    if not are_classes(sorted(values)):
+      raise UserError(gaps(self.masks or self.data_dir, sorted(values)))
     return len(values)
-
-
-def _gaps(masks: str, values: Sequence[int]) -> str:
-  found = f"--config.masks: {masks} has the values {some(values, MANY)}"
-  if len(values) > MANY:
-    return (
-      f"{found}; expected 0, 1, 2, ... without gaps. So many values are those "
-      "of images, or of masks that were resized smoothly or saved lossily: "
-      "export the masks anew, as PNG. If each is a class, give all class_names "
-      "and mask_values."
-    )
-  listed = ",".join(map(str, values))
-  return (
-    f"{found}; expected 0, 1, 2, ... without gaps. Say which value each class "
-    f"has, as in --config.mask_values={listed}, and which do not count, as in "
-    "--config.ignore_values=255; or give all class_names, if masks lack some."
-  )

@@ -1,4 +1,4 @@
-"""The pictures of a split, wherever they are kept: in files, tars or tables."""
+"""The images of a split, wherever they are kept: in files, tars or tables."""
 
 import os
 import pathlib
@@ -12,23 +12,23 @@ from vision_jax.data.files import files_hash, find_images, nfc, read_image
 from vision_jax.data.source import short_hash
 
 
-class Pictures(Protocol):
-  """Pictures with names of their own, read one by one by any thread."""
+class Images(Protocol):
+  """Images with names of their own, read one by one by any thread."""
 
   names: Sequence[str]  # paths in the folder of the data, as in "a/1.jpg"
 
   def place(self, i: int) -> str:
-    """Returns what errors call the picture i."""
+    """Returns what errors call the image i."""
 
   def read(self, i: int) -> bytes | np.ndarray:
     """Returns it, encoded or as an array (h w c)."""
 
   def fingerprint(self) -> str:
-    """Returns a hash that changes when the pictures do."""
+    """Returns a hash that changes when the images do."""
 
 
-class FilePictures:
-  """Pictures that are files in a folder."""
+class FileImages:
+  """Images that are files in a folder."""
 
   def __init__(self, folder: pathlib.Path, paths: Sequence[pathlib.Path]):
     self.folder, self.paths = folder, list(paths)
@@ -48,15 +48,15 @@ class FilePictures:
 
 
 class Slice(NamedTuple):
-  """Where a picture lies inside a file."""
+  """Where a image lies inside a file."""
 
   path: pathlib.Path
   start: int
   size: int
 
 
-class SlicedPictures:
-  """Pictures inside larger files that are not compressed."""
+class SlicedImages:
+  """Images inside larger files that are not compressed."""
 
   def __init__(self, names: Sequence[str], slices: Sequence[Slice]):
     self.names, self.slices = list(names), list(slices)
@@ -84,8 +84,8 @@ class SlicedPictures:
     return short_hash(self.names, places, stats)
 
 
-class KeptPictures:
-  """Pictures in memory, encoded or as arrays (h w c)."""
+class KeptImages:
+  """Images in memory, encoded or as arrays (h w c)."""
 
   def __init__(self, where: str, images: Sequence[bytes | np.ndarray]):
     self.where, self.images = where, images
@@ -107,7 +107,7 @@ class KeptPictures:
 
 
 class Index:
-  """The pictures under a folder, to be found by what annotations call them."""
+  """The images under a folder, to be found by what annotations call them."""
 
   def __init__(self, folder: pathlib.Path):
     self.folder = folder
@@ -122,7 +122,7 @@ class Index:
   def find(
     self, name: str, where: str, near: Sequence[str] = ("",)
   ) -> pathlib.Path:
-    """Returns the picture that an annotation names.
+    """Returns the image that an annotation names.
 
     Args:
       name: a path in the folder or in one of `near`; or the name of one file
@@ -146,7 +146,7 @@ class Index:
       return found[0]
     what = f"{len(found)} of that name, such as {some(found, 2)}"
     raise DataError(
-      f"{where}: names the picture {name!r}, and there "
+      f"{where}: names the image {name!r}, and there "
       f"{f'are {what}' if found else 'is none'} under {self.folder}; expected "
       "the path of one, as seen from the folder. Correct the annotation, or "
       "add the file."
@@ -158,7 +158,7 @@ class Index:
     if plain.startswith(folder + "/"):
       return os.path.relpath(plain, folder).replace(os.sep, "/")
     raise DataError(
-      f"{where}: names the picture {name!r}, an absolute path outside "
+      f"{where}: names the image {name!r}, an absolute path outside "
       f"{self.folder}, as of another machine; expected a path as seen from the "
       "folder, such as images/1.jpg. Cut off what it begins with."
     )

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import itertools
 import logging
 import os
 import pathlib
@@ -10,9 +11,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from vision_jax.data.errors import DataError, some
-from vision_jax.data.found import LABELS, SPLITS, Found, Open
+from vision_jax.data.found import LABELS, MASKS, SPLITS, Found, Open
 from vision_jax.data.recognise import recognise
+from vision_jax.data.shared import files_of, refuse_shared, shared_files
 from vision_jax.data.source import Source
+from vision_jax.data.sources.masks import MaskFolder
 from vision_jax.data.subsets import split_train
 from vision_jax.errors import UserError
 
@@ -25,7 +28,7 @@ class Own:
   """What a folder has, by our names of the splits.
 
   Where no val is told, a tenth is held out of train by hashes of the files'
-  names, of each class where pictures have one.
+  names, of each class where images have one.
 
   Attributes:
     folder: the data's folder.
@@ -33,12 +36,14 @@ class Own:
     layout: its layout; "" finds it out.
     theirs: what the folder calls train, val and test, "" for none; () for what
       it says itself.
+    pair: a folder of images and one of masks, in place of `folder`.
   """
 
   folder: str
   has: str
   layout: str = ""
   theirs: Sequence[str] = ()
+  pair: tuple[str, str] | tuple[()] = ()
 
   @functools.cached_property
   def found(self) -> Found:
@@ -47,6 +52,10 @@ class Own:
     Raises:
       UserError: if no folder is given, or it is none of `has`.
     """
+    if self.pair:
+      why = f"images in {self.pair[0]}, masks in {self.pair[1]}"
+      opened = functools.partial(MaskFolder, *self.pair)
+      return Found("masks", MASKS, why, {"train": opened})
     if not self.folder:
       raise UserError(
         "--config.data_dir is missing; expected the folder of your data, such "
@@ -70,13 +79,20 @@ class Own:
     return {s: splits[t] for s, t in told.items()}
 
   @property
+  def place(self) -> str:
+    """What to call it."""
+    return self.folder or " and ".join(self.pair)
+
+  @property
   def holds_out(self) -> bool:
     """Whether val is a part of train."""
     return not self.theirs and "val" not in self._opens
 
   def is_there(self) -> bool:
     """Whether there is a folder; predicting needs none."""
-    return bool(self.folder) and pathlib.Path(self.folder).is_dir()
+    return bool(self.pair) or (
+      bool(self.folder) and pathlib.Path(self.folder).is_dir()
+    )
 
   def split_names(self) -> tuple[str, ...]:
     """Returns train, val and, where there is one, test."""
@@ -101,18 +117,41 @@ class Own:
     )
     return parts[("train", "val").index(split)]
 
-  def tell(self, sources: Mapping[str, Source], names: Sequence[str]) -> None:
-    """Says what was found, once a run."""
+  def check(
+    self,
+    sources: Mapping[str, Source],
+    names: Sequence[str],
+    on_shared: str = "error",
+  ) -> None:
+    """Checks what is cheap to check, and says what was found, once a run.
+
+    Raises:
+      DataError: if splits that the folder has itself share images.
+    """
+    files = {split: files_of(source) for split, source in sources.items()}
+    for first, second in itertools.combinations(files, 2):
+      if not self.is_refused(first, second, on_shared):
+        continue
+      if pairs := shared_files(files[first], files[second]):
+        raise refuse_shared(first, second, pairs, self.place)
+    self._tell(sources, names)
+
+  def is_refused(self, first: str, second: str, on_shared: str) -> bool:
+    """Whether two splits must not share images: where it has them itself."""
+    held = self.holds_out and {first, second} == {"train", "val"}
+    return on_shared == "error" and not held
+
+  def _tell(self, sources: Mapping[str, Source], names: Sequence[str]) -> None:
     sizes = [f"{split} {len(source)}" for split, source in sources.items()]
     held = " (val: a tenth of train, by file names)" if self.holds_out else ""
     _LOG.warning(
-      "data %s: %s (%s), %s; pictures: %s%s; %d classes: %s",
+      "data %s: %s (%s), %s; images: %s%s; %d classes: %s",
       *(self.folder, self.found.layout, self.found.has, self.found.why),
       *(", ".join(sizes), held, len(names), some(names)),
     )
 
   def check_classes(self, train: Source, names: Sequence[str]) -> None:
-    """Checks that each class has a picture to train on, and one to hold out.
+    """Checks that each class has a image to train on, and one to hold out.
 
     Raises:
       DataError: naming the classes that have fewer.
@@ -121,11 +160,11 @@ class Own:
     least = 2 if self.holds_out else 1
     few = [names[k] for k in np.flatnonzero(counts < least)]
     if few:
-      fewer = "one picture or none" if least == 2 else "no picture"
+      fewer = "one image or none" if least == 2 else "no image"
       why = ", as some are held out for val" if least == 2 else ""
       raise DataError(
         f"data folder {self.folder}: of the classes {some(few)} it has {fewer} "
-        f"in train; expected {least} or more of each{why}. Add pictures, leave "
+        f"in train; expected {least} or more of each{why}. Add images, leave "
         "the class out, or give a folder val."
       )
 

@@ -1,0 +1,1 @@
+"""What is in a folder of data, looked at without any training."""

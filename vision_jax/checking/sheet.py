@@ -1,0 +1,54 @@
+"""A sheet of examples with what is told of them."""
+
+import pathlib
+
+import numpy as np
+
+from vision_jax.checking.survey import Survey
+from vision_jax.data.found import BOXES, MASKS
+from vision_jax.data.images import resize_image
+from vision_jax.data.source import Example
+from vision_jax.viz.boxes import draw_boxes
+from vision_jax.viz.grid import grid
+from vision_jax.viz.overlay import overlay_mask
+from vision_jax.viz.palette import palette
+from vision_jax.viz.pixels import to_rgb
+from vision_jax.viz.png import write_png
+
+_SIDE = 256  # pixels of an example's longer side, at most
+
+
+def write_sheet(path: pathlib.Path, found: Survey, has: str) -> None:
+  """Writes the examples that were kept, each with its truth, as one PNG."""
+  cells = [_cell(example, found.names, has) for example in found.shown]
+  titles = [_title(example, found.names, has) for example in found.shown]
+  write_png(path, grid(cells, titles=titles))
+
+
+def _cell(example: Example, names: tuple[str, ...], has: str) -> np.ndarray:
+  image = to_rgb(example["image"])
+  factor = min(_SIDE / max(image.shape[:2]), 1)
+  h, w = (max(round(n * factor), 1) for n in image.shape[:2])
+  image = resize_image(image, (h, w))
+  if has == MASKS:
+    values, indices = np.unique(example["target"], return_inverse=True)
+    colours = palette(int(values.max()) + 1)[values]
+    indices = indices.reshape(example["target"].shape)
+    return overlay_mask(image, indices, colours, ignore=None)
+  if has == BOXES:
+    x, y, width, height = (example["boxes"] * np.array([w, h, w, h])).T
+    corners = [x - width / 2, y - height / 2, x + width / 2, y + height / 2]
+    return draw_boxes(
+      image,
+      np.stack(corners, 1),
+      example["label"],
+      class_names=names,
+      thickness=1,
+    )
+  return image
+
+
+def _title(example: Example, names: tuple[str, ...], has: str) -> str:
+  if has in (BOXES, MASKS):
+    return example["split"]
+  return f"{example['split']}: {names[int(example['label'])]}"

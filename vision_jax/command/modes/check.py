@@ -1,0 +1,60 @@
+"""What is in a folder of one's own data, without any training."""
+
+import dataclasses
+import os
+import pathlib
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from vision_jax.command.flags import option
+from vision_jax.command.options import Configured, Say
+
+if TYPE_CHECKING:  # it imports jax
+  from vision_jax.recipe.recipe import Recipe
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Mode(Configured):
+  """Tells layout, splits, classes, sizes, boxes and faults of your data.
+
+  Takes --config.data_dir=MY_DATA, and the config that is to be trained, where
+  it is known. Ends with 2 where training would stop.
+  """
+
+  starts = False
+  needs_workdir = False
+
+  output: str = option(
+    "out/check", "Folder of the sheet of examples, check.png.", path=True
+  )
+
+  def load(self, say: Say) -> tuple["Recipe", Any]:
+    """Loads the config named, or the one for what is in the folder."""
+    from vision_jax.checking.rules import config_for
+    from vision_jax.recipe import recipe
+
+    config = self.config or config_for(self.overrides)
+    return recipe.load(config, self.overrides, resolve=False), None
+
+  def run(self, recipe: "Recipe", batch: Any, say: Say) -> int:
+    """Prints what was found; returns the exit code."""
+    from vision_jax.checking.report import report
+    from vision_jax.checking.rules import own_of, rules
+    from vision_jax.checking.sheet import write_sheet
+    from vision_jax.checking.survey import survey
+
+    start = time.monotonic()
+    own = own_of(recipe.values)
+    print(f"{own.place}: {own.found.told()}")
+    found = survey(own, **rules(recipe.values))
+    print(*report(found, own), sep="\n")
+    if found.shown:
+      os.makedirs(self.output, exist_ok=True)
+      path = pathlib.Path(self.output) / "check.png"
+      write_sheet(path, found, own.has)
+      print(f"Examples with what is told of them: {path}")
+    print(f"Looked at all images in {time.monotonic() - start:.1f} s.")
+    for message in found.stops:
+      print(f"error: training would stop: {message}", file=sys.stderr)
+    return 2 if found.stops else 0
