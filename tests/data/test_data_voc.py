@@ -77,7 +77,7 @@ def test_images_of_any_kind_are_found(tmp_path, suffix):
   path = tmp_path / "JPEGImages" / "one.jpg"
   path.rename(path.with_suffix(suffix))
   (example,) = VocSource(tmp_path, "train").read(ALL[:1])
-  assert example["image"] == jpeg(40, 60)
+  assert example["image"] == jpeg(40, 60, "one")
 
 
 def edited(root, old, new):

@@ -5,13 +5,14 @@ import os
 import pathlib
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vision_jax.command.flags import option
-from vision_jax.command.options import Configured, Say
+from vision_jax.command.options import Configured, Log
 
 if TYPE_CHECKING:  # it imports jax
   from vision_jax.recipe.recipe import Recipe
+  from vision_jax.recipe.saved import Shapes
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -29,16 +30,18 @@ class Mode(Configured):
     "out/check", "Folder of the sheet of examples, check.png.", path=True
   )
 
-  def load(self, say: Say) -> tuple["Recipe", Any]:
+  def load(self, log: Log) -> tuple["Recipe", "Shapes | None"]:
     """Loads the config named, or the one for what is in the folder."""
+    del log
     from vision_jax.checking.rules import config_for
     from vision_jax.recipe import recipe
 
     config = self.config or config_for(self.overrides)
     return recipe.load(config, self.overrides, resolve=False), None
 
-  def run(self, recipe: "Recipe", batch: Any, say: Say) -> int:
+  def run(self, recipe: "Recipe", batch: "Shapes | None", log: Log) -> int:
     """Prints what was found; returns the exit code."""
+    del batch, log
     from vision_jax.checking.report import report
     from vision_jax.checking.rules import own_of, rules
     from vision_jax.checking.sheet import write_sheet
