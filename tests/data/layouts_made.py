@@ -318,7 +318,7 @@ LABELS = (
   *(label_studio_choices, cvat_tags),
 )
 
-# Boxes: a class and corners for each object, one a image here.
+# Boxes: a class and corners for each object, one an image here.
 
 
 def _xywh(i):

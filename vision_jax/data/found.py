@@ -39,7 +39,7 @@ class Found:
 
   Attributes:
     layout: name of the layout, as --config.layout has it.
-    has: what examples have beside a image: "labels", "boxes" or "masks".
+    has: what examples have beside an image: "labels", "boxes" or "masks".
     why: what was taken, as in "Annotations/*.xml with JPEGImages".
     splits: name -> what opens its source, lazily; "train" is one of them, and
       others than train, val and test are used where they are asked for. Those

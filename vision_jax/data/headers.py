@@ -11,7 +11,7 @@ from vision_jax.data.assembly import cores
 from vision_jax.data.images import jpeg_size
 from vision_jax.data.orientation import orientation
 
-UNREAD = (1000, 1000)  # of a image that does not open; decoding says why
+UNREAD = (1000, 1000)  # of an image that does not open; decoding says why
 
 
 def size_of(image: bytes | np.ndarray) -> tuple[int, int] | None:

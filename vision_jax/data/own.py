@@ -151,7 +151,7 @@ class Own:
     )
 
   def check_classes(self, train: Source, names: Sequence[str]) -> None:
-    """Checks that each class has a image to train on, and one to hold out.
+    """Checks that each class has an image to train on, and one to hold out.
 
     Raises:
       DataError: naming the classes that have fewer.

@@ -11,7 +11,7 @@ from vision_jax.data.sources.tars import begins_as_examples, read_tars
 
 
 def recognise(folder: pathlib.Path) -> Found | None:
-  """Takes tars whose first example has a image and a class."""
+  """Takes tars whose first example has an image and a class."""
   inside = folders_in(folder).values()
   files = [path for at in (folder, *inside) for path in files_in(at, ".tar")]
   if not files or not begins_as_examples(files[0]):

@@ -1,4 +1,4 @@
-"""YOLO's text files, one a image, with `data.yaml` or a list of classes."""
+"""YOLO's text files, one an image, with `data.yaml` or a list of classes."""
 
 import functools
 import pathlib

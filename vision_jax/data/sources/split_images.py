@@ -48,7 +48,7 @@ class FileImages:
 
 
 class Slice(NamedTuple):
-  """Where a image lies inside a file."""
+  """Where an image lies inside a file."""
 
   path: pathlib.Path
   start: int

@@ -46,7 +46,7 @@ class Columns:
 
   @property
   def told(self) -> str:
-    """The column of what is told of a image."""
+    """The column of what is told of an image."""
     return self.objects or self.label
 
 

@@ -16,7 +16,7 @@ _SMALL = 2**20  # bytes of what tells a class, at most
 
 
 def begins_as_examples(path: pathlib.Path) -> bool:
-  """Whether a tar's first example has a image and what tells its class.
+  """Whether a tar's first example has an image and what tells its class.
 
   Raises:
     DataError: if it cannot be read.
@@ -35,7 +35,7 @@ def read_tars(paths: Sequence[pathlib.Path], names: Sequence[str]) -> Labels:
     names: names of the classes, which examples may give by number.
 
   Raises:
-    DataError: for a tar that is cut short, an example without a image or a
+    DataError: for a tar that is cut short, an example without an image or a
       class, or a number beyond the names.
   """
   found, slices, classes = [], [], []
@@ -46,7 +46,7 @@ def read_tars(paths: Sequence[pathlib.Path], names: Sequence[str]) -> Labels:
       told = _told(files)
       if image is None or told is None:
         raise DataError(
-          f"{where} has {', '.join(files)}; expected a image, and .cls or "
+          f"{where} has {', '.join(files)}; expected an image, and .cls or "
           ".json for its class. Write the tar anew."
         )
       found.append(f"{key}")
