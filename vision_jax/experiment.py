@@ -58,8 +58,8 @@ class Predict:
 
   Attributes:
     transforms: make of an encoded image what the loaders give.
-    class_names: of the labels; () shows their numbers.
-    formats: in which predictions are written where none are named: files of
+    class_names: the labels' names; () shows their numbers.
+    formats: how predictions are written where no format is named: files of
       vision_jax/writers, or what makes a `Writer` of an `About`. What they are
       is told in words in any case.
     mask_values: the value of each class in masks; () for its number.

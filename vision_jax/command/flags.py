@@ -48,7 +48,7 @@ def option(
 
   Args:
     default: without the flag.
-    text: of the help.
+    text: the flag's help.
     choices: the values that it may have.
     low: the least one.
     high: the largest one.

@@ -36,7 +36,7 @@ def group_size(examples: int, devices: int) -> int:
   """Returns the size of a group, 0 for the whole batch.
 
   Args:
-    examples: in the batch that is traced.
+    examples: number of examples in the batch that is traced.
     devices: over which that batch is split.
 
   Raises:

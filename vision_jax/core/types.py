@@ -86,9 +86,9 @@ class ObjectiveLoss(Protocol):
 
     Args:
       params: of all nets: trained, following and fixed ones.
-      stats: of all nets.
-      batch: of this shard.
-      key: of all noise.
+      stats: the statistics of all nets, by the net's name.
+      batch: this shard's part of the batch.
+      key: the key that all noise comes from.
       step: the number of the training step, 0 in an evaluation.
       train: whether it is differentiated; else statistics stay as they are.
     """
@@ -100,7 +100,7 @@ class Objective:
 
   Attributes:
     net: key into the parameters: "model", "generator", "discriminator".
-    loss: of a batch, its terms.
+    loss: a function that gives the terms of a batch's loss.
     weights: term -> weight in the sum; a term without a weight is only logged.
     repeat: updates in a step, on as many disjoint strided slices of the batch.
   """
@@ -128,8 +128,9 @@ class Generative(Protocol):
   """What a task that draws images has, besides what every `Task` has.
 
   Attributes:
-    num_classes: that images can be asked for; 0 for an unconditional task.
-    value_range: of the pixels of its images, (lowest, highest).
+    num_classes: how many classes images can be asked for; 0 for an
+      unconditional task.
+    value_range: (lowest, highest) value of a pixel in its images.
   """
 
   num_classes: int

@@ -108,7 +108,7 @@ class Trained:
       experiment: what was trained.
       workdir: the run's folder.
       batch: shapes of a training batch; None reads one.
-      seed: of the run.
+      seed: seed of the run.
       execution: where to run; all devices where it is None.
       checkpoint: "latest", "best" or a step.
       weights: "raw" or "ema". By default evaluation measures those that each
@@ -226,8 +226,8 @@ class Trained:
       on_bad_image: "error" or "skip".
       formats: names of files in vision_jax/writers, or what makes a writer of
         an `About`; None takes the experiment's.
-      threshold: from which score on a box counts, or of two classes the second
-        is predicted; None takes the one that was best on val.
+      threshold: least score of a box that counts, or of two classes where the
+        second is predicted; None takes the one that was best on val.
     """
     step, weights = self._chosen()
     run = (self.experiment, self.workdir, self._kind, step)

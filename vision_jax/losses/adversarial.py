@@ -83,7 +83,7 @@ def gradient_penalty(
     critic: image -> logit (b,).
     real: images (b, h, w, c).
     fake: images of that shape.
-    share: of the real image in each point between, (b,) in [0, 1].
+    share: share of the real image in each point between, (b,) in [0, 1].
   """
   share = share.reshape(-1, *[1] * (real.ndim - 1))
   square = square_gradient(critic, share * real + (1 - share) * fake)

@@ -109,7 +109,7 @@ def log_differences(
 
   Args:
     workdir: the run's folder.
-    now: of what there is to compare; the rest is not asked after.
+    now: what there is to compare; the rest is not looked at.
     log: prints a line for the user.
     strict: refuse instead.
 

@@ -39,7 +39,7 @@ def describe(
   Args:
     evals: data set of each evaluation, over all processes.
     files: hash by name.
-    train: of a run.
+    train: the run's training data.
     batch: its first one, where it is at hand; it counts if it is whole.
   """
   data = {name: loader.fingerprint() for name, loader in evals.items()}

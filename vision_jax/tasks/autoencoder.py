@@ -27,8 +27,8 @@ class Autoencoding(OneNet):
 
   Attributes:
     model: image -> image, by way of its `encode` and `decode`.
-    corruption: of the input of a denoising autoencoder (Vincent et al., 2010):
-      "gaussian", "masking" (pixels become 0) or "none".
+    corruption: noise on the input of a denoising autoencoder (Vincent et al.,
+      2010): "gaussian", "masking" (pixels become 0) or "none".
     level: standard deviation of the noise, or the share of pixels masked.
   """
 

@@ -29,7 +29,7 @@ class Classification(OneNet):
 
   Attributes:
     model: (image, *, train, mask) -> logits (b, k).
-    loss: of each example.
+    loss: gives the loss of each example.
     class_weights: (k,) weights of the classes in the loss's mean, or None.
   """
 

@@ -20,8 +20,8 @@ class Detector(Protocol):
 
   Attributes:
     background: whether the logits' last class is "no object".
-    prefixes: of the criterion's terms, one for each set of predictions that
-      the outputs hold: each has the terms' weights.
+    prefixes: prefixes of the criterion's terms, one for each set of predictions
+      that the outputs hold: each has the terms' weights.
   """
 
   background: bool
@@ -57,8 +57,8 @@ class Detection(OneNet):
   model sees zeros there, in training, evaluation and prediction alike.
 
   Attributes:
-    model: of the images.
-    criterion: of its outputs and the batch; None is `SetCriterion`, with a
+    model: the net that sees the images.
+    criterion: loss of its outputs and the batch; None is `SetCriterion`, with a
       softmax where the model has a background and sigmoids where it has none.
     detections: kept of an image in `predict`, p, at most.
   """

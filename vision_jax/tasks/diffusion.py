@@ -37,12 +37,12 @@ class Diffusion(OneNet):
       the channels where the variance is learned; has `num_classes`.
     schedule: levels of noise.
     prediction: "eps", "x0" or "v".
-    weighting: of the squared error, see `ops.diffusion.loss_weight`.
-    variance: of a sampling step: "small", "large" (DDPM's CIFAR-10) or
+    weighting: weights of the squared error, see `ops.diffusion.loss_weight`.
+    variance: variance of a sampling step: "small", "large" (DDPM's CIFAR-10) or
       "learned" (needs a model with learned_variance).
     drop_label: share of the examples trained without their class, which is
       what classifier-free guidance needs.
-    vlb_weight: of the bound in the hybrid loss of a learned variance
+    vlb_weight: weight of the bound in the hybrid loss of a learned variance
       (https://arxiv.org/abs/2102.09672; bits per dimension, of all T terms).
     clip: whether denoised images are clipped to [-1, 1] while sampling.
   """
@@ -117,10 +117,10 @@ class Diffusion(OneNet):
         which only the shape counts.
       key: an image depends on it and on its index alone.
       sampler: "ddpm", "ddim", "dpmpp" or "heun".
-      steps: of the sampler, at most the schedule's.
+      steps: number of the sampler's steps, at most the schedule's.
       guidance: 1 samples the class as it was learned, more exaggerates it.
-      eta: of ddim, 0 (deterministic) to 1.
-      spacing: of ddim's times, "even" or "quadratic".
+      eta: ddim's share of noise, 0 (deterministic) to 1.
+      spacing: how ddim's times are spaced, "even" or "quadratic".
 
     Raises:
       UserError: for an unknown sampler, too many steps, or guidance that the

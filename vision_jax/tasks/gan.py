@@ -40,7 +40,7 @@ class GAN:
     generator: (z, label, *, train, mask) -> image; has `latent`.
     discriminator: (image, label, *, train, mask) -> logit (b,).
     loss: one of `losses.adversarial.ADVERSARIAL`.
-    discriminator_steps: in each step.
+    discriminator_steps: how many updates the discriminator gets in a step.
     penalty: weight of WGAN-GP's gradient penalty (10 in the paper), or 0.
     r1: gamma; half of it weighs the squared gradient on real images.
     r1_every: steps from one of R1's penalties to the next, which is as many
@@ -136,8 +136,8 @@ class GAN:
     """Draws `image` (b, h, w, c), one for each `index` of the batch.
 
     Args:
-      params: of both nets.
-      stats: of both nets.
+      params: the parameters of both nets, by name.
+      stats: the statistics of both nets, by name.
       batch: `index`, and `label` of conditional nets.
       key: an image depends on it, its index and its label alone.
       interpolate: images from one z to the next, see `generative.latents`.

@@ -45,10 +45,10 @@ def latents(
   whose every point is standard normal.
 
   Args:
-    batch: with `index`.
+    batch: the batch; it has `index`.
     key: a z depends on it and on its index alone.
-    size: of z.
-    number: of the draw, where a task has several.
+    size: number of values of a z.
+    number: which draw it is, where a task has several.
     interpolate: n, at least 2; 0 draws each anew.
 
   Raises:

@@ -51,10 +51,10 @@ class Net:
     """Runs the net in an objective.
 
     Args:
-      params: of all nets.
-      stats: of all nets.
+      params: the parameters of all nets.
+      stats: the statistics of all nets.
       *inputs: of the module.
-      key: of dropout, where it trains.
+      key: dropout's key, where the net trains.
       train: whether it trains: then there is noise, and statistics move.
       **options: of the module, such as `mask`.
 

@@ -51,7 +51,7 @@ class VariationalAutoencoding(OneNet):
 
   Attributes:
     model: has `encode`, `decode`, `latent` and `num_classes`.
-    likelihood: of a pixel.
+    likelihood: the distribution of a pixel.
     pixels: what is scored: "stochastic" (each drawn with its grey value's
       probability, anew at every step), "threshold" (at a half) or "binary" (the
       data are) for a Bernoulli likelihood; "dequantised" (256 levels with

@@ -40,7 +40,7 @@ class Evaluator:
   Args:
     experiment: its task and evals.
     execution: where to run.
-    seed: of the noise that some losses draw; the same at every evaluation.
+    seed: seed of the noise that some losses draw; the same at every evaluation.
   """
 
   def __init__(

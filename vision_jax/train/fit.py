@@ -20,7 +20,7 @@ def fit(experiment: Experiment, *, steps: int, seed: int = 0) -> Variables:
   Args:
     experiment: what to train, built for no axis.
     steps: how many.
-    seed: of the initial weights.
+    seed: seed of the initial weights.
 
   Raises:
     RunFailure: if a loss or gradient was not finite.

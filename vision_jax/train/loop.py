@@ -46,7 +46,7 @@ class Outcome:
 
   Attributes:
     step: its last one.
-    metrics: of that step, by name.
+    metrics: that step's metrics, by name.
     stopped_by: the signal that it stopped early for; None at its end.
     state: what was trained, where it is.
   """
@@ -94,7 +94,7 @@ class Training:
     """Trains from `start` to `config.steps`; `state` is consumed.
 
     Args:
-      state: of step `start`.
+      state: the state at step `start`.
       start: steps that are done.
       evaluate_first: whether to do what the run before had to leave.
 

@@ -12,9 +12,9 @@ class Plan:
   """The numbers of a run; cadences are in steps.
 
   Attributes:
-    steps: of the whole run.
+    steps: length of the whole run.
     batch_size: examples in a batch, over all processes.
-    seed: of the initial weights and the keys of the steps.
+    seed: seed of the initial weights and the keys of the steps.
     accumulate: microbatches in a step.
     norm_group: examples of which BatchNorm takes statistics; 0 for all.
     log_every, eval_every, save_every: steps between; 0 is only at the end.

@@ -136,6 +136,8 @@ def run(
   *,
   steps: int,
   batch_size: int,
+  seed: int = 0,
+  log_every: int = 50,
   execution: Execution | None = None,
   recipe: Kept | None = None,
   init_from: initial.InitFrom | None = None,
@@ -154,8 +156,10 @@ def run(
     experiment: what to train.
     workdir: folder of the run: checkpoints, metrics, manifest. None keeps
       nothing but the outcome.
-    steps: of the whole run.
-    batch_size: of its `train_data`, over all processes.
+    steps: length of the whole run.
+    batch_size: batch size of its `train_data`, over all processes.
+    seed: seed of the initial weights and the keys of the steps.
+    log_every: steps from one line of the logs to the next.
     execution: where; all devices, data parallel, where it is None.
     recipe: the config file that the experiment comes from; with it the command
       can evaluate, predict and sample from the workdir.
@@ -166,15 +170,15 @@ def run(
     wandb: project of Weights & Biases to log to.
     strict: refuse to go on with other code or data than the run had.
     quiet: show no progress.
-    **plan: the other numbers of a `Plan`: seed, accumulate, norm_group,
-      log_every, eval_every, save_every, keep_best and keep_every.
+    **plan: the other numbers of a `Plan`: accumulate, norm_group, eval_every,
+      save_every, keep_best and keep_every.
 
   Raises:
     UserError: if the data, the batch size, the task, the devices and the
       workdir do not fit each other.
     NotFinite: naming the first bad step.
   """
-  plan = Plan(steps, batch_size, **plan)
+  plan = Plan(steps, batch_size, seed, log_every=log_every, **plan)
   execution = Jit() if execution is None else execution
   folder = None if workdir is None else paths.folder("workdir", workdir)
   place = _Place(folder, recipe, wandb, strict)
@@ -223,7 +227,7 @@ def run(
 
 
 def _first() -> bool:
-  """Whether this process is the one that writes and tells."""
+  """Whether this process is the one that writes and logs."""
   return jax.process_index() == 0
 
 

@@ -37,12 +37,12 @@ def sample(
     denoise: (x (b, *shape), t (b,) int32) -> Denoised.
     schedule: the levels that `denoise` knows.
     keys: (b,) one key for each image, which alone decides it.
-    shape: of an image, (h, w, c).
+    shape: shape of an image, (h, w, c).
     sampler: "ddpm", "ddim", "dpmpp" (DPM-Solver++ 2M) or "heun".
-    steps: of the sampler, at most T; heun evaluates twice a step.
-    eta: of ddim; of no other sampler.
-    variance: of ddpm: "small", "large" or "learned".
-    spacing: of ddim's times: "even" or "quadratic".
+    steps: number of steps, at most T; heun evaluates twice a step.
+    eta: ddim's share of noise; of no other sampler.
+    variance: ddpm's variance: "small", "large" or "learned".
+    spacing: how ddim's times are spaced: "even" or "quadratic".
     start: (b, *shape) the first noise, in place of one drawn from `keys`.
 
   Returns:

@@ -29,12 +29,13 @@ class Table(NamedTuple):
 
   Attributes:
     t: time at which the denoiser is evaluated, int32.
-    keep: of x_n.
-    back: of x_{n-1}.
-    now: of D_n.
-    before: of D_{n-1}.
-    noise: of fresh noise: its standard deviation (the smallest, if learned).
-    log_ratio: of the largest variance to the smallest, where it is learned.
+    keep: factor of x_n.
+    back: factor of x_{n-1}.
+    now: factor of D_n.
+    before: factor of D_{n-1}.
+    noise: standard deviation of fresh noise (the smallest, if learned).
+    log_ratio: logarithm of the largest variance by the smallest, where it is
+      learned.
   """
 
   t: np.ndarray

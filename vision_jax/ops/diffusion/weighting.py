@@ -29,7 +29,7 @@ def loss_weight(
       snr, "truncated_snr" max(snr, 1) (arxiv.org/abs/2202.00512), "min_snr"
       min(snr, gamma) (arxiv.org/abs/2303.09556), "p2" snr / (1 + snr)
       (arxiv.org/abs/2204.00227 with k = gamma = 1).
-    gamma: of min_snr.
+    gamma: min_snr's bound.
   """
   check_name("prediction", prediction, KINDS)
   check_name("weighting", weighting, WEIGHTINGS)

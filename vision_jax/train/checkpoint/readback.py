@@ -21,7 +21,7 @@ def read_back(checkpoints: Checkpoints, step: int, state: TrainState) -> None:
   Every process calls it, and compares the parts that it has.
 
   Args:
-    checkpoints: which have been asked to save the step.
+    checkpoints: those that have been asked to save the step.
     step: the step.
     state: what was saved.
 

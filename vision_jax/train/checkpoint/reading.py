@@ -106,7 +106,7 @@ def first_readable(
 
   Args:
     folder: where the steps are, for the messages.
-    steps: in order of preference.
+    steps: the steps to try, best first.
     read: step -> anything; raises on a damaged one.
 
   Returns:

@@ -73,7 +73,7 @@ class TensorBoard:
     """Adds images by name: (h, w, c) uint8, or float in [0, 1]; c is 1 or 3.
 
     Raises:
-      UserError: on another shape.
+      UserError: if an image has another shape.
     """
     for name, image in images.items():
       image = np.asarray(image)

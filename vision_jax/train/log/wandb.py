@@ -28,7 +28,7 @@ class WandB:
     """Starts the run, or goes on with the one that the workdir names.
 
     Args:
-      project: of W&B.
+      project: W&B's project.
       workdir: the run's folder; its name is the run's name.
       config: values to show with the run.
 
