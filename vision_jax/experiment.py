@@ -42,6 +42,10 @@ class Eval:
       [0, 1]; None shows none.
     costly: whether training measures it at its end alone; `--mode=eval` always
       does.
+    losses: whether the task's losses are measured too; a task may have none on
+      batches that its augmentation has not seen.
+    reference: batches of the data set that metrics with `refers` compare with:
+      the training set, of a k-NN classifier.
   """
 
   data: Batches
@@ -50,6 +54,16 @@ class Eval:
   weights: Sequence[str] = ("raw",)
   images: Callable[[HostBatch, Any], Mapping[str, np.ndarray]] | None = None
   costly: bool = False
+  losses: bool = True
+  reference: Batches | None = None
+
+  def __post_init__(self):
+    for name, metric in self.metrics.items():
+      if getattr(metric, "refers", False) and self.reference is None:
+        raise UserError(
+          f"metric {name!r}: it compares with a reference data set; got none. "
+          "Give Eval(reference=...) a loader without shuffling."
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,6 +168,9 @@ class Experiment:
     """Ends the threads of its data; a next batch starts new ones."""
     for data in (self.train_data, *(e.data for e in self.evals.values())):
       data.close()
+    for data in self.evals.values():
+      if data.reference is not None:
+        data.reference.close()
 
   @property
   def weights(self) -> str:

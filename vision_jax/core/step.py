@@ -114,6 +114,7 @@ def make_eval_step(
   *,
   inputs: Inputs = as_given,
   output: Output | None = None,
+  losses: bool = True,
 ) -> EvalStep:
   """Returns step(params, stats, metric_states, batch, key), pure.
 
@@ -127,6 +128,7 @@ def make_eval_step(
     metrics: name -> metric.
     inputs: batch -> batch, applied first, as in training.
     output: (params, stats, batch, key) -> outputs that the metrics measure.
+    losses: whether there are terms.
   """
   output = output or task.predict
 
@@ -137,7 +139,7 @@ def make_eval_step(
       sums[name], rows[name] = metric.measure(metric_states[name], out, batch)
       if rows[name]:
         rows[name] |= {k: batch[k] for k in _WHICH}
-    for objective in task.objectives:
+    for objective in task.objectives if losses else ():
       terms, _ = objective.loss(params, stats, batch, key, step=0, train=False)
       means |= logged(terms, suffix(task.objectives, objective.net), means)
     return add_shards(sums), gather_shards(rows), add_shards(means)

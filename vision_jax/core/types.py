@@ -150,7 +150,9 @@ class Metric(Protocol):
   """What is measured over a data set, on the device a batch at a time.
 
   `state` is what a metric needs besides the outputs (an extractor's weights):
-  an argument of the compiled function, not a constant in it. It may also have
+  an argument of the compiled function, not a constant in it. Where it has
+  `refers`, true, `result` is also given the rows of a reference data set, which
+  the `Eval` names: what is measured there in the same way. It may also have
   `names`, of the metrics that its `result` may give.
   """
 

@@ -91,13 +91,15 @@ class Evaluator:
       UserError: if the data, the batch size or the task do not fit.
     """
     for name, data in self._experiment.evals.items():
-      batch = next(iter(self._loader(data).epoch()), None)
-      if batch is None:
-        raise UserError(_no_examples(name))
-      placed, step = self._execution.put(batch), self._step(name, data)
-      for which in data.weights:
-        args = (*weights(which), _states(data), placed, self._key)
-        self._execution.trace(step, *args)
+      others = [] if data.reference is None else [data.reference]
+      for examples in (data.data, *others):
+        batch = next(iter(self._loader(examples).epoch()), None)
+        if batch is None:
+          raise UserError(_no_examples(name))
+        placed, step = self._execution.put(batch), self._step(name, data)
+        for which in data.weights:
+          args = (*weights(which), _states(data), placed, self._key)
+          self._execution.trace(step, *args)
 
   def images(self, weights: ByKind) -> dict[str, np.ndarray]:
     """Returns `eval/name` -> image of every Eval that shows images.
@@ -123,7 +125,7 @@ class Evaluator:
       task, inputs = self._experiment.task, self._experiment.inputs
       step = make_predict_step(task, inputs=inputs, output=data.output)
       self._steps[key] = self._execution.eval_step(step)
-    batch = next(iter(self._loader(data).epoch()))
+    batch = next(iter(self._loader(data.data).epoch()))
     placed = self._execution.put(batch)
     out = self._steps[key](*weights, (), placed, self._key)
     return _counting(batch, jax.device_get(out))
@@ -131,10 +133,22 @@ class Evaluator:
   def _measure(
     self, name: str, data: Eval, weights: Variables, stop: Callable[[], bool]
   ) -> Metrics:
-    """Runs one data set through its compiled step."""
+    """Runs one data set, and its reference, through its compiled step."""
+    run = lambda examples: self._total(name, data, weights, examples, stop)
+    reference = Total() if data.reference is None else run(data.reference)
+    return self._results(data.metrics, run(data.data), reference)
+
+  def _total(
+    self,
+    name: str,
+    data: Eval,
+    weights: Variables,
+    examples: Batches,
+    stop: Callable[[], bool],
+  ) -> "Total":
     step, states = self._compiled(name, data)
     total = Total()
-    examples = self._loader(data).epoch()
+    examples = self._loader(examples).epoch()
     with Prefetch(self._execution.put, examples) as batches:
       results = (step(*weights, states, b, self._key) for b in batches)
       for result in _one_behind(results):
@@ -143,11 +157,11 @@ class Evaluator:
           raise EvaluationStopped(name)
     if total.empty:
       raise UserError(_no_examples(name))
-    return self._results(data.metrics, total)
+    return total
 
-  def _loader(self, data: Eval) -> Batches:
+  def _loader(self, data: Batches) -> Batches:
     """This process's batches of a data set, of a size that devices divide."""
-    loader = data.data.rounded(self._execution.devices)
+    loader = data.rounded(self._execution.devices)
     return loader.shard(*self._execution.share)
 
   def _compiled(self, name: str, data: Eval) -> tuple[Compiled, Any]:
@@ -159,15 +173,24 @@ class Evaluator:
     if name not in self._steps:
       task, inputs = self._experiment.task, self._experiment.inputs
       step = make_eval_step(
-        task, data.metrics, inputs=inputs, output=data.output
+        task,
+        data.metrics,
+        inputs=inputs,
+        output=data.output,
+        losses=data.losses,
       )
       self._steps[name] = self._execution.eval_step(step)
     return self._steps[name]
 
-  def _results(self, metrics: Mapping[str, Metric], total: "Total") -> Metrics:
+  def _results(
+    self, metrics: Mapping[str, Metric], total: "Total", reference: "Total"
+  ) -> Metrics:
     found = total.losses(self._experiment.task.objectives)
     for name, metric in metrics.items():
-      results = metric.result(total.sums[name], total.rows(name))
+      others = getattr(metric, "refers", False) and [reference.rows(name)]
+      results = metric.result(
+        total.sums[name], total.rows(name), *(others or ())
+      )
       if twice := found.keys() & results.keys():
         raise UserError(
           f"metric {name!r}: its results {sorted(twice)} have those names "
@@ -251,7 +274,7 @@ class Total:
       name: float(m.total / m.count) if m.count else 0.0
       for name, m in self._means.items()
     }
-    if len(objectives) == 1:
+    if len(objectives) == 1 and terms:
       weights = objectives[0].weights
       terms["loss"] = sum(w * terms[name] for name, w in weights.items())
     return terms
