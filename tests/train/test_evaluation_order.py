@@ -15,7 +15,9 @@ def events(monkeypatch):
 
   def run(batches, stop=lambda: False):
     done = []
-    data = types.SimpleNamespace(costly=False, weights=("raw",), metrics={})
+    data = types.SimpleNamespace(
+      costly=False, weights=("raw",), metrics={}, data=None, reference=None
+    )
 
     class Fake(Evaluator):
       def _loader(self, data):
@@ -28,7 +30,7 @@ def events(monkeypatch):
 
         return step, {}
 
-      def _results(self, metrics, total):
+      def _results(self, metrics, total, reference):
         return {"sum": float(total.sums["batch"])}
 
     def fetch(result):
