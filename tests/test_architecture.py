@@ -1,10 +1,14 @@
 """The structure of the project, as a test.
 
-`ALLOWED` is the table of who may import whom. The rest is house style that a
-reader can rely on: sizes, names, docstrings, tiny variants.
+`ALLOWED` is the table of who may import whom: a part of the library imports
+what stands below it, and no module is part of a circle. Flags end in `command`,
+a ConfigDict in `pipelines` and `recipe`; configs are made of the library, and
+nothing imports tests. The rest is house style that a reader can rely on: sizes
+of files and functions, the field's words, docstrings, tiny variants.
 """
 
 import ast
+import graphlib
 import pathlib
 import re
 import sys
@@ -40,7 +44,6 @@ ALLOWED = {
     "signals",
   },
   "debugging": {"core", "experiment", "train"},
-  "interop": {"models"},
   "viz": set(),
   "writers": {"data", "viz"},
   "tuning": set(),
@@ -84,6 +87,11 @@ TENSORFLOW = (
   "clu.metric_writers",
   "clu.periodic_actions",
 )
+# Words in whose place the field has others: metric, image, prob, log, MLP.
+OTHER_WORDS = {
+  *("figure", "figures", "picture", "pictures", "chance", "chances"),
+  *("say", "said", "told", "perceptron", "kit", "owed", "ladder"),
+}
 # Names that say nothing about what is inside.
 EMPTY_NAMES = {"utils.py", "helpers.py", "misc.py", "common.py", "util.py"}
 EMPTY_CLASS = re.compile(r"(Manager|Handler|Wrapper|Helper)$")
@@ -116,12 +124,17 @@ def tree(file):
 
 def imports(file):
   """Returns the dotted names that a file imports, wherever in it."""
+  return names_of(ast.walk(tree(file)))
+
+
+def names_of(nodes):
+  """Returns the dotted names that those of the nodes import that do."""
   names = []
-  for node in ast.walk(tree(file)):
+  for node in nodes:
     if isinstance(node, ast.Import):
       names += [alias.name for alias in node.names]
     elif isinstance(node, ast.ImportFrom):
-      assert node.level == 0, f"{file}: relative import, expected absolute"
+      assert node.level == 0, f"{node.module}: relative, expected absolute"
       names += [f"{node.module}.{alias.name}" for alias in node.names]
   return names
 
@@ -140,6 +153,26 @@ def part_of_file(file):
 
 def test_the_walk_sees_the_project():
   assert len(SOURCES) > 30 and len(CONFIGS) >= 5
+  parts = {part_of_file(p) for p in SOURCES if p.parts[0] == "vision_jax"}
+  assert parts - {"__init__"} == {*ALLOWED}, "the table is that of the house"
+
+
+def test_nothing_is_in_a_circle():
+  """Neither a part of the table nor a module, by what it imports at once."""
+  [*graphlib.TopologicalSorter(ALLOWED).static_order()]
+  modules = {
+    ".".join(p.with_suffix("").parts).removesuffix(".__init__"): p
+    for p in SOURCES
+  }
+  needs = {
+    name: {
+      dotted if dotted in modules else dotted.rpartition(".")[0]
+      for dotted in names_of(tree(file).body)
+    }
+    - {name}
+    for name, file in modules.items()
+  }
+  [*graphlib.TopologicalSorter(needs).static_order()]
 
 
 @each([p for p in SOURCES if p.parts[0] == "vision_jax"])
@@ -219,6 +252,32 @@ def test_file_is_small_and_named_for_what_it_does(file):
   limit = MAX_LINES if file.parts[0] != "tests" else 2 * MAX_LINES
   assert lines <= limit, f"{file} has {lines} lines"
   assert file.name not in EMPTY_NAMES, f"{file}: name what is inside"
+
+
+def own_names(node):
+  """Returns the names that a node gives to something, or uses."""
+  if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+    return []  # a sentence
+  keys = ("id", "arg", "attr", "name")
+  return [x for key in keys if isinstance(x := getattr(node, key, None), str)]
+
+
+@each(EVERYTHING)
+def test_names_are_the_fields_words(file):
+  for node in ast.walk(tree(file)):
+    for name in own_names(node):
+      words = {w.lower() for w in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)}
+      assert not words & OTHER_WORDS, f"{file}: {name}"
+
+
+@each([p for p in SOURCES if p.parts[0] == "vision_jax"])
+def test_signatures_say_what_they_take(file):
+  """An experiment has a type, and what is not used is not asked for."""
+  for node in ast.walk(tree(file)):
+    if isinstance(node, ast.arg):
+      kind = ast.unparse(node.annotation) if node.annotation else ""
+      assert (node.arg, kind) != ("experiment", "Any"), file
+      assert node.arg != "unused", file
 
 
 def reached(node):

@@ -198,12 +198,12 @@ def test_a_folder_without_images(tmp_path, layout):
     (data / "yellow").mkdir()
     expected = "no images in the class folder yellow; expected at least one of"
     unknown = expected
-  for config, told in (
+  for config, wanted in (
     (f"--config={BLOBS}", expected),
     (FOLDER_CONFIG, unknown),
   ):
     error = refuse(tmp_path / "run", config, f"--config.data_dir={data}")
-    assert told in error
+    assert wanted in error
     assert str(data) in error
 
 

@@ -73,10 +73,8 @@ def test_what_python_can_do_runs(data, place, monkeypatch):
 
 
 def test_the_picture_of_the_house_is_the_house():
-  (picture,) = re.findall(
-    r"^## The house\n\n```\n(.*?)```", README, re.M | re.S
-  )
-  top, own = picture.split("configs/", 1)
+  (drawn,) = re.findall(r"^## The house\n\n```\n(.*?)```", README, re.M | re.S)
+  top, own = drawn.split("configs/", 1)
   package = ROOT / "vision_jax"
   folders = {p.parent.name for p in package.rglob("__init__.py")}
   assert {*re.findall(r"(\w+)/", top)} == folders
@@ -150,15 +148,15 @@ def test_every_file_named_exists():
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-  """A folder with pictures, also by class, with masks, and with boxes."""
+  """A folder with images, also by class, with masks, and with boxes."""
   root = tmp_path_factory.mktemp("data")
   splits = ("train", "val")
   folders = [f"folder/{split}/{name}" for split in splits for name in "ab"]
   rng = np.random.default_rng(0)
   for folder in ("images", *folders):
     (root / folder).mkdir(parents=True)
-    for number, picture in enumerate(rng.integers(0, 255, (9, 40, 30, 3))):
-      image = Image.fromarray(picture.astype(np.uint8))
+    for number, pixels in enumerate(rng.integers(0, 255, (9, 40, 30, 3))):
+      image = Image.fromarray(pixels.astype(np.uint8))
       image.save(root / folder / f"{number}.png")
   (root / "masks").mkdir()
   for number, mask in enumerate(rng.integers(0, 3, (9, 40, 30))):

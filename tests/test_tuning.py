@@ -136,9 +136,9 @@ def test_one_cpu_finishes_a_step_before_the_next(
   environment, variables, expected
 ):
   environment(**{"JAX_NUM_CPU_DEVICES": "1"} | variables)
-  told = []
-  assert tuning.tune_dispatch(lambda *x: told.append(x)) is expected
-  assert told == [("jax_cpu_enable_async_dispatch", False)] * expected
+  updates = []
+  assert tuning.tune_dispatch(lambda *x: updates.append(x)) is expected
+  assert updates == [("jax_cpu_enable_async_dispatch", False)] * expected
 
 
 # Takes and frees 200 MB, and prints how much of them the process keeps.

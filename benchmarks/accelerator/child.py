@@ -16,7 +16,7 @@ from benchmarks import environment
 from benchmarks.accelerator.states import FAILED, LATE
 from vision_jax.files import open_own
 
-TAIL = 2000  # characters of what a process said last
+TAIL = 2000  # characters of of the end of what a process wrote
 
 
 def rows(
@@ -39,17 +39,17 @@ def rows(
     settings: arguments of `measure`, as JSON.
     limit: seconds.
     variables: the environment's variables.
-    log: file for what it says besides.
+    log: file for what it writes besides.
   """
   words = [module, json.dumps(list(names)), json.dumps(dict(settings))]
   left, deadline = list(names), time.monotonic() + limit
-  with open_own(log) as said:
-    begin = said.tell()
+  with open_own(log) as file:
+    begin = file.tell()
     process = subprocess.Popen(
       [sys.executable, "-m", "benchmarks.accelerator.measure", *words],
       stdin=subprocess.PIPE,  # whose end tells it that we are gone
       stdout=subprocess.PIPE,
-      stderr=said,
+      stderr=file,
       text=True,
       cwd=environment.ROOT,
       env={**variables},

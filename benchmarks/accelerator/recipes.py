@@ -13,7 +13,7 @@ from vision_jax.data.errors import DataError
 from vision_jax.data.sources.tfds import find_prepared
 
 CONFIG = "configs/classification/cifar10_fast.py"
-GOAL, FIGURE = 0.94, "test/ema/accuracy"
+GOAL, METRIC = 0.94, "test/ema/accuracy"
 
 
 def measure(name: str, *, size: str, data_dir: str, folder: str):
@@ -50,10 +50,10 @@ def summary(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
   """
   speeds = [x for x in lines if "time/images_per_s" in x]
   last = speeds[-1] if speeds else {}
-  reached = [x["time"] for x in lines if x.get(FIGURE, 0.0) >= GOAL]
+  reached = [x["time"] for x in lines if x.get(METRIC, 0.0) >= GOAL]
   start = _start(speeds[0]) if speeds else None
   known = bool(reached) and start is not None
-  best = max((x[FIGURE] for x in lines if FIGURE in x), default=None)
+  best = max((x[METRIC] for x in lines if METRIC in x), default=None)
   return {
     "images_per_s": last.get("time/images_per_s"),
     "step_p50_ms": last.get("time/step_p50_ms"),

@@ -69,9 +69,9 @@ def test_a_frozen_teacher_is_in_no_checkpoint_but_its_fingerprint(folder):
   assert not [name for name in names if "teacher" in name]
   extra = folder / f"out/distilled/checkpoints/{STEPS}/extra/metadata"
   manifest = json.loads((folder / "out/distilled/manifest.json").read_text())
-  told = manifest["runs"][-1]["fixed"]
-  assert told.keys() == {"teacher"} and len(told["teacher"]) == 16
-  assert json.loads(extra.read_text())["fixed"] == told
+  given = manifest["runs"][-1]["fixed"]
+  assert given.keys() == {"teacher"} and len(given["teacher"]) == 16
+  assert json.loads(extra.read_text())["fixed"] == given
 
 
 def test_a_moved_teacher_goes_on_bit_for_bit_and_another_is_refused(folder):
@@ -107,8 +107,8 @@ def test_evaluation_reads_the_teacher(folder):
   flags = ("--mode=eval", "--workdir=out/distilled")
   done = call(*flags, cwd=folder, devices=1)
   *_, last = metrics(folder / "out/distilled")
-  told = json.loads(done.out)
-  assert told["test/teacher"] == pytest.approx(last["test/teacher"])
+  given = json.loads(done.out)
+  assert given["test/teacher"] == pytest.approx(last["test/teacher"])
 
 
 def test_a_second_net_is_two_files(folder):

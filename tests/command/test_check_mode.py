@@ -101,7 +101,7 @@ def test_what_the_config_says_is_looked_at(tmp_path, check):
   assert code == 2 and "--config.data_dir is missing" in text
 
 
-# Folders that cannot be used: how they are made, and what is said of them.
+# Folders that cannot be used: how they are made, and the error.
 
 
 def nothing(root):
@@ -232,9 +232,9 @@ def test_bad_folders_stop_the_check_and_the_training(make, tmp_path, check):
   config = CONFIGS["boxes" if make in BOXED else "labels"]
   with pytest.raises(UserError, match=BAD[make]) as caught:
     recipe.load(config, {"data_dir": str(folder)})
-  said = str(caught.value)
-  assert "expected" in said and str(pathlib.Path(folder)) in said
-  assert said in text
+  message = str(caught.value)
+  assert "expected" in message and str(pathlib.Path(folder)) in message
+  assert message in text
 
 
 def test_what_is_shared_may_be_kept(tmp_path, check):

@@ -122,8 +122,8 @@ def idx(root, prefix="", turned=False):
     data = head(0x803, *grey.shape) + grey.tobytes()
     zipped = gzip.compress(data, 1)
     write(root / f"{prefix}{name}-images-idx3-ubyte.gz", zipped)
-    told = head(0x801, len(labels)) + labels.astype(np.uint8).tobytes()
-    write(root / f"{prefix}{name}-labels-idx1-ubyte", told)
+    given = head(0x801, len(labels)) + labels.astype(np.uint8).tobytes()
+    write(root / f"{prefix}{name}-labels-idx1-ubyte", given)
 
 
 def emnist(root):
@@ -137,8 +137,8 @@ def emnist(root):
       root / f"{stem}-images-idx3-ubyte",
       head(0x803, *grey.shape) + grey.tobytes(),
     )
-    told = head(0x801, len(labels)) + labels.astype(np.uint8).tobytes()
-    write(root / f"{stem}-labels-idx1-ubyte", told)
+    given = head(0x801, len(labels)) + labels.astype(np.uint8).tobytes()
+    write(root / f"{stem}-labels-idx1-ubyte", given)
   mapping = "".join(f"{k} {ord(name)}\n" for k, name in enumerate(NAMES))
   write(root / "emnist-small-mapping.txt", mapping)
 
@@ -161,10 +161,10 @@ def webdataset(root):
     root.mkdir(parents=True, exist_ok=True)
     with tarfile.open(root / f"set-{split}-000.tar", "w") as file:
       for i in numbers:
-        told = {"label": label(i)}
+        given = {"label": label(i)}
         for suffix, data in (
           ("png", png(pixels(i))),
-          ("json", json.dumps(told).encode()),
+          ("json", json.dumps(given).encode()),
         ):
           member = tarfile.TarInfo(f"{i}.{suffix}")
           member.size = len(data)
@@ -188,9 +188,9 @@ def _hugging_face(numbers, objects):
   else:
     rows["label"] = [label(i) for i in numbers]
     feature = {"label": kind}
-  told = json.dumps({"info": {"features": feature}})
+  given = json.dumps({"info": {"features": feature}})
   made = pyarrow.table(rows)
-  return made.replace_schema_metadata({b"huggingface": told.encode()})
+  return made.replace_schema_metadata({b"huggingface": given.encode()})
 
 
 def parquet(root, objects=False):
@@ -394,8 +394,8 @@ def yolo(root):
   for split, numbers in SPLITS.items():
     images(root / split / "images", numbers)
     _yolo_texts(root / split / "labels", numbers)
-  told = "train: ../train/images\ntest: ../test/images\nnc: 3\n"
-  write(root / "data.yaml", f"{told}names: ['0', '1', '2']\n")
+  given = "train: ../train/images\ntest: ../test/images\nnc: 3\n"
+  write(root / "data.yaml", f"{given}names: ['0', '1', '2']\n")
 
 
 def yolo_of_images(root):
@@ -403,8 +403,8 @@ def yolo_of_images(root):
   for split, numbers in SPLITS.items():
     images(root / "images" / split, numbers)
     _yolo_texts(root / "labels" / split, numbers)
-  told = "path: /of/another/machine\ntrain: images/train\ntest: images/test\n"
-  write(root / "small.yaml", told + "names: {0: '0', 1: '1', 2: '2'}\n")
+  given = "path: /of/another/machine\ntrain: images/train\ntest: images/test\n"
+  write(root / "small.yaml", given + "names: {0: '0', 1: '1', 2: '2'}\n")
 
 
 def yolo_with_a_list(root):
@@ -453,8 +453,8 @@ def cvat(root):
 
   def inside(i):
     corners = zip(keys, box(i), strict=True)
-    told = " ".join(f'{key}="{n}"' for key, n in corners)
-    return f'<box label="{label(i)}" {told}></box>'
+    given = " ".join(f'{key}="{n}"' for key, n in corners)
+    return f'<box label="{label(i)}" {given}></box>'
 
   _cvat(root, inside)
 

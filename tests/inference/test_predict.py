@@ -1,4 +1,4 @@
-"""Pictures in, predictions out, also where the training data are gone."""
+"""Images in, predictions out, also where the training data are gone."""
 
 import json
 import pathlib
@@ -45,9 +45,9 @@ def trained(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory):
+def images(tmp_path_factory):
   """A folder of PNGs of 8x8, a text file and a folder; and the arrays."""
-  folder = tmp_path_factory.mktemp("pictures")
+  folder = tmp_path_factory.mktemp("images")
   images = Blobs(COUNT, 5).load()["image"]
   for i, image in enumerate(images):
     Image.fromarray(image).save(folder / f"{i:03}.png")
@@ -95,8 +95,8 @@ def expected_scores(workdir, images, which):
 
 @pytest.mark.parametrize("which", ["raw", "ema"])
 @pytest.mark.parametrize("execution", ["jit", "fsdp", "pmap"])
-def test_predictions(tmp_path, trained, pictures, execution, which):
-  folder, images = pictures
+def test_predictions(tmp_path, trained, images, execution, which):
+  folder, images = images
   lines, result = predict(
     trained,
     folder,
@@ -122,9 +122,9 @@ def test_predictions(tmp_path, trained, pictures, execution, which):
     assert sum(x["score"] for x in line["top"]) == pytest.approx(1, abs=1e-5)
 
 
-def test_an_unreadable_image(tmp_path, trained, pictures):
+def test_an_unreadable_image(tmp_path, trained, images):
   folder = tmp_path / "images"
-  shutil.copytree(pictures[0], folder)
+  shutil.copytree(images[0], folder)
   (folder / "000.png").write_bytes(b"")
   data = (folder / "040.png").read_bytes()
   (folder / "040.png").write_bytes(data[: len(data) // 2])
@@ -142,19 +142,17 @@ def test_an_unreadable_image(tmp_path, trained, pictures):
       assert 0 < line["score"] <= 1
 
 
-def test_pictures_above_the_limit_are_refused(tmp_path, trained, pictures):
+def test_images_above_the_limit_are_refused(tmp_path, trained, images):
   out = tmp_path / "out"
-  lines, failed = predict(trained, pictures[0], out, "--max_pixels=30", code=2)
+  lines, failed = predict(trained, images[0], out, "--max_pixels=30", code=2)
   assert lines == []
   assert re.search(r"000\.png: 8x8 .*are 64 pixels.*limit of 30", failed.err)
-  lines, _ = predict(trained, pictures[0], out, "--max_pixels=64")
+  lines, _ = predict(trained, images[0], out, "--max_pixels=64")
   assert len(lines) == COUNT
 
 
-def test_images_are_a_pattern_and_a_format_is_named(
-  tmp_path, trained, pictures
-):
-  folder, out = pictures[0], tmp_path / "out"
+def test_images_are_a_pattern_and_a_format_is_named(tmp_path, trained, images):
+  folder, out = images[0], tmp_path / "out"
   lines, _ = predict(trained, folder / "0[12]*.png", out, "--format=csv,")
   assert [line["file"] for line in lines] == [
     str(folder / f"{i:03}.png") for i in range(10, 30)
@@ -165,15 +163,15 @@ def test_images_are_a_pattern_and_a_format_is_named(
   ]
 
 
-def test_a_threshold_of_four_classes_has_no_use(tmp_path, trained, pictures):
+def test_a_threshold_of_four_classes_has_no_use(tmp_path, trained, images):
   flags = (tmp_path / "out", "--threshold=0.4")
-  lines, failed = predict(trained, pictures[0] / "000.png", *flags, code=2)
+  lines, failed = predict(trained, images[0] / "000.png", *flags, code=2)
   assert lines == []
   assert "--threshold: got 0.4; expected none, as this task" in failed.err
 
 
-def test_what_fills_a_batch_is_a_picture(tmp_path, pictures):
-  """A net that sees the whole batch sees no picture of zeros."""
+def test_what_fills_a_batch_is_an_image(tmp_path, images):
+  """A net that sees the whole batch sees no image of zeros."""
 
   class Darkest:
     def predict(self, params, stats, batch, key):
@@ -190,13 +188,13 @@ def test_what_fills_a_batch_is_a_picture(tmp_path, pictures):
     types.SimpleNamespace(task=Darkest(), predict=how, inputs=normalize()),
     ({}, {}),
     make_execution("jit", ""),
-    str(pictures[0]),
+    str(images[0]),
     epath.Path(tmp_path),
     batch_size=128,
     log=lambda text: None,
   )
   lines = (tmp_path / "predictions.jsonl").read_text().splitlines()
-  expected = (pictures[1] / 255).sum((1, 2, 3)).min()
+  expected = (images[1] / 255).sum((1, 2, 3)).min()
   got = [json.loads(line)["darkest"] for line in lines]
   np.testing.assert_allclose(got, [expected] * COUNT, rtol=1e-4)
 
@@ -229,17 +227,17 @@ def test_outputs_have_names_of_their_own():
 
 
 class Half:
-  """A task whose mask is the picture's upper left value."""
+  """A task whose mask is the image's upper left value."""
 
   def predict(self, params, stats, batch, key):
     del params, stats, key
     return {"target": batch["image"][..., 0].astype(int)}
 
 
-def test_pictures_of_one_name_have_masks_and_overlays_of_their_own(tmp_path):
-  pictures = {"cell.jpg": (0, 8, 6), "cell.png": (3, 10, 4), "b.png": (1, 5, 5)}
+def test_images_of_one_name_have_masks_and_overlays_of_their_own(tmp_path):
+  images = {"cell.jpg": (0, 8, 6), "cell.png": (3, 10, 4), "b.png": (1, 5, 5)}
   (tmp_path / "in").mkdir()
-  for name, (value, h, w) in pictures.items():
+  for name, (value, h, w) in images.items():
     image = np.full((h, w, 3), value, np.uint8)
     Image.fromarray(image).save(tmp_path / "in" / name)
   experiment = types.SimpleNamespace(
@@ -261,9 +259,9 @@ def test_pictures_of_one_name_have_masks_and_overlays_of_their_own(tmp_path):
     pathlib.Path(line["file"]).name: line
     for line in map(json.loads, text.splitlines())
   }
-  assert lines.keys() == pictures.keys()
+  assert lines.keys() == images.keys()
   assert lines["b.png"]["mask"].endswith("masks/b.png")
-  for name, (value, h, w) in pictures.items():
+  for name, (value, h, w) in images.items():
     mask = np.asarray(Image.open(lines[name]["mask"]))
     np.testing.assert_array_equal(mask, np.full((h, w), value))
     assert Image.open(lines[name]["overlay"]).size == (w, h)

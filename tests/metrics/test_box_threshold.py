@@ -114,7 +114,7 @@ def test_matches_and_f1_are_cocos(seed):
   assert found["threshold"] == pytest.approx(threshold, abs=1e-6)
 
 
-class Told:
+class Outputs:
   """A task that finds what the batch says."""
 
   objectives = ()
@@ -133,7 +133,7 @@ def test_it_is_one_on_several_devices():
   arrays["found_label"] = arrays["found_label"].astype(np.int32)
   loader = Loader(ArraySource(arrays), (), batch_size=16, shuffle=False)
   evals = {"val": Eval(loader, {"threshold": BoxThreshold()})}
-  experiment = types.SimpleNamespace(task=Told, evals=evals, inputs=dict)
+  experiment = types.SimpleNamespace(task=Outputs, evals=evals, inputs=dict)
   found = []
   for execution in (Jit(devices=jax.devices()[:1]), Jit(), Pmap()):
     weights = execution.place(({"unused": np.zeros(3)}, {}))

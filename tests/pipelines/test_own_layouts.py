@@ -17,13 +17,13 @@ MADE_BY = {"parquet": "huggingface", "arrow": "huggingface", "emnist": "idx"}
 
 
 def seen(source):
-  """Returns what a split has: which images, and what is told of each."""
+  """Returns what a split has: which images, and what is given of each."""
   rows = []
   for example in source.read(np.arange(len(source))):
     example = dict(example)
     image = decode()(example, None)["image"]
     number = next(i for i in _ALL if np.array_equal(image, made.pixels(i)))
-    told = {
+    given = {
       "labels": lambda e: int(e["label"]),
       "boxes": lambda e: (e["label"].tolist(), e["boxes"].round(5).tolist()),
       "masks": lambda e: decode_target(4)(e, None)["target"].tolist(),
@@ -33,7 +33,7 @@ def seen(source):
       if "target" in example
       else ("boxes" if "boxes" in example else "labels")
     )
-    rows.append((number, told[kind](example)))
+    rows.append((number, given[kind](example)))
   return sorted(rows, key=lambda row: row[0])
 
 

@@ -209,7 +209,7 @@ def test_variants(file):
 
 
 @pytest.mark.parametrize(
-  ("overrides", "warmup", "told"),
+  ("overrides", "warmup", "given"),
   [
     ({}, 100, False),  # as the file has it
     ({"steps": "500"}, 50, True),
@@ -218,7 +218,7 @@ def test_variants(file):
     ({"steps": "500", "warmup": "100"}, 100, False),
   ],
 )
-def test_a_shorter_run_has_a_shorter_warmup(tmp_path, overrides, warmup, told):
+def test_a_shorter_run_has_a_shorter_warmup(tmp_path, overrides, warmup, given):
   path = tmp_path / "warm.py"
   path.write_text(
     textwrap.dedent(SOURCE).replace("steps=10,", "steps=900, warmup=100,")
@@ -229,7 +229,7 @@ def test_a_shorter_run_has_a_shorter_warmup(tmp_path, overrides, warmup, told):
   )
   begun = begin(None, overrides)
   assert begun.config.warmup == warmup
-  assert len(lines) == told
+  assert len(lines) == given
   for line in lines:
     assert f"100 steps are shortened to {warmup}, a tenth of steps=" in line
   begun.keep(epath.Path(tmp_path), BATCH, start=0, log=print)

@@ -85,7 +85,7 @@ NAMES = ("ant", "bee", "cow")
 
 
 def write_split(root, split, count, ids, rng):
-  """Writes pictures of noise with boxes, and their json."""
+  """Writes images of noise with boxes, and their json."""
   folder = root / split
   folder.mkdir(parents=True)
   (root / "annotations").mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""A sheet of examples with what is told of them."""
+"""A sheet of examples with what annotations say of them."""
 
 import pathlib
 

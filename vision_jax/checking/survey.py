@@ -76,7 +76,7 @@ def survey(
   ignore_values: Sequence[int] = (),
   show: int = 24,
 ) -> Survey:
-  """Looks at all images of a folder, and at what is told of them.
+  """Looks at all images of a folder, and at what annotations say of them.
 
   JPEGs are decoded at an eighth of their size, which finds what is damaged at a
   third of the cost; masks are decoded whole.
@@ -207,17 +207,17 @@ def _add_truth(row: _Row, example: Example, has: str) -> None:
     example["target"] = mask
     row.classes = np.unique(mask).tolist()
     if row.size and mask.shape != row.size:
-      told = "x".join(map(str, mask.shape))
+      given = "x".join(map(str, mask.shape))
       row.faults.append(
-        (_MASKS, f"{name}: is {told}, its image {row.size[0]}x{row.size[1]}")
+        (_MASKS, f"{name}: is {given}, its image {row.size[0]}x{row.size[1]}")
       )
   elif has == BOXES:
     row.classes = example["label"].tolist()
-    told = tuple(int(n) for n in example["size"])
-    areas = example["boxes"][:, 2:].prod(1) * np.prod(told)
+    given = tuple(int(n) for n in example["size"])
+    areas = example["boxes"][:, 2:].prod(1) * np.prod(given)
     row.boxes = [_size_name(area) for area in areas]
-    if row.size and told != row.size:
-      where = f"{row.name}: says {told[0]}x{told[1]}"
+    if row.size and given != row.size:
+      where = f"{row.name}: says {given[0]}x{given[1]}"
       row.faults.append((_SIZES, f"{where}, is {row.size[0]}x{row.size[1]}"))
   else:
     row.classes = [int(example["label"])]
@@ -249,7 +249,7 @@ def _compare(
     pairs = [(left[key], right[key]) for key in left if key in right]
     if not pairs:
       continue
-    told = [f"{first} {one} = {second} {other}" for one, other in pairs]
-    found.add(_SHARED, *told)
+    given = [f"{first} {one} = {second} {other}" for one, other in pairs]
+    found.add(_SHARED, *given)
     if own.is_refused(first, second, on_shared):
       found.stops.append(str(refuse_shared(first, second, pairs, own.place)))

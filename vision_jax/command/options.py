@@ -21,7 +21,7 @@ Log = Callable[[str], None]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Options(abc.ABC):
-  """What every mode can be told."""
+  """What every mode can be given."""
 
   workdir: str | None = option(
     None,

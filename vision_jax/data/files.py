@@ -1,6 +1,6 @@
-"""Pictures in folders: one walk for all sources, and what it leaves out.
+"""Images in folders: one walk for all sources, and what it leaves out.
 
-Folders may be links, and linked pictures are read. Names are compared as NFC,
+Folders may be links, and linked images are read. Names are compared as NFC,
 since macOS writes an accent as a letter of its own and others do not.
 """
 
@@ -23,7 +23,7 @@ SUFFIXES = frozenset(
     *("webp", "avif", "tif", "tiff", "tga", "ppm", "pgm", "pbm"),
   )
 )
-# What file servers, bins and archives put beside pictures.
+# What file servers, bins and archives put beside images.
 _LITTER = {"@eadir", "#recycle", "@recycle", "$recycle.bin", "__macosx"}
 _BACK = "links back into the data"
 _LOG = logging.getLogger(__name__)
@@ -31,11 +31,11 @@ _LOG = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True)
 class Found:
-  """The pictures under a folder, and what was left out.
+  """The images under a folder, and what was left out.
 
   Attributes:
     folder: where the walk began.
-    files: paths of the pictures, sorted by name, part by part. A link to
+    files: paths of the images, sorted by name, part by part. A link to
       nothing is one of them: reading it says that it is a bad image.
     left_out: reason, or suffix of files of other kinds -> how many.
   """
@@ -45,7 +45,7 @@ class Found:
   left_out: Mapping[str, int]
 
   def names(self) -> list[str]:
-    """Returns each picture's path in the folder, as in "a/b.jpg", NFC."""
+    """Returns each image's path in the folder, as in "a/b.jpg", NFC."""
     return [plain_name(self.folder, path) for path in self.files]
 
   def by_stem(self) -> dict[str, pathlib.Path]:
@@ -79,10 +79,10 @@ def find_images(
   nested: bool = True,
   root: pathlib.Path | None = None,
 ) -> Found:
-  """Finds the pictures in a folder, and in the folders in it where `nested`.
+  """Finds the images in a folder, and in the folders in it where `nested`.
 
   Hidden files and folders and those of file servers (@eaDir) are left out, and
-  so are links to folders inside or around the data's own: their pictures would
+  so are links to folders inside or around the data's own: their images would
   be read twice, or without end.
 
   Args:
@@ -106,7 +106,7 @@ def find_images(
 
 
 def has_images(folder: pathlib.Path) -> bool:
-  """Whether a folder has a picture, or a folder in it; looks no further."""
+  """Whether a folder has an image, or a folder in it; looks no further."""
   walk = _Walk(folder, True, collections.Counter())
   return any(path.suffix.lower() in SUFFIXES for path in walk(folder))
 
@@ -163,7 +163,7 @@ def nfc(name: str) -> str:
 
 
 def read_image(path: pathlib.Path) -> bytes:
-  """Returns a picture's bytes.
+  """Returns an image's bytes.
 
   Raises:
     BadImage: if it cannot be read, naming it.

@@ -52,7 +52,7 @@ class Found:
   why: str
   splits: Mapping[str, Open]
 
-  def told(self) -> str:
+  def summary(self) -> str:
     """Returns what was found in words, without the folder."""
     splits = ", ".join(self.splits)
     return f"{self.layout} ({self.has}): {self.why}; splits {splits}"
@@ -89,27 +89,27 @@ def by_split(
 
   Args:
     folder: the data's folder.
-    paths: in it; a split is told by the file's name, or its folder's.
+    paths: in it; a split is known by the file's name, or its folder's.
     what: what an error calls such a file.
 
   Raises:
     DataError: if some say their split and others do not.
   """
   name = lambda path: path.relative_to(folder)
-  told = {
+  given = {
     path: split_in(path.stem)
     or next(filter(None, map(split_of, reversed(name(path).parts[:-1]))), None)
     for path in paths
   }
-  if not any(told.values()):
+  if not any(given.values()):
     return {"train": list(paths)}
-  silent = [str(name(path)) for path, split in told.items() if split is None]
+  silent = [str(name(path)) for path, split in given.items() if split is None]
   if silent:
     raise DataError(
       f"{folder}: {what} {silent[0]} says no split, and others do; expected "
       "train, val or test in the name of each. Rename it, or move it elsewhere."
     )
-  found = {s: [p for p in paths if told[p] == s] for s in SPLITS}
+  found = {s: [p for p in paths if given[p] == s] for s in SPLITS}
   return checked({s: files for s, files in found.items() if files}, folder)
 
 

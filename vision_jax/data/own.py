@@ -27,7 +27,7 @@ _LOG = logging.getLogger(__name__)
 class Own:
   """What a folder has, by our names of the splits.
 
-  Where no val is told, a tenth is held out of train by hashes of the files'
+  Where no val is given, a tenth is held out of train by hashes of the files'
   names, of each class where images have one.
 
   Attributes:
@@ -69,14 +69,14 @@ class Own:
     splits = self.found.splits
     if not self.theirs:
       return {s: splits[s] for s in SPLITS if s in splits}
-    told = {s: t for s, t in zip(SPLITS, self.theirs, strict=True) if t}
-    for theirs in told.values():
+    given = {s: t for s, t in zip(SPLITS, self.theirs, strict=True) if t}
+    for theirs in given.values():
       if theirs not in splits:
         raise UserError(
           f"--config.splits: got {','.join(self.theirs)}; expected names that "
           f"{self.folder} has, {some(splits)}, or nothing where there is none."
         )
-    return {s: splits[t] for s, t in told.items()}
+    return {s: splits[t] for s, t in given.items()}
 
   @property
   def place(self) -> str:

@@ -105,7 +105,7 @@ def _none(
 ) -> DataError:
   if found:
     return DataError(
-      f"data folder {folder}: is {some(f.told() for f in found)}; expected "
+      f"data folder {folder}: is {some(f.summary() for f in found)}; expected "
       f"{has}. Take the config for it, such as {CONFIGS[found[0].has]}."
     )
   if near:

@@ -74,16 +74,16 @@ class Results:
 
   def __call__(self, file: pathlib.Path, row: Row | None, name: str) -> None:
     """Writes an image's outputs; None stands for an unreadable one."""
-    said = {"error": "unreadable image"}
+    entry = {"error": "unreadable image"}
     if row is not None:
       if not self._checked:
         self._check(row)
       row = thresholds.apply(row, self._about)
       self._tally.add(row)
-      said = line(row, self._about)
+      entry = line(row, self._about)
       for write in self._writers:
-        said |= write(file, row, name) or {}
-    self._lines.append(to_json({"file": str(file)} | said) + "\n")
+        entry |= write(file, row, name) or {}
+    self._lines.append(to_json({"file": str(file)} | entry) + "\n")
 
   def close(self, log: Callable[[str], None]) -> None:
     """Writes what is of all images, and says where it is."""

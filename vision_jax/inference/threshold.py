@@ -54,9 +54,9 @@ def choose(
     return Threshold(None, f"by default: no {name} was measured")
   best = next(
     (
-      f", {label} {figure:.2f}"
+      f", {label} {value:.2f}"
       for label, end in (("F1", "f1"), ("Dice", "dice"))
-      if (figure := measured[at].get(f"{name}_{end}")) is not None
+      if (value := measured[at].get(f"{name}_{end}")) is not None
     ),
     "",
   )

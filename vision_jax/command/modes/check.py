@@ -49,14 +49,14 @@ class Mode(Configured):
 
     start = time.monotonic()
     own = own_of(recipe.values)
-    print(f"{own.place}: {own.found.told()}")
+    print(f"{own.place}: {own.found.summary()}")
     found = survey(own, **rules(recipe.values))
     print(*report(found, own), sep="\n")
     if found.shown:
       os.makedirs(self.output, exist_ok=True)
       path = pathlib.Path(self.output) / "check.png"
       write_sheet(path, found, own.has)
-      print(f"Examples with what is told of them: {path}")
+      print(f"Examples with what annotations say of them: {path}")
     print(f"Looked at all images in {time.monotonic() - start:.1f} s.")
     for message in found.stops:
       print(f"error: training would stop: {message}", file=sys.stderr)

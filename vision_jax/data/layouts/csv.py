@@ -51,8 +51,8 @@ def _found(
 ) -> Found:
   column = csv_file.columns(paths[0]).split
   if len(paths) == 1 and column:
-    told = csv_file.splits_in(paths[0], column)
-    splits = {s: paths for s in SPLITS if s in told}
+    given = csv_file.splits_in(paths[0], column)
+    splits = {s: paths for s in SPLITS if s in given}
   else:
     splits = by_split(folder, paths, "the table")
   read = csv_file.read_boxes if has == BOXES else csv_file.read_labels
@@ -66,8 +66,8 @@ def _found(
     )
     for split, files in checked(splits, folder).items()
   }
-  told = csv_file.columns(paths[0])
-  why = f"{shown} with the columns {told.path} and {told.label}"
+  given = csv_file.columns(paths[0])
+  why = f"{shown} with the columns {given.path} and {given.label}"
   return Found("csv", has, why + (" and corners" * (has == BOXES)), opened)
 
 

@@ -41,7 +41,8 @@ def recognise(folder: pathlib.Path) -> Found | None:
   splits = by_split(folder, files, f"the {kind[1:]} file")
   opened = {s: _open(folder, has, splits[s], s) for s in SPLITS if s in splits}
   names = [path.relative_to(folder).as_posix() for path in files]
-  why = f"{some(names, 3)} with the columns {columns.image} and {columns.told}"
+  both = f"{columns.image} and {columns.annotation}"
+  why = f"{some(names, 3)} with the columns {both}"
   return Found("huggingface", has, why, checked(opened, folder))
 
 

@@ -50,9 +50,9 @@ def _sets(
   """Returns the files of each set by split and what they have."""
   sets: dict[str, dict[tuple[str, str], pathlib.Path]] = {}
   for path in files_in(folder, "ubyte", "ubyte.gz"):
-    if told := _NAME.fullmatch(path.name):
-      key = (_SPLIT[told["split"].lower()], told["what"].lower())
-      sets.setdefault(told["set"].strip("-_").lower(), {})[key] = path
+    if given := _NAME.fullmatch(path.name):
+      key = (_SPLIT[given["split"].lower()], given["what"].lower())
+      sets.setdefault(given["set"].strip("-_").lower(), {})[key] = path
   return sets
 
 

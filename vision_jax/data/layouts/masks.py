@@ -95,11 +95,11 @@ def _beside(folder: pathlib.Path) -> _Pair | None:
 def _mark(images: pathlib.Path, masks: pathlib.Path) -> str:
   """Returns what names of masks have more than those of images; "" none."""
   stems = lambda place: {p.stem for p in _first(place)}
-  have, told = stems(images), stems(masks)
-  if images != masks and have & told:
+  have, given = stems(images), stems(masks)
+  if images != masks and have & given:
     return ""
   for mark in _MARKS:
-    if any(stem.removesuffix(mark) in have - {stem} for stem in told):
+    if any(stem.removesuffix(mark) in have - {stem} for stem in given):
       return mark
   return ""
 

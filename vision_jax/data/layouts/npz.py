@@ -30,8 +30,8 @@ def recognise(folder: pathlib.Path) -> Found | None:
   if not files:
     return None
   if len(files) == 1:
-    told = _splits(files[0])
-    splits = {s: (files[0], told[s]) for s in SPLITS if s in told}
+    given = _splits(files[0])
+    splits = {s: (files[0], given[s]) for s in SPLITS if s in given}
   else:
     named = by_split(folder, files, "the npz file")
     splits = {

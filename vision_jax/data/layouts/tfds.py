@@ -52,8 +52,8 @@ def _is_hugging_face(folder: pathlib.Path) -> bool:
 
 
 def _version(folder: pathlib.Path) -> list[int]:
-  told = re.fullmatch(r"\d+\.\d+\.\d+", folder.name)
-  return [int(n) for n in folder.name.split(".")] if told else []
+  given = re.fullmatch(r"\d+\.\d+\.\d+", folder.name)
+  return [int(n) for n in folder.name.split(".")] if given else []
 
 
 def _found(folder: pathlib.Path) -> Found:

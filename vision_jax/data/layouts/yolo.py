@@ -28,11 +28,11 @@ def _of_yaml(
   folder: pathlib.Path, path: pathlib.Path, content: Mapping[str, object]
 ) -> Found | None:
   names = read_names(path, content)
-  told = {s: content[s] for s in content if split_of(str(s)) and content[s]}
+  given = {s: content[s] for s in content if split_of(str(s)) and content[s]}
   root = folder / str(content.get("path") or "")
   base = root if root.is_dir() else folder
   splits = {}
-  for key, value in told.items():
+  for key, value in given.items():
     places = value if isinstance(value, list) else [value]
     found = [_inside(folder, base, str(place), path) for place in places]
     if all(found):
@@ -43,7 +43,7 @@ def _of_yaml(
         f"{folder}; expected a folder of images, or a list of their paths. "
         "Correct the file."
       )
-  if not splits and not told:
+  if not splits and not given:
     splits = _by_folders(folder)
   return _found(folder, checked(splits, folder), names, path.name)
 
@@ -59,10 +59,10 @@ def _found(
   folder: pathlib.Path,
   splits: Mapping[str, list[pathlib.Path]],
   names: tuple[str, ...],
-  told_by: str,
+  given_by: str,
 ) -> Found:
   shown = (p.relative_to(folder).as_posix() for s in splits.values() for p in s)
-  why = f"{told_by} with {len(names)} classes, images in {some(shown)}"
+  why = f"{given_by} with {len(names)} classes, images in {some(shown)}"
   order = [split for split in SPLITS if split in splits]
   opened = {s: _open(folder, s, splits[s], names) for s in order}
   return Found("yolo", BOXES, why, opened)

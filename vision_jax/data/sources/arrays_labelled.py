@@ -66,8 +66,8 @@ def labelled(
       f"{where}: has labels from {label.min()} to {label.max()}; expected 0 to "
       f"{len(names) - 1}, as there are {len(names)} names. Correct the names."
     )
-  told = [names[i] if names else str(int(i)) for i in label]
-  return Labels(KeptImages(where, image), told, tuple(names))
+  given = [names[i] if names else str(int(i)) for i in label]
+  return Labels(KeptImages(where, image), given, tuple(names))
 
 
 def read_idx(

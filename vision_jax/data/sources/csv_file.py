@@ -121,10 +121,10 @@ def splits_in(path: pathlib.Path, column: str) -> dict[str, str]:
 
 
 def _dialect(path: pathlib.Path) -> type[csv.Dialect]:
-  class Told(csv.excel):
+  class Dialect(csv.excel):
     delimiter = "\t" if path.suffix.lower() == ".tsv" else _delimiter(path)
 
-  return Told
+  return Dialect
 
 
 def _delimiter(path: pathlib.Path) -> str:
@@ -151,8 +151,8 @@ def read_labels(
       f"table {some(paths)}: names {some(sorted(map(str, twice)), 3)} more "
       "than once; expected each image once, with one class. Remove one line."
     )
-  told = [names.get(name, name) for name in classes]
-  return Labels(FileImages(folder, files), told)
+  given = [names.get(name, name) for name in classes]
+  return Labels(FileImages(folder, files), given)
 
 
 def read_boxes(
@@ -173,9 +173,9 @@ def read_boxes(
   order = np.argsort(image, kind="stable")
   where = [line.where for line in lines]
   boxes = np.array([line.box() for line in lines], np.float64).reshape(-1, 4)
-  told = any(line.columns.path.casefold() == _FRACTION for line in lines)
-  fractions = told or bool(boxes.size and boxes.max() <= 1)
-  if told and boxes.size and boxes.max() > 1.001:
+  given = any(line.columns.path.casefold() == _FRACTION for line in lines)
+  fractions = given or bool(boxes.size and boxes.max() <= 1)
+  if given and boxes.size and boxes.max() > 1.001:
     i = int(np.argmax(boxes.max(1)))
     raise DataError(
       f"{where[i]}: has the corners {some(boxes[i])}, in pixels it seems; "

@@ -19,7 +19,7 @@ Box = tuple[str, list[float], str]  # its class, corners and place
 
 
 class _Image(NamedTuple):
-  """An image of an export, with what is told of it."""
+  """An image of an export, with what annotations say of it."""
 
   name: str
   where: str

@@ -146,10 +146,10 @@ def split_folders(folder: str | os.PathLike[str]) -> dict[str, pathlib.Path]:
   Their names may be spelled in any usual way, see `split_of`. Where there is no
   folder of a training split, class folders are in the data folder itself:
   {"train": folder}. A folder is a split's if it has folders in it; one that has
-  pictures alone is a class of that name.
+  images alone is a class of that name.
 
   Raises:
-    DataError: if it cannot be told which folders are classes, or a split is
+    DataError: if it is not clear which folders are classes, or a split is
       there twice or without "train".
   """
   folder = pathlib.Path(folder)

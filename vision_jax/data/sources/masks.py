@@ -196,14 +196,14 @@ def _listed(
 ) -> dict[str, pathlib.Path]:
   """Returns the images that a list names, with or without suffix."""
   lines = names.read_text(encoding="utf-8-sig").split("\n")
-  told = [nfc(line.strip()) for line in lines if line.strip()]
+  given = [nfc(line.strip()) for line in lines if line.strip()]
   stem = lambda name: name.removesuffix(pathlib.PurePosixPath(name).suffix)
-  chosen = [name if name in images else stem(name) for name in told]
+  chosen = [name if name in images else stem(name) for name in given]
   missing = [name for name in chosen if name not in images]
   if missing or not chosen:
     raise DataError(
       f"list {names}: names {some(missing) or 'nothing'}, for which there is "
-      "no picture; expected the name of one a line. Correct the list."
+      "no image; expected the name of one a line. Correct the list."
     )
   return {name: images[name] for name in chosen}
 

@@ -21,7 +21,7 @@ from vision_jax.data.sources.split_images import FileImages, Images, Index
 if TYPE_CHECKING:  # it is of an extra
   import pyarrow
 
-_IMAGES = ("image", "img", "picture", "pixel_values", "image_path", "file_name")
+_IMAGES = ("image", "img", "image", "pixel_values", "image_path", "file_name")
 _LABELS = ("label", "labels", "class", "fine_label", "category", "target")
 _OBJECTS = ("objects", "annotations", "faces")
 _BOXES = ("bbox", "bboxes", "boxes", "box")
@@ -45,8 +45,8 @@ class Columns:
   names: tuple[str, ...]
 
   @property
-  def told(self) -> str:
-    """The column of what is told of an image."""
+  def annotation(self) -> str:
+    """The column of an image's annotation."""
     return self.objects or self.label
 
 
@@ -67,8 +67,8 @@ def columns_of(path: pathlib.Path) -> Columns:
       f"with {missing}; expected one called {some(known)}. Rename it."
     )
   features = _features(path, schema)
-  told = features.get(objects or label)
-  return Columns(image, label, objects, tuple(_names(told)))
+  given = features.get(objects or label)
+  return Columns(image, label, objects, tuple(_names(given)))
 
 
 def read_labels(folder: pathlib.Path, paths: Sequence[pathlib.Path]) -> Labels:
@@ -94,8 +94,8 @@ def read_boxes(folder: pathlib.Path, paths: Sequence[pathlib.Path]) -> Boxes:
   sizes = [n for n in ("height", "width") if n in schema_of(paths[0]).names]
   table = read_columns(paths, [columns.image, columns.objects, *sizes])
   image, classes, boxes, places = [], [], [], []
-  for i, told in enumerate(table[columns.objects].to_pylist()):
-    for j, (name, box) in enumerate(_objects(told, f"{where}, row {i}")):
+  for i, given in enumerate(table[columns.objects].to_pylist()):
+    for j, (name, box) in enumerate(_objects(given, f"{where}, row {i}")):
       place = f"{where}, row {i}: box {j}"
       image.append(i)
       classes.append(_class(name, columns.names, place))
@@ -118,8 +118,8 @@ class _TableImages:
 
   def __init__(self, where: str, column: "pyarrow.ChunkedArray"):
     self.where, self._column = where, column
-    told = _field(column, "path")
-    names = told.to_pylist() if told is not None else [None] * len(column)
+    given = _field(column, "path")
+    names = given.to_pylist() if given is not None else [None] * len(column)
     self.names = [name or str(i) for i, name in enumerate(names)]
     self._bytes = _field(column, "bytes")
     if self._bytes is None:
@@ -178,12 +178,12 @@ def _field(
   return pyarrow.compute.struct_field(column, name)
 
 
-def _objects(told: Any, where: str) -> list[tuple[Any, Any]]:
+def _objects(given: Any, where: str) -> list[tuple[Any, Any]]:
   """Returns (class, bbox) of a row, a struct of lists or a list of structs."""
   key = lambda row, known: next((k for k in known if k in row), None)
-  if told is None:
+  if given is None:
     return []
-  rows = told if isinstance(told, list) else [told]
+  rows = given if isinstance(given, list) else [given]
   pairs = []
   for row in rows:
     box, name = key(row, _BOXES), key(row, _CLASSES)
@@ -192,7 +192,7 @@ def _objects(told: Any, where: str) -> list[tuple[Any, Any]]:
         f"{where}: its objects have {some(row)}; expected bbox and category. "
         "Save the set anew."
       )
-    several = not isinstance(told, list)
+    several = not isinstance(given, list)
     pairs += zip(row[name], row[box], strict=True) if several else []
     pairs += [] if several else [(row[name], row[box])]
   return pairs
@@ -224,11 +224,11 @@ def _features(
   path: pathlib.Path, schema: "pyarrow.Schema"
 ) -> Mapping[str, Any]:
   """Returns what the set says of its columns."""
-  told = (schema.metadata or {}).get(b"huggingface")
+  given = (schema.metadata or {}).get(b"huggingface")
   info = path.parent / "dataset_info.json"
   try:
-    if told:
-      return json.loads(told)["info"]["features"]
+    if given:
+      return json.loads(given)["info"]["features"]
     if info.is_file():
       return json.loads(info.read_bytes()).get("features") or {}
   except (ValueError, KeyError, TypeError):

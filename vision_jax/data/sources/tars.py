@@ -24,7 +24,7 @@ def begins_as_examples(path: pathlib.Path) -> bool:
   first = next(_examples(path), None)
   if first is None:
     return False
-  return any(s in SUFFIXES for s in first[1]) and bool(_told(first[1]))
+  return any(s in SUFFIXES for s in first[1]) and bool(_annotation(first[1]))
 
 
 def read_tars(paths: Sequence[pathlib.Path], names: Sequence[str]) -> Labels:
@@ -43,15 +43,15 @@ def read_tars(paths: Sequence[pathlib.Path], names: Sequence[str]) -> Labels:
     for key, files in _examples(path):
       where = f"tar {path}: {key}"
       image = next((f for s, f in files.items() if s in SUFFIXES), None)
-      told = _told(files)
-      if image is None or told is None:
+      given = _annotation(files)
+      if image is None or given is None:
         raise DataError(
           f"{where} has {', '.join(files)}; expected an image, and .cls or "
           ".json for its class. Write the tar anew."
         )
       found.append(f"{key}")
       slices.append(image)
-      classes.append(_class(told, _read(told[1]), names, where))
+      classes.append(_class(given, _read(given[1]), names, where))
   return Labels(SlicedImages(found, slices), classes, tuple(names))
 
 
@@ -92,7 +92,7 @@ def _members(path: pathlib.Path) -> Iterator[tarfile.TarInfo]:
     ) from error
 
 
-def _told(files: Mapping[str, Slice]) -> tuple[str, Slice] | None:
+def _annotation(files: Mapping[str, Slice]) -> tuple[str, Slice] | None:
   """Returns the suffix and the place of what tells the class."""
   return next(((s, files[s]) for s in _CLASS if s in files), None)
 
@@ -104,9 +104,9 @@ def _read(piece: Slice) -> str:
 
 
 def _class(
-  told: tuple[str, Slice], text: str, names: Sequence[str], where: str
+  given: tuple[str, Slice], text: str, names: Sequence[str], where: str
 ) -> str:
-  if told[0] == ".json":
+  if given[0] == ".json":
     text = _of_json(text)
   if text.isdigit() and names:
     if int(text) >= len(names):
@@ -117,8 +117,8 @@ def _class(
     return names[int(text)]
   if not text:
     raise DataError(
-      f"{where} has no class in its {told[0]}; expected a number or a name, in "
-      f"json under one of {', '.join(_KEYS)}. Write the tar anew."
+      f"{where} has no class in its {given[0]}; expected a number or a name, "
+      f"in json under one of {', '.join(_KEYS)}. Write the tar anew."
     )
   return text
 

@@ -27,7 +27,7 @@ class TfdsDetection(AsMade):
   An example has `image`, encoded, `boxes` (n, 4) cxcywh in [0, 1], `label` (n,)
   and `size` (2,), and where the objects have `is_crowd` and `is_difficult`,
   `crowd` and `ignore` (n,). All annotations are checked on first use: that
-  reads every record once, since they have the pictures too.
+  reads every record once, since they have the images too.
 
   Args:
     name, split, data_dir: as for `TfdsSource`.

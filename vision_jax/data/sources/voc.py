@@ -44,7 +44,7 @@ class VocSource(AsMade):
     on_bad_box, exact: see `BoxCheck`.
     one_based: whether corners count pixels from 1 and include the last one, as
       the challenge's own files do; most tools write plain coordinates.
-    images: folder of the pictures; None for JPEGImages in the root.
+    images: folder of the images; None for JPEGImages in the root.
     annotations: folder of the annotations; None for Annotations in the root.
     lists: folder of the lists; None for ImageSets/Main in the root.
 
@@ -86,11 +86,11 @@ class VocSource(AsMade):
   def files(self) -> list[pathlib.Path]:
     """Each image's path; where there is none, that of its name."""
     with self._lock:
-      found = zip(self._pictures, self.stems, strict=True)
+      found = zip(self._image_files, self.stems, strict=True)
       return [path or self.images / f"{stem}.jpg" for path, stem in found]
 
   def paths(self) -> list[str]:
-    """Returns each picture's name, without suffix."""
+    """Returns each image's name, without suffix."""
     return list(self.stems)
 
   @property
@@ -139,8 +139,8 @@ class VocSource(AsMade):
     root = pathlib.Path(os.path.abspath(self.root))  # as those files' paths
     annotations = files_hash(root, self._files, self.class_names)
     with self._lock:
-      pictures = [path for path in self._pictures if path is not None]
-    return files_hash(self.images, pictures, annotations)
+      files = [path for path in self._image_files if path is not None]
+    return files_hash(self.images, files, annotations)
 
   @functools.cached_property
   def _checked(self) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -178,8 +178,8 @@ class VocSource(AsMade):
     return np.array([labels[name] for name in names], np.int32)
 
   @functools.cached_property
-  def _pictures(self) -> list[pathlib.Path | None]:
-    """Each picture's path, None where there is none."""
+  def _image_files(self) -> list[pathlib.Path | None]:
+    """Each image's path, None where there is none."""
     named = find_images(self.images).all_by_stem()
     return [
       self._choose(stem, named.get(nfc(stem), []), annotation.filename)
@@ -204,12 +204,12 @@ class VocSource(AsMade):
     self,
   ) -> tuple[dict[str, np.ndarray], np.ndarray, list[pathlib.Path | None]]:
     with self._lock:  # checked once, and warned of once
-      return (*self._checked, self._pictures)
+      return (*self._checked, self._image_files)
 
   def _example(self, i: int) -> Example:
-    columns, start, pictures = self._ready()
+    columns, start, files = self._ready()
     boxes = {k: x[start[i] : start[i + 1]] for k, x in columns.items()}
-    path = pictures[i] or self.images / f"{self.stems[i]}.jpg"
+    path = files[i] or self.images / f"{self.stems[i]}.jpg"
     return {
       "name": str(path),
       "image": read_image(path),

@@ -18,9 +18,9 @@ _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 
 class Annotation(NamedTuple):
-  """One picture's file: its size (h, w), and an entry for each object.
+  """One image's file: its size (h, w), and an entry for each object.
 
-  `filename` is the picture's name; `boxes` are xyxy as they are written, and
+  `filename` is the image's name; `boxes` are xyxy as they are written, and
   `difficult` is 0 or 1.
   """
 
@@ -105,9 +105,9 @@ def _difficult(element: ElementTree.Element, where: str) -> float:
 def read_list(
   root: pathlib.Path, path: pathlib.Path, annotations: pathlib.Path
 ) -> list[str]:
-  """Returns the names of pictures in a split's list, in its order.
+  """Returns the names of images in a split's list, in its order.
 
-  A line is a name, with or without the suffix of a picture; a class's own list
+  A line is a name, with or without the suffix of an image; a class's own list
   has a second column, -1, 0 or 1.
 
   Raises:
@@ -169,5 +169,5 @@ def _readings(line: str) -> Iterator[str]:
 def xml_of(
   root: pathlib.Path, annotations: pathlib.Path, name: str, where: str
 ) -> pathlib.Path:
-  """Returns the path of a picture's annotation, inside the root."""
+  """Returns the path of an image's annotation, inside the root."""
   return place_inside(root, annotations, f"{name}.xml", where)

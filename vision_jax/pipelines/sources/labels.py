@@ -105,7 +105,7 @@ class LabelData(DataSet):
     """Checks a folder's classes and says what it has; returns its layout.
 
     Raises:
-      UserError: if a class has no picture to train on.
+      UserError: if a class has no image to train on.
     """
     if self.dataset != "folder":
       return self.layout

@@ -120,7 +120,7 @@ class MaskData(DataSet):
 
   @property
   def _is_one(self) -> bool:
-    """Whether one folder has pictures and masks."""
+    """Whether one folder has images and masks."""
     return bool(self.data_dir) and not (self.images or self.masks)
 
   @functools.cached_property
