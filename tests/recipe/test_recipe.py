@@ -9,7 +9,7 @@ from etils import epath
 
 from tests.programs.command import BLOBS, ROOT, call
 from vision_jax.errors import UserError
-from vision_jax.recipe import recipe, resume, trust
+from vision_jax.recipe import automatic, recipe, resume, trust
 from vision_jax.recipe.saved import saved_config
 from vision_jax.recipe.show import origins
 
@@ -235,6 +235,43 @@ def test_a_shorter_run_has_a_shorter_warmup(tmp_path, overrides, warmup, given):
   begun.keep(epath.Path(tmp_path), BATCH, start=0, log=print)
   assert begin(tmp_path, overrides).config.warmup == warmup
   assert begin(tmp_path, {"steps": "9000"}).config.warmup == warmup
+
+
+def test_the_variant_of_a_cpu_is_chosen_and_kept(tmp_path, monkeypatch):
+  path, lines = tmp_path / "own.py", []
+  path.write_text(textwrap.dedent(SOURCE) + "ON_CPU = 'tiny'\n")
+
+  def begin(workdir, name, cpu):
+    monkeypatch.setattr(automatic.tuning, "on_cpu", lambda: cpu)
+    lines.clear()
+    return resume.begin_or_resume(workdir, name, {}, lines.append, trusted=True)
+
+  assert begin(None, f"{path}:wide", True).variant == "wide" and not lines
+  assert begin(None, f"{path}:full", True).variant == "full" and not lines
+  assert begin(None, str(path), False).variant == "full" and not lines
+  chosen = begin(None, str(path), True)
+  assert chosen.variant == chosen.config.variant == "tiny"
+  (line,) = lines
+  assert f"no accelerator, so this is {path}:tiny" in line
+  assert f"--config={path}:full" in line
+  for begun, folder in ((chosen, "a"), (begin(None, str(path), False), "b")):
+    workdir = epath.Path(tmp_path / folder)
+    begun.keep(workdir, BATCH, start=0, log=print)
+    for cpu in (True, False):  # on any machine
+      again = begin(workdir, str(path), cpu)
+      assert again.variant == begun.variant and not lines
+  with pytest.raises(UserError, match="another config"):
+    begin(epath.Path(tmp_path / "a"), f"{path}:full", True)
+
+
+def test_a_variant_of_a_cpu_that_there_is_not(tmp_path, monkeypatch):
+  path = tmp_path / "own.py"
+  path.write_text(textwrap.dedent(SOURCE) + "ON_CPU = 'cpu'\n")
+  monkeypatch.setattr(automatic.tuning, "on_cpu", lambda: True)
+  with pytest.raises(
+    UserError, match=r"ON_CPU of .* is 'cpu'; expected one of"
+  ):
+    resume.begin_or_resume(None, str(path), {}, print)
 
 
 def test_a_config_is_built(file):

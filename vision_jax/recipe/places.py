@@ -23,6 +23,11 @@ def split(name: str) -> tuple[str, str]:
   return folder + slash + file, variant or "full"
 
 
+def names_variant(name: str) -> bool:
+  """Whether a name is "PATH:VARIANT", not "PATH" alone."""
+  return bool(name.rpartition("/")[2].partition(":")[2])
+
+
 def look(path: str) -> pathlib.Path | None:
   """Finds a config file: in the working folder, else with this package."""
   file = pathlib.Path(absolute(path))

@@ -6,7 +6,7 @@ from etils import epath
 
 from vision_jax.errors import UserError
 from vision_jax.paths import CONFIG_KEYS
-from vision_jax.recipe import config_file, places, versions
+from vision_jax.recipe import automatic, config_file, places, versions
 from vision_jax.recipe.recipe import Recipe, load, load_workdir
 from vision_jax.recipe.saved import (
   Saved,
@@ -57,7 +57,7 @@ def begin_or_resume(
       f"--config is missing, and {folder} holds no run to go on with; expected "
       "--config=PATH, for example configs/classification/digits_cnn.py."
     )
-  recipe = load(name, overrides)
+  recipe = load(automatic.to_begin(name, log), overrides)
   shorten_warmup(recipe, overrides, log)
   return recipe
 
@@ -124,7 +124,7 @@ def resume(
   versions.check(workdir, saved)
   if name is None:
     return use(workdir, overrides, log, trusted=trusted)[0]
-  source = None
+  name, source = automatic.to_resume(name, saved), None
   if same_file(name, saved):
     trusted = trusted or is_copy(name, workdir)
     source = kept_source(workdir, saved, trusted=trusted)

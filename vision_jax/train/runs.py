@@ -22,6 +22,7 @@ from vision_jax.provenance.manifest import (
   log_differences,
 )
 from vision_jax.report.advice import advice
+from vision_jax.report.beginning import beginning
 from vision_jax.report.progress import Progress
 from vision_jax.train import initial
 from vision_jax.train.checkpoint.checkpoints import Checkpoints
@@ -205,6 +206,11 @@ def run(
           seconds, steps - shown.step, recipe.values if recipe else {}
         ),
       )
+      values = recipe.values if recipe else {}
+      for line in beginning(
+        experiment, state.params, values, execution.devices
+      ):
+        shown.log(line)
       place.record(experiment, batch, shown, fixed)
       missing = initial.evaluation_missing(folder, experiment, plan, start)
       if start:

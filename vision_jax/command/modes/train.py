@@ -9,6 +9,7 @@ from vision_jax.command.flags import option, parts
 from vision_jax.command.options import Configured, Log
 
 if TYPE_CHECKING:  # they import jax
+  from vision_jax.experiment import Experiment
   from vision_jax.recipe.recipe import Recipe
   from vision_jax.recipe.saved import Shapes
   from vision_jax.train.loop import Outcome
@@ -64,8 +65,9 @@ class Mode(Configured):
         )
       return 0
     profile = self.profile and parse_steps(self.profile, plan.steps)
+    experiment = recipe.build().found_at(self.fixed)
     outcome = runs.run(
-      recipe.build().found_at(self.fixed),
+      experiment,
       self.workdir,
       execution=execution,
       recipe=recipe,
@@ -75,19 +77,22 @@ class Mode(Configured):
       strict=self.strict,
       **dataclasses.asdict(plan),
     )
-    return self._finish(outcome, plan.steps, log)
+    return self._finish(outcome, experiment, plan.steps, log)
 
-  def _finish(self, outcome: "Outcome", steps: int, log: Log) -> int:
+  def _finish(
+    self, outcome: "Outcome", experiment: "Experiment", steps: int, log: Log
+  ) -> int:
     """Logs how the run ended; returns the exit code."""
-    from vision_jax.files import to_json
+    from vision_jax.report.ending import ending
 
     if outcome.stopped_by is None:
-      shown = {
-        name: round(value, 6)
-        for name, value in outcome.metrics.items()
-        if not name.startswith(("train/", "time/", "flops/", "memory/"))
-      }
-      log(f"Step {outcome.step} of {steps}: {to_json(shown)}")
+      log(f"Step {outcome.step} of {steps}:")
+      samples = hasattr(experiment.task, "sample")
+      after = "predict" if experiment.predict else "sample" * samples
+      for line in ending(
+        outcome.metrics, workdir=self.workdir, next_mode=after or "eval"
+      ):
+        log(line)
       return 0
     log(
       f"{outcome.stopped_by}: saved step {outcome.step} of {steps}; the same "
