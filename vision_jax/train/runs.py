@@ -195,7 +195,7 @@ def run(
         seed=plan.seed,
         fixed=fixed,
         init_from=init_from,
-        log=_log,
+        log=(lambda line: None) if quiet else _log,
       )
       shown = Progress(
         *(steps, batch_size),
