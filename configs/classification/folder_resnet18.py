@@ -8,6 +8,8 @@ may be read in two ways, `--config.layout=NAME` says which;
 `--mode=check --config.data_dir=MY_DATA` shows what is in it. Without val a
 tenth of each class is held out, chosen by name: an image more moves one other
 at most. Class names are read from the data and kept with the run.
+`--config.epochs=20` sets the steps by passes over train, and
+`--config.balance=true` weights classes so that rare ones count alike.
 
 Evaluated are accuracy, precision, recall and F1 (`val/f1_macro`; of each class
 where there are at most 10; of two classes `val/f1`, of the second), the area
@@ -21,7 +23,7 @@ from vision_jax.data.transforms.crops import (
   random_resized_crop,
   resize_centre_crop,
 )
-from vision_jax.experiment import Experiment, base_config
+from vision_jax.experiment import Experiment
 from vision_jax.metrics.calibration import CalibrationError
 from vision_jax.metrics.classification import Accuracy
 from vision_jax.metrics.curves import Curves
@@ -35,13 +37,14 @@ from vision_jax.pipelines.colours import IMAGENET
 from vision_jax.pipelines.data import Loading
 from vision_jax.pipelines.sources.labels import LabelData
 from vision_jax.pipelines.sources.stand_ins import DIGITS
+from vision_jax.pipelines.values import label_config, resolve_labels
 from vision_jax.tasks.classification import Classification
 
 NAMED = 10  # classes, at most, that have metrics of their own
 
 
 def get_config():
-  return base_config(
+  return label_config(
     steps=5000,
     batch_size=64,
     eval_batch_size=64,
@@ -50,10 +53,6 @@ def get_config():
     dataset="folder",
     image_size=224,
     channels=3,
-    holdout=0,
-    layout="",
-    on_shared="error",
-    class_names=(),
     width=64,
     lr=0.05,
     warmup=250,
@@ -81,11 +80,7 @@ VARIANTS = {
 }
 
 
-def resolve(config):
-  """Fills in what the data say, when a run begins."""
-  if config.dataset == "folder":
-    config.class_names = LabelData.of(config).names()
-    config.layout = LabelData.of(config).check()
+resolve = resolve_labels
 
 
 def build(config):
@@ -117,7 +112,9 @@ def build(config):
     metrics=measured,
   )
   return Experiment(
-    task=Classification(model),
+    task=Classification(
+      model, class_weights=tuple(config.class_weights) or None
+    ),
     optimizers={"model": sgd(schedule, weight_decay=config.weight_decay)},
     augment=random_flip(),
     best=("val/accuracy", "max"),

@@ -1,15 +1,19 @@
 """A folder of any layout gives the same images, labels and split."""
 
+import math
+
 import numpy as np
 import pytest
 
 from tests.data import layouts_made as made
-from vision_jax.data.errors import DataError
+from vision_jax.data.errors import BadImage, DataError
 from vision_jax.data.found import split_of
 from vision_jax.data.own import Own
-from vision_jax.data.recognise import known, recognise
+from vision_jax.data.recognise import CONFIGS, known, recognise
 from vision_jax.data.transforms.image import decode
 from vision_jax.data.transforms.masks import decode_target
+from vision_jax.errors import UserError
+from vision_jax.recipe import recipe, resume
 
 KINDS = {"labels": made.LABELS, "boxes": made.BOXES, "masks": made.MASKS}
 EACH = [(has, make) for has, makers in KINDS.items() for make in makers]
@@ -186,3 +190,77 @@ def test_a_real_folder_without_its_lists_is_one_set(data_root, tmp_path):
   train, val = (own.open(s, on_bad_box="drop") for s in ("train", "val"))
   assert len(train) + len(val) == 364 and 30 <= len(val) <= 40
   assert own.whole("train").class_names == ("Platelets", "RBC", "WBC")
+
+
+def loaded(config, folder, **values):
+  return recipe.load(config, {"data_dir": str(folder)} | values)
+
+
+def test_epochs_stand_for_steps(tmp_path):
+  made.class_folders(tmp_path / "a")
+  made.voc(tmp_path / "b")
+  made.masks(tmp_path / "c")
+  for has, folder in (("labels", "a"), ("boxes", "b"), ("masks", "c")):
+    train = len(Own(str(tmp_path / folder), has).open("train"))
+    more = {"batch_size": "4", "epochs": "2.5"}
+    config = loaded(CONFIGS[has], tmp_path / folder, **more).config
+    assert config.steps == math.ceil(2.5 * train / 4)
+    config = loaded(CONFIGS[has], tmp_path / folder, steps="7").config
+    assert config.steps == 7
+  run = loaded(CONFIGS["labels"], tmp_path / "a")
+  with pytest.raises(UserError, match=r"epochs: got 3 .*expected --config\.st"):
+    resume.override_saved(run, {"epochs": "3"}, tmp_path)
+  with pytest.raises(UserError, match=r"config\.epochs: got -1"):
+    loaded(CONFIGS["labels"], tmp_path / "a", epochs="-1")
+
+
+def test_rare_classes_count_alike_by_one_key(tmp_path):
+  for name, number in (("many", 30), ("few", 10)):
+    made.images(tmp_path / "train" / name, range(number))
+    made.images(tmp_path / "val" / name, [90 + number])
+  found = loaded(CONFIGS["labels"], tmp_path, balance="true")
+  assert tuple(found.config.class_names) == ("few", "many")
+  assert tuple(found.config.class_weights) == (2.0, 0.6667)  # 40/(2*10), ...
+  assert found.build().task.class_weights == (2.0, 0.6667)
+  plain = loaded(CONFIGS["labels"], tmp_path)
+  assert plain.build().task.class_weights is None
+
+
+def test_lists_are_given_as_people_type_them(tmp_path):
+  made.voc(tmp_path)
+  values = {"class_names": "2, 1,0", "splits": "train,test,"}
+  config = loaded(CONFIGS["boxes"], tmp_path, **values).config
+  assert tuple(config.class_names) == ("2", "1", "0")
+  assert tuple(config.splits) == ("train", "test", "")
+
+
+def test_a_damaged_image_is_named_itself(tmp_path):
+  """Not the annotation that is beside it."""
+  for make in made.BOXES:
+    if make.__name__ in ("parquet_of_boxes",):  # it has no file of its own
+      continue
+    make(tmp_path / make.__name__)
+    (path,) = (tmp_path / make.__name__).rglob("3.png")
+    path.write_bytes(path.read_bytes()[:-40])
+    source = Own(str(tmp_path / make.__name__), "boxes").whole("train")
+    with pytest.raises(BadImage) as caught:
+      seen(source)
+    assert caught.value.name == str(path)
+
+
+def test_a_flat_folder_of_real_boxes_trains_by_one_flag(data_root, tmp_path):
+  """150 images and their xml beside each other."""
+  root = data_root / "bccd_voc"
+  for path in sorted((root / "Annotations").iterdir())[:150]:
+    (tmp_path / path.name).symlink_to(path)
+    image = root / "JPEGImages" / f"{path.stem}.jpg"
+    (tmp_path / image.name).symlink_to(image)
+  found = loaded(CONFIGS["boxes"], tmp_path, batch_size="4", threads="2")
+  with found.build() as experiment:
+    assert (
+      len(experiment.train_data.source)
+      + len(experiment.evals["val"].data.source)
+      == 150
+    )
+    batch = experiment.train_data.batch(0)
+  assert np.isfinite(batch["boxes"]).all() and batch["box_mask"].sum() > 4

@@ -1,10 +1,51 @@
 """What the configs of a kind of task have in common: keys with defaults."""
 
+import math
+
 import ml_collections
 
 from vision_jax.experiment import base_config
+from vision_jax.pipelines.sources.base import DataSet
 from vision_jax.pipelines.sources.boxes import BoxData
+from vision_jax.pipelines.sources.labels import LabelData
 from vision_jax.pipelines.sources.masks import MaskData
+
+
+def label_config(**values: object) -> dict[str, object]:
+  """Returns `base_config` with the keys of one's own images with labels.
+
+  class_names, holdout, layout, on_shared: see `LabelData`. epochs: see
+  `set_steps`. balance: whether `resolve_labels` sets class_weights, those of
+  the loss, so that each class counts alike; () for none.
+  """
+  defaults = {
+    "class_names": (),
+    "holdout": 0,
+    "layout": "",
+    "on_shared": "error",
+    "epochs": 0.0,
+    "balance": False,
+    "class_weights": (),
+  }
+  return base_config(**(defaults | values))
+
+
+def resolve_labels(config: ml_collections.ConfigDict) -> None:
+  """Fills in what the labels of a `label_config` say, as a run begins."""
+  images = LabelData.of(config)
+  config.class_names = images.names()
+  images = LabelData.of(config)
+  config.layout = images.check()
+  set_steps(config, images)
+  if config.balance:
+    config.class_weights = images.balanced_weights()
+
+
+def set_steps(config: ml_collections.ConfigDict, data: DataSet) -> None:
+  """Sets steps by `config.epochs`, passes over all of train; 0 leaves them."""
+  if config.epochs:
+    examples = config.epochs * len(data.train)
+    config.steps = max(math.ceil(examples / config.batch_size), 1)
 
 
 def segmentation_config(**values: object) -> dict[str, object]:
@@ -14,8 +55,8 @@ def segmentation_config(**values: object) -> dict[str, object]:
   scenes: see `MaskData`. image_size: (h, w) that all images are resized to.
   crop: (h, w) of the window that training cuts out at random, () for none.
   scale, degrees, jitter, flip: see `mask_augment`. class_weights: of the loss,
-  () for none.
-  balance: whether `resolve_masks` sets them by median frequency.
+  () for none. balance: whether `resolve_masks` sets them by median frequency.
+  epochs: see `set_steps`.
   """
   defaults = {
     "image_size": (64, 64),
@@ -30,6 +71,7 @@ def segmentation_config(**values: object) -> dict[str, object]:
     "ignore_values": (),
     "class_weights": (),
     "balance": False,
+    "epochs": 0.0,
     "images": "",
     "masks": "",
     "layout": "",
@@ -41,9 +83,11 @@ def segmentation_config(**values: object) -> dict[str, object]:
 def resolve_masks(config: ml_collections.ConfigDict) -> None:
   """Fills in what the masks of a `segmentation_config` say, as a run begins."""
   config.class_names = MaskData.of(config).names()
-  config.layout = MaskData.of(config).check()
+  masks = MaskData.of(config)
+  config.layout = masks.check()
+  set_steps(config, masks)
   if config.balance:
-    weights = MaskData.of(config).balanced_weights()
+    weights = masks.balanced_weights()
     config.class_weights = weights or config.class_weights
 
 
@@ -56,6 +100,7 @@ def detection_config(**values: object) -> dict[str, object]:
   see `box_augment`. per_class, voc_ap: whether to evaluate each class too, and
   VOC's average precision. only: trains on so many images, and evaluates on them
   too, as `seen`, to see whether it can learn them by heart; 0 trains on all.
+  epochs: see `set_steps`.
   """
   defaults = {
     "splits": ("train", "val", "test"),
@@ -81,6 +126,7 @@ def detection_config(**values: object) -> dict[str, object]:
     "per_class": False,
     "voc_ap": False,
     "only": 0,
+    "epochs": 0.0,
   }
   return base_config(**(defaults | values))
 
@@ -88,4 +134,6 @@ def detection_config(**values: object) -> dict[str, object]:
 def resolve_boxes(config: ml_collections.ConfigDict) -> None:
   """Fills in what the boxes of a `detection_config` say, as a run begins."""
   config.class_names = BoxData.of(config).names()
-  config.layout = BoxData.of(config).check()
+  boxes = BoxData.of(config)
+  config.layout = boxes.check()
+  set_steps(config, boxes)

@@ -22,8 +22,8 @@ from vision_jax.recipe.values import flat, override
 # where from. All others define the result.
 MAY_CHANGE = (
   *CONFIG_KEYS,
-  *("eval_every", "keep_best", "keep_every", "log_every", "on_bad_image"),
-  *("save_every", "steps", "threads"),
+  *("epochs", "eval_every", "keep_best", "keep_every", "log_every"),
+  *("on_bad_image", "save_every", "steps", "threads"),
 )
 
 
@@ -139,7 +139,17 @@ def resume(
 def override_saved(
   recipe: Recipe, overrides: Mapping[str, str], workdir: epath.Path
 ) -> None:
-  """Sets values of a workdir's config, those that may differ between runs."""
+  """Sets values of a workdir's config, those that may differ between runs.
+
+  Raises:
+    UserError: for others, and for what only a config's `resolve` can use.
+  """
+  if "epochs" in overrides:
+    raise UserError(
+      f"--config.epochs: got {overrides['epochs']} for the config of {workdir}, "
+      "whose steps are counted already; expected --config.steps=N, or "
+      "--config=PATH with it, by which they are counted anew."
+    )
   override(recipe.config, overrides)
   check_same(recipe, saved_config(workdir))
 

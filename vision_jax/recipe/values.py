@@ -40,7 +40,7 @@ RANGES: dict[str, tuple[str, Test]] = {
       *("discriminator_lr", "encoder_layers", "eval_examples", "examples"),
       *("generator_lr", "guidance", "holdout", "jitter", "lr", "mixup", "only"),
       *("norm_group", "r1", "scenes", "score_examples", "score_samples"),
-      *("beta", "class_weights", "drop_at", "ignore_values", "level"),
+      *("beta", "class_weights", "drop_at", "epochs", "ignore_values", "level"),
       *("mask_values", "warmup", "weight_decay"),
     ),
     NOT_NEGATIVE,

@@ -12,6 +12,7 @@ import functools
 from collections.abc import Sequence
 
 import ml_collections
+import numpy as np
 
 from vision_jax.data.found import LABELS
 from vision_jax.data.memory import InMemory
@@ -115,6 +116,15 @@ class LabelData(DataSet):
     self._own.check_classes(whole, names)
     self._own.check(sources, names, self.on_shared)
     return self._own.found.layout
+
+  def balanced_weights(self) -> tuple[float, ...]:
+    """Returns weights by which each class of train counts alike.
+
+    Those of the examples that a batch draws are 1 on average.
+    """
+    counts = np.bincount(self.train.labels(), minlength=len(self.class_names))
+    weights = counts.sum() / (len(counts) * np.maximum(counts, 1))
+    return tuple(round(float(w), 4) for w in weights)
 
   def _open(self, split: str) -> Source:
     if split in self._parts:
