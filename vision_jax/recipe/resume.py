@@ -146,8 +146,8 @@ def override_saved(
   """
   if "epochs" in overrides:
     raise UserError(
-      f"--config.epochs: got {overrides['epochs']} for the config of "
-      f"{workdir}, whose steps are counted already; expected --config.steps=N, or "
+      f"--config.epochs: got {overrides['epochs']} for the run in {workdir}, "
+      "whose steps are counted already; expected --config.steps=N, or "
       "--config=PATH with it, by which they are counted anew."
     )
   override(recipe.config, overrides)
