@@ -1,7 +1,7 @@
 """The command: trains, evaluates, predicts and samples.
 
   python -m vision_jax.main --config=PATH[:VARIANT] --workdir=DIR \
-      [--config.KEY=VALUE ...] [--mode=train|eval|predict|sample|show]
+      [--config.KEY=VALUE ...] [--mode=train|eval|predict|sample|show|check]
 
 Values of the config are set by --config.KEY=VALUE. The same command resumes a
 run. Bad input ends with exit code 2 and a message, a run that fails for reasons

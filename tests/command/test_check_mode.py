@@ -2,6 +2,7 @@
 
 import pathlib
 import shutil
+import sys
 import tarfile
 
 import numpy as np
@@ -254,3 +255,11 @@ def test_a_run_says_what_was_found(tmp_path, caplog):
   assert "mine: yolo (boxes), data.yaml with 3 classes" in line
   assert "val: a tenth of train, by file names" in line
   assert line.endswith("3 classes: 0, 1, 2")
+
+
+def test_tables_say_what_to_install(tmp_path, monkeypatch, check):
+  made.parquet(tmp_path / "mine")
+  monkeypatch.setitem(sys.modules, "pyarrow", None)
+  code, text = check(tmp_path / "mine")
+  assert code == 2 and "needs pyarrow, which is not installed" in text
+  assert "pip install 'vision_jax[data]'" in text
