@@ -75,7 +75,7 @@ class Predict:
     class_names: the labels' names; () shows their numbers.
     formats: how predictions are written where no format is named: files of
       vision_jax/writers, or what makes a `Writer` of an `About`. What they are
-      is told in words in any case.
+      is logged in words in any case.
     mask_values: the value of each class in masks; () for its number.
     annotations: COCO json whose ids predictions take, "" for none.
   """
@@ -96,8 +96,9 @@ class Weights:
 
   Attributes:
     path: a workdir, one of its checkpoints, or a .safetensors file.
-    part: of what is there: a net, or a module of one such as "model/backbone".
-      "" is the part of the name that is to have them, or else the net "model".
+    part: what to take of it: a net, or a module of one such as
+      "model/backbone". "" is the part of the name that is to have them, or else
+      the net "model".
     weights: "raw", or "ema" for averaged ones.
   """
 

@@ -40,7 +40,7 @@ class Survey:
     classes: split -> class -> number of images; of boxes where there are such,
       of images that have it where there are masks.
     boxes: "small", "medium" or "large" -> number, by COCO's areas.
-    values: of the masks.
+    values: the masks' values.
     faults: kind -> places.
     stops: messages of what training stops at.
     shown: examples for the sheet, decoded.
@@ -83,9 +83,9 @@ def survey(
 
   Args:
     own: the folder.
-    class_names: of the labels; () takes the data's.
+    class_names: the labels' names; () takes the data's.
     on_bad_box, on_bad_image, on_shared: what training does about such.
-    ignore_values: of masks, which do not count.
+    ignore_values: the masks' values that do not count.
     show: examples for a sheet, spread over the splits.
 
   Raises:

@@ -72,8 +72,8 @@ def keyed(name: str, text: str, *, path: bool = False) -> Any:
   """Returns a field that each --NAME.KEY=VALUE adds to, a dict of texts.
 
   Args:
-    name: of the flag.
-    text: of the help.
+    name: the flag's name.
+    text: the flag's help.
     path: whether the values name files or folders; they become absolute.
   """
   about = {"keyed": name, "text": text, "path": path}

@@ -37,7 +37,7 @@ def group_size(examples: int, devices: int) -> int:
 
   Args:
     examples: number of examples in the batch that is traced.
-    devices: over which that batch is split.
+    devices: number of devices that split that batch.
 
   Raises:
     UserError: if a group would be of several devices' examples.

@@ -85,7 +85,7 @@ class ObjectiveLoss(Protocol):
     """Returns the terms, and the statistics of all nets, its own net's new.
 
     Args:
-      params: of all nets: trained, following and fixed ones.
+      params: the parameters of all nets: trained, following and fixed ones.
       stats: the statistics of all nets, by the net's name.
       batch: this shard's part of the batch.
       key: the key that all noise comes from.

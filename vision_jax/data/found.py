@@ -89,7 +89,8 @@ def by_split(
 
   Args:
     folder: the data's folder.
-    paths: in it; a split is known by the file's name, or its folder's.
+    paths: the files in it; a split is known by the file's name, or its
+      folder's.
     what: what an error calls such a file.
 
   Raises:

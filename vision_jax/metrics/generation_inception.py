@@ -2,7 +2,7 @@
 
 Nothing is downloaded. The file is pytorch-fid's
 `pt_inception-2015-12-05-6726825d.pth`; reading it needs torch. A .safetensors
-file of the same names is read too, but cannot be told to be the published one,
+file of the same names is read too, but cannot be known for the published one,
 so that metrics are then called by "inception" and not `fid`.
 """
 

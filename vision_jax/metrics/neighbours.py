@@ -21,7 +21,7 @@ class NearestNeighbours:
   example's. Of labels that equally many have the lowest wins.
 
   Attributes:
-    neighbours: of an example, k.
+    neighbours: number of neighbours that vote, k.
   """
 
   neighbours: int = 20

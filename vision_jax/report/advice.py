@@ -14,9 +14,9 @@ def advice(
   """Returns a line for a run that would take over two hours, else None.
 
   Args:
-    seconds: that the run will take.
-    steps: that it has left.
-    values: of its config; empty where there is none.
+    seconds: how long the run will take.
+    steps: how many steps it has left.
+    values: its config's values; empty where there is none.
   """
   if seconds <= LONG:
     return None

@@ -20,9 +20,9 @@ def beginning(
 
   Args:
     experiment: gives the data.
-    params: of each net, arrays or shapes.
-    values: of the config; empty where there is none.
-    devices: of all processes.
+    params: the parameters of each net, arrays or shapes.
+    values: the config's values; empty where there is none.
+    devices: the devices of all processes.
   """
   kind = jax.devices()[0].device_kind
   kinds = sorted({str(x.dtype) for x in jax.tree.leaves(params)})

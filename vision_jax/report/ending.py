@@ -12,7 +12,7 @@ def ending(
   """Returns the lines that a finished run ends with.
 
   Args:
-    metrics: of its last step, by name.
+    metrics: its last step's metrics, by name.
     workdir: the run's folder; None where nothing is kept.
     next_mode: what one does with a run of this kind.
   """

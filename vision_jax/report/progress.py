@@ -38,7 +38,7 @@ class Progress:
     """Shows nothing before the first step.
 
     Args:
-      steps: of the whole run.
+      steps: length of the whole run.
       batch_size: images a step, over all processes.
       start: the step that this run begins from.
       stream: where to show it; stderr by default.

@@ -85,7 +85,7 @@ class Evaluator:
     """Reads a batch of each data set and traces its step; compiles nothing.
 
     Args:
-      weights: as for a call; shapes will do.
+      weights: what a call takes; shapes will do.
 
     Raises:
       UserError: if the data, the batch size or the task do not fit.

@@ -48,7 +48,7 @@ def begin(
   """Returns the state to train from and its step.
 
   That of the newest readable checkpoint; without one a new state, with the
-  weights that the experiment or `init_from` starts with, as `log` is told.
+  weights that the experiment or `init_from` starts with, as `log` shows.
 
   Raises:
     UserError: without either, if the task has frozen norms; or if the run in
@@ -128,7 +128,7 @@ def evaluation_missing(
 ) -> bool:
   """Whether the run before ended at an evaluation that it did not do.
 
-  A run that is told to stop saves at once, and leaves an evaluation that is
+  A run that has to stop saves at once, and leaves an evaluation that is
   due at that step to the run that resumes there.
 
   Args:
@@ -162,7 +162,7 @@ def with_weights(
     start: part of a net -> what it begins with; "" is all nets, but for heads
       with other classes.
     following: name -> what follows which net, and begins as a copy.
-    log: is told what has which weights, and what is new.
+    log: prints what has which weights, and what is new.
 
   Raises:
     ValueError: if there are no such weights, or of other shapes.

@@ -25,7 +25,7 @@ class CocoFile:
   """What a file says of m images with n boxes and its categories.
 
   Attributes:
-    path: of the file.
+    path: the file's path.
     image_ids, file_names: of each image, m.
     size: (m, 2) int32, height and width.
     names: category id -> name, in the order of the ids.

@@ -19,7 +19,7 @@ def coco_results(
   """Returns one image's detections as rows of COCO's results json.
 
   Args:
-    image_id: as in the annotations.
+    image_id: the image's id in the annotations.
     boxes: (p, 4) xyxy in pixels.
     score: (p,), written with all its digits: rounding would make ties.
     label: (p,), 0 ... k - 1.
@@ -46,9 +46,9 @@ def coco_file(
   """Returns a whole file of COCO's form with detections as annotations.
 
   Args:
-    images: with id, file_name, height and width.
+    images: the images, with id, file_name, height and width.
     categories: id -> name.
-    rows: of `coco_results`.
+    rows: what `coco_results` returns.
   """
   return {
     "images": list(images),

@@ -31,7 +31,7 @@ def read_tars(paths: Sequence[pathlib.Path], names: Sequence[str]) -> Labels:
   """Returns the examples of several tars.
 
   Args:
-    paths: of the tars.
+    paths: the tars' paths.
     names: names of the classes, which examples may give by number.
 
   Raises:

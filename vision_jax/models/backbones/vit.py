@@ -29,7 +29,7 @@ class Block(nn.Module):
     hidden: features within the MLP.
     dropout: probability of zeroing a value of each branch.
     drop_path: probability of dropping each branch of an example.
-    dtype: to compute in.
+    dtype: type to compute in.
   """
 
   heads: int

@@ -92,7 +92,7 @@ def variant(
     frozen_norm: whether BatchNorm keeps the pretrained moments.
     remat: what is computed anew of the backbone's blocks and the transformer's
       layers.
-    dtype: to compute in.
+    dtype: type to compute in.
     **options: other fields of `Detr`.
   """
   backbone, dash, dilated = name.partition("-")

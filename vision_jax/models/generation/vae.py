@@ -83,7 +83,7 @@ def dense_vae(
     outputs: numbers a value, of the likelihood.
     activation: function after each hidden layer.
     num_classes: number of classes of a conditional model, else 0.
-    dtype: to compute in.
+    dtype: type to compute in.
   """
   h, w, c = shape
   return VAE(

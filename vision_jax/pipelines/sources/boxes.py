@@ -38,7 +38,7 @@ class BoxData(DataSet):
     data_dir: folder of the data set; "" for the one in the folder of all data.
     images: folder of the images, where annotations lead out of data_dir; ""
       for the data set's own.
-    layout: of a folder, see `Own`; "" finds it out.
+    layout: a folder's layout, see `Own`; "" finds it out.
     on_shared: "error" or "keep" images of a folder that two splits share.
     on_bad_box: "error", "clip" or "drop", see `BoxCheck`; evaluation scores the
       file's boxes.

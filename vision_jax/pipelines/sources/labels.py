@@ -49,12 +49,12 @@ class LabelData(DataSet):
 
   Attributes:
     dataset: "mnist", "cifar10", "folder", "digits" or the name of a TFDS set.
-    class_names: of a folder, in the labels' order; () for its own.
+    class_names: a folder's classes, in the labels' order; () for its own.
     image_size: height and width of digits.
-    channels: of the images, 1 or 3.
+    channels: number of the images' channels, 1 or 3.
     holdout: examples of train that are held out, not of a folder's.
     data_dir: folder of the data, "" for VISION_JAX_DATA.
-    layout: of a folder, see `Own`; "" finds it out.
+    layout: a folder's layout, see `Own`; "" finds it out.
     on_shared: "error" or "keep" images of a folder that two splits share.
     threads: how many threads decode what is kept in memory; 0 is one for each
       core.

@@ -45,7 +45,7 @@ class MaskData(DataSet):
     data_dir: CamVid's folder; "" for the one in the folder of all data. Or
       one's own.
     images, masks: folders of the data set "folder".
-    layout: of one's own, see `Own`; "" finds it out.
+    layout: the layout of one's own, see `Own`; "" finds it out.
     on_shared: "error" or "keep" images of one's own that two splits share.
     scenes: how many to generate, for train, val and test. Training scenes are
       crowded, which teaches more digits at the same cost.

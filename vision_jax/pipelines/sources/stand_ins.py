@@ -25,7 +25,7 @@ def digits(
   """Returns "train" or "test" of the digits.
 
   Args:
-    split: of them.
+    split: which split.
     size: height and width, at least 8.
     channels: copies of the grey values.
     **folders: config key -> folder of one's own data, which is not used.
@@ -40,7 +40,7 @@ class Scenes:
   """The splits of generated scenes.
 
   Attributes:
-    numbers: of the scenes of train, val and test.
+    numbers: how many scenes are in each of train, val and test.
     size: (h, w) of the images, the same.
     most: digits in a scene, at most.
     most_trained: the same of train's scenes; None for `most`.
