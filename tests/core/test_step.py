@@ -82,6 +82,8 @@ def test_a_step_is_gradient_descent_on_the_masked_mean():
   gradient = 0.5 * np.sum(2 * (2 * x - 3 * x) * x * m) / m.sum()
   np.testing.assert_allclose(new.params["model"]["w"], 2 - 0.1 * gradient, 1e-6)
   np.testing.assert_allclose(logs["grad_norm"], abs(gradient), rtol=1e-6)
+  np.testing.assert_allclose(logs["update_norm"], 0.1 * abs(gradient), 1e-6)
+  np.testing.assert_allclose(logs["param_norm"], 2.0)  # before the update
   np.testing.assert_allclose(logs["square"], np.sum(x**2 * m) / m.sum(), 1e-6)
   np.testing.assert_allclose(logs["loss"], 0.5 * logs["square"], rtol=1e-6)
   assert int(new.step) == 1 and int(new.bad_step) == -1
@@ -134,8 +136,8 @@ def test_objectives_apply_in_order_and_log_under_their_nets():
   state, txs = start(task)
   new, logs = make_train_step(task, txs)(state, batch)
   assert logs.keys() == {
-    *("square/a", "loss/a", "grad_norm/a"),
-    *("square/b", "loss/b", "grad_norm/b"),
+    *("square/a", "loss/a", "grad_norm/a", "update_norm/a", "param_norm/a"),
+    *("square/b", "loss/b", "grad_norm/b", "update_norm/b", "param_norm/b"),
   }
   assert float(logs["loss/b"]) < float(logs["loss/a"])  # b saw a's update
   assert new.params["a"]["w"] != new.params["b"]["w"]
@@ -266,6 +268,7 @@ def test_terms_of_two_nets_carry_them_and_never_collide():
   [
     ("aa", ("one", "one"), "one"),
     ("ab", ("one", "grad_norm"), "grad_norm/b"),
+    ("ab", ("one", "param_norm"), "param_norm/b"),
   ],
 )
 def test_two_terms_of_one_name_are_an_error(nets, terms, name):

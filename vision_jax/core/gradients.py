@@ -20,7 +20,8 @@ from vision_jax.core.types import (
 from vision_jax.errors import UserError
 
 Means = dict[str, Mean]
-_RESERVED = {"loss", "grad_norm", "learning_rate"}
+_NORMS = {"grad_norm", "update_norm", "param_norm"}
+_RESERVED = {"loss", "learning_rate"} | _NORMS
 
 
 def gradients(

@@ -55,7 +55,8 @@ def make_train_step(
   Losses see the nets that objectives train, those that follow and those that
   are `fixed`: (parameters, statistics), no part of the state.
 
-  Logs are scalars: every term, `loss` (the weighted sum), `grad_norm` and
+  Logs are scalars: every term, `loss` (the weighted sum), `grad_norm`,
+  `update_norm` (the optimizer's), `param_norm` (before the update) and
   `learning_rate`; where several nets are trained, all end in `/net`. A step
   whose losses or gradients are not finite keeps the old state and writes its
   number into `state.bad_step`; so does every step after it.
@@ -93,14 +94,15 @@ def make_train_step(
         grads, stats, terms = gradients(
           objective, new, others, part, turn_key, accumulate
         )
-        new, norm = _descend(new, net, optimizers[net], grads, stats)
+        new, norms = _descend(new, net, optimizers[net], grads, stats)
         named = logged(terms, ending, () if turn else logs)
         named = {name: term.divide() for name, term in named.items()}
         loss = sum(
           w * named[name + ending] for name, w in objective.weights.items()
         )
-        finite &= jnp.isfinite(norm) & jnp.isfinite(loss)
-        logs |= named | {"loss" + ending: loss, "grad_norm" + ending: norm}
+        finite &= jnp.isfinite(norms["grad_norm"]) & jnp.isfinite(loss)
+        logs |= named | {"loss" + ending: loss}
+        logs |= {name + ending: norm for name, norm in norms.items()}
         logs |= _learning_rate(new, net, ending)
     new = new.replace(step=state.step + 1, ema=average(new, ema or {}))
     return _keep_if(finite, new, state), logs
@@ -177,9 +179,8 @@ def _descend(
   optimizer: optax.GradientTransformation,
   grads: Any,
   stats: Nets,
-) -> tuple[TrainState, Array]:
-  """Returns the state after one update of `net`, and its gradient's norm."""
-  norm = optax.tree.norm(grads)
+) -> tuple[TrainState, dict[str, Array]]:
+  """Returns the state after one update of `net`, and the norms in it."""
   old = state.params[net]
   updates, opt_state = optimizer.update(grads, state.opt_state[net], old)
   new = state.replace(
@@ -188,7 +189,8 @@ def _descend(
   )
   if net in stats:
     new = new.replace(stats={**state.stats, net: stats[net]})
-  return new, norm
+  lengths = {"grad_norm": grads, "update_norm": updates, "param_norm": old}
+  return new, {name: optax.tree.norm(tree) for name, tree in lengths.items()}
 
 
 def _learning_rate(state: TrainState, net: str, ending: str) -> Logs:
