@@ -28,8 +28,8 @@ class Device:
     self.now, self.free, self.off = 0.0, 0.0, 0.0
     self.inline = inline  # whether a step is done once it is dispatched
 
-  def step(self, state, batch):
-    del batch
+  def step(self, state, batch, fixed):
+    del batch, fixed
     self.now += DISPATCH
     self.free = max(self.free, self.now) + STEP
     if self.inline:
