@@ -13,12 +13,17 @@ from vision_jax.data.files import find_images, folders_in
 from vision_jax.data.found import Found
 
 Recognise = Callable[[pathlib.Path], Found | None]
-# A config for each kind of data.
-CONFIGS = {
-  "labels": "configs/classification/folder_resnet18.py",
-  "boxes": "configs/detection/voc_detr.py",
-  "masks": "configs/segmentation/folder_unet.py",
+# Where a config for each kind of data lies in configs/.
+_CONFIGS = {
+  "labels": "classification/folder_resnet18.py",
+  "boxes": "detection/voc_detr.py",
+  "masks": "segmentation/folder_unet.py",
 }
+
+
+def config_for(has: str) -> str:
+  """Returns the path of a config for "labels", "boxes" or "masks"."""
+  return f"configs/{_CONFIGS[has]}"
 
 
 @functools.cache
@@ -106,7 +111,7 @@ def _none(
   if found:
     return DataError(
       f"data folder {folder}: is {some(f.summary() for f in found)}; expected "
-      f"{has}. Take the config for it, such as {CONFIGS[found[0].has]}."
+      f"{has}. Take the config for it, such as {config_for(found[0].has)}."
     )
   if near:
     return near[0]
