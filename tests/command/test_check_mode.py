@@ -11,7 +11,7 @@ from PIL import Image
 
 from tests.data import layouts_made as made
 from vision_jax import main
-from vision_jax.data.recognise import CONFIGS
+from vision_jax.data.recognise import config_of
 from vision_jax.errors import UserError
 from vision_jax.recipe import recipe
 
@@ -230,7 +230,7 @@ def test_bad_folders_stop_the_check_and_the_training(make, tmp_path, check):
   make(folder)
   code, text = check(folder)
   assert code == 2
-  config = CONFIGS["boxes" if make in BOXED else "labels"]
+  config = config_of("boxes" if make in BOXED else "labels")
   with pytest.raises(UserError, match=BAD[make]) as caught:
     recipe.load(config, {"data_dir": str(folder)})
   message = str(caught.value)
@@ -243,14 +243,14 @@ def test_what_is_shared_may_be_kept(tmp_path, check):
   code, text = check(tmp_path / "mine", "--config.on_shared=keep")
   assert code == 0 and "Faults: 1 images that two splits share\n" in text
   values = {"data_dir": str(tmp_path / "mine"), "on_shared": "keep"}
-  loaded = recipe.load(CONFIGS["labels"], values)
+  loaded = recipe.load(config_of("labels"), values)
   assert loaded.config.layout == "class_folders"
   assert tuple(loaded.config.class_names) == made.NAMES
 
 
 def test_a_run_says_what_was_found(tmp_path, caplog):
   made.yolo(tmp_path / "mine")
-  recipe.load(CONFIGS["boxes"], {"data_dir": str(tmp_path / "mine")})
+  recipe.load(config_of("boxes"), {"data_dir": str(tmp_path / "mine")})
   (line,) = [m for m in caplog.messages if m.startswith("data ")]
   assert "mine: yolo (boxes), data.yaml with 3 classes" in line
   assert "val: a tenth of train, by file names" in line

@@ -9,7 +9,7 @@ from tests.data import layouts_made as made
 from vision_jax.data.errors import BadImage, DataError
 from vision_jax.data.found import split_of
 from vision_jax.data.own import Own
-from vision_jax.data.recognise import CONFIGS, known, recognise
+from vision_jax.data.recognise import config_of, known, recognise
 from vision_jax.data.transforms.image import decode
 from vision_jax.data.transforms.masks import decode_target
 from vision_jax.errors import UserError
@@ -203,33 +203,33 @@ def test_epochs_stand_for_steps(tmp_path):
   for has, folder in (("labels", "a"), ("boxes", "b"), ("masks", "c")):
     train = len(Own(str(tmp_path / folder), has).open("train"))
     more = {"batch_size": "4", "epochs": "2.5"}
-    config = loaded(CONFIGS[has], tmp_path / folder, **more).config
+    config = loaded(config_of(has), tmp_path / folder, **more).config
     assert config.steps == math.ceil(2.5 * train / 4)
-    config = loaded(CONFIGS[has], tmp_path / folder, steps="7").config
+    config = loaded(config_of(has), tmp_path / folder, steps="7").config
     assert config.steps == 7
-  run = loaded(CONFIGS["labels"], tmp_path / "a")
+  run = loaded(config_of("labels"), tmp_path / "a")
   with pytest.raises(UserError, match=r"epochs: got 3 .*expected --config\.st"):
     resume.override_saved(run, {"epochs": "3"}, tmp_path)
   with pytest.raises(UserError, match=r"config\.epochs: got -1"):
-    loaded(CONFIGS["labels"], tmp_path / "a", epochs="-1")
+    loaded(config_of("labels"), tmp_path / "a", epochs="-1")
 
 
 def test_rare_classes_count_alike_by_one_key(tmp_path):
   for name, number in (("many", 30), ("few", 10)):
     made.images(tmp_path / "train" / name, range(number))
     made.images(tmp_path / "val" / name, [90 + number])
-  found = loaded(CONFIGS["labels"], tmp_path, balance="true")
+  found = loaded(config_of("labels"), tmp_path, balance="true")
   assert tuple(found.config.class_names) == ("few", "many")
   assert tuple(found.config.class_weights) == (2.0, 0.6667)  # 40/(2*10), ...
   assert found.build().task.class_weights == (2.0, 0.6667)
-  plain = loaded(CONFIGS["labels"], tmp_path)
+  plain = loaded(config_of("labels"), tmp_path)
   assert plain.build().task.class_weights is None
 
 
 def test_lists_are_given_as_people_type_them(tmp_path):
   made.voc(tmp_path)
   values = {"class_names": "2, 1,0", "splits": "train,test,"}
-  config = loaded(CONFIGS["boxes"], tmp_path, **values).config
+  config = loaded(config_of("boxes"), tmp_path, **values).config
   assert tuple(config.class_names) == ("2", "1", "0")
   assert tuple(config.splits) == ("train", "test", "")
 
@@ -255,7 +255,7 @@ def test_a_flat_folder_of_real_boxes_trains_by_one_flag(data_root, tmp_path):
     (tmp_path / path.name).symlink_to(path)
     image = root / "JPEGImages" / f"{path.stem}.jpg"
     (tmp_path / image.name).symlink_to(image)
-  found = loaded(CONFIGS["boxes"], tmp_path, batch_size="4", threads="2")
+  found = loaded(config_of("boxes"), tmp_path, batch_size="4", threads="2")
   with found.build() as experiment:
     assert (
       len(experiment.train_data.source)

@@ -6,7 +6,7 @@ from typing import Any
 from vision_jax import paths
 from vision_jax.data.found import BOXES, LABELS, MASKS
 from vision_jax.data.own import Own
-from vision_jax.data.recognise import config_for, recognise
+from vision_jax.data.recognise import config_of, recognise
 from vision_jax.errors import UserError
 
 _RULES = ("on_bad_box", "on_bad_image", "on_shared", "ignore_values")
@@ -19,14 +19,14 @@ def config_for(overrides: Mapping[str, str]) -> str:
     UserError: if no folder is given, or it is of no layout.
   """
   if "images" in overrides and "masks" in overrides:
-    return config_for(MASKS)
+    return config_of(MASKS)
   if not overrides.get("data_dir"):
     raise UserError(
       "--config.data_dir is missing; expected the folder to look at, "
       "--config.data_dir=MY_DATA, or --config.images=A --config.masks=B."
     )
   folder = paths.absolute(overrides["data_dir"])
-  return config_for(recognise(folder, overrides.get("layout", "")).has)
+  return config_of(recognise(folder, overrides.get("layout", "")).has)
 
 
 def own_of(values: Mapping[str, Any]) -> Own:

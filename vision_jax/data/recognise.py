@@ -21,7 +21,7 @@ _CONFIGS = {
 }
 
 
-def config_for(has: str) -> str:
+def config_of(has: str) -> str:
   """Returns the path of a config for "labels", "boxes" or "masks"."""
   return f"configs/{_CONFIGS[has]}"
 
@@ -111,7 +111,7 @@ def _none(
   if found:
     return DataError(
       f"data folder {folder}: is {some(f.summary() for f in found)}; expected "
-      f"{has}. Take the config for it, such as {config_for(found[0].has)}."
+      f"{has}. Take the config for it, such as {config_of(found[0].has)}."
     )
   if near:
     return near[0]
