@@ -38,6 +38,7 @@ assert "tensorflow" not in sys.modules
 # Where others have folders of our names, and a config of one of ours'.
 ABROAD = """
 import site, sys
+sys.path.insert(0, sys.argv[1])  # before an editable copy that tests run from
 site.addsitedir(sys.argv[1])
 from vision_jax import main
 for config in sys.argv[2:]:

@@ -53,11 +53,11 @@ def first_losses(path, names=("plain", "accelerator")):
   if not differ:
     return {}
   state = jax.jit(make)()
-  params, losses = jax.jit(moved)(state.params), {}
+  params, found = jax.jit(moved)(state.params), {}
   for name in ("plain", *differ):
     terms = traced[name].lower().compile()(params, state.stats, batch)
-    losses[name] = {term: float(x) for term, x in terms.items()}
-  return losses
+    found[name] = {term: float(x) for term, x in terms.items()}
+  return found
 
 
 def moved(params):

@@ -148,7 +148,7 @@ def test_a_letterboxed_image_is_the_same_everywhere(tmp_path, jitter):
     Image.fromarray(pixels).save(path.with_suffix(".png"))
     path.unlink()
   values = {"data_dir": str(tmp_path), "batch_size": "1", "crop": "()"}
-  values |= {"flip": "0.0", "jitter": str(jitter)}
+  values |= {"flip": "0.0", "jitter": str(jitter), "on_shared": "keep"}
   experiment = recipe.load("configs/detection/voc_detr.py", values).build()
   task, empty = Detection(Looking()), {"model": {}}
   train = experiment.inputs(experiment.train_data.batch(0))
@@ -325,9 +325,9 @@ def test_frozen_norms_do_not_train_from_a_random_start():
   check_trainable(Detection(variant("R50", 3, frozen_norm=False)))
   # A run that begins, or is fitted, asks.
   fresh = types.SimpleNamespace(latest=None)
-  frozen = types.SimpleNamespace(task=Detection(variant("R50", 3)))
+  frozen = types.SimpleNamespace(task=Detection(variant("R50", 3)), start={})
   with pytest.raises(UserError, match="frozen norms"):
-    begin(frozen, Jit(), fresh, {}, seed=0)
+    begin(frozen, Jit(), fresh, {}, seed=0, fixed=None)
   with pytest.raises(UserError, match="frozen norms"):
     fit(frozen, steps=1)
 

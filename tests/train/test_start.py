@@ -104,7 +104,7 @@ def test_averages_and_nets_that_follow_begin_as_copies(folder):
     start={"model": Weights(str(folder / "cnn"), weights="ema")},
   )
   state, _ = new_state(experiment)
-  begun = initial.begin_anew(experiment, state, None)
+  begun = initial.begin_anew(experiment, Jit(), lambda: state, None)
   arrays = stored(folder / "cnn")
   for kind in ("params", "stats"):
     for nets in (getattr(begun, kind), getattr(begun.ema, kind)):

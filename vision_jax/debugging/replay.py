@@ -49,7 +49,7 @@ def look_into(
   make = initial.state_maker(experiment, load(0), plan.seed)
   state = _saved_before(step, workdir, experiment, execution.abstract(make))
   if state is None:
-    state = initial.begin_anew(experiment, execution.init(make), init_from)
+    state = initial.begin_anew(experiment, execution, make, init_from)
   fixed = Fixed.load(experiment, execution, load(0)).nets
   if (start := int(state.step)) >= step:
     raise UserError(

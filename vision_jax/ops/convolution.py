@@ -48,8 +48,7 @@ def convolution(
   if blocks and stride > 1 and form("patches") == "product":
     return _blocks(x, stride) @ kernel.reshape(-1, kernel.shape[-1])
   if small and _is_small(x, sides, stride, pads, dilation):
-    patches = _patches(_padded(x, pads), sides, stride, dilation)
-    return patches @ kernel.reshape(-1, kernel.shape[-1])
+    return _of_patches(_padded(x, pads), kernel, stride, dilation)
   return jax.lax.conv_general_dilated(
     x,
     kernel,
@@ -58,6 +57,17 @@ def convolution(
     rhs_dilation=(dilation, dilation),
     dimension_numbers=("NHWC", "HWIO", "NHWC"),
   )
+
+
+def _of_patches(x, kernel, stride, dilation) -> Array:
+  """Convolves by a product of patches, which adds up in float32 at least.
+
+  As do the gradients: a pixel's is a sum over the patches that it is in.
+  """
+  wide = jnp.promote_types(x.dtype, jnp.float32)
+  patches = _patches(x.astype(wide), kernel.shape[:2], stride, dilation)
+  flat = kernel.reshape(-1, kernel.shape[-1]).astype(wide)
+  return (patches @ flat).astype(x.dtype)
 
 
 def _is_small(x, sides, stride, pads, dilation) -> bool:

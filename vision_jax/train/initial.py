@@ -56,7 +56,7 @@ def begin(
   """
   make = state_maker(experiment, batch, seed)
   if checkpoints.latest is None:
-    return begin_anew(experiment, execution.init(make), init_from, log=log), 0
+    return begin_anew(experiment, execution, make, init_from, log=log), 0
   state, extra = checkpoints.restore(execution.abstract(make))
   _check_same_draws(extra, seed, len(batch["mask"]) * execution.share[1])
   fixed.check(extra.get("fixed", {}))
@@ -65,20 +65,24 @@ def begin(
 
 def begin_anew(
   experiment: Experiment,
-  state: TrainState,
+  execution: Execution,
+  make: Callable[[], TrainState],
   init_from: InitFrom | None,
   *,
   log: Log = lambda line: None,
 ) -> TrainState:
-  """Returns a new state with the weights that the run is to begin with.
+  """Returns the state that `make` initialises, with the weights to begin with.
 
   Raises:
     UserError: without any, if the task has frozen norms.
   """
-  if start := starts(experiment, init_from):
-    return with_weights(state, start, experiment.following, log=log)
-  check_trainable(experiment.task)
-  return state
+  start = starts(experiment, init_from)
+  if not start:
+    check_trainable(experiment.task)
+  state = execution.init(make)
+  if not start:
+    return state
+  return with_weights(state, start, experiment.following, log=log)
 
 
 def _check_same_draws(extra: Mapping[str, Any], seed: int, size: int) -> None:
