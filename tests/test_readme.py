@@ -190,10 +190,9 @@ def shortened(command, data):
   command = re.sub(r"(--config=\S+\.py)", r"\1:tiny", command)
   command = command.replace("IMAGES", str(data / "images"))
   command = command.replace("MASKS", f"{data}/masks --config.dataset=folder")
-  names = "\"('hen', 'ox')\""
-  voc = f"{data}/voc --config.dataset=voc --config.class_names={names}"
-  command = command.replace("VOC", voc)
-  command = command.replace("FOLDER", f"{data}/folder --config.dataset=folder")
+  own = "--config.dataset=folder --config.class_names="
+  command = command.replace("VOC", f"{data}/voc {own}hen,ox")
+  command = command.replace("FOLDER", f"{data}/folder {own}a,b")
   command = command.replace("HOST:PORT", f"127.0.0.1:{free_port()}")
   command = command.replace("python -m", f"{sys.executable} -m")
   if "--suite=quick" in command:
