@@ -109,17 +109,17 @@ class ObjectStore:
       return _json(200, self.about(key))
     if query.get("ifGenerationNotMatch") == str(generation):
       return 304, {}, b""
-    headers = {"x-goog-generation": str(generation)}
+    found = {"x-goog-generation": str(generation)}
     if wanted := re.match(r"bytes=(\d*)-(\d*)", headers.get("Range", "")):
       size = len(data)
       first = int(wanted[1]) if wanted[1] else size - int(wanted[2])
       last = int(wanted[2]) if wanted[1] and wanted[2] else size - 1
       last = min(last, size - 1)
       if first >= size:
-        return 416, headers | {"Content-Range": f"bytes */{size}"}, b""
-      headers["Content-Range"] = f"bytes {first}-{last}/{size}"
-      return 206, headers, data[first : last + 1]
-    return 200, headers, data
+        return 416, found | {"Content-Range": f"bytes */{size}"}, b""
+      found["Content-Range"] = f"bytes {first}-{last}/{size}"
+      return 206, found, data[first : last + 1]
+    return 200, found, data
 
   def _upload(self, path, query, headers, body):
     if "upload_id" in query:
