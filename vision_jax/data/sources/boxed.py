@@ -2,19 +2,18 @@
 
 import dataclasses
 import functools
-import pathlib
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from vision_jax.data.errors import DataError
 from vision_jax.data.headers import UNREAD, sizes
-from vision_jax.data.pickled import AsMade, Lock
 from vision_jax.data.source import Example, short_hash
 from vision_jax.data.sources.box_check import BoxCheck
 from vision_jax.data.sources.class_names import labels_of, some
 from vision_jax.data.sources.labelled import in_order
 from vision_jax.data.sources.split_images import Images
+from vision_jax.data.sources.table_source import TableSource
 from vision_jax.data.transforms.boxes import to_fractions
 
 
@@ -46,7 +45,7 @@ class Boxes:
   names: tuple[str, ...] = ()
 
 
-class BoxedSource(AsMade):
+class BoxedSource(TableSource[Boxes]):
   """A split of images with boxes.
 
   An example has `image`, encoded, `boxes` (n, 4) cxcywh in [0, 1], `label`
@@ -74,24 +73,9 @@ class BoxedSource(AsMade):
     exact: bool = False,
     one_based: bool = False,
   ):
-    self._load, self._where = load, where
-    self._given, self._one_based = tuple(class_names), one_based
+    super().__init__(load, where, class_names)
+    self._one_based = one_based
     self.check = BoxCheck(on_bad_box, exact)
-    self._lock = Lock()
-
-  @functools.cached_property
-  def _loaded(self) -> Boxes:
-    table = self._load()
-    if not len(table.images.names):
-      raise DataError(
-        f"{self._where}: has no image; expected at least one. Check the split."
-      )
-    return table
-
-  @property
-  def _table(self) -> Boxes:
-    with self._lock:  # read once, by whichever thread is first
-      return self._loaded
 
   @functools.cached_property
   def class_names(self) -> tuple[str, ...]:
@@ -104,23 +88,6 @@ class BoxedSource(AsMade):
         "or name the classes with --config.class_names."
       )
     return names
-
-  @property
-  def num_classes(self) -> int:
-    """Number of classes."""
-    return len(self.class_names)
-
-  def __len__(self) -> int:
-    return len(self._table.images.names)
-
-  @property
-  def files(self) -> list[pathlib.Path]:
-    """Each image's path; [] where they are in larger files."""
-    return list(getattr(self._table.images, "paths", ()))
-
-  def paths(self) -> list[str]:
-    """Returns each image's name in the data, as in "a/1.jpg"."""
-    return list(self._table.images.names)
 
   @functools.cached_property
   def _sizes(self) -> np.ndarray:

@@ -3,16 +3,15 @@
 import collections
 import dataclasses
 import functools
-import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from vision_jax.data.errors import DataError, some
-from vision_jax.data.pickled import AsMade, Lock
 from vision_jax.data.source import Example, short_hash
 from vision_jax.data.sources.class_names import labels_of
 from vision_jax.data.sources.split_images import Images
+from vision_jax.data.sources.table_source import TableSource
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +30,7 @@ class Labels:
   names: tuple[str, ...] = ()
 
 
-class LabelledSource(AsMade):
+class LabelledSource(TableSource[Labels]):
   """A split of images with classes.
 
   Args:
@@ -43,40 +42,11 @@ class LabelledSource(AsMade):
     DataError: on first use, for a class that is none of `class_names`.
   """
 
-  def __init__(
-    self,
-    load: Callable[[], Labels],
-    where: str,
-    class_names: Sequence[str] = (),
-  ):
-    self._load, self._where = load, where
-    self._given = tuple(class_names)
-    self._lock = Lock()
-
-  @functools.cached_property
-  def _loaded(self) -> Labels:
-    table = self._load()
-    if not table.classes:
-      raise DataError(
-        f"{self._where}: has no image; expected at least one. Check the split."
-      )
-    return table
-
-  @property
-  def _table(self) -> Labels:
-    with self._lock:  # read once, by whichever thread is first
-      return self._loaded
-
   @functools.cached_property
   def class_names(self) -> tuple[str, ...]:
     """Names in the order of the labels."""
     table = self._table
     return self._given or table.names or in_order(table.classes)
-
-  @property
-  def num_classes(self) -> int:
-    """Number of classes."""
-    return len(self.class_names)
 
   @functools.cached_property
   def _labels(self) -> np.ndarray:
@@ -92,21 +62,9 @@ class LabelledSource(AsMade):
       )
     return np.array([labels[name] for name in table.classes], np.int32)
 
-  def __len__(self) -> int:
-    return len(self._table.classes)
-
   def labels(self) -> np.ndarray:
     """Returns all labels (n,)."""
     return self._labels
-
-  @property
-  def files(self) -> list[pathlib.Path]:
-    """Each image's path; [] where they are in larger files."""
-    return list(getattr(self._table.images, "paths", ()))
-
-  def paths(self) -> list[str]:
-    """Returns each image's name in the data, as in "a/1.jpg"."""
-    return list(self._table.images.names)
 
   def read(self, indices: np.ndarray) -> list[Example]:
     """Returns images with labels."""
