@@ -171,7 +171,7 @@ def test_pixels_of_two_classes_are_told_apart_by_it(tmp_path):
 
 def test_a_threshold_without_a_use_is_refused(tmp_path):
   task = Task(logits=np.zeros(3, np.float32))
-  measured = Threshold(0.5, "the best on val")  # of labels, log
+  measured = Threshold(0.5, "the best on val")  # of labels, not logged
   predicted(tmp_path, task, measured, ("a", "b", "c"))
   (tmp_path / "out" / "predictions.jsonl").unlink()
   with pytest.raises(UserError, match=r"--threshold: got 0.5; expected none"):

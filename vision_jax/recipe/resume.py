@@ -67,7 +67,7 @@ def shorten_warmup(
 ) -> None:
   """Makes a warm-up at most a tenth of a run that is shorter than the config's.
 
-  Not where the command logs how long it is. A run that goes on keeps its own.
+  Not where the command gives its length. A run that goes on keeps its own.
   """
   if "warmup" not in recipe.config or "warmup" in overrides:
     return
