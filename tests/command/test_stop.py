@@ -19,6 +19,7 @@ from tests.programs.command import (
   ROOT,
   after_step,
   assert_same,
+  by_step,
   call,
   metrics,
   steps,
@@ -127,11 +128,8 @@ def test_a_signal_in_an_evaluation_leaves_at_once(tmp_path, whole):
 
 
 def merged(workdir):
-  """Returns the metrics of training's steps that both runs tell."""
-  by_step = {}
-  for line in metrics(workdir):
-    by_step.setdefault(line["step"], {}).update(line)
-  return {k: x for k, x in by_step.items() if k != 6}  # the first of a resume
+  """Returns the metrics of steps, but for the first one of a resume."""
+  return {k: x for k, x in by_step(workdir).items() if k != 6}
 
 
 def test_the_second_ctrl_c_does_not_wait(tmp_path):

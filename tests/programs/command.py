@@ -187,3 +187,23 @@ def assert_same(got, expected, *, rounding=0.0):
       )
     else:
       np.testing.assert_array_equal(got[name], x, err_msg=name)
+
+
+def by_step(workdir):
+  """Returns each step's metrics of a run, of whatever lines they are."""
+  found = {}
+  for line in metrics(workdir):
+    step = found.setdefault(line["step"], {})
+    assert not (step.keys() & line.keys()) - {"step"}, "metrics logged twice"
+    step |= line
+  return found
+
+
+def assert_continues(workdir, expected):
+  """Asserts that a workdir's run is the expected one, logged once."""
+  assert_same(stored(workdir), stored(expected))
+  numbers = [line["step"] for line in metrics(workdir)]
+  assert numbers == sorted(numbers)
+  got = by_step(workdir)
+  for line in metrics(expected):
+    assert {k: got[line["step"]][k] for k in line} == line

@@ -7,6 +7,7 @@ import pytest
 
 from tests.programs.command import (
   BLOBS,
+  assert_continues,
   assert_same,
   call,
   finish,
@@ -70,22 +71,6 @@ def whole(tmp_path_factory):
     return made[where, flags]
 
   return make
-
-
-def assert_continues(workdir, expected):
-  """Asserts that a workdir's run is the expected one, logged once."""
-  assert_same(stored(workdir), stored(expected))
-  lines = metrics(workdir)
-  numbers = [line["step"] for line in lines]
-  assert numbers == sorted(numbers)
-  by_step = {}
-  for line in lines:
-    step = by_step.setdefault(line["step"], {})
-    assert not (step.keys() & line.keys()) - {"step"}, "metrics logged twice"
-    step |= line
-  for line in metrics(expected):
-    got = by_step[line["step"]]
-    assert {k: got[k] for k in line} == line
 
 
 @pytest.mark.xdist_group("resume")

@@ -2,18 +2,10 @@
 
 import pytest
 
-from tests.programs.command import metrics, steps, train
+from tests.programs.command import by_step, steps, train
 from vision_jax.core import mesh
 
 STEPS = ("--config.steps=4", "--config.eval_every=2", "--config.save_every=2")
-
-
-def by_step(workdir):
-  """Every step's metrics of a run."""
-  found = {}
-  for line in metrics(workdir):
-    found.setdefault(line["step"], {}).update(line)
-  return found
 
 
 def assert_close(got, expected):
