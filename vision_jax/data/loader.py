@@ -152,8 +152,12 @@ class Loader:
     data set.
     """
     for step in range(self.epoch_steps):
-      positions = self._slice(step)
-      yield self._make(positions[positions < self._size], positions)
+      yield self.ordered(step)
+
+  def ordered(self, step: int) -> Arrays:
+    """Returns batch `step` of `epoch()`."""
+    positions = self._slice(step)
+    return self._make(positions[positions < self._size], positions)
 
   def _slice(self, step: int) -> np.ndarray:
     local = self.batch_size // self.process_count
