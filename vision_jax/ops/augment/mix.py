@@ -8,7 +8,7 @@ distribution (b, k), float32. An example whose partner is padding stays whole.
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.stats
+import scipy.special
 
 from vision_jax.core.types import Array, Batch
 from vision_jax.errors import UserError
@@ -172,7 +172,7 @@ def beta_quantiles(alpha: float) -> np.ndarray:
   if not alpha > 0:
     raise UserError(f"alpha: got {alpha}; expected a number above 0.")
   knots = np.linspace(0, 1, _KNOTS)
-  return scipy.stats.beta.ppf(knots, alpha, alpha).astype(np.float32)
+  return scipy.special.betaincinv(alpha, alpha, knots).astype(np.float32)
 
 
 def interpolate(table: np.ndarray, uniform: Array) -> Array:
