@@ -16,6 +16,7 @@ from typing import Any
 from benchmarks import environment
 from benchmarks.finished import RunFailed, measured
 from benchmarks.row import Row
+from vision_jax.data.sources.tfds import ENVIRONMENT
 from vision_jax.files import open_own, replace_text
 
 PROGRESS_SECONDS = 10.0  # between two looks at how far a run is
@@ -63,10 +64,12 @@ def arguments(
   root: str = "",
 ) -> list[str]:
   """Returns the arguments of vision_jax.main, without a workdir."""
+  own = row.own and variant != "tiny"  # which needs no data
+  data = {"data_dir": f"${ENVIRONMENT}/{row.data}"} if own else {}
   variant = f":{variant}" if variant else ""
   return [f"--config={root}{row.config}{variant}"] + [
     f"--config.{key}={value}"
-    for key, value in {**overrides, "seed": seed}.items()
+    for key, value in {**data, **overrides, "seed": seed}.items()
   ]
 
 

@@ -29,8 +29,11 @@ class Row:
     target: a goal of our own, beside the published number; None for none.
     overrides: config values that differ from the file's.
     needs: "cpu" (runs anywhere), "gpu" (any accelerator) or "tpu".
-    data: the prepared TFDS set that it needs; empty for data that come with
-      the packages.
+    data: what it needs of the folder that VISION_JAX_DATA names: a prepared
+      TFDS set or a folder; empty for data that come with the packages.
+    own: whether that folder is given to the config as one's own data are, as
+      its data_dir.
+    made_by: the command that writes that folder; empty where it is published.
     file: what else has to lie in the data folder, such as weights that only
       their owner may hand out; the row's overrides name it too.
     seconds: what a seed should take on the hardware it needs.
@@ -51,6 +54,8 @@ class Row:
   overrides: Mapping[str, str] = dataclasses.field(default_factory=dict)
   needs: str = "cpu"
   data: str = ""
+  own: bool = False
+  made_by: str = ""
   file: str = ""
   seeds: int = 3
   variant: str = ""

@@ -136,6 +136,9 @@ def missing(row: Row, plan: Plan) -> str:
     return ""
   if root and (pathlib.Path(root) / row.data).is_dir():
     return ""
+  if row.own:
+    made = f" ({row.made_by} writes it)" if row.made_by else ""
+    return f"needs {row.data} in the folder that VISION_JAX_DATA names{made}"
   try:
     find_prepared(row.data, plan.overrides.get("data_dir"))
   except DataError as error:

@@ -17,7 +17,9 @@ from tests.programs.command import ROOT, metrics, train
 from tests.programs.files import write_folder
 from vision_jax.core.step import make_eval_step
 from vision_jax.data.errors import DataError
-from vision_jax.recipe import recipe
+from vision_jax.data.found import KINDS
+from vision_jax.data.recognise import config_of
+from vision_jax.recipe import automatic, recipe
 
 CONFIGS = [
   str(path.relative_to(ROOT))
@@ -163,6 +165,30 @@ def test_full_variant_builds(tmp_path, path, request):
   assert sum(x.size for x in jax.tree.leaves(state.params)) > 0
   assert experiment.evals
   check_classes(path, experiment)
+
+
+@pytest.mark.parametrize("path", map(config_of, KINDS))
+def test_what_is_chosen_on_a_cpu_takes_a_handful_of_images(
+  tmp_path, path, monkeypatch
+):
+  monkeypatch.setattr(automatic.tuning, "on_cpu", lambda: True)
+  lines = []
+  name = automatic.to_begin(path, lines.append)
+  assert name == f"{path}:cpu" and f"--config={path}:full is" in lines[0]
+  data = WRITTEN[path](tmp_path)
+  small, full = (recipe.load(x, data) for x in (name, path))
+  assert small.config.steps < full.config.steps
+  experiment = small.build()
+  batch = experiment.train_data.batch(0)  # larger than the data
+  assert len(batch["mask"]) == small.config.batch_size
+  state = abstract(experiment, batch)
+  after, _ = jax.eval_shape(experiment.train_step(), state, batch)
+  assert shapes(after) == shapes(state)
+  sizes = [
+    sum(x.size for x in jax.tree.leaves(abstract(x.build(), batch).params))
+    for x in (small, full)
+  ]
+  assert sizes[0] < sizes[1] or "unet" in path  # which halves its images
 
 
 def check_classes(path, experiment):

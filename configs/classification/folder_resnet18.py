@@ -77,7 +77,16 @@ VARIANTS = {
     "width": 4,
     "warmup": 2,
   },
+  "cpu": {
+    "image_size": 96,
+    "width": 32,
+    "steps": 1_500,
+    "batch_size": 32,
+    "eval_every": 250,
+    "warmup": 150,
+  },
 }
+ON_CPU = "cpu"
 
 
 resolve = resolve_labels

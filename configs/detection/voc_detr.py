@@ -53,6 +53,7 @@ def get_config():
     save_every=1_000,
     width=64,
     stages=(2, 2, 2, 2),
+    levels=("c4", "c5"),
     features=256,
     hidden=1024,
     encoder_layers=3,
@@ -92,7 +93,25 @@ VARIANTS = {
     "warmup": 2,
     "ema": 0.9,
   },
+  "cpu": {
+    "image_size": (160, 160),
+    "steps": 1_500,
+    "batch_size": 8,
+    "eval_every": 250,
+    "save_every": 250,
+    "width": 16,
+    "stages": (2, 2, 2),
+    "levels": ("c3", "c4"),
+    "features": 96,
+    "hidden": 192,
+    "encoder_layers": 2,
+    "decoder_layers": 2,
+    "lr": 5e-4,
+    "warmup": 100,
+    "ema": 0.99,
+  },
 }
+ON_CPU = "cpu"
 
 resolve = resolve_boxes
 
@@ -110,7 +129,7 @@ def build(config):
   model = TwoStageDetr(
     len(config.class_names),
     backbone,
-    levels=("c4", "c5"),
+    levels=tuple(config.levels),
     num_queries=config.num_queries,
     features=config.features,
     hidden=config.hidden,

@@ -47,6 +47,7 @@ def get_config():
     save_every=250,
     width=16,
     depth=4,
+    patch=1,
     dropout=0.1,
     lr=1e-3,
     warmup=100,
@@ -73,7 +74,16 @@ VARIANTS = {
     "depth": 2,
     "warmup": 2,
   },
+  "cpu": {
+    "patch": 2,
+    "steps": 600,
+    "eval_every": 100,
+    "save_every": 100,
+    "lr": 2e-3,
+    "warmup": 60,
+  },
 }
+ON_CPU = "cpu"
 
 resolve = resolve_masks
 
@@ -83,6 +93,7 @@ def build(config):
     len(config.class_names),
     width=config.width,
     depth=config.depth,
+    patch=config.patch,
     dropout=config.dropout,
     remat=config.remat,
     dtype=config.dtype,

@@ -84,6 +84,16 @@ def test_masks_are_told_by_their_values(tmp_path, check):
   assert "mask_values=0,1,2,3,18" in text
 
 
+def test_masks_of_single_objects_are_told_by_one_flag(tmp_path, check):
+  made.masks(tmp_path / "mine")
+  mask = np.arange(32 * 32, dtype=np.uint16).reshape(32, 32)
+  made.write(tmp_path / "mine/masks/train/4.png", made.png(mask))
+  code, text = check(tmp_path / "mine")
+  assert code == 2 and "--config.objects=true takes all but 0" in text
+  code, text = check(tmp_path / "mine", "--config.objects=true")
+  assert code == 0 and "Classes: 2, by images that have the value" in text
+
+
 def test_what_the_config_says_is_looked_at(tmp_path, check):
   made.voc(tmp_path / "mine")
   config = "--config=configs/detection/voc_detr.py"

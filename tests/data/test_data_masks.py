@@ -138,6 +138,32 @@ def test_a_mask_with_many_other_values_gets_no_advice_to_list_them(folder):
   assert "mask_values" not in str(caught.value)
 
 
+def test_single_objects_are_one_class(folder):
+  """Numbered in 8 or 16 bits, in colours, with transparency, by a palette."""
+  numbers = np.zeros((8, 10), np.uint16)
+  numbers[1:3, 2:5], numbers[4:7, 6:9] = 1, 700
+  colours = np.zeros((8, 10, 3), np.uint8)
+  colours[1:3, 2:5], colours[4:7, 6:9] = (0, 0, 9), (200, 0, 0)
+  opaque = np.dstack([colours, np.full((8, 10), 255, np.uint8)])
+  expected = (numbers > 0).astype(np.uint8)
+  transform = decode_target(2, objects=True)
+  for mask in (numbers, (numbers % 255).astype(np.uint8), colours, opaque):
+    write(folder / "masks" / "a.png", mask)
+    example = decode()(source(folder).read([0])[0], None)
+    target = transform(example, None)["target"]
+    assert target.dtype == np.uint8
+    np.testing.assert_array_equal(target, expected)
+  array = transform({"target": numbers}, None)["target"]
+  np.testing.assert_array_equal(array, expected)
+
+
+def test_masks_that_may_be_of_objects_name_the_flag(folder):
+  with pytest.raises(DataError, match=r"3 channels.*config\.objects=true"):
+    mask_as(folder, np.zeros((8, 10, 3), np.uint8))
+  with pytest.raises(DataError, match=r"is an object.*config\.objects=true"):
+    mask_as(folder, np.arange(80, dtype=np.uint8).reshape(8, 10))
+
+
 def test_a_broken_mask_is_a_bad_image_and_may_be_skipped(folder):
   (folder / "masks" / "b.png").write_bytes(b"\x89PNG\r\n")
   transforms = [
@@ -221,6 +247,11 @@ def test_missing_files_are_named(folder):
     (lambda: decode_target(256), "1 to 255 classes"),
     (lambda: decode_target(3, mask_values=(0, 99999, 3)), "got 99999; .*65535"),
     (lambda: decode_target(2, mask_values=(0, -1)), "got -1; expected"),
+    (lambda: decode_target(3, objects=True), "got 3 classes; expected two"),
+    (
+      lambda: decode_target(2, objects=True, ignore_values=(255,)),
+      "got 2 classes and values 255; expected two, .* without mask_values",
+    ),
     (lambda: decode_target(2, ignore_values=(70000,)), "got 70000"),
     (lambda: camvid("validation"), "got split 'validation'"),
   ],

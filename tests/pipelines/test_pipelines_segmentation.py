@@ -145,6 +145,24 @@ def test_values_with_gaps_are_listed_if_they_can_be_classes(tmp_path):
   assert "mask_values=" not in str(caught.value)
 
 
+def test_masks_of_single_objects_are_background_and_object(tmp_path):
+  """Of which each image has others, and most of them many."""
+  write_masked(tmp_path, [(24, 20)])
+  for i in range(20):
+    mask = np.arange(480).reshape(24, 20) // 3 * (i + 1) % 400
+    mask = Image.fromarray(mask.astype(np.uint16))
+    mask.save(tmp_path / "masks" / f"{i:02}.png")
+  given = {"class_names": (), "ignore_values": ()}
+  with pytest.raises(UserError, match=r"objects=true takes all but 0 as"):
+    masked(tmp_path, **given).names()
+  names = masked(tmp_path, **given, objects=True).names()
+  assert names == ("background", "object")
+  data = masked(tmp_path, **given | {"class_names": names}, objects=True)
+  made = pipeline(data.train, data.evals, data.decode_target(), names)
+  batch = made.train_data.batch(0)
+  assert {*np.unique(batch["target"])} == {0, 1}
+
+
 def test_numbers_are_the_names_of_classes_without_one(tmp_path):
   write_masked(tmp_path, [(24, 20)])
   assert masked(tmp_path, class_names=()).names() == ("0", "1", "2")

@@ -264,6 +264,20 @@ def test_the_variant_of_a_cpu_is_chosen_and_kept(tmp_path, monkeypatch):
     begin(epath.Path(tmp_path / "a"), f"{path}:full", True)
 
 
+@pytest.mark.parametrize("line", ["ON_CPU = 'tiny'\n", ""])
+def test_what_is_smaller_on_a_cpu(tmp_path, monkeypatch, line):
+  path = tmp_path / "own.py"
+  named = "wide" if line else "cpu"
+  path.write_text(textwrap.dedent(SOURCE).replace('"wide"', f'"{named}"') + line)
+  made = "tiny" if line else "cpu"
+  smaller = lambda variant: recipe.load(f"{path}:{variant}").smaller
+  monkeypatch.setattr(automatic.tuning, "on_cpu", lambda: True)
+  assert smaller("full") == f"{path}:{made}"
+  assert smaller(made) == ""
+  monkeypatch.setattr(automatic.tuning, "on_cpu", lambda: False)
+  assert smaller("full") == ""
+
+
 def test_a_variant_of_a_cpu_that_there_is_not(tmp_path, monkeypatch):
   path = tmp_path / "own.py"
   path.write_text(textwrap.dedent(SOURCE) + "ON_CPU = 'cpu'\n")
@@ -513,8 +527,11 @@ def test_local_paths_are_absolute_and_remote_ones_are_left(
   name = "configs/segmentation/folder_unet.py:tiny"
   monkeypatch.chdir(tmp_path)
   monkeypatch.setenv("HOME", str(tmp_path / "home"))
+  monkeypatch.setenv("MY_DATA", "mine")
   given = {"images": "a/../b", "masks": "~/m", "data_dir": "gs://bucket/x"}
   config = recipe.load(name, given).config
+  of_variable = recipe.load(name, {"images": "$MY_DATA/$NO_SUCH"}).config
+  assert of_variable.images == str(tmp_path / "mine" / "$NO_SUCH")
   assert config.images == str(tmp_path / "a" / ".." / "b")
   assert config.masks == str(tmp_path / "home" / "m")
   assert config.data_dir == "gs://bucket/x"

@@ -285,11 +285,12 @@ def test_the_line_keeps_the_metrics_of_evaluations():
 def test_a_long_run_says_what_to_change():
   stream, now = io.StringIO(), [0.0]
   values = {"batch_size": 1, "image_size": 64, "lr": 0.1}
+  config = types.SimpleNamespace(values=values, smaller="")
   progress = Progress(
     *(14410, 1),
     stream=stream,
     clock=lambda: now[0],
-    advise=lambda seconds: advice(seconds, 14400, values),
+    advise=lambda seconds: advice(seconds, 14400, config),
   )
   for step in range(1, 30):
     now[0] += 1
@@ -300,7 +301,13 @@ def test_a_long_run_says_what_to_change():
     "--config.steps=7200 (two hours), smaller --config.image_size or "
     "--config.batch_size, or a faster machine; in a new --workdir."
   )
-  assert advice(7199.0, 10, {}) is None
+  assert advice(7199.0, 10) is None
+  assert "Shorter: --config.steps=5 (two hours), or" in advice(14400.0, 10)
+  config.values |= {"epochs": 30.0, "steps": 16000}  # 1,600 are done
+  config.smaller = "configs/own.py:cpu"
+  line = advice(4 * 3600.0, 14400, config)
+  assert "Shorter: --config=configs/own.py:cpu, --config.epochs=14 (" in line
+  assert "--config.steps" not in line  # which epochs would overrule
 
 
 def test_progress_of_a_resumed_run():

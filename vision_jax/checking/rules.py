@@ -9,7 +9,9 @@ from vision_jax.data.own import Own
 from vision_jax.data.recognise import config_of, recognise
 from vision_jax.errors import UserError
 
-_RULES = ("on_bad_box", "on_bad_image", "on_shared", "ignore_values")
+_RULES = (
+  *("on_bad_box", "on_bad_image", "on_shared", "ignore_values", "objects"),
+)
 
 
 def config_for(overrides: Mapping[str, str]) -> str:

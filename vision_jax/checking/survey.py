@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import hashlib
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -74,6 +74,7 @@ def survey(
   on_bad_image: str = "error",
   on_shared: str = "error",
   ignore_values: Sequence[int] = (),
+  objects: bool = False,
   show: int = 24,
 ) -> Survey:
   """Looks at all images of a folder, and at what annotations say of them.
@@ -86,6 +87,7 @@ def survey(
     class_names: the labels' names; () takes the data's.
     on_bad_box, on_bad_image, on_shared: what training does about such.
     ignore_values: the masks' values that do not count.
+    objects: whether masks number single objects, see `decode_target`.
     show: examples for a sheet, spread over the splits.
 
   Raises:
@@ -100,8 +102,9 @@ def survey(
       own.check_classes(own.whole("train", class_names=names), found.names)
     sources = {s: _open(own, s, found.names) for s in own.split_names()}
     each = max(show // max(len(sources), 1), 1)
+    truth = functools.partial(_add_truth, has=own.has, objects=objects)
     for split, source in sources.items():
-      digests[split] = _look(found, own.has, split, source, each)
+      digests[split] = _look(found, own.has, split, source, each, truth)
   except UserError as error:
     found.stops.append(str(error))
   if own.has == MASKS and not class_names:
@@ -122,7 +125,12 @@ def _open(own: Own, split: str, names: Sequence[str]) -> Source:
 
 
 def _look(
-  found: Survey, has: str, split: str, source: Source, show: int
+  found: Survey,
+  has: str,
+  split: str,
+  source: Source,
+  show: int,
+  truth: Callable[["_Row", Example], None],
 ) -> dict[bytes, str]:
   """Looks at a split; returns the hash of each image -> its name."""
   n = len(source)
@@ -130,7 +138,7 @@ def _look(
   counts = found.classes.setdefault(split, collections.Counter())
   shown = set(np.linspace(0, n - 1, min(show, n)).astype(int).tolist())
   digests: dict[bytes, str] = {}
-  look = functools.partial(_example, source, has, shown)
+  look = functools.partial(_example, source, truth, shown)
   source.read(np.arange(min(n, 1)))  # checks annotations, once
   with concurrent.futures.ThreadPoolExecutor(cores()) as pool:
     for row in pool.map(look, range(n), chunksize=16):
@@ -166,7 +174,12 @@ class _Row:
   shown: Example | None = None
 
 
-def _example(source: Source, has: str, shown: set[int], i: int) -> _Row:
+def _example(
+  source: Source,
+  truth: Callable[[_Row, Example], None],
+  shown: set[int],
+  i: int,
+) -> _Row:
   row = _Row()
   try:
     (example,) = source.read(np.array([i]))
@@ -175,7 +188,7 @@ def _example(source: Source, has: str, shown: set[int], i: int) -> _Row:
     row.digest = _digest(data)
     small = (0, 0) if i in shown else (1, 1)
     image = _decode(data, row.name, small)
-    _add_truth(row, example, has)
+    truth(row, example)
     if i in shown:
       row.shown = dict(example) | {"image": image}
   except BadImage as error:
@@ -200,10 +213,12 @@ def _digest(data: bytes | np.ndarray) -> bytes:
   return hashlib.blake2b(plain, digest_size=16).digest()
 
 
-def _add_truth(row: _Row, example: Example, has: str) -> None:
+def _add_truth(
+  row: _Row, example: Example, *, has: str, objects: bool
+) -> None:
   if has == MASKS:
     name = str(example["target_name"])
-    mask = open_mask(example["target"], name)
+    mask = open_mask(example["target"], name, objects)
     example["target"] = mask
     row.classes = np.unique(mask).tolist()
     if row.size and mask.shape != row.size:

@@ -9,6 +9,7 @@ A run that begins without an accelerator takes it; `PATH:full` does not. A
 workdir keeps the variant that its run has begun with, on any machine.
 """
 
+import types
 from collections.abc import Callable
 
 from vision_jax import tuning
@@ -44,6 +45,17 @@ def to_resume(name: str, saved: Saved) -> str:
   there = places.look(name) is not None
   chosen = there and saved["variant"] == _on_cpu(name)
   return f"{name}:{saved['variant']}" if chosen else name
+
+
+def smaller(path: str, variant: str, module: types.ModuleType) -> str:
+  """Returns "PATH:VARIANT" that suits a machine without accelerator.
+
+  "" where there is an accelerator, no such variant, or it is this one.
+  """
+  known = variants.names(module, path)
+  made = getattr(module, "ON_CPU", "cpu")
+  fits = tuning.on_cpu() and made in known and variant != made
+  return f"{path}:{made}" if fits else ""
 
 
 def _on_cpu(path: str) -> str:

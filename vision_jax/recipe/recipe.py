@@ -18,7 +18,14 @@ from etils import epath
 from vision_jax.errors import UserError
 from vision_jax.experiment import Experiment
 from vision_jax.files import replace_text
-from vision_jax.recipe import config_file, places, sources, trust, versions
+from vision_jax.recipe import (
+  automatic,
+  config_file,
+  places,
+  sources,
+  trust,
+  versions,
+)
 from vision_jax.recipe.saved import (
   Saved,
   Shapes,
@@ -55,6 +62,11 @@ class Recipe:
   def values(self) -> dict[str, object]:
     """The config's values."""
     return self.config.to_dict()
+
+  @property
+  def smaller(self) -> str:
+    """What to take of the file where this is too much for a CPU, or ""."""
+    return automatic.smaller(self.path, self.variant, self.module)
 
   @property
   def sources(self) -> dict[str, str]:

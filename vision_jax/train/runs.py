@@ -44,6 +44,7 @@ class Kept(Protocol):
   """The config file that an experiment comes from, which a workdir keeps."""
 
   values: Mapping[str, Any]
+  smaller: str  # see report.advice
   sources: Mapping[str, str]  # hashes, of it and of our files that it imports
 
   def keep(
@@ -202,9 +203,7 @@ def run(
         start=start,
         quiet=quiet or not _first(),
         best=experiment.best[0] if experiment.best else None,
-        advise=lambda seconds: advice(
-          seconds, steps - shown.step, recipe.values if recipe else {}
-        ),
+        advise=lambda seconds: advice(seconds, steps - shown.step, recipe),
       )
       values = recipe.values if recipe else {}
       for line in beginning(

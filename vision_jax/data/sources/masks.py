@@ -162,8 +162,9 @@ def gaps(masks: str, values: Sequence[int]) -> str:
   if len(values) > MANY:
     return (
       f"{found}; expected 0, 1, 2, ... without gaps. So many values are those "
-      "of images, of single objects, or of masks that were resized smoothly or "
-      "saved lossily: export the masks anew, as PNG with a value a class. If "
+      "of single objects, for which --config.objects=true takes all but 0 as "
+      "one class; or of images, or of masks that were resized smoothly or "
+      "saved lossily: export those anew, as PNG with a value a class. If "
       "each is a class, give all class_names and mask_values."
     )
   listed = ",".join(map(str, values))

@@ -28,6 +28,7 @@ def decode_target(
   *,
   mask_values: Sequence[int] = (),
   ignore_values: Sequence[int] = (),
+  objects: bool = False,
 ) -> Transform:
   """Decodes `target` to classes (h w) uint8, IGNORE where there is none.
 
@@ -37,11 +38,15 @@ def decode_target(
     num_classes: k, 255 at most.
     mask_values: the value of each class in the masks; () for 0 ... k - 1.
     ignore_values: the values of pixels that do not count.
+    objects: whether masks number single objects, by values or by colours:
+      background, which is 0 or black, is class 0 and every object class 1.
 
   Raises:
     BadImage: if the mask is no whole image.
     DataError: naming the mask, if its size or a value does not fit.
   """
+  if objects:
+    _check_objects(num_classes, mask_values, ignore_values)
   values = tuple(mask_values) or tuple(range(num_classes))
   if bad := [v for v in (*values, *ignore_values) if not 0 <= v < _VALUES]:
     raise DataError(
@@ -68,9 +73,8 @@ def decode_target(
     example = dict(example)
     name = example.pop("target_name", f"of {example.get('name', 'an image')}")
     mask = example["target"]
-    mask = (
-      open_mask(mask, name) if isinstance(mask, bytes) else _whole(mask, name)
-    )
+    opened = open_mask if isinstance(mask, bytes) else _whole
+    mask = opened(mask, name, objects)
     _check_size(example.get("image"), mask, name)
     target = table[mask]
     if (target < 0).any():
@@ -102,10 +106,10 @@ def resize_with_target(size: tuple[int, int]) -> Transform:
   return apply
 
 
-def open_mask(data: bytes, name: str) -> np.ndarray:
+def open_mask(data: bytes, name: str, objects: bool = False) -> np.ndarray:
   """Decodes a mask to (h w) integers; a palette's are its indices.
 
-  It is turned upright as an image is, if it has a note of its own.
+  Those of `objects`, see `decode_target`, are 0 and 1. It is turned upright as an image is, if it has a note of its own.
 
   Raises:
     BadImage: if it is no whole image.
@@ -119,7 +123,7 @@ def open_mask(data: bytes, name: str) -> np.ndarray:
       _check_lossless(image, data, name)
       mask = np.array(image)
       mask = upright(mask, noted(image))
-  return _whole(mask, name)
+  return _whole(mask, name, objects)
 
 
 def _check_lossless(image: Image.Image, data: bytes, name: str) -> None:
@@ -134,13 +138,30 @@ def _check_lossless(image: Image.Image, data: bytes, name: str) -> None:
     )
 
 
-def _whole(mask: np.ndarray, name: str) -> np.ndarray:
+def _check_objects(num_classes, mask_values, ignore_values) -> None:
+  given = [*mask_values, *ignore_values]
+  if num_classes != 2 or given:
+    raise DataError(
+      f"objects: got {num_classes} classes"
+      f"{f' and values {some(given)}' if given else ''}; expected two, "
+      "background and object, without mask_values and ignore_values: of masks "
+      "that number single objects every value but 0 is one."
+    )
+
+
+def _whole(mask: np.ndarray, name: str, objects: bool = False) -> np.ndarray:
   """Checks that a mask has one whole number for each pixel."""
+  if objects:
+    coloured = mask.ndim == 3
+    opaque = coloured and mask.shape[-1] in (2, 4)
+    colours = mask[..., :-1] if opaque else mask
+    return (colours.any(-1) if coloured else colours != 0).astype(np.uint8)
   mask = mask[..., 0] if mask.ndim == 3 and mask.shape[-1] == 1 else mask
   if mask.ndim != 2:
     raise DataError(
       f"mask {name}: has {mask.shape[-1]} channels; expected one value for "
-      "each pixel. Save it as grey or with a palette, not in colours."
+      "each pixel. Save it as grey or with a palette, not in colours; where "
+      "each colour is an object, say --config.objects=true."
     )
   if mask.dtype == np.uint8:
     return mask
@@ -170,7 +191,8 @@ def _strange(name, bad, values, ignored) -> str:
   if len(bad) > _MANY:
     return start + (
       "So many others are those of an image, or of a mask that was resized "
-      "smoothly or saved lossily: export the mask anew, as PNG."
+      "smoothly or saved lossily: export the mask anew, as PNG. Where each "
+      "value is an object, say --config.objects=true."
     )
   return start + (
     "Say which value each class has, as in --config.mask_values=0,255, and "

@@ -26,6 +26,7 @@ from vision_jax.losses.segmentation import median_frequency_weights
 from vision_jax.pipelines.sources import stand_ins
 from vision_jax.pipelines.sources.base import DataSet
 
+OBJECTS = ("background", "object")
 CROWD, FEW = 15, 5  # digits in a scene at most, to train and to evaluate
 
 
@@ -41,7 +42,7 @@ class MaskData(DataSet):
       or `data_dir`, whose layout is found out) or "scenes", generated digit
       scenes.
     class_names: names of the labels; () where the masks are to say.
-    mask_values, ignore_values: of the masks, see `decode_target`.
+    mask_values, ignore_values, objects: of the masks, see `decode_target`.
     data_dir: CamVid's folder; "" for the one in the folder of all data. Or
       one's own.
     images, masks: folders of the data set "folder".
@@ -60,6 +61,7 @@ class MaskData(DataSet):
   data_dir: str = ""
   images: str = ""
   masks: str = ""
+  objects: bool = False
   layout: str = ""
   on_shared: str = "keep"
   scenes: Sequence[int] = (0, 0, 0)
@@ -76,6 +78,7 @@ class MaskData(DataSet):
       data_dir=config.data_dir,
       images=config.images,
       masks=config.masks,
+      objects=config.get("objects", False),
       layout=config.get("layout", ""),
       on_shared=config.get("on_shared", "keep"),
       scenes=config.scenes,
@@ -88,6 +91,7 @@ class MaskData(DataSet):
       len(self.class_names),
       mask_values=tuple(self.mask_values),
       ignore_values=tuple(self.ignore_values),
+      objects=self.objects and self.dataset == "folder",
     )
 
   def split_names(self) -> tuple[str, ...]:
@@ -155,6 +159,8 @@ class MaskData(DataSet):
     """
     if self.class_names or self.dataset != "folder":
       return tuple(self.class_names)
+    if self.objects:
+      return OBJECTS
     number = len(self.mask_values) or self._count()
     return tuple(str(i) for i in range(number))
 
