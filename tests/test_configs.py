@@ -167,7 +167,7 @@ def test_full_variant_builds(tmp_path, path, request):
   check_classes(path, experiment)
 
 
-@pytest.mark.parametrize("path", map(config_of, KINDS))
+@pytest.mark.parametrize("path", [config_of(has) for has in KINDS])
 def test_what_is_chosen_on_a_cpu_takes_a_handful_of_images(
   tmp_path, path, monkeypatch
 ):
@@ -175,20 +175,13 @@ def test_what_is_chosen_on_a_cpu_takes_a_handful_of_images(
   lines = []
   name = automatic.to_begin(path, lines.append)
   assert name == f"{path}:cpu" and f"--config={path}:full is" in lines[0]
-  data = WRITTEN[path](tmp_path)
-  small, full = (recipe.load(x, data) for x in (name, path))
-  assert small.config.steps < full.config.steps
-  experiment = small.build()
+  loaded = recipe.load(name, WRITTEN[path](tmp_path))
+  experiment = loaded.build()
   batch = experiment.train_data.batch(0)  # larger than the data
-  assert len(batch["mask"]) == small.config.batch_size
+  assert len(batch["mask"]) == loaded.config.batch_size
   state = abstract(experiment, batch)
   after, _ = jax.eval_shape(experiment.train_step(), state, batch)
   assert shapes(after) == shapes(state)
-  sizes = [
-    sum(x.size for x in jax.tree.leaves(abstract(x.build(), batch).params))
-    for x in (small, full)
-  ]
-  assert sizes[0] < sizes[1] or "unet" in path  # which halves its images
 
 
 def check_classes(path, experiment):

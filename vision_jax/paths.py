@@ -17,8 +17,9 @@ def absolute(path: str) -> str:
   """Returns a path that no longer depends on the working folder.
 
   `~` is the home folder, and $NAME a variable of the environment, where there
-  is one: commands that are kept leave the machine's own places open. Object stores (gs://...) and "" stay as they are;
-  `..` stays too, as a link before it may lead elsewhere.
+  is one: a command that is kept need not name the machine's own places. Object
+  stores (gs://...) and "" stay as they are; `..` stays too, as a link before it
+  may lead elsewhere.
 
   Raises:
     UserError: if `~` cannot be expanded.

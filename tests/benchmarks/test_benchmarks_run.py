@@ -8,6 +8,7 @@ import pathlib
 import pytest
 
 from benchmarks import (
+  digit_folders,
   environment,
   execute,
   finished,
@@ -17,6 +18,7 @@ from benchmarks import (
   statistics,
 )
 from benchmarks.row import Row
+from benchmarks.suite import row_named
 from benchmarks.suites.classification import MNIST
 from vision_jax.recipe import sources
 
@@ -353,6 +355,44 @@ def test_a_file_that_a_row_needs(tmp_path, monkeypatch):
   assert "needs weights.pth in the folder" in run.missing(row, here)
   (tmp_path / "weights.pth").write_bytes(b"")
   assert run.missing(row, here) == ""
+
+
+def test_a_folder_that_a_row_is_given_as_ones_own(tmp_path, monkeypatch):
+  monkeypatch.setenv("VISION_JAX_DATA", str(tmp_path))
+  here = execute.Plan(pathlib.Path(), hardware={"platform": "cpu"})
+  row = row_named("own_images_cpu")
+  reason = run.missing(row, here)
+  assert "needs mnist_folders in the folder that VISION_JAX_DATA" in reason
+  assert "(python -m benchmarks.digit_folders writes it)" in reason
+  (tmp_path / "mnist_folders").mkdir()
+  assert run.missing(row, here) == ""
+  place = "--config.data_dir=$VISION_JAX_DATA/mnist_folders"
+  words = execute.arguments(row, 0, "cpu", {})
+  assert words[1:] == [place, "--config.seed=0"]
+  assert f" '{place}' " in execute.command(row, 0, "cpu", {})
+  assert place not in execute.arguments(row, 0, "tiny", {})
+
+
+class Digits:
+  """Five images of three classes."""
+
+  labels = (2, 0, 2, 2, 1)
+
+  def __len__(self):
+    return 5
+
+  def read(self, indices):
+    return [{"image": b"%d" % i, "label": self.labels[i]} for i in indices]
+
+
+def test_digits_are_written_as_a_folder_for_each_class(tmp_path):
+  digit_folders.write(Digits(), tmp_path, each=2)
+  found = {
+    str(path.relative_to(tmp_path)): path.read_bytes()
+    for path in tmp_path.rglob("*.png")
+  }
+  names = ("0/00001", "1/00004", "2/00000", "2/00002")
+  assert found == {f"{x}.png": x[-1].encode() for x in names}
 
 
 @pytest.mark.parametrize(

@@ -268,7 +268,9 @@ def test_the_variant_of_a_cpu_is_chosen_and_kept(tmp_path, monkeypatch):
 def test_what_is_smaller_on_a_cpu(tmp_path, monkeypatch, line):
   path = tmp_path / "own.py"
   named = "wide" if line else "cpu"
-  path.write_text(textwrap.dedent(SOURCE).replace('"wide"', f'"{named}"') + line)
+  path.write_text(
+    textwrap.dedent(SOURCE).replace('"wide"', f'"{named}"') + line
+  )
   made = "tiny" if line else "cpu"
   smaller = lambda variant: recipe.load(f"{path}:{variant}").smaller
   monkeypatch.setattr(automatic.tuning, "on_cpu", lambda: True)

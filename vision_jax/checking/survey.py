@@ -213,9 +213,7 @@ def _digest(data: bytes | np.ndarray) -> bytes:
   return hashlib.blake2b(plain, digest_size=16).digest()
 
 
-def _add_truth(
-  row: _Row, example: Example, *, has: str, objects: bool
-) -> None:
+def _add_truth(row: _Row, example: Example, *, has: str, objects: bool) -> None:
   if has == MASKS:
     name = str(example["target_name"])
     mask = open_mask(example["target"], name, objects)

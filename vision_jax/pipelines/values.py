@@ -52,8 +52,8 @@ def segmentation_config(**values: object) -> dict[str, object]:
   """Returns `base_config` with the keys of segmentation's data.
 
   dataset, class_names, mask_values, ignore_values, objects, images, masks,
-  layout, scenes: see `MaskData`. image_size: (h, w) that all images are resized to.
-  crop: (h, w) of the window that training cuts out at random, () for none.
+  layout, scenes: see `MaskData`. image_size: (h, w) that all images are resized
+  to. crop: (h, w) of the window that training cuts out at random, () for none.
   scale, degrees, jitter, flip: see `mask_augment`. class_weights: of the loss,
   () for none. balance: whether `resolve_masks` sets them by median frequency.
   epochs: see `set_steps`.

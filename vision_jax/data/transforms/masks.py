@@ -109,7 +109,8 @@ def resize_with_target(size: tuple[int, int]) -> Transform:
 def open_mask(data: bytes, name: str, objects: bool = False) -> np.ndarray:
   """Decodes a mask to (h w) integers; a palette's are its indices.
 
-  Those of `objects`, see `decode_target`, are 0 and 1. It is turned upright as an image is, if it has a note of its own.
+  Those of `objects`, see `decode_target`, are 0 and 1. It is turned upright as
+  an image is, if it has a note of its own.
 
   Raises:
     BadImage: if it is no whole image.
