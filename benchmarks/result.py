@@ -12,7 +12,7 @@ from benchmarks.execute import Outcome, Plan
 from benchmarks.finished import SPEED_KEYS
 from benchmarks.row import Row
 from benchmarks.speed.peaks import utilisation
-from vision_jax.train.timing import CLOCK
+from vision_jax.report.clock import CLOCK
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,7 +6,7 @@ from benchmarks import environment, statistics
 from benchmarks.report import markdown
 from benchmarks.report.markdown import escape
 from benchmarks.result import Result
-from vision_jax.train.timing import CLOCK
+from vision_jax.report.clock import CLOCK
 
 COLUMNS = (
   "row",

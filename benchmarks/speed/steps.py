@@ -20,8 +20,9 @@ from vision_jax.core.execution import Jit
 from vision_jax.experiment import Experiment
 from vision_jax.models import count
 from vision_jax.ops.forms import use_forms
+from vision_jax.provenance.machine import peak_bytes
 from vision_jax.recipe import recipe
-from vision_jax.train.timing import Compilation, peak_bytes
+from vision_jax.train.timing import Compilation
 
 
 @dataclasses.dataclass(frozen=True)

@@ -37,7 +37,7 @@ def main() -> None:
     import jax
 
     from benchmarks.speed.steps import Running
-    from vision_jax.train.timing import peak_bytes
+    from vision_jax.provenance.machine import peak_bytes
 
     if options.tuning == "auto":
       tuning.tune_dispatch(jax.config.update)

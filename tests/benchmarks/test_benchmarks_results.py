@@ -13,7 +13,7 @@ from benchmarks.report import command, markdown, pages, tables
 from benchmarks.speed import table
 from benchmarks.suite import SUITES, row_named
 from benchmarks.suites.classification import MNIST
-from vision_jax.train.timing import CLOCK
+from vision_jax.report.clock import CLOCK
 
 HARDWARE = {
   "platform": "cpu",

@@ -10,8 +10,9 @@ import types
 import numpy as np
 import pytest
 
+from vision_jax.report import clock as reported
 from vision_jax.report import progress
-from vision_jax.train import loop, prefetch, timing
+from vision_jax.train import loop, prefetch
 from vision_jax.train.plan import Plan
 from vision_jax.train.stop import Stop
 
@@ -84,14 +85,15 @@ class Batches:
 def train(monkeypatch):
   """Returns a function that trains; it gives the lines, rate and device."""
 
-  def run(wait=0.0, inline=False, **cadences):
+  def run(wait=0.0, inline=False, new=(1,), **cadences):
     device, lines = Device(inline), []
     clock = types.SimpleNamespace(perf_counter=lambda: device.now)
-    for module in (timing, prefetch):
+    for module in (reported, prefetch):
       monkeypatch.setattr(module, "time", clock)
-    compiled = types.SimpleNamespace(step=device.step, metrics={})
     monkeypatch.setattr(loop, "Prefetch", lambda *_: Batches(device, wait))
-    monkeypatch.setattr(loop, "Compilation", lambda *_, **__: compiled)
+    monkeypatch.setattr(
+      loop, "Programs", lambda *args: FakePrograms(device, new, args[-1])
+    )
     monkeypatch.setattr(loop, "count_skipped", lambda _: {})
 
     def write(step, metrics):
@@ -126,6 +128,25 @@ def train(monkeypatch):
     return lines, shown.rate, device
 
   return run
+
+
+class FakePrograms:
+  """Steps whose batches have another shape at some, numbered from 1."""
+
+  metrics = {}
+
+  def __init__(self, device, new, step, devices, pause):
+    del step, devices
+    self.device, self.new, self.pause, self.asked = device, new, pause, 0
+
+  def __call__(self, state, batch, fixed):
+    return self.device.step(state, batch, fixed)
+
+  def compile(self, state, batch, fixed):
+    self.asked += 1
+    if self.asked in self.new:
+      with self.pause("compiling"):
+        self.device.evaluate(None)  # it takes as long
 
 
 class FakeExperiment:
@@ -166,6 +187,18 @@ def test_the_reported_rate_is_the_wall_clocks(
   assert shown == pytest.approx(expected, rel=0.05)
   for line in lines:  # also every window between
     assert line["time/images_per_s"] == pytest.approx(expected, rel=0.05)
+
+
+@pytest.mark.parametrize("inline", [False, True])
+def test_compiling_for_another_shape_is_no_training(train, inline):
+  lines, shown, device = train(inline=inline, new=(1, 4, 11), log_every=5)
+  assert device.off > 3 * EVALUATION
+  for line in lines[1:]:
+    assert line["time/images_per_s"] == pytest.approx(
+      BATCH_SIZE / (STEP + WRITE / 5), rel=0.05
+    )
+    assert line["time/step_p95_ms"] == pytest.approx(1e3 * STEP, rel=0.05)
+  assert shown == pytest.approx(BATCH_SIZE / STEP, rel=0.05)
 
 
 @pytest.mark.parametrize("log_every", [1, 2, 5])

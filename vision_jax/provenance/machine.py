@@ -4,9 +4,13 @@ import importlib.metadata
 import os
 import pathlib
 import platform
+import resource
 import subprocess
+import sys
 from collections.abc import Sequence
 from typing import Any
+
+import jax
 
 PACKAGES = (
   "jax",
@@ -74,3 +78,13 @@ def _version(name: str) -> str | None:
     return importlib.metadata.version(name)
   except importlib.metadata.PackageNotFoundError:
     return None
+
+
+def peak_bytes() -> float:
+  """Peak memory: of the fullest local device, or on a CPU of the process."""
+  stats = [d.memory_stats() or {} for d in jax.local_devices()]
+  peaks = [s["peak_bytes_in_use"] for s in stats if "peak_bytes_in_use" in s]
+  if peaks:
+    return float(max(peaks))
+  peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+  return float(peak if sys.platform == "darwin" else peak * 1024)

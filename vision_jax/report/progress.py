@@ -20,7 +20,7 @@ class Progress:
 
   Call it with the number of finished steps, after each. What happens under
   `paused`, such as an evaluation, does not lower the rate; of the time left it
-  counts as often as it has come so far.
+  counts as often as it has come so far, unless it is compiling.
   """
 
   def __init__(
@@ -156,7 +156,7 @@ class Progress:
     self._doing = before
     seconds = self._clock() - start
     self._last += seconds
-    if self.step > self._start:
+    if self.step > self._start and not doing.startswith("compiling"):
       self._paused, self._paused_at = self._paused + seconds, self.step
 
   def _show_doing(self, now: float) -> None:

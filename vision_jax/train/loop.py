@@ -9,9 +9,11 @@ import jax
 
 from vision_jax.core.execution import Execution
 from vision_jax.core.state import TrainState, joined
-from vision_jax.core.types import Array, Batch
+from vision_jax.core.types import Array
 from vision_jax.errors import RunFailure
 from vision_jax.experiment import Experiment
+from vision_jax.provenance.machine import peak_bytes
+from vision_jax.report.clock import Clock
 from vision_jax.report.progress import Progress
 from vision_jax.train.checkpoint.checkpoints import Checkpoints
 from vision_jax.train.checkpoint.readback import read_back
@@ -28,7 +30,7 @@ from vision_jax.train.plan import Plan
 from vision_jax.train.prefetch import Prefetch
 from vision_jax.train.skipped import count_skipped
 from vision_jax.train.stop import Never, Stop
-from vision_jax.train.timing import Clock, Compilation, debugging, peak_bytes
+from vision_jax.train.timing import Programs, debugging
 from vision_jax.train.trace import Trace
 
 IN_FLIGHT = 2  # steps that may be dispatched and not finished
@@ -118,21 +120,21 @@ class Training:
     loader = self.experiment.train_data.shard(*self.execution.share)
     load = lambda step: self.execution.put(loader.batch(step))
     steps = range(start, self.config.steps)
+    in_flight: InFlight = collections.deque()
     with Prefetch(load, iter(steps)) as batches:
-      batch = next(batches)
-      with self.progress.paused("compiling"):
-        compiled = self._compile(state, batch)
+      batch, programs = next(batches), self._programs(state, in_flight)
+      programs.compile(state, batch, self.fixed.nets)
       batches.waited, self._clock, self._first = 0.0, Clock(), start + 1
-      in_flight: InFlight = collections.deque()
       metrics: Metrics = {}
       with self.stop:  # from here on there is something to save
         for done in range(start + 1, self.config.steps + 1):
           if self.trace:
             self.trace.before(done)
+          if done > self._first:
+            batch = next(batches)
+            programs.compile(state, batch, self.fixed.nets)
           with jax.transfer_guard("allow" if debugging() else "disallow"):
-            if done > self._first:
-              batch = next(batches)
-            state, logs = compiled.step(state, batch, self.fixed.nets)
+            state, logs = programs(state, batch, self.fixed.nets)
           if done == self._first:
             self.execution.check_stats(state.stats)
           if self.trace:
@@ -146,7 +148,7 @@ class Training:
             self._complete(in_flight, 0)
             self._check_finite(int(jax.device_get(state.bad_step)))
           if due:
-            metrics = self._report(done, state, logs, compiled, leaving)
+            metrics = self._report(done, state, logs, programs, leaving)
           elif self.stop.save_due:
             self._save(done, state, {})
           if self.stop.reason:
@@ -154,20 +156,20 @@ class Training:
         self.checkpoints.wait()
     return Outcome(done, metrics, self.stop.reason, state=state)
 
-  def _compile(self, state: TrainState, batch: Batch) -> Compilation:
-    """Compiles the training step, ahead of its first call."""
+  def _programs(self, state: TrainState, in_flight: InFlight) -> Programs:
+    """Returns the training step, compiled ahead of each first call."""
     step = self.experiment.train_step(
       accumulate=self.config.accumulate, norm_group=self.config.norm_group
     )
     step = self.execution.train_step(step, state)
-    args = (state, batch, self.fixed.nets)
-    return Compilation(step, *args, devices=self.execution.devices)
+    pause = lambda doing: self._off_the_clock(doing, in_flight)
+    return Programs(step, self.execution.devices, pause)
 
   def _weights(self, state: TrainState) -> ByKind:
     """Returns what gives an evaluation all nets, "raw" or "ema"."""
     return lambda which: joined(state.weights(which), self.fixed.nets)
 
-  def _complete(self, in_flight: InFlight, left: int) -> None:
+  def _complete(self, in_flight: InFlight | tuple[()], left: int) -> None:
     """Counts what is finished; waits until `left` steps are in flight."""
     ready = lambda: all(x.is_ready() for x in in_flight[0][1].values())
     while in_flight and (len(in_flight) > left or ready()):
@@ -177,8 +179,11 @@ class Training:
       self.progress(done)
 
   @contextlib.contextmanager
-  def _off_the_clock(self, doing: str) -> Iterator[None]:
+  def _off_the_clock(
+    self, doing: str, in_flight: InFlight | tuple[()] = ()
+  ) -> Iterator[None]:
     """For what is no training: an evaluation, images, a checkpoint."""
+    self._complete(in_flight, 0)
     with self._clock.paused(), self.progress.paused(doing):
       yield
 
@@ -193,7 +198,7 @@ class Training:
     done: int,
     state: TrainState,
     logs: Mapping[str, Array],
-    compiled: Compilation,
+    programs: Programs,
     leaving: bool,
   ) -> Metrics:
     """Logs, saves and evaluates, each where it is due; returns metrics.
@@ -207,7 +212,7 @@ class Training:
     window = None if last or leaving else c.log_every
     metrics |= self._clock.summary(c.batch_size, window)
     if done == self._first or last or leaving:
-      metrics |= compiled.metrics | {"memory/peak_bytes": peak_bytes()}
+      metrics |= programs.metrics | {"memory/peak_bytes": peak_bytes()}
     if leaving and not evaluate:
       metrics |= count_skipped(self.experiment)
     self.write(done, metrics)

@@ -1,70 +1,20 @@
-"""What a run costs: step times, waiting for data, compiling, memory, FLOPs."""
+"""What a training step costs to compile, once for each shape of a batch."""
 
 import contextlib
-import resource
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
-import numpy as np
 
 from vision_jax.core.execution import Compiled
+from vision_jax.errors import UserError
 
-# The version of the clock, kept beside the times that it gave: raised where
-# they change. 1 stood still while steps were running, and so was too fast.
-CLOCK = 2
-
+MOST_SHAPES = 16  # each is a program, which takes time and memory
 _CACHE_HIT = "/jax/compilation_cache/cache_hits"
-
-
-class Clock:
-  """Durations of steps, from one completed step to the next.
-
-  Call `lap` for each step, once it has completed on the devices: a step that
-  was only dispatched took no time yet. `paused` leaves out what runs under it
-  (evaluation, saving); no step may be in flight there, or the devices would
-  work on it for free.
-  """
-
-  def __init__(self):
-    self._laps: list[float] = []
-    self._waits: list[float] = []
-    self._last = time.perf_counter()
-
-  def lap(self, waited: float) -> None:
-    """Ends a step, of which `waited` seconds went by waiting for data."""
-    now = time.perf_counter()
-    self._laps.append(now - self._last)
-    self._waits.append(waited)
-    self._last = now
-
-  @contextlib.contextmanager
-  def paused(self) -> Iterator[None]:
-    """Stops the clock."""
-    start = time.perf_counter()
-    yield
-    self._last += time.perf_counter() - start
-
-  def summary(self, batch_size: int, last: int | None = None) -> dict:
-    """Returns images/s, p50 and p95 of a step and the share of data wait.
-
-    Args:
-      batch_size: global batch size.
-      last: how many of the newest steps to look at; all where None.
-    """
-    laps = np.asarray(self._laps[-last:] if last else self._laps)
-    waits = np.asarray(self._waits[-last:] if last else self._waits)
-    if not laps.size:
-      return {}
-    p50, p95 = np.percentile(laps, [50, 95]) * 1e3
-    return {
-      "time/images_per_s": float(batch_size * laps.size / laps.sum()),
-      "time/step_p50_ms": float(p50),
-      "time/step_p95_ms": float(p95),
-      "time/data_wait_share": float(waits.sum() / laps.sum()),
-    }
+Arrays = Mapping[str, jax.Array]
+Pause = Callable[[str], contextlib.AbstractContextManager[None]]
+Shapes = tuple[tuple[str, tuple[int, ...], Any], ...]
 
 
 class Compilation:
@@ -104,19 +54,64 @@ class Compilation:
       self.metrics["flops/step"] = float(flops) * devices
 
 
+class Programs:
+  """A training step, compiled for each shape that its batches have.
+
+  Args:
+    step: the step, not compiled.
+    devices: of all processes.
+    pause: says what is done to a run that stands still meanwhile.
+  """
+
+  def __init__(self, step: Compiled, devices: int, pause: Pause):
+    self._step, self._devices, self._pause = step, devices, pause
+    self._known: dict[Shapes, Compilation] = {}
+
+  def __call__(self, state: Any, batch: Arrays, fixed: Any) -> Any:
+    """Runs the program for the batch's shape, which has been compiled."""
+    return self._known[_shapes(batch)].step(state, batch, fixed)
+
+  def compile(self, state: Any, batch: Arrays, fixed: Any) -> None:
+    """Compiles the step for a batch's shape, where it is the first of it.
+
+    Raises:
+      UserError: for one shape more than `MOST_SHAPES`.
+    """
+    if (shapes := _shapes(batch)) in self._known:
+      return
+    known, doing = len(self._known), "compiling"
+    if known:
+      unlike = [x for x in shapes if x not in next(iter(self._known))] or shapes
+      new = f"{unlike[0][0]} {'x'.join(map(str, unlike[0][1]))}"
+      doing = f"compiling for another shape, {new}"
+    if known == MOST_SHAPES:
+      raise UserError(
+        f"train_data: got a batch of the {known + 1}th shape, {new}; expected "
+        f"{known} at most, since each is compiled. Give it fewer sizes, or "
+        "transforms to one shape."
+      )
+    with self._pause(doing):
+      self._known[shapes] = Compilation(
+        self._step, state, batch, fixed, devices=self._devices
+      )
+
+  @property
+  def metrics(self) -> dict[str, float]:
+    """Those of its `Compilation`; of several the seconds in all."""
+    found = [one.metrics for one in self._known.values()]
+    if len(found) == 1 or not found[0]:
+      return found[0]
+    combine = {"time/compile_s": sum, "time/compile_cached": min}
+    return {key: of(x[key] for x in found) for key, of in combine.items()}
+
+
+def _shapes(batch: Arrays) -> Shapes:
+  return tuple((name, x.shape, x.dtype) for name, x in batch.items())
+
+
 def debugging() -> bool:
   """Whether one of jax's switches for debugging is on."""
   config = jax.config
   return (
     config.jax_disable_jit or config.jax_debug_nans or config.jax_debug_infs
   )
-
-
-def peak_bytes() -> float:
-  """Peak memory: of the fullest local device, or on a CPU of the process."""
-  stats = [d.memory_stats() or {} for d in jax.local_devices()]
-  peaks = [s["peak_bytes_in_use"] for s in stats if "peak_bytes_in_use" in s]
-  if peaks:
-    return float(max(peaks))
-  peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-  return float(peak if sys.platform == "darwin" else peak * 1024)
