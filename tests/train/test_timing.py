@@ -4,6 +4,7 @@ Nothing runs here and nothing sleeps: the clocks read a number that the device
 moves, so the load of the machine decides nothing.
 """
 
+import functools
 import io
 import types
 
@@ -91,9 +92,8 @@ def train(monkeypatch):
     for module in (reported, prefetch):
       monkeypatch.setattr(module, "time", clock)
     monkeypatch.setattr(loop, "Prefetch", lambda *_: Batches(device, wait))
-    monkeypatch.setattr(
-      loop, "Programs", lambda *args: FakePrograms(device, new, args[-1])
-    )
+    programs = functools.partial(FakePrograms, device, new)
+    monkeypatch.setattr(loop, "Programs", programs)
     monkeypatch.setattr(loop, "count_skipped", lambda _: {})
 
     def write(step, metrics):
