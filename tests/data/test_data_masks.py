@@ -9,6 +9,7 @@ from PIL import Image
 
 from vision_jax.data.errors import BadImage, DataError
 from vision_jax.data.loader import Loader
+from vision_jax.data.recognise import recognise
 from vision_jax.data.sources.masks import CAMVID_VOID, MaskFolder, camvid
 from vision_jax.data.transforms.base import keep
 from vision_jax.data.transforms.image import decode
@@ -162,6 +163,29 @@ def test_masks_that_may_be_of_objects_name_the_flag(folder):
     mask_as(folder, np.zeros((8, 10, 3), np.uint8))
   with pytest.raises(DataError, match=r"is an object.*config\.objects=true"):
     mask_as(folder, np.arange(80, dtype=np.uint8).reshape(8, 10))
+
+
+def test_a_file_for_each_object_says_to_join_them(tmp_path):
+  """In a folder of masks for each image, and in a folder for each image."""
+  mask = np.zeros((8, 10), np.uint8)
+  for name in ("ab1", "cd2"):
+    write(tmp_path / "a/images" / f"{name}.png", mask)
+    write(tmp_path / "b" / name / "images" / f"{name}.png", mask)
+    for k in "xyz":
+      write(tmp_path / "a/masks" / name / f"{k}.png", mask)
+      write(tmp_path / "b" / name / "masks" / f"{k}.png", mask)
+  joined = "has a file for each object .*Join them .*objects=true"
+  with pytest.raises(DataError, match=f"a/masks/ab1: {joined}"):
+    len(source(tmp_path / "a"))
+  for has in ("", "masks"):
+    with pytest.raises(DataError, match=f"b/ab1/masks: {joined}"):
+      recognise(tmp_path / "b", has=has)
+  write(tmp_path / "c" / "one" / "images" / "1.png", mask)
+  write(tmp_path / "c" / "one" / "masks" / "1.png", mask)
+  write(tmp_path / "c" / "two" / "images" / "2.png", mask)
+  write(tmp_path / "c" / "two" / "masks" / "2.png", mask)
+  with pytest.raises(DataError, match="c: has images and masks in each folder"):
+    recognise(tmp_path / "c")
 
 
 def test_a_broken_mask_is_a_bad_image_and_may_be_skipped(folder):

@@ -29,6 +29,9 @@ def recognise(folder: pathlib.Path) -> Found | None:
     return None
   splits = split_folders(folder)
   names = _classes(splits["train"])
+  parts = folders_in(splits["train"] / names[0]) if names else {}
+  if sum(map(_is_part, parts)) > 1:  # an image and its masks in each folder
+    return None
   if len(names) < 2:
     raise DataError(
       f"data folder {splits['train']}: of folders with images it has "

@@ -4,6 +4,7 @@ import functools
 import pathlib
 from collections.abc import Iterator
 
+from vision_jax.data.errors import DataError
 from vision_jax.data.files import (
   files_in,
   find_images,
@@ -11,7 +12,7 @@ from vision_jax.data.files import (
   has_images,
 )
 from vision_jax.data.found import MASKS, SPLITS, Found, Open, checked, split_of
-from vision_jax.data.sources.masks import MaskFolder
+from vision_jax.data.sources.masks import OBJECT_FILES, MaskFolder
 
 _IMAGES = {
   *("images", "image", "imgs", "img", "jpegimages", "inputs", "input", "rgb"),
@@ -40,8 +41,29 @@ def recognise(folder: pathlib.Path) -> Found | None:
     return Found("masks", MASKS, why, checked(opened, folder))
   pair = _pair(folder) or _beside(folder)
   if pair is None:
+    _check_apart(folder)
     return None
   return Found("masks", MASKS, _why(folder, pair), _lists(folder, pair))
+
+
+def _check_apart(folder: pathlib.Path) -> None:
+  """Refuses a folder for each image, with its masks.
+
+  Raises:
+    DataError: saying what to do.
+  """
+  first = next(iter(folders_in(folder).values()), None)
+  pair = _pair(first) if first and not split_of(first.name) else None
+  if pair is None:
+    return
+  images, masks = (len(find_images(place).files) for place in pair[:2])
+  if images == 1 < masks:
+    raise DataError(f"mask folder {pair[1]}: {OBJECT_FILES}")
+  raise DataError(
+    f"data folder {folder}: has images and masks in each folder, as in "
+    f"{first}; expected one folder of images and one of masks. Move them "
+    "together, or give one of the folders."
+  )
 
 
 def _by_split(folder: pathlib.Path) -> dict[str, _Pair]:

@@ -27,6 +27,13 @@ CAMVID_CLASSES = (
   *("sign", "fence", "car", "pedestrian", "bicyclist"),
 )
 CAMVID_VOID = 11
+# What is said of masks that are not joined.
+OBJECT_FILES = (
+  "has a file for each object of one image; expected one mask for each image, "
+  "named like it. Join them (the largest of the files' values, pixel by pixel, "
+  "saved as PNG) into a folder of masks, and give that with "
+  "--config.images=A --config.masks=B --config.objects=true."
+)
 MANY = 20  # values of masks that are listed
 _CLASSES = 255  # at most
 
@@ -75,6 +82,8 @@ class MaskFolder(AsMade):
     if self.names is not None:
       images = _listed(images, self.names)
     missing = sorted(set(images) - set(masks))
+    if missing and any(k.startswith(f"{missing[0]}/") for k in masks):
+      raise DataError(f"mask folder {self.masks / missing[0]}: {OBJECT_FILES}")
     if missing:
       names = ", ".join(str(images[name]) for name in missing[:3])
       raise DataError(
