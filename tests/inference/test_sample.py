@@ -14,9 +14,12 @@ from vision_jax.core.execution import Jit, Pmap
 from vision_jax.errors import RunFailure, UserError
 from vision_jax.inference.sample import read_options, sample_folder
 from vision_jax.ops.augment.keys import example_keys
+from vision_jax.tasks.condition_tokens import TokenCondition, Words
+from vision_jax.tasks.conditions import ClassCondition, Unconditional
 from vision_jax.writers.images import to_bytes
 
 SHAPE = (16, 4, 6, 3)
+CLASSES = ClassCondition(4)
 
 
 class Painter:
@@ -24,14 +27,14 @@ class Painter:
 
   value_range = (-1.0, 1.0)
 
-  def __init__(self, num_classes=4):
-    self.num_classes = num_classes
+  def __init__(self, condition=CLASSES):
+    self.condition = condition
 
   def sample(self, params, stats, batch, key, *, contrast=1.0):
     del stats
     keys, shape = example_keys(batch, key), batch["image"].shape[1:]
     noise = jax.vmap(lambda k: jax.random.normal(k, shape))(keys)
-    grey = (batch["label"] / 2 - 1)[:, None, None, None]
+    grey = (batch.get("label", 0 * batch["index"]) / 2 - 1)[:, None, None, None]
     return {"image": grey + params * contrast * noise}
 
 
@@ -98,8 +101,32 @@ def test_rows_of_an_interpolation_share_a_label_and_a_line(tmp_path):
 
 
 def test_an_unconditional_generator_has_no_labels(tmp_path):
-  _, arrays, _ = draw(tmp_path, task=Painter(0), num_samples=3)
+  _, arrays, _ = draw(tmp_path, task=Painter(Unconditional()), num_samples=3)
   assert set(arrays) == {"image"}
+
+
+class Writer(Painter):
+  """A grey by the first of two words."""
+
+  def __init__(self):
+    words = Words(("dark", "light", "very"))
+    super().__init__(TokenCondition(2, words))
+
+  def sample(self, params, stats, batch, key):
+    grey = batch["tokens"][:, 0] / 4
+    return {
+      "image": jnp.zeros(batch["image"].shape) + grey[:, None, None, None]
+    }
+
+
+def test_samples_of_texts_go_in_turn(tmp_path):
+  texts = "dark|light|"
+  _, arrays, _ = draw(tmp_path, task=Writer(), num_samples=5, prompt=texts)
+  tokens = [[1, 0], [2, 0], [0, 0], [1, 0], [2, 0]]
+  np.testing.assert_array_equal(arrays["tokens"], tokens)
+  grey = np.round((np.array(tokens)[:, 0] / 4 + 1) * 127.5)
+  np.testing.assert_array_equal(arrays["image"][:, 0, 0, 0], grey)
+  assert set(arrays) == {"image", "tokens"}
 
 
 class Blind:
@@ -111,13 +138,18 @@ class Blind:
   [
     ({"label": 4}, "--label: got 4; expected 0 to 3"),
     ({"label": -1}, "--label: got -1"),
-    ({"label": 0, "task": Painter(0)}, "trained without classes"),
+    ({"label": 0, "task": Painter(Unconditional())}, "trained without classes"),
     ({"num_samples": 0}, "expected at least 1"),
     (
       {"steps": 5},
       "--sample.steps: Painter samples without it; it takes contrast",
     ),
     ({"task": Blind()}, "--mode=sample: Blind does not generate"),
+    ({"task": Writer()}, "--sample.prompt is missing"),
+    ({"task": Writer(), "prompt": "drak"}, "word 'drak'.* mean 'dark'"),
+    ({"task": Writer(), "prompt": "very very dark"}, "3 tokens .* most 2"),
+    ({"task": Writer(), "label": 1}, "--label: got 1, .* --sample.prompt"),
+    ({"task": Writer(), "text": "x"}, "--sample.text: Writer .* takes prompt"),
   ],
 )
 def test_bad_input_is_an_error_and_writes_nothing(tmp_path, options, message):
@@ -160,7 +192,10 @@ def test_a_diffusion_models_bad_input(tmp_path, options, message):
   with pytest.raises(ValueError, match=message):
     task = small_diffusion()
     params = jax.eval_shape(
-      lambda: task.init(jax.random.key(0), {"image": jnp.zeros((1, 4, 6, 3))})
+      lambda: task.init(
+        jax.random.key(0),
+        {"image": jnp.zeros((1, 4, 6, 3)), "label": jnp.zeros(1, jnp.int32)},
+      )
     )
     zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), params)
     sample_folder(
@@ -190,6 +225,7 @@ class Samples(Painter):
 def test_options_are_read_as_what_the_task_takes():
   texts = {"n": "3", "way": "b", "x": "2", "on": "true"}
   options = read_options(Samples(), texts)
+  assert read_options(Writer(), {"prompt": "1"}) == {"prompt": "1"}
   assert options == {"n": 3, "way": "b", "x": 2.0, "on": True}
   assert isinstance(options["x"], float)
   for texts, message in (

@@ -188,11 +188,11 @@ def test_pixels_outside_the_range_show_in_the_logs():
 def test_labels_are_dropped_at_the_stated_rate_in_training_only():
   task, _, _ = small_task(drop_label=0.3)
   batch = batch_of(1000)
-  label = np.asarray(task.label(batch, jax.random.key(0)))
+  label = np.asarray(task.given(batch, jax.random.key(0)))
   assert 0.25 < np.mean(label == 4) < 0.35
   kept = label != 4
   np.testing.assert_array_equal(label[kept], batch["label"][kept])
-  np.testing.assert_array_equal(task.label(batch), batch["label"])
+  np.testing.assert_array_equal(task.given(batch), batch["label"])
 
 
 def draw(options, sampling, batch=None):

@@ -315,7 +315,7 @@ def test_batch_norm_in_a_penalised_critic_is_an_error(penalty):
       lambda: GAN(
         DenseGenerator((8, 8, 3), num_classes=3), DenseDiscriminator()
       ),
-      "3 of the generator and 0",
+      "3 of DenseGenerator and 0",
     ),
     (
       lambda: conv(norm="bach").init(jax.random.key(0), batch_of()),

@@ -128,12 +128,11 @@ class Generative(Protocol):
   """What a task that draws images has, besides what every `Task` has.
 
   Attributes:
-    num_classes: how many classes images can be asked for; 0 for an
-      unconditional task.
+    condition: what images can be asked for (`vision_jax/tasks/conditions.py`).
     value_range: (lowest, highest) value of a pixel in its images.
   """
 
-  num_classes: int
+  condition: Any
   value_range: tuple[float, float]
 
   def sample(
@@ -142,7 +141,8 @@ class Generative(Protocol):
     """Returns `image` (b, h, w, c), one for each `index` of the batch.
 
     Its keyword-only arguments, each with a default, are the options that a
-    user may give. `batch` has `label` too, and an `image` that has a shape.
+    user may give. `batch` has what the condition reads, and an `image` that has
+    a shape.
     """
 
 

@@ -10,7 +10,7 @@ from etils import epath
 from vision_jax.core.execution import Execution
 from vision_jax.core.seeds import make_key
 from vision_jax.core.step import make_predict_step
-from vision_jax.core.types import Generative, Task, Variables
+from vision_jax.core.types import Generative, HostBatch, Task, Variables
 from vision_jax.errors import UserError
 from vision_jax.experiment import Experiment
 from vision_jax.report.progress import Progress
@@ -37,9 +37,10 @@ def sample_folder(
   """Draws images into a folder; returns how many.
 
   Writes `grid.png`, `00000.png` and on, and `samples.npz` with `image` (n, h,
-  w, c) uint8 and, of a class-conditional generator, `label` (n,). An image
-  depends on the weights, the options, `seed` and its number alone, not on the
-  batch size or the devices, which share each batch.
+  w, c) uint8 and what they were asked for, `label` (n,) of a class-conditional
+  generator. An image depends on the weights, the options, `seed`, its number
+  and what it was asked for alone, not on the batch size or the devices, which
+  share each batch.
 
   Args:
     experiment: the experiment; its task is `Generative`.
@@ -54,7 +55,7 @@ def sample_folder(
     batch_size: images at once, rounded up to a multiple of the devices.
     log: prints a line for the user.
     **options: of `task.sample` (sampler, steps, guidance, eta, interpolate);
-      None is its default.
+      None is its default. And texts of what the task's condition asks for.
 
   Raises:
     UserError: if the task does not sample, for options that it does not take,
@@ -64,17 +65,19 @@ def sample_folder(
   task = experiment.task
   options = _check_options(task, options)
   row = options.get("interpolate", 0)
-  labels = _labels(task, num_samples, label, max(row, 1))
+  asks = task.condition.asks
+  wanted = {k: options.pop(k) for k in asks if k in options}
+  asked = _asked(task, num_samples, label, wanted, max(row, 1))
   folder.check_fresh(output, WRITTEN)
   batch_size = min(batch_size, num_samples)
   batch_size = -(-batch_size // execution.devices) * execution.devices
   images = _draw(
-    task, weights, execution, shape, labels, options, seed, batch_size
+    *(task, weights, execution, num_samples, shape),
+    *(asked, options, seed, batch_size),
   )
   if jax.process_index() == 0:
-    conditional = {"label": labels} if task.num_classes else {}
-    columns = row or (10 if conditional and num_samples >= 10 else None)
-    write_images(epath.Path(output), {"image": images, **conditional}, columns)
+    columns = row or (10 if asked and num_samples >= 10 else None)
+    write_images(epath.Path(output), {"image": images, **asked}, columns)
     log(f"{num_samples} images: {output}")
   return num_samples
 
@@ -89,7 +92,7 @@ def _check_options(
       "workdir of a config in configs/generation."
     )
   given = {k: v for k, v in options.items() if v is not None}
-  known = _taken(task)
+  known = dict.fromkeys(_texts(task)) | _taken(task)
   if unknown := sorted(given.keys() - known.keys()):
     raise UserError(
       f"--sample.{unknown[0]}: {type(task).__name__} samples without it; it "
@@ -109,8 +112,15 @@ def _taken(task: Generative) -> dict[str, inspect.Parameter]:
   }
 
 
+def _texts(task: Generative) -> list[str]:
+  """Returns the names of what is asked for by a text."""
+  return [name for name in task.condition.asks if name != "label"]
+
+
 def read_options(task: Task, texts: Mapping[str, str]) -> dict[str, object]:
   """Reads options of a task's `sample`, each as the type of its default.
+
+  What its condition asks for stays text.
 
   Raises:
     UserError: if the task does not take one, or it is of another type.
@@ -118,7 +128,7 @@ def read_options(task: Task, texts: Mapping[str, str]) -> dict[str, object]:
   _check_options(task, texts)
   taken, options = _taken(task), {}
   for name, text in texts.items():
-    kind = type(taken[name].default)
+    kind = type(taken[name].default) if name in taken else str
     try:
       options[name] = _SWITCH[text.lower()] if kind is bool else kind(text)
     except (KeyError, ValueError):
@@ -132,29 +142,28 @@ def read_options(task: Task, texts: Mapping[str, str]) -> dict[str, object]:
 _SWITCH = {"true": True, "1": True, "false": False, "0": False}
 
 
-def _labels(
-  task: Generative, number: int, label: int | None, row: int
-) -> np.ndarray:
-  classes = task.num_classes
+def _asked(
+  task: Generative,
+  number: int,
+  label: int | None,
+  wanted: Mapping[str, object],
+  row: int,
+) -> HostBatch:
+  """Returns what a batch of all samples has for the condition."""
   if number < 1:
     raise UserError(f"--num_samples: got {number}; expected at least 1.")
-  if label is None:
-    return (np.arange(number) // row % max(classes, 1)).astype(np.int32)
-  if not classes:
+  if label is not None and "label" not in task.condition.asks:
+    others = ", ".join(f"--sample.{name}" for name in _texts(task))
     raise UserError(
       f"--label: got {label}, but this model was trained without classes; "
-      "leave it out."
+      f"leave it out{others and ', or ask by ' + others}."
     )
-  if not 0 <= label < classes:
-    raise UserError(
-      f"--label: got {label}; expected 0 to {classes - 1}, one of the "
-      f"{classes} classes."
-    )
-  return np.full(number, label, np.int32)
+  given = {} if label is None else {"label": label}
+  return task.condition.ask(number, given | wanted, row=row)
 
 
 def _draw(
-  task, weights, execution, shape, labels, options, seed, batch_size
+  task, weights, execution, number, shape, asked, options, seed, batch_size
 ) -> np.ndarray:
   """Returns all images, uint8, on every process."""
 
@@ -163,30 +172,29 @@ def _draw(
 
   step = execution.eval_step(make_predict_step(task, output=output))
   key = execution.init(lambda: make_key(seed))
-  count, drawn = -(-len(labels) // batch_size), []
+  count, drawn = -(-number // batch_size), []
   quiet = jax.process_index() != 0
   progress = Progress(count, batch_size, quiet=quiet)
-  for number in range(count):
-    batch = _batch(number * batch_size, batch_size, labels, shape)
+  for done in range(count):
+    index = _slice(done * batch_size, batch_size)
+    rows = np.minimum(index, number - 1)
+    # As the task sees it: its images give a shape and hold no pixels.
+    batch = {
+      "image": np.zeros((len(index), *shape[1:]), np.float32),
+      **{name: x[rows] for name, x in asked.items()},
+      "index": index,
+      "mask": (index < number).astype(np.float32),
+    }
     out = step(*weights, (), execution.put(batch), key)
     image = np.asarray(jax.device_get(out)["image"])
     drawn.append(to_bytes(image, task.value_range))
-    progress(number + 1)
+    progress(done + 1)
   progress.close()
-  return np.concatenate(drawn)[: len(labels)]
+  return np.concatenate(drawn)[:number]
 
 
-def _batch(start: int, size: int, labels: np.ndarray, shape: tuple[int, ...]):
-  """This process's slice of the batch of images from `start` on.
-
-  As the task sees it: its images give a shape and hold no pixels.
-  """
+def _slice(start: int, size: int) -> np.ndarray:
+  """Returns the numbers of this process's images, of those from `start` on."""
   local = size // jax.process_count()
   begin = start + jax.process_index() * local
-  index = np.arange(begin, begin + local, dtype=np.int32)
-  return {
-    "image": np.zeros((local, *shape[1:]), np.float32),
-    "label": labels[np.minimum(index, len(labels) - 1)],
-    "index": index,
-    "mask": (index < len(labels)).astype(np.float32),
-  }
+  return np.arange(begin, begin + local, dtype=np.int32)

@@ -3,12 +3,14 @@
 import dataclasses
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from vision_jax.core.checks import check_name
+from vision_jax.core.state import joined
 from vision_jax.core.types import Array, Batch, Mean, Nets, Objective, Terms
 from vision_jax.errors import UserError
 from vision_jax.ops import diffusion
@@ -18,33 +20,45 @@ from vision_jax.ops.diffusion.likelihood import step_bits
 from vision_jax.ops.diffusion.noise import normals, times
 from vision_jax.ops.diffusion.predictions import KINDS
 from vision_jax.ops.diffusion.tables import VARIANCES
-from vision_jax.tasks.generative import SIGNED, labels, outside
+from vision_jax.tasks.conditions import (
+  Condition,
+  Conditional,
+  check_guidance,
+  dropped,
+)
+from vision_jax.tasks.generative import SIGNED, outside
 from vision_jax.tasks.net import NET, OneNet
 
 
 @dataclasses.dataclass(frozen=True)
-class Diffusion(OneNet):
-  """A denoiser of images in [-1, 1], with or without classes.
+class Diffusion(Conditional, OneNet):
+  """A denoiser of images in [-1, 1], with or without a condition.
 
-  A batch has `image` (b, h, w, c), `index` (b,), `mask` (b,) and, for a
-  class-conditional model, `label` int (b,). Noise and times are drawn from an
-  example's index. Logs `mse`, the squared error of the prediction, besides the
-  weighted one, and `outside`, the share of pixels outside [-1, 1]: it is 0
-  unless the data are scaled wrongly.
+  A batch has `image` (b, h, w, c), `index` (b,), `mask` (b,) and what the
+  condition reads: `label` int (b,) of a class-conditional model. Noise and
+  times are drawn from an example's index. Logs `mse`, the squared error of the
+  prediction, besides the weighted one, and `outside`, the share of pixels
+  outside [-1, 1]: it is 0 unless the data are scaled wrongly.
+
+  A task that denoises something else than pixels, such as a fixed net's codes,
+  has its own `encode` and `decode`.
 
   Attributes:
-    model: (x, t, label, *, train, mask) -> prediction (b, h, w, c), or twice
-      the channels where the variance is learned; has `num_classes`.
+    model: (x, t, condition, *, train, mask) -> prediction (b, h, w, c), or
+      twice the channels where the variance is learned. Has `num_classes`,
+      where that is the condition.
     schedule: levels of noise.
     prediction: "eps", "x0" or "v".
     weighting: weights of the squared error, see `ops.diffusion.loss_weight`.
     variance: variance of a sampling step: "small", "large" (DDPM's CIFAR-10) or
       "learned" (needs a model with learned_variance).
-    drop_label: share of the examples trained without their class, which is
+    drop_label: share of the examples trained without their condition, which is
       what classifier-free guidance needs.
     vlb_weight: weight of the bound in the hybrid loss of a learned variance
       (https://arxiv.org/abs/2102.09672; bits per dimension, of all T terms).
     clip: whether denoised images are clipped to [-1, 1] while sampling.
+    condition: what the model is given besides; None is the class of a model
+      with `num_classes`, and nothing without.
   """
 
   model: nn.Module
@@ -55,8 +69,10 @@ class Diffusion(OneNet):
   drop_label: float = 0.1
   vlb_weight: float = 1e-3
   clip: bool = True
+  condition: Condition | None = None
 
   def __post_init__(self):
+    self._settle_condition(self.model)
     check_name("prediction", self.prediction, KINDS)
     check_name("weighting", self.weighting, diffusion.WEIGHTINGS)
     check_name("variance", self.variance, VARIANCES)
@@ -68,11 +84,6 @@ class Diffusion(OneNet):
         f"variance: got {self.variance!r} for a model with learned_variance="
         f"{learned}; expected 'learned' with such a model, and only then."
       )
-
-  @property
-  def num_classes(self) -> int:
-    """Classes that samples can be asked for; 0 for an unconditional model."""
-    return self.model.num_classes
 
   @property
   def value_range(self) -> tuple[float, float]:
@@ -87,13 +98,30 @@ class Diffusion(OneNet):
       weights["vlb"] = self.vlb_weight
     return (Objective(NET, self._loss, weights),)
 
+  def init(self, key: Array, batch: Batch) -> tuple[Nets, Nets]:
+    """Returns parameters and statistics, of the condition's nets too."""
+    nets = self.condition.init(jax.random.fold_in(key, 1), batch)
+    given, image = self.condition.of(*nets, batch), batch["image"]
+    t = jnp.zeros(len(image), jnp.int32)
+    return joined(nets, self.net.init(key, image, t, given))
+
+  def encode(self, params: Nets, stats: Nets, image: Array) -> Array:
+    """Returns what is denoised in place of images: here they themselves."""
+    del params, stats
+    return image
+
+  def decode(self, params: Nets, stats: Nets, x: Array) -> Array:
+    """Returns the images of what was denoised."""
+    del params, stats
+    return x
+
   def predict(
     self, params: Nets, stats: Nets, batch: Batch, key: Array
   ) -> dict[str, Array]:
     """Returns `image`, denoised from random times, and the times `t` (b,)."""
-    x, t, _ = self.noised(batch, key)
-    denoise = self.denoiser(params, stats, self.label(batch))
-    return {"image": denoise(x, t).x0, "t": t}
+    x, t, _ = self.noised(self._encoded(params, stats, batch), key)
+    denoise = self.denoiser(params, stats, self.condition.given(batch))
+    return {"image": self.decode(params, stats, denoise(x, t).x0), "t": t}
 
   def sample(
     self,
@@ -111,14 +139,14 @@ class Diffusion(OneNet):
     """Draws `image` (b, h, w, c), one for each `index` of the batch.
 
     Args:
-      params: the model's.
-      stats: none.
-      batch: `index`, `label` of a class-conditional model, and `image`, of
-        which only the shape counts.
-      key: an image depends on it and on its index alone.
+      params: those of all nets, by name.
+      stats: likewise.
+      batch: `index`, what the condition reads, and `image`, of which only the
+        shape counts.
+      key: an image depends on it, its index and its condition alone.
       sampler: "ddpm", "ddim", "dpmpp" or "heun".
       steps: number of the sampler's steps, at most the schedule's.
-      guidance: 1 samples the class as it was learned, more exaggerates it.
+      guidance: 1 samples the condition as it was learned, more exaggerates it.
       eta: ddim's share of noise, 0 (deterministic) to 1.
       spacing: how ddim's times are spaced, "even" or "quadratic".
 
@@ -126,21 +154,23 @@ class Diffusion(OneNet):
       UserError: for an unknown sampler, too many steps, or guidance that the
         model was not trained for.
     """
+    given = self.condition.given(batch)
     denoise = self.denoiser(
-      params, stats, self.label(batch), guidance=guidance, clip=self.clip
+      params, stats, given, guidance=guidance, clip=self.clip
     )
-    image = diffusion.sample(
+    encode = functools.partial(self.encode, params, stats)
+    x = diffusion.sample(
       denoise,
       self.schedule,
       example_keys(batch, key),
-      batch["image"].shape[1:],
+      jax.eval_shape(encode, batch["image"]).shape[1:],
       sampler=sampler,
       steps=steps,
       eta=eta,
       spacing=spacing,
       variance=self.variance,
     )
-    return {"image": jnp.clip(image, *SIGNED)}
+    return {"image": jnp.clip(self.decode(params, stats, x), *SIGNED)}
 
   def bits_per_dim(
     self, terms: int | None = None
@@ -153,7 +183,9 @@ class Diffusion(OneNet):
 
     def output(params, stats, batch, key):
       return diffusion.bits_per_dim(
-        self.denoiser(params, stats, self.label(batch), clip=self.clip),
+        self.denoiser(
+          params, stats, self.condition.given(batch), clip=self.clip
+        ),
         self.schedule,
         batch["image"],
         example_keys(batch, key),
@@ -167,46 +199,32 @@ class Diffusion(OneNet):
     self,
     params: Nets,
     stats: Nets,
-    label: Array | None,
+    given: Any,
     *,
     guidance: float = 1.0,
     clip: bool = False,
   ) -> Callable[[Array, Array], Denoised]:
-    """Returns (x, t) -> Denoised, with the model's weights."""
+    """Returns (x, t) -> Denoised, `given` what the condition has read."""
+    encode = functools.partial(self.condition.encode, params, stats)
+    condition, null = encode(given), None
     if guidance != 1:
       self.check_guidance(guidance)
+      null = encode(self.condition.null(given))
     model = functools.partial(self.net.given(params, stats), train=False)
 
     def denoise(x, t):
       if guidance == 1:
-        out = model(x, t, label)
+        out = model(x, t, condition)
       else:
-        out = diffusion.guided(
-          model, x, t, label, none=self.num_classes, guidance=guidance
-        )
+        out = diffusion.guided(model, x, t, condition, null, guidance=guidance)
       clean, between = self._read(out, x, t)
       return Denoised(jnp.clip(clean, *SIGNED) if clip else clean, between)
 
     return denoise
 
   def check_guidance(self, guidance: float) -> None:
-    """Checks that the model learned what guidance extrapolates from.
-
-    Raises:
-      UserError: for an unconditional model, and for one that was never trained
-        without classes.
-    """
-    if not self.num_classes:
-      raise UserError(
-        f"guidance: got {guidance} with an unconditional model; expected 1. "
-        "Train with num_classes to guide."
-      )
-    if not self.drop_label:
-      raise UserError(
-        f"guidance: got {guidance} with a model trained with drop_label=0, "
-        "which has never seen an image without its class; expected 1. Train "
-        "with drop_label=0.1 to guide."
-      )
+    """Refuses guidance of a model that did not learn what that needs."""
+    check_guidance(guidance, self.condition, self.drop_label)
 
   def _read(self, out: Array, x: Array, t: Array) -> Denoised:
     alpha, sigma = self.schedule.levels(t, x.ndim)
@@ -215,11 +233,14 @@ class Diffusion(OneNet):
     return Denoised(clean, (out[..., c:] + 1) / 2 if self._learned else None)
 
   def _loss(self, params, stats, batch, key, *, step, train) -> Terms:
-    image, mask = batch["image"], batch["mask"]
+    mask, pixels = batch["mask"], batch["image"]
+    batch = self._encoded(params, stats, batch)
+    image = batch["image"]
     x, t, eps = self.noised(batch, key)
-    label = self.label(batch, key if train else None)
+    given = self.given(batch, key if train else None)
+    condition = self.condition.encode(params, stats, given)
     out, stats = self.net.run(
-      params, stats, x, t, label, key=key, train=train, mask=mask
+      params, stats, x, t, condition, key=key, train=train, mask=mask
     )
     levels = self.schedule.levels(t, x.ndim)
     wanted = diffusion.to_prediction(self.prediction, image, eps, *levels)
@@ -230,7 +251,7 @@ class Diffusion(OneNet):
     terms = {
       "denoising": Mean.of(weight * mse, mask),
       "mse": Mean.of(mse, mask),
-      "outside": Mean.of(outside(image, SIGNED), mask),
+      "outside": Mean.of(outside(pixels, SIGNED), mask),
     }
     if self._learned:
       terms["vlb"] = Mean.of(self._bound(image, x, t, out), mask)
@@ -252,18 +273,16 @@ class Diffusion(OneNet):
     alpha, sigma = self.schedule.levels(t, image.ndim)
     return alpha * image + sigma * eps, t, eps
 
-  def label(self, batch: Batch, key: Array | None = None) -> Array | None:
-    """The classes; with a key some become no class."""
-    label = labels(batch, self.num_classes)
-    if label is None or key is None or not self.drop_label:
-      return label
-    keys = jax.vmap(lambda k: jax.random.fold_in(k, 1))(
-      example_keys(batch, key)
-    )
-    drop = jax.vmap(
-      lambda k: jax.random.bernoulli(k, jnp.float32(self.drop_label))
-    )(keys)
-    return jnp.where(drop, self.num_classes, label)
+  def given(self, batch: Batch, key: Array | None = None) -> Any:
+    """What the condition reads; with a key for some examples its null."""
+    given = self.condition.given(batch)
+    if key is None or not self.drop_label:
+      return given
+    keys = example_keys(batch, key)
+    return dropped(self.condition, given, keys, self.drop_label)
+
+  def _encoded(self, params: Nets, stats: Nets, batch: Batch) -> Batch:
+    return {**batch, "image": self.encode(params, stats, batch["image"])}
 
   @property
   def _learned(self) -> bool:

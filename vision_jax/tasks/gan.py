@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from vision_jax.core.checks import check_name
+from vision_jax.core.state import joined
 from vision_jax.core.types import Array, Batch, Mean, Nets, Objective, Terms
 from vision_jax.errors import UserError
 from vision_jax.losses.adversarial import (
@@ -19,32 +20,36 @@ from vision_jax.losses.adversarial import (
   square_gradient,
 )
 from vision_jax.ops.augment.keys import example_keys
-from vision_jax.tasks.generative import SIGNED, labels, latents, outside
+from vision_jax.tasks.conditions import Condition, Conditional
+from vision_jax.tasks.generative import SIGNED, latents, outside
 from vision_jax.tasks.net import Net
 
 GENERATOR, DISCRIMINATOR = "generator", "discriminator"
 
 
 @dataclasses.dataclass(frozen=True)
-class GAN:
+class GAN(Conditional):
   """Two nets: in a step first the discriminator descends, then the generator.
 
   A batch has `image` (b, h, w, c), in [-1, 1], `index` (b,), `mask` (b,), and
-  `label` int (b,) for conditional nets. z is drawn from an example's index.
-  With several discriminator steps each takes its slice of the batch.
+  what the condition reads: `label` int (b,) of nets with classes. z is drawn
+  from an example's index. With several discriminator steps each takes its slice
+  of the batch.
 
   Logs both losses, the mean logits `real` and `fake`, the penalties, and
   `outside`, the share of pixels outside [-1, 1].
 
   Attributes:
-    generator: (z, label, *, train, mask) -> image; has `latent`.
-    discriminator: (image, label, *, train, mask) -> logit (b,).
+    generator: (z, condition, *, train, mask) -> image; has `latent`.
+    discriminator: (image, condition, *, train, mask) -> logit (b,).
     loss: one of `losses.adversarial.ADVERSARIAL`.
     discriminator_steps: how many updates the discriminator gets in a step.
     penalty: weight of WGAN-GP's gradient penalty (10 in the paper), or 0.
     r1: gamma; half of it weighs the squared gradient on real images.
     r1_every: steps from one of R1's penalties to the next, which is as many
       times as heavy (https://arxiv.org/abs/1912.04958, lazy regularisation).
+    condition: what both nets are given besides; None is the class of nets with
+      `num_classes`, and nothing without.
   """
 
   generator: nn.Module
@@ -54,6 +59,7 @@ class GAN:
   penalty: float = 0.0
   r1: float = 0.0
   r1_every: int = 1
+  condition: Condition | None = None
 
   def __post_init__(self):
     check_name("loss", self.loss, ADVERSARIAL)
@@ -65,17 +71,7 @@ class GAN:
     for name in ("penalty", "r1"):
       if getattr(self, name) < 0:
         raise UserError(f"{name}: got {getattr(self, name)}; expected >= 0.")
-    classes = [net.num_classes for net in (self.generator, self.discriminator)]
-    if classes[0] != classes[1]:
-      raise UserError(
-        f"num_classes: got {classes[0]} of the generator and {classes[1]} of "
-        "the discriminator; expected the same."
-      )
-
-  @property
-  def num_classes(self) -> int:
-    """Classes that samples can be asked for; 0 for unconditional nets."""
-    return self.generator.num_classes
+    self._settle_condition(self.generator, self.discriminator)
 
   @property
   def value_range(self) -> tuple[float, float]:
@@ -104,12 +100,15 @@ class GAN:
       UserError: for BatchNorm in a discriminator with a penalty on gradients,
         which are an example's own only without it.
     """
-    image, label = batch["image"], labels(batch, self.num_classes)
-    first, second = jax.random.split(key)
+    image, (first, second) = batch["image"], jax.random.split(key)
+    nets = self.condition.init(jax.random.fold_in(key, 1), batch)
+    given = self.condition.of(*nets, batch)
     z = jnp.zeros((image.shape[0], self.generator.latent), jnp.float32)
-    params, stats = self._generator.init(first, z, label)
-    own = self._discriminator.init(second, image, label)
-    params, stats = params | own[0], stats | own[1]
+    own = (
+      self._generator.init(first, z, given),
+      self._discriminator.init(second, image, given),
+    )
+    params, stats = joined(nets, *own)
     if "batch_stats" in stats[DISCRIMINATOR] and (self.penalty or self.r1):
       raise UserError(
         "discriminator: it has BatchNorm, by which an image's logit depends on "
@@ -138,14 +137,14 @@ class GAN:
     Args:
       params: the parameters of both nets, by name.
       stats: the statistics of both nets, by name.
-      batch: `index`, and `label` of conditional nets.
-      key: an image depends on it, its index and its label alone.
+      batch: `index`, and what the condition reads.
+      key: an image depends on it, its index and its condition alone.
       interpolate: images from one z to the next, see `generative.latents`.
     """
     z = latents(batch, key, self.generator.latent, interpolate=interpolate)
     generator = self._generator.given(params, stats)
-    label = labels(batch, self.num_classes)
-    return {"image": generator(z, label, train=False, mask=batch.get("mask"))}
+    given = self.condition.of(params, stats, batch)
+    return {"image": generator(z, given, train=False, mask=batch.get("mask"))}
 
   def _discriminate(self, params, stats, batch, key, *, step, train) -> Terms:
     fake, _ = self._fake(params, stats, batch, key, train)
@@ -205,5 +204,5 @@ class GAN:
     return self._run(net, params, stats, batch, key, image, train)
 
   def _run(self, net: Net, params, stats, batch, key, x, train):
-    label, mask = labels(batch, self.num_classes), batch.get("mask")
-    return net.run(params, stats, x, label, key=key, train=train, mask=mask)
+    given, mask = self.condition.of(params, stats, batch), batch.get("mask")
+    return net.run(params, stats, x, given, key=key, train=train, mask=mask)

@@ -12,22 +12,6 @@ from vision_jax.ops.diffusion.noise import normals
 UNIT, SIGNED = (0.0, 1.0), (-1.0, 1.0)
 
 
-def labels(batch: Batch, num_classes: int) -> Array | None:
-  """Returns the classes (b,), or None for an unconditional model.
-
-  Raises:
-    UserError: if a conditional model's batch has none.
-  """
-  if not num_classes:
-    return None
-  if "label" not in batch:
-    raise UserError(
-      f"batch: got the keys {sorted(batch)}; a class-conditional model needs "
-      "`label` (b,)."
-    )
-  return batch["label"]
-
-
 def outside(image: Array, value_range: tuple[float, float]) -> Array:
   """Returns the share of an image's values outside the range, (b,)."""
   low, high = value_range

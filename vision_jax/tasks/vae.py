@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from vision_jax.core.checks import check_name
+from vision_jax.core.state import joined
 from vision_jax.core.types import Array, Batch, Mean, Nets, Objective, Terms
 from vision_jax.errors import UserError
 from vision_jax.losses.likelihood import (
@@ -20,7 +21,8 @@ from vision_jax.losses.likelihood import (
 )
 from vision_jax.ops.augment.keys import example_keys
 from vision_jax.ops.diffusion.noise import normals
-from vision_jax.tasks.generative import UNIT, labels, latents, outside
+from vision_jax.tasks.conditions import Condition, Conditional
+from vision_jax.tasks.generative import UNIT, latents, outside
 from vision_jax.tasks.net import NET, OneNet
 
 # What pixels are made of before they are scored -> the likelihoods' kind.
@@ -37,12 +39,13 @@ _BINARISE, _PRIOR = 2**30, 2**30 + 1
 
 
 @dataclasses.dataclass(frozen=True)
-class VariationalAutoencoding(OneNet):
+class VariationalAutoencoding(Conditional, OneNet):
   """The evidence bound, or with more samples the importance-weighted one.
 
   A batch has `image` (b, h, w, c), in [0, 1], `index` (b,), `mask` (b,), and
-  `label` int (b,) for a conditional model. All noise is drawn from an
-  example's index: in an evaluation the data set is binarised once.
+  what the condition reads: `label` int (b,) of a model with classes. All noise
+  is drawn from an example's index: in an evaluation the data set is binarised
+  once.
 
   Logs, in nats an image, `reconstruction` and `kl` (their sum is the bound's
   negative, `negative_elbo`), or with samples > 1 `negative_bound`;
@@ -50,7 +53,8 @@ class VariationalAutoencoding(OneNet):
   [0, 1].
 
   Attributes:
-    model: has `encode`, `decode`, `latent` and `num_classes`.
+    model: has `encode` and `decode`, which take the condition second, and
+      `latent`; and `num_classes`, where that is the condition.
     likelihood: the distribution of a pixel.
     pixels: what is scored: "stochastic" (each drawn with its grey value's
       probability, anew at every step), "threshold" (at a half) or "binary" (the
@@ -59,6 +63,8 @@ class VariationalAutoencoding(OneNet):
       one.
     beta: weight of the divergence: https://openreview.net/forum?id=Sy2fzU9gl.
     samples: k of the bound that is trained: https://arxiv.org/abs/1509.00519.
+    condition: what the model is given besides; None is the class of a model
+      with `num_classes`, and nothing without.
   """
 
   model: nn.Module
@@ -66,8 +72,10 @@ class VariationalAutoencoding(OneNet):
   pixels: str = "stochastic"
   beta: float = 1.0
   samples: int = 1
+  condition: Condition | None = None
 
   def __post_init__(self):
+    self._settle_condition(self.model)
     check_name("pixels", self.pixels, PIXELS)
     if PIXELS[self.pixels] != self.likelihood.kind:
       fit = [k for k, v in PIXELS.items() if v == self.likelihood.kind]
@@ -84,11 +92,6 @@ class VariationalAutoencoding(OneNet):
       )
 
   @property
-  def num_classes(self) -> int:
-    """Classes that samples can be asked for; 0 for an unconditional model."""
-    return self.model.num_classes
-
-  @property
   def value_range(self) -> tuple[float, float]:
     """The range of the pixels of images and samples."""
     return UNIT
@@ -102,16 +105,19 @@ class VariationalAutoencoding(OneNet):
     return (Objective(NET, self._loss, weights),)
 
   def init(self, key: Array, batch: Batch) -> tuple[Nets, Nets]:
-    """Returns the model's parameters; there are no statistics."""
-    return self.net.init(key, batch["image"], self._label(batch))
+    """Returns parameters and statistics, of the condition's nets too."""
+    nets = self.condition.init(jax.random.fold_in(key, 1), batch)
+    given = self.condition.of(*nets, batch)
+    return joined(nets, self.net.init(key, batch["image"], given))
 
   def predict(
     self, params: Nets, stats: Nets, batch: Batch, key: Array
   ) -> dict[str, Array]:
     """Returns `image`, decoded from the mean code, and `latent` (b, d)."""
-    model, label = self.net.given(params, stats), self._label(batch)
-    mean, _ = model(self.scored(batch, key), label, method="encode")
-    return {"image": self._image(model, mean, label), "latent": mean}
+    model = self.net.given(params, stats)
+    given = self.condition.of(params, stats, batch)
+    mean, _ = model(self.scored(batch, key), given, method="encode")
+    return {"image": self._image(model, mean, given), "latent": mean}
 
   def sample(
     self,
@@ -125,28 +131,38 @@ class VariationalAutoencoding(OneNet):
     """Draws z and returns the expected `image` (b, h, w, c), for each `index`.
 
     Args:
-      params: the model's.
-      stats: none.
-      batch: `index`, and `label` of a conditional model.
-      key: an image depends on it, its index and its label alone.
+      params: those of all nets, by name.
+      stats: likewise.
+      batch: `index`, and what the condition reads.
+      key: an image depends on it, its index and its condition alone.
       interpolate: images from one z to the next, see `generative.latents`.
     """
-    label, size = self._label(batch), self.model.latent
+    given, size = self.condition.of(params, stats, batch), self.model.latent
     z = latents(batch, key, size, number=_PRIOR, interpolate=interpolate)
-    return {"image": self._image(self.net.given(params, stats), z, label)}
+    return {"image": self._image(self.net.given(params, stats), z, given)}
 
   def interpolate(
-    self, params: Nets, first: Batch, second: Batch, steps: int = 8
+    self,
+    params: Nets,
+    stats: Nets,
+    first: Batch,
+    second: Batch,
+    key: Array,
+    *,
+    steps: int = 8,
   ) -> Array:
     """Images (b, steps, h, w, c) between the mean codes of two batches.
 
-    A conditional model keeps the labels of the first.
+    The codes are those that `predict` tells, with this key. A conditional model
+    keeps what the first is given.
     """
-    model, label = self.net.given(params, {}), self._label(first)
-    a, _ = model(first["image"], label, method="encode")
-    b, _ = model(second["image"], self._label(second), method="encode")
+    model = self.net.given(params, stats)
+    given = self.condition.of(params, stats, first)
+    a, b = (
+      self.predict(params, stats, x, key)["latent"] for x in (first, second)
+    )
     share = jnp.linspace(0, 1, steps, dtype=jnp.float32)
-    image = lambda t: self._image(model, (1 - t) * a + t * b, label)
+    image = lambda t: self._image(model, (1 - t) * a + t * b, given)
     return jnp.moveaxis(jax.vmap(image)(share), 0, 1)
 
   def bound(
@@ -169,8 +185,10 @@ class VariationalAutoencoding(OneNet):
     def output(params, stats, batch, key):
       model, x = self.net.given(params, stats), self.scored(batch, key)
       numbers = jnp.arange(samples, dtype=jnp.int32).reshape(-1, chunk)
+      given = self.condition.of(params, stats, batch)
+      keys = example_keys(batch, key)
       weigh = lambda n: jax.nn.logsumexp(
-        self._log_weights(model, batch, x, key, n), 0
+        self._log_weights(model, given, x, keys, n), 0
       )
       parts = jax.lax.map(weigh, numbers)
       return {
@@ -198,14 +216,15 @@ class VariationalAutoencoding(OneNet):
 
   def _loss(self, params, stats, batch, key, *, step, train) -> Terms:
     model, image = self.net.given(params, stats), batch["image"]
-    x = self.scored(batch, key)
+    x, keys = self.scored(batch, key), example_keys(batch, key)
+    given = self.condition.of(params, stats, batch)
     if self.samples == 1:
-      terms = self._evidence(model, batch, x, key)
+      terms = self._evidence(model, given, x, keys)
       bound = -(terms["reconstruction"] + terms["kl"])
       terms["negative_elbo"] = -bound
     else:
       numbers = jnp.arange(self.samples, dtype=jnp.int32)
-      weights = self._log_weights(model, batch, x, key, numbers)
+      weights = self._log_weights(model, given, x, keys, numbers)
       bound = jax.nn.logsumexp(weights, 0) - math.log(self.samples)
       terms = {"negative_bound": -bound}
     if self.pixels != "real":
@@ -213,32 +232,30 @@ class VariationalAutoencoding(OneNet):
     terms["outside"] = outside(image, UNIT)
     return {k: Mean.of(v, batch["mask"]) for k, v in terms.items()}, stats
 
-  def _evidence(self, model, batch, x, key) -> dict[str, Array]:
+  def _evidence(self, model, given, x, keys) -> dict[str, Array]:
     """The two terms of the negative evidence bound, (b,) each."""
-    label = self._label(batch)
-    mean, log_sd = model(x, label, method="encode")
-    eps = normals(example_keys(batch, key), 0, mean.shape[1:])
+    mean, log_sd = model(x, given, method="encode")
+    eps = normals(keys, 0, mean.shape[1:])
     z = mean + jnp.exp(log_sd) * eps
     return {
-      "reconstruction": -self._log_prob(model, x, z, label),
+      "reconstruction": -self._log_prob(model, x, z, given),
       "kl": jnp.sum(normal_divergence(mean, log_sd), -1),
     }
 
-  def _log_weights(self, model, batch, x, key, numbers) -> Array:
+  def _log_weights(self, model, given, x, keys, numbers) -> Array:
     """log p(x, z) - log q(z | x) of the samples of those numbers, (k, b)."""
-    label, keys = self._label(batch), example_keys(batch, key)
-    mean, log_sd = model(x, label, method="encode")
+    mean, log_sd = model(x, given, method="encode")
 
     def weight(number):
       eps = normals(keys, number, mean.shape[1:])
       z = mean + jnp.exp(log_sd) * eps
       latent = standard_normal(z) - gaussian(mean, log_sd, z)
-      return self._log_prob(model, x, z, label) + jnp.sum(latent, -1)
+      return self._log_prob(model, x, z, given) + jnp.sum(latent, -1)
 
     return jax.vmap(weight)(numbers)
 
-  def _log_prob(self, model, x, z, label) -> Array:
-    out = model(z, label, method="decode")
+  def _log_prob(self, model, x, z, given) -> Array:
+    out = model(z, given, method="decode")
     return jnp.sum(self.likelihood.log_prob(out, x), (1, 2, 3))
 
   def bits(self, bound: Array, dims: int) -> Array:
@@ -246,9 +263,6 @@ class VariationalAutoencoding(OneNet):
     levels = 8 if self.pixels == "dequantised" else 0
     return levels - bound / (dims * math.log(2))
 
-  def _image(self, model, z, label) -> Array:
-    mean = self.likelihood.mean(model(z, label, method="decode"))
+  def _image(self, model, z, given) -> Array:
+    mean = self.likelihood.mean(model(z, given, method="decode"))
     return jnp.clip(mean, *self.value_range)
-
-  def _label(self, batch: Batch) -> Array | None:
-    return labels(batch, self.num_classes)

@@ -25,7 +25,7 @@ class Mode(OfWorkdir):
     "sample",
     "Set an option of how the config's task samples: sampler, steps, "
     "guidance and eta of a diffusion model; interpolate of a VAE or a GAN, "
-    "images in a row from one draw to the next.",
+    "images in a row from one draw to the next; prompt of a condition by text.",
   )
 
   def check(self) -> None:

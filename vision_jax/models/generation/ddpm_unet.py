@@ -13,6 +13,7 @@ from vision_jax.core.shapes import check_shape
 from vision_jax.core.types import Array
 from vision_jax.errors import UserError
 from vision_jax.layers.conv import Conv
+from vision_jax.layers.dense import Dense
 from vision_jax.layers.group_norm import GroupNorm
 from vision_jax.layers.remat import remat
 from vision_jax.layers.time_embedding import GLOROT, TimeEmbedding
@@ -31,9 +32,13 @@ class DDPMUNet(nn.Module):
   `blocks` residual blocks and halves the image; going up, one block more and
   doubles it; every block's result on the way down enters one on the way up.
 
+  It may be given a class; or, without num_classes, another condition: a vector,
+  which is added to the time's, or an image, which is looked at beside the noisy
+  one.
+
   Attributes:
-    num_classes: k of a class-conditional model, 0 for an unconditional one.
-      Label k means no class (classifier-free guidance).
+    num_classes: k of a class-conditional model, else 0. Label k means no class
+      (classifier-free guidance).
     width: channels at full resolution.
     multipliers: factors of the width at each resolution.
     blocks: residual blocks at each resolution.
@@ -64,7 +69,7 @@ class DDPMUNet(nn.Module):
     self,
     x: Array,
     t: Array | None = None,
-    label: Array | None = None,
+    condition: Array | None = None,
     *,
     train: bool,
     mask: Array | None = None,
@@ -74,8 +79,8 @@ class DDPMUNet(nn.Module):
     Args:
       x: images.
       t: times (b,); None is 0.
-      label: classes (b,), k for none; None is none. Not looked at by an
-        unconditional model.
+      condition: classes int (b,), k for none, where None is none; or a vector
+        (b, d), or an image (b, h, w, d).
       train: whether dropout drops.
       mask: (b,), not needed: no example sees another.
 
@@ -91,7 +96,8 @@ class DDPMUNet(nn.Module):
         f"{len(self.multipliers)} resolutions. Pad the images, or give fewer "
         "multipliers."
       )
-    time = self._embed(jnp.zeros(b, jnp.float32) if t is None else t, label)
+    x, vector = self._beside(x, condition)
+    time = self._embed(jnp.zeros(b, jnp.float32) if t is None else t, vector)
     x = self._conv(self.width, "conv_in")(x)
     x, passed = self._down(x, time, train)
     x = self._block(x.shape[-1], "middle_block1")(x, time, train)
@@ -103,12 +109,26 @@ class DDPMUNet(nn.Module):
     conv = Conv(out, use_bias=True, kernel_init=NOTHING, name="conv_out")
     return conv(jax.nn.silu(x))
 
-  def _embed(self, t: Array, label: Array | None) -> Array:
-    """The time's vector, with the class's added, (b, 4 width)."""
-    hidden = 4 * self.width
+  def _beside(self, x: Array, condition: Array | None):
+    """Returns the images, with those of a condition; and one that is none."""
+    if self.num_classes or condition is None or condition.ndim == 2:
+      return x, condition
+    if condition.shape[:-1] != x.shape[:-1]:
+      raise UserError(
+        f"condition: got shape {condition.shape} with images {x.shape}; "
+        "expected a vector (b, d), or an image of the same size. Resize it in "
+        "the data."
+      )
+    return jnp.concatenate([x, condition.astype(x.dtype)], -1), None
+
+  def _embed(self, t: Array, condition: Array | None) -> Array:
+    """The time's vector, with the condition's added, (b, 4 width)."""
+    hidden, label = 4 * self.width, condition
     time = TimeEmbedding(self.width, hidden, self.dtype, name="time")(t)
-    if not self.num_classes:
+    if not self.num_classes and condition is None:
       return time
+    if not self.num_classes:
+      return time + Dense(hidden, dtype=self.dtype, name="condition")(condition)
     if label is None:
       label = jnp.full(t.shape, self.num_classes, jnp.int32)
     embed = nn.Embed(

@@ -5,8 +5,9 @@ https://arxiv.org/abs/2202.00512).
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 
 from vision_jax.core.checks import check_name
@@ -48,12 +49,12 @@ def to_x0(kind: str, out: Array, x: Array, alpha: Array, sigma: Array) -> Array:
 
 
 def guided(
-  predict: Callable[[Array, Array, Array], Array],
+  predict: Callable[[Array, Array, Any], Array],
   x: Array,
   t: Array,
-  label: Array,
+  given: Any,
+  null: Any,
   *,
-  none: int,
   guidance: float,
 ) -> Array:
   """Classifier-free guidance: https://arxiv.org/abs/2207.12598.
@@ -63,17 +64,16 @@ def guided(
   beyond those of x, of a learned variance, are the conditional ones.
 
   Args:
-    predict: (x, t, label) -> prediction, called once with twice the batch.
+    predict: (x, t, condition) -> prediction, called once with twice the batch.
     x: noisy images (b, ...).
     t: times (b,).
-    label: classes (b,).
-    none: the label that stands for no class.
+    given: the condition, arrays (b, ...): classes (b,).
+    null: what stands for no condition, in the same shapes.
     guidance: see above.
   """
   # Pairs lie side by side, so that a sharded batch stays where it is.
   pair = lambda a, b: jnp.stack([a, b], 1).reshape(-1, *a.shape[1:])
-  nothing = jnp.full_like(label, none)
-  out = predict(pair(x, x), pair(t, t), pair(label, nothing))
+  out = predict(pair(x, x), pair(t, t), jax.tree.map(pair, given, null))
   out = out.reshape(-1, 2, *out.shape[1:])
   given, free = out[:, 0], out[:, 1]
   c = x.shape[-1]
