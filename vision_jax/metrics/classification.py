@@ -60,7 +60,10 @@ class Accuracy:
 
 @dataclasses.dataclass(frozen=True)
 class NegativeLogLikelihood:
-  """Mean of minus the log-likelihood of the label, `nll`, in nats."""
+  """Mean of minus the log-likelihood of an image's label, `nll`, in nats.
+
+  With several labels an image the sum over all of them, there or not.
+  """
 
   state: ClassVar[Any] = None
 
@@ -68,8 +71,12 @@ class NegativeLogLikelihood:
     """Sums the log-likelihoods and the mask."""
     del state
     logits, label, mask = inputs(out, batch)
-    log_p = jax.nn.log_softmax(logits)
-    log_p = jnp.sum(jnp.where(indicators(label, log_p), log_p, 0), -1)
+    right = indicators(label, logits)
+    if label.ndim == 2:
+      log_p = jax.nn.log_sigmoid(jnp.where(right, logits, -logits))
+    else:
+      log_p = jnp.where(right, jax.nn.log_softmax(logits), 0)
+    log_p = jnp.sum(log_p, -1)
     total = jnp.sum(jnp.where(mask > 0, -log_p * mask, 0))
     return {"nll": total, "count": jnp.sum(mask)}, {}
 

@@ -15,27 +15,49 @@ from vision_jax.core.types import (
   Objective,
   Terms,
 )
+from vision_jax.errors import UserError
 from vision_jax.losses.class_weights import check_class_weights
-from vision_jax.losses.classification import softmax_cross_entropy
+from vision_jax.losses.classification import (
+  sigmoid_cross_entropy,
+  softmax_cross_entropy,
+  softmax_focal,
+)
 from vision_jax.tasks.net import NET, OneNet
 
 
 @dataclasses.dataclass(frozen=True)
 class Classification(OneNet):
-  """One label for each image.
+  """One label for each image, or any number of them.
 
-  A batch has `image` (b, h, w, c) and `label`, int (b,) or, after MixUp and for
-  several labels an image, a distribution or indicators (b, k).
+  A batch has `image` (b, h, w, c) and `label`, int (b,) or, after MixUp, a
+  distribution (b, k); for several labels an image indicators (b, k).
 
   Attributes:
     model: (image, *, train, mask) -> logits (b, k).
-    loss: gives the loss of each example.
+    loss: gives the loss of each example; None is cross entropy, by a softmax of
+      classes that exclude one another, else by a sigmoid of each.
     class_weights: (k,) weights of the classes in the loss's mean, or None.
+    exclusive: whether an image has one class; else each has a probability of
+      its own.
   """
 
   model: nn.Module
-  loss: Loss = softmax_cross_entropy
+  loss: Loss | None = None
   class_weights: Sequence[float] | None = None
+  exclusive: bool = True
+
+  def __post_init__(self):
+    if self.loss is None:
+      by_kind = (sigmoid_cross_entropy, softmax_cross_entropy)
+      object.__setattr__(self, "loss", by_kind[self.exclusive])
+    if not self.exclusive and self.loss in (
+      softmax_cross_entropy,
+      softmax_focal,
+    ):
+      raise UserError(
+        f"loss: got {self.loss.__name__} with exclusive=False; expected a loss "
+        "of each class alone, such as sigmoid_cross_entropy."
+      )
 
   @property
   def objectives(self) -> tuple[Objective, ...]:
@@ -45,8 +67,14 @@ class Classification(OneNet):
   def predict(
     self, params: Nets, stats: Nets, batch: Batch, key: Array
   ) -> dict[str, Array]:
-    """Returns logits (b, k) and the most likely label (b,)."""
+    """Returns logits (b, k) and the most likely label (b,).
+
+    Of classes that do not exclude one another `label` is bool (b, k): which of
+    them have a probability of 0.5 or more.
+    """
     logits = self.net.given(params, stats)(batch["image"], train=False)
+    if not self.exclusive:
+      return {"logits": logits, "label": logits >= 0}
     return {"logits": logits, "label": jnp.argmax(logits, -1)}
 
   def _loss(self, params, stats, batch, key, *, step, train) -> Terms:

@@ -28,8 +28,10 @@ class About:
     mask_values: the value that each class has in masks; () for its number.
     annotations: COCO json whose ids of images and categories are taken; ""
       for ids from 1 on.
-    threshold: the least score of a box that counts, or of the second of two
-      classes; None where there is none.
+    threshold: the least score of a box that counts, of the second of two
+      classes, or of each class where an image has several; None where there is
+      none.
+    thresholds: the same of each class, in their order; () for `threshold`.
   """
 
   output: epath.Path
@@ -37,6 +39,7 @@ class About:
   mask_values: Sequence[int] = ()
   annotations: str = ""
   threshold: float | None = None
+  thresholds: Sequence[float] = ()
 
   def name(self, label: int) -> str:
     """Returns the name of a class."""

@@ -7,14 +7,14 @@ from typing import Any
 
 from vision_jax.files import replace_text
 from vision_jax.writers.base import About, Row, shown
-from vision_jax.writers.line import class_of
+from vision_jax.writers.line import found_classes
 
 CLASS = ("filename", "class", "score")
 BOX = ("filename", "width", "height", "class", "xmin", "ymin", "xmax", "ymax")
 
 
 class CsvWriter:
-  """Writes `predictions.csv`: a row for each image's class, or for each box.
+  """Writes `predictions.csv`: a row for each class of an image, or each box.
 
   Boxes that count are in the columns of TensorFlow's tables, in pixels, and
   `score`; an image without boxes has no row. `filename` is the image's path.
@@ -33,10 +33,10 @@ class CsvWriter:
     if "boxes" in row:
       self._columns = (*BOX, "score")
       self._rows += self._boxes(file, row)
-    else:
-      label, probs = class_of(row, self._about)
-      score = f"{probs[label]:.6f}"
-      self._rows.append((str(file), self._about.name(label), score))
+      return
+    labels, probs = found_classes(row, self._about)
+    for k in labels:
+      self._rows.append((str(file), self._about.name(k), f"{probs[k]:.6f}"))
 
   def close(self) -> None:
     """Writes the table."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from vision_jax.files import replace_text, to_json
 from vision_jax.writers.base import About, Row, place, shown
-from vision_jax.writers.line import class_of
+from vision_jax.writers.line import found_classes
 
 # Of the templates that Label Studio has for images.
 FROM = {"rectanglelabels": "label", "choices": "choice"}
@@ -67,8 +67,10 @@ class LabelStudioWriter:
     ]
 
   def _class(self, row: Row) -> list[dict[str, Any]]:
-    label, probs = class_of(row, self._about)
-    return [self._entry("choices", label, probs[label], 0)]
+    labels, probs = found_classes(row, self._about)
+    return [
+      self._entry("choices", k, probs[k], i) for i, k in enumerate(labels)
+    ]
 
   def _entry(
     self, kind: str, label: int, score: float, i: int, **value: float

@@ -14,9 +14,10 @@ def line(row: Row, about: About) -> dict[str, Any]:
   """Returns what an image's outputs mean, in words and numbers.
 
   Of `logits` (k,): `label` (index), `class` (name), `score` (probability), and
-  `top`, the five most likely with their scores. Of `boxes` (p, 4) xyxy in
-  pixels with `score` and `label` (p,): `boxes`, those that count. Of `target`
-  (h w): `share`, each class's part of the pixels.
+  `top`, the five most likely with their scores; where `label` (k,) says that an
+  image has several, `classes`, the names of those that count, and `scores` of
+  all. Of `boxes` (p, 4) xyxy in pixels with `score` and `label` (p,): `boxes`,
+  those that count. Of `target` (h w): `share`, each class's part of the pixels.
   """
   found: dict[str, Any] = {}
   for output, fields in _FIELDS.items():
@@ -25,16 +26,61 @@ def line(row: Row, about: About) -> dict[str, Any]:
   return found
 
 
+def has_several(row: Row) -> bool:
+  """Whether an image may have several classes, or none."""
+  return "logits" in row and getattr(row.get("label"), "ndim", 0) == 1
+
+
+def classes_of(row: Row, about: About) -> tuple[np.ndarray, np.ndarray]:
+  """Returns the classes of an image that has several, and all probabilities.
+
+  Returns:
+    The labels (n,) of the classes that count, the most likely first, and the
+    probabilities (k,).
+  """
+  probs = _sigmoid(row["logits"])
+  least = 0.5 if about.threshold is None else about.threshold
+  counts = probs >= np.asarray(about.thresholds or least)
+  order = np.argsort(-probs, kind="stable")
+  return order[counts[order]], probs
+
+
 def class_of(row: Row, about: About) -> tuple[int, np.ndarray]:
-  """Returns the class of an image, and the probabilities (k,) of all."""
-  shifted = np.exp(row["logits"] - row["logits"].max())
-  probs = shifted / shifted.sum()
+  """Returns the one class of an image, and the probabilities (k,) of all.
+
+  One logit is that of the second of two classes.
+  """
+  logits = row["logits"]
+  if len(logits) == 1:
+    second = _sigmoid(logits)
+    probs = np.concatenate([1 - second, second])
+  else:
+    shifted = np.exp(logits - logits.max())
+    probs = shifted / shifted.sum()
   if about.threshold is not None and len(probs) == 2:
     return int(probs[1] >= about.threshold), probs
   return int(np.argsort(-probs)[0]), probs
 
 
+def found_classes(row: Row, about: About) -> tuple[list[int], np.ndarray]:
+  """Returns an image's class, or several, and the probabilities (k,) of all."""
+  if has_several(row):
+    labels, probs = classes_of(row, about)
+    return labels.tolist(), probs
+  label, probs = class_of(row, about)
+  return [label], probs
+
+
+def _sigmoid(logits: np.ndarray) -> np.ndarray:
+  small = np.exp(-np.abs(logits))
+  return np.where(logits >= 0, 1, small) / (1 + small)
+
+
 def _classes(row: Row, about: About) -> dict[str, Any]:
+  if has_several(row):
+    labels, probs = classes_of(row, about)
+    scores = {about.name(k): _digits(x) for k, x in enumerate(probs)}
+    return {"classes": [about.name(k) for k in labels], "scores": scores}
   label, probs = class_of(row, about)
   entry = lambda k: {"class": about.name(k), "score": _digits(probs[k])}
   top = [entry(k) for k in np.argsort(-probs)[:TOP]]
