@@ -2,6 +2,7 @@
 
 import json
 import types
+from unittest import mock
 
 import jax
 import jax.numpy as jnp
@@ -33,7 +34,7 @@ def write_lines(path, lines):
 
 
 def experiment(best=None):
-  return types.SimpleNamespace(best=best)
+  return types.SimpleNamespace(best=best, predict=None)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +55,7 @@ def test_the_runs_threshold_is_that_of_val_before_the_step(
   folder = epath.Path(tmp_path)
   assert choose(None, experiment(), folder, kind, step)[:2] == expected
   given = choose(0.3, experiment(), folder, kind, step)
-  assert given == (0.3, "--threshold", True)
+  assert given == (0.3, "--threshold", True, ())
   other = choose(None, experiment(("held/ap", "max")), folder, kind, step)
   assert other.value is None and "no held/" in other.source
 
@@ -65,7 +66,7 @@ def test_what_a_later_evaluation_has_measured_counts(tmp_path):
   later = {"checkpoint": 9, "val/threshold": 0.7}
   write_lines(tmp_path / "evaluations.jsonl", [later])
   found = choose(None, experiment(), folder, "raw", 9)
-  assert found == (0.7, "the best on val, step 9", False)
+  assert found == (0.7, "the best on val, step 9", False, ())
 
 
 class Task:
@@ -167,6 +168,70 @@ def test_pixels_of_two_classes_are_told_apart_by_it(tmp_path):
   assert logged[0].startswith(
     f"Threshold 0.75 (x): {3 * count} pixels lie above it and "
   )
+
+
+@pytest.mark.parametrize(
+  ("threshold", "found", "head"),
+  [
+    (NONE, ["b"], "Threshold 0.5 (by default): 3 labels lie above it and 6"),
+    (Threshold(0.2, "x"), ["b", "a"], "Threshold 0.2 (x): 6 labels lie above"),
+    (
+      Threshold(0.2, "x", by_class=(0.5, 0.2, 0.05)),
+      ["b", "c"],
+      "Thresholds of each class (x): 6 labels lie above them and 3",
+    ),
+  ],
+)
+def test_each_label_of_several_is_told_apart_by_it(
+  tmp_path, threshold, found, head
+):
+  """Probabilities are by a sigmoid: 0.3, 0.8 and 0.1, which add up to 1.2."""
+  probs = np.float32([0.3, 0.8, 0.1])
+  task = Task(logits=np.log(probs / (1 - probs)), label=probs >= 0.5)
+  run = (tmp_path, task, threshold, ("a", "b", "c"), ("csv", "label_studio"))
+  lines, logged = predicted(*run)
+  for line in lines:
+    assert line["classes"] == found and "label" not in line
+    assert line["scores"] == pytest.approx({"a": 0.3, "b": 0.8, "c": 0.1})
+  assert logged[0].startswith(head) and "best probability is 0.8" in logged[0]
+  table = (tmp_path / "out" / "predictions.csv").read_text().splitlines()
+  assert [row.split(",")[1] for row in table[1:]] == found * 3
+  studio = json.loads((tmp_path / "out" / "label_studio.json").read_text())
+  for entry in studio:
+    result = entry["predictions"][0]["result"]
+    assert [x["value"]["choices"] for x in result] == [[x] for x in found]
+
+
+def test_thresholds_of_labels_are_those_of_val(tmp_path):
+  parts = types.SimpleNamespace(
+    best=("val/auc", "max"), predict=Predict([], ("a", "b"))
+  )
+  measured = {"val/threshold": 0.5, "val/threshold/a": 0.25}
+  for more, expected in (({}, ()), ({"val/threshold/b": 0.75}, (0.25, 0.75))):
+    measured |= more
+    lines = [{"step": 4} | measured]
+    write_lines(tmp_path / "metrics.jsonl", lines)
+    found = choose(None, parts, epath.Path(tmp_path), "raw", 9)
+    assert found.value == 0.5 and found.by_class == expected
+
+
+def test_one_logit_is_of_the_second_of_two_classes(tmp_path):
+  task = Task(logits=np.log(np.float32([0.8 / 0.2])))
+  lines, _ = predicted(tmp_path, task, NONE)
+  assert lines[0]["class"] == "yes"
+  assert lines[0]["score"] == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize("threshold", [NONE, Threshold(0.4, "x", True)])
+def test_a_format_that_does_not_fit_is_refused_before_anything(
+  tmp_path, threshold
+):
+  """Nothing is compiled, made or written: the task is only traced."""
+  task, made = Task(logits=np.zeros(2, np.float32)), []
+  refused = mock.patch.object(Jit, "eval_step", made.append)
+  with refused, pytest.raises(UserError, match=r"coco writes .* some of csv"):
+    predicted(tmp_path, task, threshold, formats=("csv", "coco"))
+  assert not made and not (tmp_path / "out").exists()
 
 
 def test_a_threshold_without_a_use_is_refused(tmp_path):

@@ -69,6 +69,16 @@ def test_calibration_error_is_torchmetrics():
   assert got["ece"] == pytest.approx(float(want), abs=1e-6)
 
 
+def test_nll_of_several_labels_is_torchs_binary_cross_entropy():
+  torch = library("torch")
+  several = (LOGITS[::-1] > 0.5).astype(np.float32)
+  want = torch.nn.functional.binary_cross_entropy_with_logits(
+    torch.tensor(LOGITS), torch.tensor(several), reduction="sum"
+  )
+  got = evaluate(metrics.NegativeLogLikelihood(), label=several)
+  assert got["nll"] == pytest.approx(float(want) / 50, rel=1e-5)
+
+
 def test_any_of_several_right_labels_is_a_hit():
   several = np.zeros((50, 8), np.float32)
   several[np.arange(50), LABEL] = 1

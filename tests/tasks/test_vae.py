@@ -277,12 +277,14 @@ def test_a_sample_depends_on_index_label_and_key_alone():
   assert np.abs(draw(other) - whole).max() > 1e-3
 
 
-def test_an_interpolation_goes_from_one_image_to_the_other():
-  task = small("threshold", num_classes=0)
-  black = lambda batch: batch | {"image": np.round(batch["image"])}
-  first, second = black(batch_of(seed=0)), black(batch_of(seed=1))
+@pytest.mark.parametrize("pixels", ["threshold", "stochastic"])
+def test_an_interpolation_goes_from_one_prediction_to_the_other(pixels):
+  task = small(pixels, num_classes=0)
+  first, second = batch_of(seed=0), batch_of(seed=1)
   params, stats = jax.jit(task.init)(jax.random.key(0), first)
-  path = jax.jit(task.interpolate, static_argnums=3)(params, first, second, 5)
+  path = jax.jit(task.interpolate, static_argnames="steps")(
+    params, stats, first, second, jax.random.key(0), steps=5
+  )
   assert path.shape == (8, 5, 8, 8, 1)
   predict = jax.jit(task.predict)
   for end, batch in ((0, first), (-1, second)):

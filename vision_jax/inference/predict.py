@@ -15,7 +15,7 @@ from vision_jax.data.sources.arrays import ArraySource
 from vision_jax.data.sources.image_list import ImageList
 from vision_jax.errors import UserError
 from vision_jax.experiment import Experiment, Predict
-from vision_jax.inference.results import WRITTEN, Formats, Results
+from vision_jax.inference.results import LARGE, WRITTEN, Formats, Results
 from vision_jax.inference.threshold import NONE, Threshold
 from vision_jax.writers import folder
 from vision_jax.writers.base import Row
@@ -68,10 +68,13 @@ def predict_folder(
   _check_apart(source.folder, output)
   names = folder.names(source.files, source.folder)
   folder.check_fresh(output, WRITTEN)
-  output.mkdir(parents=True, exist_ok=True)
-  results = Results(how, experiment.task, output, formats, threshold)
   main_process = jax.process_index() == 0
   with loader:
+    results = Results(
+      *(how, experiment.task, output, formats, threshold),
+      shapes=_shapes(experiment, weights, loader),
+    )
+    output.mkdir(parents=True, exist_ok=True)
     predicted = (experiment, weights, execution, loader, results.large)
     for index, row in _outputs(*predicted):
       if main_process:
@@ -122,6 +125,26 @@ def _how(experiment: Experiment) -> Predict:
       "predict=Predict(transforms, class_names) to its build()."
     )
   return experiment.predict
+
+
+def _shapes(
+  experiment: Experiment, weights: Variables, loader: Loader
+) -> dict[str, jax.ShapeDtypeStruct]:
+  """Returns what is predicted of an image: name -> shape; compiles nothing."""
+  batch, found = next(loader.epoch()), {}
+  for name in (None, *LARGE):
+    output = getattr(experiment.task, name, None) if name else None
+    if name and output is None:
+      continue
+    step = make_predict_step(
+      experiment.task, inputs=experiment.inputs, output=output
+    )
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    found |= jax.eval_shape(step, *weights, (), batch, key)
+  return {
+    name: jax.ShapeDtypeStruct(x.shape[1:], x.dtype)
+    for name, x in found.items()
+  }
 
 
 def _outputs(

@@ -1,7 +1,7 @@
 """What a call of predict writes: a line an image, and files by formats."""
 
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from etils import epath
 
@@ -35,9 +35,11 @@ class Results:
     formats: names of files in vision_jax/writers, or what makes a writer; None
       takes those of `how`.
     threshold: the least score that counts.
+    shapes: those of an image's outputs, the large ones too, by name.
 
   Raises:
-    UserError: for a format of no known name.
+    UserError: for a format of no known name, or one that does not fit the task;
+      for a threshold without a use.
   """
 
   def __init__(
@@ -47,6 +49,7 @@ class Results:
     output: epath.Path,
     formats: Formats | None,
     threshold: Threshold,
+    shapes: Row,
   ):
     self._about = About(
       output,
@@ -54,13 +57,15 @@ class Results:
       tuple(how.mask_values),
       how.annotations,
       threshold.value,
+      threshold.by_class,
     )
     named = how.formats if formats is None else formats
     makers = [base.named(x) if isinstance(x, str) else x for x in named]
-    self._writers = [make(self._about) for make in makers]
     self._task, self._threshold = task, threshold
-    self._tally = Tally(threshold, self._about)
-    self._checked, self._lines = False, []
+    thresholds.check(shapes, threshold)
+    self._check(makers, shapes.keys())
+    self._writers = [make(self._about) for make in makers]
+    self._tally, self._lines = Tally(threshold, self._about), []
     base.shown.cache_clear()  # a file may be another than in the call before
 
   @property
@@ -76,8 +81,6 @@ class Results:
     """Writes an image's outputs; None stands for an unreadable one."""
     entry = {"error": "unreadable image"}
     if row is not None:
-      if not self._checked:
-        self._check(row)
       row = thresholds.apply(row, self._about)
       self._tally.add(row)
       entry = line(row, self._about)
@@ -99,21 +102,18 @@ class Results:
   def _two_kinds_of_pixels(self) -> bool:
     return hasattr(self._task, "probs") and len(self._about.class_names) == 2
 
-  def _check(self, row: Row) -> None:
+  @staticmethod
+  def _check(makers: Sequence[MakeWriter], outputs: Collection[str]) -> None:
     """Refuses to write what the task does not predict."""
-    self._checked = True
-    thresholds.check(row, self._threshold)
-    large = {name for name in LARGE if hasattr(self._task, name)}
-    outputs = row.keys() | large
     known = base.formats()
     fitting = [k for k, made in known.items() if base.fits(made, outputs)]
     names = {made: name for name, made in known.items()}
-    for writer in self._writers:
-      if not base.fits(writer, outputs):
-        kind = type(writer)
-        needs = " or ".join(getattr(writer, "one_of", ()))
+    for made in makers:
+      if not base.fits(made, outputs):
+        needs = " or ".join(getattr(made, "one_of", ())) or ", ".join(
+          made.needs
+        )
         raise UserError(
-          f"--format: {names.get(kind, kind.__name__)} writes "
-          f"{needs or ', '.join(writer.needs)}, which this task does not "
-          f"predict; expected some of {', '.join(fitting)}."
+          f"--format: {names.get(made, made.__name__)} writes {needs}, which "
+          f"this task does not predict; expected some of {', '.join(fitting)}."
         )

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,15 +12,23 @@ from vision_jax.errors import UserError
 from vision_jax.experiment import Experiment
 from vision_jax.train.log.metrics_file import MetricsFile
 from vision_jax.writers.base import SURE, About, Row
-from vision_jax.writers.line import class_of
+from vision_jax.writers.line import class_of, classes_of, has_several
 
 
 class Threshold(NamedTuple):
-  """The least score that counts, None for none, and where it comes from."""
+  """The least score that counts, None for none, and where it comes from.
+
+  Attributes:
+    value: of all classes.
+    source: where it comes from.
+    given: whether a user gave it.
+    by_class: of each class, where an image may have several; () for `value`.
+  """
 
   value: float | None
   source: str
   given: bool = False
+  by_class: Sequence[float] = ()
 
 
 NONE = Threshold(None, "by default")
@@ -61,7 +69,10 @@ def choose(
     "",
   )
   source = f"the best on {split}, step {at}{best}"
-  return Threshold(float(measured[at][name]), source)
+  names = experiment.predict.class_names if experiment.predict else ()
+  each = [measured[at].get(f"{name}/{x}") for x in names]
+  by_class = () if None in each else tuple(map(float, each))
+  return Threshold(float(measured[at][name]), source, by_class=by_class)
 
 
 def _measured(workdir: epath.Path) -> Iterator[tuple[int, dict]]:
@@ -85,13 +96,26 @@ def apply(row: Row, about: About) -> Row:
 
 
 def check(row: Row, threshold: Threshold) -> None:
-  """Refuses a threshold that a user gives to a task without a use for it."""
-  two = any(row[x].shape[-1] == 2 for x in ("logits", "probs") if x in row)
-  if threshold.given and "boxes" not in row and not two:
+  """Refuses a threshold that a user gives to a task without a use for it.
+
+  Args:
+    row: an image's outputs, or their shapes.
+    threshold: the threshold.
+  """
+  decides = "boxes" in row or has_several(row) or _has_two(row)
+  if threshold.given and not decides:
     raise UserError(
       f"--threshold: got {threshold.value}; expected none, as this task "
-      "decides neither between two classes nor on boxes. Leave it out."
+      "decides neither between two classes nor on boxes, nor on each label "
+      "of several. Leave it out."
     )
+
+
+def _has_two(row: Row) -> bool:
+  """Whether an image or a pixel is of one of two classes."""
+  if "logits" in row and row["logits"].shape[-1] <= 2:
+    return True
+  return "probs" in row and row["probs"].shape[-1] == 2
 
 
 class Tally:
@@ -108,9 +132,13 @@ class Tally:
       self._what = "boxes"
       sure = len(self._about.sure(row)["score"])
       self._count(sure, len(row["score"]), row["score"])
+    elif has_several(row):
+      self._what = "labels"
+      labels, probs = classes_of(row, self._about)
+      self._count(len(labels), len(probs), probs)
     elif self._about.threshold is None:
       return
-    elif "logits" in row and len(row["logits"]) == 2:
+    elif "logits" in row and len(row["logits"]) <= 2:
       self._what = "images"
       label, probs = class_of(row, self._about)
       self._count(label, 1, probs[1:])
@@ -124,14 +152,17 @@ class Tally:
     if not self._what:
       return []
     value = self._about.threshold
-    value = SURE if value is None else value
-    score = "score"
-    if self._what != "boxes":
+    if value is None:
+      value = SURE if self._what == "boxes" else 0.5
+    score = "score" if self._what == "boxes" else "probability"
+    if self._what not in ("boxes", "labels"):
       score = f"probability of {self._about.name(1)}"
     best = f"; the best {score} is {self._best:.3g}"
+    each = self._what == "labels" and self._about.thresholds
+    head = "Thresholds of each class" if each else f"Threshold {value:.3g}"
     return [
-      f"Threshold {value:.3g} ({self._threshold.source}): {self._above} "
-      f"{self._what} lie above it and {self._below} below"
+      f"{head} ({self._threshold.source}): {self._above} {self._what} lie "
+      f"above {'them' if each else 'it'} and {self._below} below"
       f"{best if math.isfinite(self._best) else ''}."
     ]
 
