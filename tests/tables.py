@@ -23,7 +23,6 @@ from vision_jax.models.generation.vae import conv_vae
 from vision_jax.models.segmentation.unet import UNet
 from vision_jax.ops import augment, diffusion
 from vision_jax.ops.augment.boxes import random_crop_boxes, random_flip_boxes
-from vision_jax.ops.augment.dense import random_scale_rotate
 from vision_jax.tasks.classification import Classification
 from vision_jax.tasks.detection import Detection
 from vision_jax.tasks.diffusion import Diffusion
@@ -202,7 +201,7 @@ TASKS = (
     small_segmentation,
     segmented_images,
     augment.sequence(
-      random_scale_rotate((0.5, 2.0), 20), augment.random_flip()
+      augment.random_affine((0.5, 2.0), 20), augment.random_flip()
     ),
   ),
   TaskCase(
@@ -214,7 +213,12 @@ TASKS = (
     "detection_encoder_queries",
     lambda: small_detection("encoder"),
     boxed_images,
-    augment.sequence(random_crop_boxes((0.6, 1.2)), random_flip_boxes()),
+    augment.sequence(
+      random_crop_boxes((0.6, 1.2)),
+      augment.random_affine(degrees=10, translation=0.1),
+      random_flip_boxes(),
+      augment.random_noise(0.05, value_range=(-2.0, 2.0)),
+    ),
     {"model": 0.9},
   ),
   TaskCase("vae", small_vae, labelled_images),

@@ -9,7 +9,11 @@ may be read in two ways, `--config.layout=NAME` says which;
 tenth of each class is held out, chosen by name: an image more moves one other
 at most. Class names are read from the data and kept with the run.
 `--config.epochs=20` sets the steps by passes over train, and
-`--config.balance=true` weights classes so that rare ones count alike.
+`--config.balance=true` weights classes so that rare ones count alike. Images
+are cropped and mirrored at random; `--config.augment.rotation=15`, `.scale`,
+`.translation`, `.brightness`, `.noise=0.05`, `.erasing=0.25` and so on change
+them further, `--config.augment.flip=0` less (`pipelines/augmentation.py` has
+them all), and `--mode=check` draws some as they are trained on.
 
 Evaluated are accuracy, precision, recall and F1 (`val/f1_macro`; of each class
 where there are at most 10; of two classes `val/f1`, of the second), the area
@@ -29,9 +33,9 @@ from vision_jax.metrics.classification import Accuracy
 from vision_jax.metrics.curves import Curves
 from vision_jax.metrics.decisions import ConfusionMatrix, PrecisionRecallF1
 from vision_jax.models.backbones.resnet import ResNet18
-from vision_jax.ops.augment import random_flip
 from vision_jax.optim.optimizers import sgd
 from vision_jax.optim.schedules import warmup_cosine
+from vision_jax.pipelines.augmentation import Augmentation, augment_config
 from vision_jax.pipelines.classification import classification
 from vision_jax.pipelines.colours import IMAGENET
 from vision_jax.pipelines.data import Loading
@@ -53,6 +57,9 @@ def get_config():
     dataset="folder",
     image_size=224,
     channels=3,
+    augment=augment_config(
+      crop=(0.08, 1.0), crop_ratio=(3 / 4, 4 / 3), flip="horizontal"
+    ),
     width=64,
     lr=0.05,
     warmup=250,
@@ -102,6 +109,7 @@ def build(config):
   schedule = warmup_cosine(config.lr, config.steps, warmup=config.warmup)
   size = config.image_size
   images, names = LabelData.of(config), tuple(config.class_names)
+  augment = Augmentation.of(config)
   measured = {
     "accuracy": Accuracy((1, 5) if len(names) >= 5 else (1,)),
     "f1": PrecisionRecallF1(names if len(names) <= NAMED else ()),
@@ -115,7 +123,11 @@ def build(config):
     evals=images.evals,
     class_names=names,
     colours=IMAGENET,
-    train_crop=random_resized_crop(size, bits=config.bits),
+    train_crop=random_resized_crop(
+      size, augment.crop, augment.crop_ratio, bits=config.bits
+    )
+    if augment.crop
+    else None,
     crop=resize_centre_crop(size * 256 // 224, size),
     loading=Loading.of(config),
     metrics=measured,
@@ -125,7 +137,7 @@ def build(config):
       model, class_weights=tuple(config.class_weights) or None
     ),
     optimizers={"model": sgd(schedule, weight_decay=config.weight_decay)},
-    augment=random_flip(),
+    augment=augment.labels(IMAGENET),
     best=("val/accuracy", "max"),
     **data.fields(),
   )

@@ -11,8 +11,11 @@ have any
 size. Boxes that leave their image are cut to it and those without area are left
 out, which is told with their number; `--config.on_bad_box=error` stops there
 instead. VOC's own files count pixels from one:
-`--config.one_based=true`. About an hour on a GPU for a thousand images; no
-expected result, it is your data.
+`--config.one_based=true`. Image and boxes are cropped and mirrored at random:
+`--config.augment.crop=0` and so on change that, `.rotation=10` turns them,
+`.noise=0.05` adds noise (`pipelines/augmentation.py` has them all), and
+`--mode=check` draws some as they are trained on. About an hour on a GPU for a
+thousand images; no expected result, it is your data.
 """
 
 from vision_jax.experiment import Experiment
@@ -24,8 +27,9 @@ from vision_jax.models.backbones.resnet import ResNet
 from vision_jax.models.detection.two_stage_detr import TwoStageDetr
 from vision_jax.optim.optimizers import adamw
 from vision_jax.optim.schedules import warmup_cosine
+from vision_jax.pipelines.augmentation import Augmentation, augment_config
 from vision_jax.pipelines.data import Loading
-from vision_jax.pipelines.detection import box_augment, detection
+from vision_jax.pipelines.detection import detection
 from vision_jax.pipelines.sources.boxes import BoxData
 from vision_jax.pipelines.sources.stand_ins import DIGITS
 from vision_jax.pipelines.values import detection_config, resolve_boxes
@@ -40,10 +44,14 @@ def get_config():
     image_size=(320, 320),
     letterbox=True,
     in_memory=False,
-    crop=(0.4, 1.2),
-    crop_ratio=(0.8, 1.25),
-    flip=0.5,
-    jitter=0.3,
+    augment=augment_config(
+      crop=(0.16, 1.44),
+      crop_ratio=(0.8, 1.25),
+      flip="horizontal",
+      brightness=0.3,
+      contrast=0.3,
+      saturation=0.3,
+    ),
     per_class=True,
     voc_ap=True,
     steps=20_000,
@@ -158,14 +166,7 @@ def build(config):
     letterbox=config.letterbox,
     max_boxes=config.max_boxes,
     in_memory=config.in_memory,
-    augment=box_augment(
-      crop=config.crop,
-      ratio=config.crop_ratio,
-      probability=config.crop_probability,
-      flip=config.flip,
-      vertical=config.flip_vertical,
-      jitter=config.jitter,
-    ),
+    augment=Augmentation.of(config).boxes(),
     metrics={
       "ap": AveragePrecision(
         names, per_class=config.per_class, voc=config.voc_ap

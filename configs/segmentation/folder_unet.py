@@ -12,8 +12,11 @@ PNG for example, and have a class for each pixel, 0, 1, 2, ...;
 `--config.mask_values=0,255` says which values they have instead,
 `--config.ignore_values=255` which do not count. For details that need the full
 resolution take a larger image_size and train on windows, such as
-`--config.crop=256,256`: evaluation and prediction then slide such windows. No
-time and no expected result are given: it is your data.
+`--config.crop=256,256`: evaluation and prediction then slide such windows.
+Image and mask are scaled, turned and mirrored at random:
+`--config.augment.rotation=0` and so on change that, `.noise=0.05` adds noise
+(`pipelines/augmentation.py` has them all), and `--mode=check` draws some as
+they are trained on. No time and no expected result are given: it is your data.
 """
 
 from vision_jax.experiment import Experiment
@@ -23,8 +26,9 @@ from vision_jax.models.segmentation.unet import UNet
 from vision_jax.ops.tiling import Tiles
 from vision_jax.optim.optimizers import adamw
 from vision_jax.optim.schedules import warmup_cosine
+from vision_jax.pipelines.augmentation import Augmentation, augment_config
 from vision_jax.pipelines.data import Loading
-from vision_jax.pipelines.segmentation import mask_augment, segmentation
+from vision_jax.pipelines.segmentation import segmentation
 from vision_jax.pipelines.sources.masks import MaskData
 from vision_jax.pipelines.sources.stand_ins import SCENE_CLASSES
 from vision_jax.pipelines.values import resolve_masks, segmentation_config
@@ -36,10 +40,14 @@ def get_config():
     dataset="folder",
     image_size=(256, 256),
     class_names=(),
-    scale=(0.75, 1.5),
-    degrees=10.0,
-    jitter=0.2,
-    flip=True,
+    augment=augment_config(
+      scale=(0.75, 1.5),
+      rotation=10.0,
+      flip="horizontal",
+      brightness=0.2,
+      contrast=0.2,
+      saturation=0.2,
+    ),
     steps=2_000,
     batch_size=8,
     log_every=50,
@@ -119,13 +127,7 @@ def build(config):
     decode_mask=masks.decode_target(),
     mask_values=masks.mask_values,
     image_size=config.image_size,
-    augment=mask_augment(
-      scale=config.scale,
-      degrees=config.degrees,
-      crop=config.crop,
-      flip=config.flip,
-      jitter=config.jitter,
-    ),
+    augment=Augmentation.of(config).masks(config.crop),
     metrics=measured,
     output=task.probs if two else None,
     loading=Loading.of(config),

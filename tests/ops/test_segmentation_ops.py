@@ -17,12 +17,9 @@ from vision_jax.layers.dense_to_conv import (
 )
 from vision_jax.models.segmentation import unet_sizes
 from vision_jax.models.segmentation.unet import UNet
-from vision_jax.ops.augment.dense import (
-  nearest,
-  places_of,
-  random_scale_rotate,
-  random_window,
-)
+from vision_jax.ops.augment.affine import random_affine
+from vision_jax.ops.augment.dense import random_window
+from vision_jax.ops.augment.resample import nearest, places_of
 from vision_jax.ops.tiling import Tiles, mirror_pad
 
 RNG = np.random.default_rng(0)
@@ -86,8 +83,8 @@ def test_a_window_larger_than_the_image_sees_a_mirror():
       lambda: Tiles((8, 8), (4, 4))(lambda x: x[:, 1:-1, 1:-1], image(9, 9)),
       "a window of .* gave .*margin=0",
     ),
-    (lambda: random_scale_rotate((0.0, 1.0)), "scale: got"),
-    (lambda: random_scale_rotate(degrees=200), "degrees: got 200"),
+    (lambda: random_affine((0.0, 1.0)), "scale: got"),
+    (lambda: random_affine(degrees=200), "degrees: got 200"),
     (
       lambda: random_window((9, 9))(batch(8, 8), jax.random.key(0)),
       r"got images \(8, 8\); expected \(9, 9\)",
@@ -163,7 +160,7 @@ def test_a_window_is_cut_from_both():
 
 def test_no_scale_and_no_turn_change_nothing():
   data = batch(12, 9)
-  got = random_scale_rotate((1.0, 1.0))(data, jax.random.key(0))
+  got = random_affine((1.0, 1.0))(data, jax.random.key(0))
   np.testing.assert_array_equal(got["target"], data["target"])
   np.testing.assert_allclose(got["image"], data["image"], atol=1e-5)
 
@@ -171,7 +168,7 @@ def test_no_scale_and_no_turn_change_nothing():
 @pytest.mark.parametrize("scale", [0.5, 3.0])
 def test_image_and_target_stay_together(scale):
   data = batch(24, 24, 32)
-  augment = random_scale_rotate((scale, scale), 180, fill=-1.0)
+  augment = random_affine((scale, scale), 180, fill=-1.0)
   got = jax.jit(augment)(data, jax.random.key(0))
   target = np.asarray(got["target"]).astype(np.float32)
   image = np.asarray(got["image"])[..., 0]
@@ -188,7 +185,7 @@ def test_image_and_target_stay_together(scale):
 def test_a_quarter_turn_is_exact():
   data = batch(8, 8)
   data["target"] = jnp.asarray(RNG.integers(0, 9, (2, 8, 8)), jnp.uint8)
-  quarter = random_scale_rotate((1.0, 1.0), 90)
+  quarter = random_affine((1.0, 1.0), 90)
   seen = [
     quarter(data | {"index": jnp.full(2, i)}, jax.random.key(0))
     for i in range(3)
@@ -204,7 +201,7 @@ def test_a_quarter_turn_is_exact():
 
 def test_halves_of_a_batch_are_augmented_as_the_whole():
   data = batch(16, 12, 8)
-  augment = random_scale_rotate((0.5, 2.0), 30, size=(10, 8))
+  augment = random_affine((0.5, 2.0), 30, size=(10, 8))
   whole = augment(data, jax.random.key(3))
   half = {k: v[4:] for k, v in data.items()}
   part = augment(half, jax.random.key(3))

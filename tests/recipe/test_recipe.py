@@ -171,16 +171,14 @@ def test_show_prints_what_gave_each_value(file, tmp_path):
 
 def test_defaults_of_a_kind_of_task_are_named_as_those():
   path = "configs/segmentation/folder_unet.py"
-  overrides = {"jitter": "0.5"}
+  overrides = {"augment.noise": "0.05"}
   loaded = recipe.load(f"{path}:tiny", overrides)
   origin_of = origins(loaded, overrides)
   assert origin_of["mask_values"] == "vision_jax/pipelines/values.py"
   assert origin_of["seed"] == "vision_jax/experiment.py"
   assert origin_of["width"] == origin_of["crop"] == f"{path}:tiny"
-  assert (
-    origin_of["degrees"] == origin_of["flip"] == origin_of["batch_size"] == path
-  )
-  assert origin_of["jitter"] == "--config.jitter"
+  assert origin_of["augment.rotation"] == origin_of["batch_size"] == path
+  assert origin_of["augment.noise"] == "--config.augment.noise"
 
 
 @pytest.mark.parametrize(

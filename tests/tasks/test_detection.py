@@ -138,6 +138,9 @@ class Looking:
     raise Seen(np.asarray(image))
 
 
+STRENGTHS = ("brightness", "contrast", "saturation", "noise", "translation")
+
+
 @pytest.mark.parametrize("jitter", [0.0, 0.5])
 def test_a_letterboxed_image_is_the_same_everywhere(tmp_path, jitter):
   """In training, evaluation and prediction; augmentation spares padding."""
@@ -147,8 +150,9 @@ def test_a_letterboxed_image_is_the_same_everywhere(tmp_path, jitter):
     path = tmp_path / "JPEGImages" / f"{split}.jpg"
     Image.fromarray(pixels).save(path.with_suffix(".png"))
     path.unlink()
-  values = {"data_dir": str(tmp_path), "batch_size": "1", "crop": "()"}
-  values |= {"flip": "0.0", "jitter": str(jitter), "on_shared": "keep"}
+  values = {"data_dir": str(tmp_path), "batch_size": "1"}
+  values |= {f"augment.{k}": str(jitter) for k in STRENGTHS}
+  values |= {"augment.crop": "0", "augment.flip": "", "on_shared": "keep"}
   experiment = recipe.load("configs/detection/voc_detr.py", values).build()
   task, empty = Detection(Looking()), {"model": {}}
   train = experiment.inputs(experiment.train_data.batch(0))

@@ -19,7 +19,7 @@ from vision_jax.experiment import Eval, Predict
 from vision_jax.metrics.segmentation import Segmentation
 from vision_jax.ops import augment
 from vision_jax.ops.augment.compose import Augment
-from vision_jax.ops.augment.dense import random_scale_rotate, random_window
+from vision_jax.ops.augment.dense import random_window
 from vision_jax.ops.inputs import normalize
 from vision_jax.pipelines.colours import IMAGENET, Colours
 from vision_jax.pipelines.data import Data, Loading, Output
@@ -121,7 +121,7 @@ def mask_augment(
   """
   steps, size, scale = [], tuple(crop) or None, tuple(scale)
   if scale != (1.0, 1.0) or degrees:
-    steps.append(random_scale_rotate(scale, degrees, size=size))
+    steps.append(augment.random_affine(scale, degrees, size=size))
   elif size:
     steps.append(random_window(size))
   if flip:

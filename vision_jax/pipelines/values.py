@@ -54,8 +54,9 @@ def segmentation_config(**values: object) -> dict[str, object]:
   dataset, class_names, mask_values, ignore_values, objects, images, masks,
   layout, scenes: see `MaskData`. image_size: (h, w) that all images are resized
   to. crop: (h, w) of the window that training cuts out at random, () for none.
-  scale, degrees, jitter, flip: see `mask_augment`. class_weights: of the loss,
-  () for none. balance: whether `resolve_masks` sets them by median frequency.
+  scale, degrees, jitter, flip: see `mask_augment`; a config with the block
+  `augment` has that in their place. class_weights: of the loss, () for none.
+  balance: whether `resolve_masks` sets them by median frequency.
   epochs: see `set_steps`.
   """
   defaults = {
@@ -63,10 +64,6 @@ def segmentation_config(**values: object) -> dict[str, object]:
     "scenes": (0, 0, 0),
     "eval_batch_size": 8,
     "crop": (),
-    "scale": (1.0, 1.0),
-    "degrees": 0.0,
-    "jitter": 0.0,
-    "flip": False,
     "mask_values": (),
     "ignore_values": (),
     "objects": False,
@@ -78,6 +75,9 @@ def segmentation_config(**values: object) -> dict[str, object]:
     "layout": "",
     "on_shared": "error",
   }
+  if "augment" not in values:
+    moves = {"scale": (1.0, 1.0), "degrees": 0.0, "flip": False}
+    defaults |= moves | {"jitter": 0.0}
   return base_config(**(defaults | values))
 
 
@@ -98,7 +98,8 @@ def detection_config(**values: object) -> dict[str, object]:
   dataset, splits, class_names, images, layout, on_bad_box, one_based, scenes:
   see `BoxData`. image_size, letterbox, max_boxes, in_memory, annotations: see
   `detection`. crop, crop_ratio, crop_probability, flip, flip_vertical, jitter:
-  see `box_augment`. per_class, voc_ap: whether to evaluate each class too, and
+  see `box_augment`; a config with the block `augment` has that in their place.
+  per_class, voc_ap: whether to evaluate each class too, and
   VOC's average precision. only: trains on so many images, and evaluates on them
   too, as `seen`, to see whether it can learn them by heart; 0 trains on all.
   epochs: see `set_steps`.
@@ -118,17 +119,20 @@ def detection_config(**values: object) -> dict[str, object]:
     "max_boxes": 100,
     "on_bad_box": "error",
     "one_based": False,
-    "crop": (),
-    "crop_ratio": (1.0, 1.0),
-    "crop_probability": 1.0,
-    "flip": 0.0,
-    "flip_vertical": 0.0,
-    "jitter": 0.0,
     "per_class": False,
     "voc_ap": False,
     "only": 0,
     "epochs": 0.0,
   }
+  if "augment" not in values:
+    defaults |= {
+      "crop": (),
+      "crop_ratio": (1.0, 1.0),
+      "crop_probability": 1.0,
+      "flip": 0.0,
+      "flip_vertical": 0.0,
+      "jitter": 0.0,
+    }
   return base_config(**(defaults | values))
 
 

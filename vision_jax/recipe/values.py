@@ -20,6 +20,7 @@ SHARE = ("0 to 1", lambda x: 0 <= x <= 1)
 BELOW_ONE = ("0 or more and below 1", lambda x: 0 <= x < 1)
 
 # What numbers of these names may be, in any config; in a tuple each of them.
+# A dotted name goes before its last part.
 RANGES: dict[str, tuple[str, Test]] = {
   "seed": ("0 to 4294967295", lambda x: 0 <= x < 2**32),
   **dict.fromkeys(
@@ -53,11 +54,24 @@ RANGES: dict[str, tuple[str, Test]] = {
     ),
     SHARE,
   ),
+  "augment.rotation": ("0 to 180", lambda x: 0 <= x <= 180),
+  "augment.hue": ("0 to 0.5", lambda x: 0 <= x <= 0.5),
+  **dict.fromkeys(
+    ("augment.translation", "augment.noise", "augment.erasing"), SHARE
+  ),
+  **dict.fromkeys(
+    (
+      *("augment.crop", "augment.crop_ratio", "augment.scale"),
+      *("augment.brightness", "augment.contrast", "augment.saturation"),
+    ),
+    NOT_NEGATIVE,
+  ),
   **dict.fromkeys(
     ("attention_dropout", "b1", "b2", "dropout", "drop_path", "ema"), BELOW_ONE
   ),
 }
 CHOICES = {
+  "augment.flip": ("horizontal", "vertical", "both", "0", ""),
   "bits": (8, 16),
   "dtype": ("float32", "bfloat16", "float16"),
   "on_bad_image": ("error", "skip"),
@@ -109,14 +123,16 @@ def check(key: str, value: Value) -> None:
   """
   name = _last(key)
   each = value if isinstance(value, list | tuple) else (value,)
+  allowed = RANGES.get(key) or RANGES.get(name)
+  choices = CHOICES.get(key) or CHOICES.get(name)
   for x in each:
     number = isinstance(x, int | float) and not isinstance(x, bool)
     if number and not math.isfinite(x):
       _refuse(key, value, "a finite number")
-    if number and name in RANGES and not RANGES[name][1](x):
-      _refuse(key, value, RANGES[name][0])
-  if name in CHOICES and value not in CHOICES[name]:
-    _refuse(key, value, " or ".join(map(str, CHOICES[name])))
+    if number and allowed and not allowed[1](x):
+      _refuse(key, value, allowed[0])
+  if choices and value not in choices:
+    _refuse(key, value, " or ".join(str(x) or "nothing" for x in choices))
   if name == "class_names" and not all(str(x).strip() for x in each):
     _refuse(key, value, "a name for each class, none of them empty")
 
@@ -166,7 +182,7 @@ def _parse(key: str, text: str, old: Value) -> Value:
       return kind(text)
     if _holds_words(key, old) and text.lstrip()[:1] not in _QUOTED:
       return kind(word.strip() for word in text.split(",")) if text else kind()
-    value = ast.literal_eval(text)
+    value = ast.literal_eval(text or "()")
     return kind(value if isinstance(value, list | tuple) else (value,))
   except (KeyError, ValueError, SyntaxError, TypeError):
     raise UserError(

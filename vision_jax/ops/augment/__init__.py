@@ -5,6 +5,7 @@ not depend on shards or execution. `image` (b, h, w, c) is float32 in any range,
 or uint8; what needs to know black and white takes `value_range`.
 """
 
+from vision_jax.ops.augment.affine import random_affine
 from vision_jax.ops.augment.color import color_jitter
 from vision_jax.ops.augment.compose import sequence
 from vision_jax.ops.augment.erase import cutout, random_erasing
@@ -15,6 +16,7 @@ from vision_jax.ops.augment.geometry import (
 )
 from vision_jax.ops.augment.levels import normalized_range
 from vision_jax.ops.augment.mix import cutmix, mixup, mixup_or_cutmix
+from vision_jax.ops.augment.noise import random_noise
 from vision_jax.ops.augment.randaugment import rand_augment
 
 __all__ = [
@@ -25,9 +27,11 @@ __all__ = [
   "mixup_or_cutmix",
   "normalized_range",
   "rand_augment",
+  "random_affine",
   "random_crop",
   "random_crop_flip",
   "random_erasing",
   "random_flip",
+  "random_noise",
   "sequence",
 ]

@@ -91,7 +91,8 @@ def random_crop_boxes(
     else:
       window = _inside(window)
       image = _cut_padded(batch, window, factor)
-    return batch | image | _cut_boxes(batch, window, visible)
+    moved = _seen_from(batch["boxes"], window)
+    return batch | image | cut_boxes(batch, moved, visible)
 
   return augment
 
@@ -112,7 +113,7 @@ def _factor(batch: Batch, window: Array) -> Array:
   """Pixels of the canvas for each of the image's, (b, 2)."""
   _, h, w, _ = batch["image"].shape
   canvas = jnp.array([h, w], jnp.float32)
-  factor = canvas / (_content(batch) * window[:, 3:1:-1])
+  factor = canvas / (content(batch) * window[:, 3:1:-1])
   if "image_mask" in batch:
     factor = jnp.min(factor, -1, keepdims=True).repeat(2, -1)
   return factor
@@ -129,7 +130,7 @@ def _resample(
   image: Array, window: Array, factor: Array, batch: Batch, fill: float = 0.0
 ) -> Array:
   """Resamples the windows of images (b, h, w, c) to the canvas."""
-  offset = -_content(batch) * window[:, 1::-1] * factor
+  offset = -content(batch) * window[:, 1::-1] * factor
 
   def one(x, factor, offset):
     return _linear(x.astype(jnp.float32) - fill, (0, 1), factor, offset)
@@ -152,11 +153,11 @@ def _cut_padded(batch: Batch, window: Array, factor: Array) -> dict[str, Array]:
   """
   image, mask = batch["image"], batch["image_mask"]
   _, h, w, _ = image.shape
-  size = jnp.round(_content(batch) * window[:, 3:1:-1] * factor)
+  size = jnp.round(content(batch) * window[:, 3:1:-1] * factor)
   rows = jnp.arange(h) < size[:, :1]
   columns = jnp.arange(w) < size[:, 1:]
   shown = rows[:, :, None] & columns[:, None, :]
-  offset = -_content(batch) * window[:, 1::-1] * factor
+  offset = -content(batch) * window[:, 1::-1] * factor
   line = jax.vmap(lambda x, *place: _linear(x, (0,), *place))
   weights = [
     line(
@@ -176,13 +177,23 @@ def _cut_padded(batch: Batch, window: Array, factor: Array) -> dict[str, Array]:
   }
 
 
-def _cut_boxes(batch: Batch, window: Array, visible: float) -> dict[str, Array]:
-  """Moves boxes into the windows' coordinates and drops what is hidden."""
-  corners = cxcywh_to_xyxy(batch["boxes"])
+def _seen_from(boxes: Array, window: Array) -> Array:
+  """Returns boxes cxcywh of the image as xyxy in the windows' coordinates."""
+  corners = cxcywh_to_xyxy(boxes)
   low, size = window[:, None, :2], window[:, None, 2:]
-  moved = jnp.concatenate(
+  return jnp.concatenate(
     [(corners[..., :2] - low) / size, (corners[..., 2:] - low) / size], -1
   )
+
+
+def cut_boxes(batch: Batch, moved: Array, visible: float) -> dict[str, Array]:
+  """Cuts moved boxes to their image and drops what is hidden.
+
+  Args:
+    batch: its `box_mask` (b, n) says which boxes there were.
+    moved: xyxy (b, n, 4) in parts of the image.
+    visible: part of a box's area that has to stay.
+  """
   cut = jnp.clip(moved, 0, 1)
   area = lambda box: jnp.prod(box[..., 2:] - box[..., :2], -1)
   whole = area(moved)
@@ -198,7 +209,7 @@ def _mirror(batch: Batch, flip: Array, axis: int) -> dict[str, Array]:
   image = batch["image"]
   across = 2 - axis  # of the image
   n = image.shape[across]
-  end = _content(batch)[:, 1 - axis].astype(jnp.int32)[:, None]
+  end = content(batch)[:, 1 - axis].astype(jnp.int32)[:, None]
   place = jnp.arange(n)[None]
   there = jnp.where(flip[:, None] & (place < end), end - 1 - place, place)
   take = lambda x, i: jnp.take(x, i, axis=across - 1, mode="clip")
@@ -211,7 +222,7 @@ def _mirror(batch: Batch, flip: Array, axis: int) -> dict[str, Array]:
   }
 
 
-def _content(batch: Batch) -> Array:
+def content(batch: Batch) -> Array:
   """Height and width (b, 2) of what is not padding, in pixels."""
   b, h, w, _ = batch["image"].shape
   if "image_mask" not in batch:

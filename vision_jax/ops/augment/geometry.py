@@ -14,13 +14,23 @@ _PAD_MODES = {"zero": "constant", "reflect": "reflect"}
 _PLACED = ("boxes", "target", "masks")  # what moves with the image
 
 
-def random_flip(probability: float = 0.5) -> Augment:
-  """Mirrors left and right, with `boxes`, `target` and `masks` if present."""
+def random_flip(probability: float = 0.5, *, vertical: float = 0.0) -> Augment:
+  """Mirrors images, with `boxes`, `target` and `masks` if present.
+
+  Args:
+    probability: probability of exchanging left and right.
+    vertical: probability of top and bottom, for images without an up.
+  """
   check_probability(probability)
+  check_probability(vertical)
 
   def augment(batch, key):
-    flip = uniforms(batch, key, 1)[:, 0] < probability
-    return batch | _flip(batch, flip)
+    draws = uniforms(batch, key, 2 if vertical else 1)
+    if probability:
+      batch = batch | _flip(batch, draws[:, 0] < probability)
+    if vertical:
+      batch = batch | _flip(batch, draws[:, 1] < vertical, across=1)
+    return batch
 
   return augment
 
@@ -88,8 +98,8 @@ def _window(image: Array, offset: Array, pad: int, mode: str) -> Array:
   return jax.lax.dynamic_slice(padded, (*offset, jnp.int32(0)), image.shape)
 
 
-def _flip(batch: Batch, flip: Array) -> dict[str, Array]:
-  """Returns what changes in the examples of `flip` (b,)."""
+def _flip(batch: Batch, flip: Array, across: int = 0) -> dict[str, Array]:
+  """Returns what changes in the examples of `flip` (b,); 0 is x, 1 is y."""
 
   def mirror(x, axis):
     chosen = flip.reshape(-1, *[1] * (x.ndim - 1))
@@ -97,10 +107,12 @@ def _flip(batch: Batch, flip: Array) -> dict[str, Array]:
 
   axes = {"image": 2, "target": 2, "masks": 3}
   new = {
-    name: mirror(batch[name], axes[name]) for name in axes if name in batch
+    name: mirror(batch[name], axes[name] - across)
+    for name in axes
+    if name in batch
   }
   if "boxes" in batch:
     boxes = batch["boxes"]  # (b, n, 4) cxcywh in [0, 1]
-    mirrored = boxes.at[..., 0].set(1 - boxes[..., 0])
+    mirrored = boxes.at[..., across].set(1 - boxes[..., across])
     new["boxes"] = jnp.where(flip[:, None, None], mirrored, boxes)
   return new
