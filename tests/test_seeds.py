@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from vision_jax.core.seeds import make_key
-from vision_jax.data.order import Order
+from vision_jax.data.order import Order, shuffled
 from vision_jax.data.sources.scenes import DigitScenes
 from vision_jax.data.subsets import split_train
 from vision_jax.errors import UserError
@@ -20,7 +20,7 @@ def test_a_seed_outside_of_32_bits_is_refused(seed):
   with pytest.raises(UserError, match=f"got {seed}; expected 0 to 4294967295"):
     make_key(seed)
   with pytest.raises(UserError, match=f"got {seed}; expected 0 to 4294967295"):
-    Order(10, seed, shuffle=True)
+    Order(10, seed, shuffled(10))
   with pytest.raises(UserError, match=f"got {seed}; expected 0 to 4294967295"):
     DigitScenes("train", seed=seed)
   with pytest.raises(UserError, match=f"got {seed}; expected 0 to 4294967295"):

@@ -8,8 +8,8 @@ import numpy as np
 
 from vision_jax.data.assembly import Arrays, Assembly
 from vision_jax.data.errors import DataError
-from vision_jax.data.order import Order
-from vision_jax.data.source import Source
+from vision_jax.data.order import Epoch, Order, in_order, shuffled
+from vision_jax.data.source import Source, short_hash
 from vision_jax.data.transforms.base import Transform
 
 
@@ -33,6 +33,7 @@ class Loader:
     seed: int = 0,
     *,
     shuffle: bool = True,
+    order: Epoch | None = None,
     threads: int | None = None,
     on_bad_image: str = "error",
     num_classes: int | None = None,
@@ -46,6 +47,8 @@ class Loader:
       batch_size: examples in a batch over all processes.
       seed: seed of the order, and of random transforms.
       shuffle: whether `batch` visits each epoch in an order of its own.
+      order: in which order instead: (seed, epoch) -> indices of examples (m,),
+        pure, as many for every epoch; an index may come twice, or not at all.
       threads: how many threads read and transform; None or 0 is one for each
         core.
       on_bad_image: "error" raises `BadImage`; "skip" puts a copy of a real
@@ -62,7 +65,7 @@ class Loader:
     if (threads or 0) < 0:
       raise DataError(f"threads: got {threads}; expected 0 or more.")
     self.source, self.transforms = source, tuple(transforms)
-    self.seed, self.shuffle = seed, shuffle
+    self.seed, self.shuffle, self.order = seed, shuffle, order
     self.on_bad_image, self.num_classes = on_bad_image, num_classes
     self._assembly = Assembly(source, transforms, seed, threads, on_bad_image)
     self._set_share(batch_size, 0, 1)
@@ -131,15 +134,19 @@ class Loader:
     return tuple(self._assembly.skipped)
 
   def fingerprint(self) -> str:
-    """Returns the source's short hash."""
-    return self.source.fingerprint()
+    """Returns the source's short hash; of its own `order` too."""
+    found = self.source.fingerprint()
+    if self.order is None:
+      return found
+    order = Order(self._size, 0, self.order)
+    return short_hash(found, order.epoch(0), order.epoch(1))
 
   def batch(self, step: int) -> Arrays:
     """Returns this process's slice of the training batch at `step`.
 
     Pure in (seed, step). Batches straddle epochs, so that every epoch visits
-    every example once and none is dropped. `index` is the position in the run,
-    step * batch_size and on (modulo 2^31).
+    every example once and none is dropped; or else as `order` has it. `index`
+    is the position in the run, step * batch_size and on (modulo 2^31).
     """
     positions = self._slice(step)
     return self._make(self._order.at(positions), positions)
@@ -173,7 +180,8 @@ class Loader:
 
   @functools.cached_property
   def _order(self) -> Order:
-    return Order(self._size, self.seed, self.shuffle)
+    usual = shuffled if self.shuffle else in_order
+    return Order(self._size, self.seed, self.order or usual(self._size))
 
   def _make(self, indices: np.ndarray, positions: np.ndarray) -> Arrays:
     """Makes a batch of the examples at `indices`, padded to `positions`."""
