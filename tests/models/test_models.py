@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from tests.tables_models import MODELS, STRUCTURES
-from vision_jax.core.shapes import check_shape
 from vision_jax.layers import dense
 from vision_jax.models import count
 from vision_jax.models.backbones.resnet import ResNet18, ResNet50
 from vision_jax.models.backbones.vit import ViT, variant
 from vision_jax.ops.forms import cpu_forms
+from vision_jax.ops.shapes import check_shape
 
 BATCH = 4
 each_model = pytest.mark.parametrize("row", MODELS, ids=lambda row: row.name)

@@ -7,8 +7,8 @@ import pytest
 from vision_jax.layers.capture import apply_with_input
 from vision_jax.models.backbones.cnn import CNN
 from vision_jax.pipelines import extractors
+from vision_jax.pipelines.fit import fit
 from vision_jax.recipe import recipe
-from vision_jax.train.fit import fit
 
 DIGITS = "configs/classification/digits_cnn.py:tiny"
 

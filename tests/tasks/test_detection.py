@@ -20,9 +20,9 @@ from vision_jax.metrics.detection import AveragePrecision
 from vision_jax.models.backbones import resnet
 from vision_jax.models.detection.detr import Detr, variant
 from vision_jax.models.detection.detr_positions import anchor_boxes
+from vision_jax.pipelines.fit import fit
 from vision_jax.recipe import recipe
 from vision_jax.tasks.detection import Detection
-from vision_jax.train.fit import fit
 from vision_jax.train.initial import begin, check_trainable
 
 K, Q = 4, 6

@@ -214,9 +214,8 @@ class Pmap(Jit):
         name = jax.tree_util.keystr(path, simple=True, separator="/")
         raise ValueError(
           f"stats: the devices disagree on {name} under --execution=pmap; "
-          "expected the same everywhere. Add it up over the devices by "
-          "jax.lax.psum(..., mapped_axis()), as BatchNorm does, or use "
-          "--execution=jit."
+          "expected the same everywhere. Return a Mean or Rows, which the "
+          "step joins over the devices, or use --execution=jit."
         )
 
   def _map(

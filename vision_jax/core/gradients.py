@@ -1,6 +1,5 @@
 """The gradient of one objective, whole or a microbatch at a time."""
 
-import operator
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
@@ -9,6 +8,7 @@ import jax.numpy as jnp
 
 from vision_jax.core.mapped import add_shards
 from vision_jax.core.state import TrainState
+from vision_jax.core.stats import joined, split
 from vision_jax.core.types import (
   Array,
   Batch,
@@ -50,30 +50,31 @@ def gradients(
       step=state.step,
       train=True,
     )
-    _check_stats(net, new_stats, given)
-    own = {net: new_stats[net]} if net in new_stats else {}
-    return terms, {**stats, **own}
+    own, parts = split(net, new_stats, given)
+    return terms, {**stats, **own}, parts
 
   def share(params, counts, stats, part, part_key):
-    terms, new_stats = loss(params, stats, part, part_key)
+    terms, *new_stats = loss(params, stats, part, part_key)
     if counts is None:
       counts = _counts(terms)
     scaled = [
       weight * terms[name]._replace(count=counts[name]).divide()
       for name, weight in objective.weights.items()
     ]
-    return sum(scaled), (terms, new_stats)
+    return sum(scaled), (terms, *new_stats)
 
   grad = jax.grad(share, has_aux=True)
   params, stats = state.params[net], state.stats
   if accumulate == 1:
-    grads, (terms, stats) = grad(params, None, stats, batch, key)
+    grads, (terms, new, parts) = grad(params, None, stats, batch, key)
+    parts = jax.tree.map(lambda x: x[None], parts)
   else:
     # A count depends on the batch only, so the compiler drops the rest of this.
     counts = _counts(loss(params, stats, batch, key)[0])
-    grads, (terms, stats) = _accumulate(
+    grads, (terms, new, parts) = _accumulate(
       lambda *args: grad(params, counts, *args), stats, batch, key, accumulate
     )
+  stats = joined(net, stats, new, parts)
   return add_shards(grads), stats, add_shards(terms)
 
 
@@ -107,19 +108,6 @@ def logged(terms: Means, ending: str, seen: Collection[str]) -> Means:
   return named
 
 
-def _check_stats(net: str, new: Nets, given: Nets) -> None:
-  """Refuses statistics of other nets, unless they are what was given."""
-  for name in sorted(set(new) - {net}):
-    pairs = jax.tree.leaves(new[name]), jax.tree.leaves(given.get(name))
-    same = len(pairs[0]) == len(pairs[1]) and all(map(operator.is_, *pairs))
-    if not same:
-      raise ValueError(
-        f"stats: the objective of the net {net!r} returned new ones of "
-        f"{name!r}, which would be lost: a step keeps those of the objective's "
-        "own net. Return the others as they were given, or leave them out."
-      )
-
-
 def _counts(terms: Means) -> dict[str, Array]:
   counts = {name: term.count for name, term in terms.items()}
   return add_shards(jax.lax.stop_gradient(counts))
@@ -128,24 +116,24 @@ def _counts(terms: Means) -> dict[str, Array]:
 def _accumulate(
   grad: Callable[..., Any], stats: Nets, batch: Batch, key: Array, parts: int
 ) -> Any:
-  """Adds gradients and terms over microbatches; stats pass through them."""
+  """Adds gradients and terms over microbatches; stats pass, or are stacked."""
 
   def body(carry, item):
     grads, terms, stats = carry
     part, number = item
     part_key = jax.random.fold_in(key, number)
-    more, (more_terms, stats) = grad(stats, part, part_key)
+    more, (more_terms, stats, own) = grad(stats, part, part_key)
     grads, terms = jax.tree.map(jnp.add, (grads, terms), (more, more_terms))
-    return (grads, terms, stats), None
+    return (grads, terms, stats), own
 
   micro = jax.tree.map(lambda x: jnp.moveaxis(_split(x, parts), 1, 0), batch)
   first = jax.tree.map(lambda x: x[0], micro)
-  grads, (terms, _) = jax.eval_shape(grad, stats, first, key)
+  grads, (terms, *_) = jax.eval_shape(grad, stats, first, key)
   zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), (grads, terms))
-  (grads, terms, stats), _ = jax.lax.scan(
+  (grads, terms, stats), own = jax.lax.scan(
     body, (*zeros, stats), (micro, jnp.arange(parts))
   )
-  return grads, (terms, stats)
+  return grads, (terms, stats, own)
 
 
 def _split(x: Array, parts: int) -> Array:

@@ -33,7 +33,8 @@ def as_given(batch: Batch) -> Batch:
 class Mean(NamedTuple):
   """A mean that is not divided yet, so that shards add up exactly.
 
-  `count` depends on the batch only, never on a net's outputs; 0/0 is 0.
+  `count` depends on the batch only, never on a net's outputs; 0/0 is 0. In new
+  statistics it may be an array, and where it is 0 they stay as they are.
   """
 
   total: Array
@@ -57,6 +58,17 @@ class Mean(NamedTuple):
     weights = jnp.broadcast_to(weights.reshape(shape), values.shape)
     kept = jnp.where(weights == 0, 0, values)
     return cls(jnp.sum(kept * weights), jnp.sum(weights))
+
+
+class Rows(NamedTuple):
+  """An objective's values of examples, for the statistics (n, ...) of its net.
+
+  The step gathers those of the whole batch in order of `index`, newest last,
+  and keeps n of these and of the ones before.
+  """
+
+  values: Array  # (b, ...)
+  index: Array  # (b,), a batch's
 
 
 Terms = tuple[dict[str, Mean], Nets]  # an objective's, and new statistics
@@ -83,6 +95,9 @@ class ObjectiveLoss(Protocol):
     train: bool,
   ) -> Terms:
     """Returns the terms, and the statistics of all nets, its own net's new.
+
+    These may be a `Mean` or `Rows` in the place of an array: of the batch, in
+    how many parts an execution splits it.
 
     Args:
       params: the parameters of all nets: trained, following and fixed ones.
@@ -112,7 +127,11 @@ class Objective:
 
 
 class Task(Protocol):
-  """What is learned. No optimizer, device or data here."""
+  """What is learned. No optimizer, device or data here.
+
+  It may have `whole_batch`, true, where a loss compares the examples of a batch
+  with each other: executions that split it, and microbatches, are then refused.
+  """
 
   objectives: Sequence[Objective]  # applied in order within a step
 

@@ -10,11 +10,11 @@ is `vmap`, kept local to each device.
 import jax
 import jax.numpy as jnp
 
-from vision_jax.core.shapes import check_shape
 from vision_jax.core.types import Array
 from vision_jax.ops import assignment_nested, assignment_turns
 from vision_jax.ops.forms import form
 from vision_jax.ops.local import per_image
+from vision_jax.ops.shapes import check_shape
 
 # What stands for a cost that is not a number: far above any real one, and
 # small enough to be added up.

@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vision_jax.core.shapes import check_shape
 from vision_jax.core.types import Array
 from vision_jax.errors import UserError
+from vision_jax.ops.shapes import check_shape
 
 _BLENDS = ("mean", "smooth")
 

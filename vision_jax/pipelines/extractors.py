@@ -18,8 +18,8 @@ from vision_jax.metrics.generation_inception import read_inception
 from vision_jax.models.backbones.fid_inception import FIDInception
 from vision_jax.ops.inputs import normalize
 from vision_jax.pipelines.colours import SIGNED
+from vision_jax.pipelines.fit import fit
 from vision_jax.recipe import places, recipe
-from vision_jax.train.fit import fit
 
 CONFIGS = "configs/classification"
 SEED = 1000  # apart from those of the configs' own runs

@@ -172,13 +172,9 @@ class Evaluator:
   def _step(self, name: str, data: Eval) -> Compiled:
     if name not in self._steps:
       task, inputs = self._experiment.task, self._experiment.inputs
-      step = make_eval_step(
-        task,
-        data.metrics,
-        inputs=inputs,
-        output=data.output,
-        losses=data.losses,
-      )
+      self._experiment.check_split(self._execution.shards if data.losses else 1)
+      options = {"output": data.output, "losses": data.losses}
+      step = make_eval_step(task, data.metrics, inputs=inputs, **options)
       self._steps[name] = self._execution.eval_step(step)
     return self._steps[name]
 

@@ -256,6 +256,7 @@ class Training:
     """Saves a step; the first one of a run is read back."""
     extra = {"batch_size": self.config.batch_size, "seed": self.config.seed}
     extra |= {"fixed": self.fixed.fingerprints} if self.fixed.nets[0] else {}
+    self.execution.check_stats(state.stats)
     first = self.checkpoints.latest is None
     with self._off_the_clock("saving"):
       saved = self.checkpoints.save(step, state, metrics, extra)

@@ -185,6 +185,7 @@ def run(
   folder = None if workdir is None else paths.folder("workdir", workdir)
   place = _Place(folder, recipe, wandb, strict)
   plan.check(execution)
+  experiment.check_split(execution.shards * plan.accumulate)
   with experiment:
     batch = _first_batch(experiment, execution, batch_size)
     fixed = Fixed.load(experiment, execution, batch)
@@ -198,6 +199,7 @@ def run(
         init_from=init_from,
         log=(lambda line: None) if quiet else _log,
       )
+      values = recipe.values if recipe else {}
       shown = Progress(
         *(steps, batch_size),
         start=start,
@@ -205,7 +207,6 @@ def run(
         best=experiment.best[0] if experiment.best else None,
         advise=lambda seconds: advice(seconds, steps - shown.step, recipe),
       )
-      values = recipe.values if recipe else {}
       for line in beginning(
         experiment, state.params, values, execution.devices
       ):

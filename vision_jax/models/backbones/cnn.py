@@ -8,12 +8,12 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from vision_jax.core.shapes import check_shape
 from vision_jax.core.types import Array
 from vision_jax.layers.conv import Conv, max_pool
 from vision_jax.layers.dense import Dense
 from vision_jax.layers.norm import BatchNorm
 from vision_jax.layers.stochastic import Dropout
+from vision_jax.ops.shapes import check_shape
 
 
 class CNN(nn.Module):

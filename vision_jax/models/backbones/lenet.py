@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from vision_jax.core.shapes import check_shape
 from vision_jax.core.types import Array
 from vision_jax.layers.conv import Conv, max_pool
 from vision_jax.layers.dense import Dense
+from vision_jax.ops.shapes import check_shape
 
 _HE = nn.initializers.he_normal()
 

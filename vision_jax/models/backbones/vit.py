@@ -6,7 +6,6 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from vision_jax.core.shapes import check_shape
 from vision_jax.core.types import Array
 from vision_jax.errors import UserError
 from vision_jax.layers.attention import Attention
@@ -19,6 +18,7 @@ from vision_jax.layers.norm import LayerNorm
 from vision_jax.layers.pooling import MapHead
 from vision_jax.layers.remat import remat
 from vision_jax.layers.stochastic import Dropout, StochasticDepth
+from vision_jax.ops.shapes import check_shape
 
 
 class Block(nn.Module):

@@ -8,7 +8,6 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from vision_jax.core.shapes import check_shape
 from vision_jax.core.types import Array
 from vision_jax.errors import UserError
 from vision_jax.layers.conv import Conv
@@ -25,6 +24,7 @@ from vision_jax.models.detection.detr_positions import (
   resize_mask,
   sine_positions,
 )
+from vision_jax.ops.shapes import check_shape
 
 _PRIOR = 0.01  # initial probability of a class, where there is no background
 

@@ -7,12 +7,12 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from vision_jax.core.shapes import check_shape
 from vision_jax.core.types import Array
 from vision_jax.errors import UserError
 from vision_jax.layers.conv import Conv
 from vision_jax.layers.dense import Dense
 from vision_jax.layers.upsample import TransposedConv
+from vision_jax.ops.shapes import check_shape
 
 Activation = Callable[[Array], Array]
 _GLOROT = nn.initializers.glorot_uniform()

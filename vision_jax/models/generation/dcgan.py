@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from vision_jax.core.shapes import check_shape
 from vision_jax.core.types import Array
 from vision_jax.errors import UserError
 from vision_jax.layers.conv import Conv
@@ -18,6 +17,7 @@ from vision_jax.layers.spectral_norm import SpectralConv, SpectralDense
 from vision_jax.layers.upsample import TransposedConv
 from vision_jax.models.generation.autoencoder import check_halves, join
 from vision_jax.models.generation.gan import one_hot
+from vision_jax.ops.shapes import check_shape
 
 _DCGAN = nn.initializers.normal(0.02)
 NORMS = ("batch", "spectral", "none")

@@ -9,7 +9,6 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from vision_jax.core.shapes import check_shape
 from vision_jax.core.types import Array
 from vision_jax.errors import UserError
 from vision_jax.layers.conv import Conv
@@ -23,6 +22,7 @@ from vision_jax.models.generation.ddpm_blocks import (
   ResBlock,
   double,
 )
+from vision_jax.ops.shapes import check_shape
 
 
 class DDPMUNet(nn.Module):

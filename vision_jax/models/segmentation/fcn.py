@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from vision_jax.core.shapes import check_shape
 from vision_jax.core.types import Array
 from vision_jax.errors import UserError
 from vision_jax.layers.conv import Conv, max_pool
@@ -20,6 +19,7 @@ from vision_jax.layers.upsample import (
   bilinear_init,
   pad_to_multiple,
 )
+from vision_jax.ops.shapes import check_shape
 
 _HE = nn.initializers.he_normal()
 _MULTIPLE = 32

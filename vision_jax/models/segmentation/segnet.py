@@ -5,7 +5,6 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from vision_jax.core.shapes import check_shape
 from vision_jax.core.types import Array
 from vision_jax.layers.conv import Conv
 from vision_jax.layers.norm import BatchNorm
@@ -15,6 +14,7 @@ from vision_jax.layers.upsample import (
   max_unpool,
   pad_to_multiple,
 )
+from vision_jax.ops.shapes import check_shape
 
 
 class SegNetBasic(nn.Module):

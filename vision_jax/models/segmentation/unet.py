@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from vision_jax.core.shapes import check_shape
 from vision_jax.core.types import Array
 from vision_jax.errors import UserError
 from vision_jax.layers.conv import Conv, max_pool
@@ -22,6 +21,7 @@ from vision_jax.layers.upsample import (
   space_to_depth,
 )
 from vision_jax.models.segmentation.unet_sizes import output_size
+from vision_jax.ops.shapes import check_shape
 
 
 class UNet(nn.Module):
