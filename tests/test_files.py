@@ -17,8 +17,8 @@ from vision_jax.errors import UserError
 from vision_jax.files import add_line, open_own, replace_text, to_json
 from vision_jax.inference.predict import WRITTEN
 from vision_jax.provenance import manifest
+from vision_jax.report.tensorboard import TensorBoard
 from vision_jax.train.log.metrics_file import MetricsFile
-from vision_jax.train.log.tensorboard import TensorBoard
 from vision_jax.train.workdir import claim
 from vision_jax.viz.png import write_png
 from vision_jax.writers.folder import check_fresh

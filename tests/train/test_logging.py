@@ -11,9 +11,9 @@ import pytest
 
 from vision_jax.report.advice import advice
 from vision_jax.report.progress import Progress
+from vision_jax.report.tensorboard import TensorBoard
+from vision_jax.report.wandb import WandB
 from vision_jax.train.log.metrics_file import MetricsFile
-from vision_jax.train.log.tensorboard import TensorBoard
-from vision_jax.train.log.wandb import WandB
 from vision_jax.train.log.writer import Writer, open_writer
 
 

@@ -7,9 +7,9 @@ from typing import Any, Protocol
 import numpy as np
 from etils import epath
 
+from vision_jax.report.tensorboard import TensorBoard
+from vision_jax.report.wandb import WandB
 from vision_jax.train.log.metrics_file import MetricsFile
-from vision_jax.train.log.tensorboard import TensorBoard
-from vision_jax.train.log.wandb import WandB
 
 
 class Sink(Protocol):
