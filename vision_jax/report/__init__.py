@@ -1,1 +1,1 @@
-"""What a run tells a person: how far it is, what it began with, its end, its curves."""
+"""What a run tells a person: how far it is, its beginning, end and curves."""
