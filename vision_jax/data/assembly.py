@@ -10,11 +10,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from vision_jax.data.errors import BadImage, DataError
-from vision_jax.data.source import Example, Source, gathers
+from vision_jax.data.source import Example, Source, gathers, read
 from vision_jax.data.transforms.base import Transform, apply_all
 
 Arrays = dict[str, np.ndarray]
 _LOG = logging.getLogger(__name__)
+_DRAWN = 3  # tells what a source draws from what transforms draw
 _CHUNKS = 4  # for each thread in a batch, so that threads finish together
 
 
@@ -115,7 +116,7 @@ class Assembly:
     if batched:
       b = len(indices)
       rows = {k: np.zeros((b, *x.shape), x.dtype) for k, x in shapes.items()}
-    for i, example in enumerate(self._read(indices)):
+    for i, example in enumerate(self._read(indices, positions)):
       example = example and self._transform(example, int(positions[i]))
       if example is not None:
         _store(rows, i, example, shapes)
@@ -126,25 +127,32 @@ class Assembly:
       for key, x in rows.items():
         out[key][where] = x
 
-  def _read(self, indices: np.ndarray) -> list[Example | None]:
+  def _read(
+    self, indices: np.ndarray, positions: np.ndarray
+  ) -> list[Example | None]:
     """Reads examples; None for bad ones that are to be skipped."""
     try:
-      if not gathers(self._source):
-        return self._source.read(indices)
-      batch = self._source.gather(indices)
-      return [{k: x[i] for k, x in batch.items()} for i in range(len(indices))]
+      if hasattr(self._source, "draw"):
+        rngs = [self._rng(p, _DRAWN) for p in positions[: len(indices)]]
+        return self._source.draw(indices, rngs)
+      return read(self._source, indices)
     except BadImage as error:
       if len(indices) > 1 and self._on_bad == "skip":
-        return [self._read(indices[i : i + 1])[0] for i in range(len(indices))]
+        ones = (slice(i, i + 1) for i in range(len(indices)))
+        return [self._read(indices[i], positions[i])[0] for i in ones]
       self._skip(error)
       return [None]
+
+  def _rng(self, position: int, *key: int) -> np.random.Generator:
+    seed = np.random.SeedSequence((self._seed, int(position)), spawn_key=key)
+    return np.random.default_rng(seed)
 
   def _transform(self, example: Example, position: int) -> Example | None:
     """Applies the transforms one by one; None for a bad image."""
     singles, rng = self._singles, None
     try:
       if singles:
-        rng = np.random.default_rng((self._seed, position))
+        rng = self._rng(position)
       return apply_all(singles, example, rng)
     except BadImage as error:
       self._skip(error)
@@ -171,7 +179,7 @@ class Assembly:
   def _template(self) -> tuple[Arrays, Arrays]:
     """One example before and after the batched transforms, for its shapes."""
     for i in range(len(self._source)):
-      example = self._read(np.array([i]))[0]
+      example = self._read(np.array([i]), np.zeros(1, int))[0]
       example = example and self._transform(example, 0)
       if example is not None:
         break

@@ -7,6 +7,7 @@ cheap: it touches its data on first use.
 """
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any, Protocol, TypeGuard
 
 import numpy as np
@@ -15,7 +16,7 @@ Example = dict[str, Any]
 
 
 class Source(Protocol):
-  """A data set: a `ReadSource` or a `GatherSource`.
+  """A data set: a `ReadSource`, a `GatherSource` or a `DrawnSource`.
 
   May have `num_classes` (int or None), `class_names` and `labels()` (n,).
   """
@@ -39,6 +40,25 @@ class GatherSource(Source, Protocol):
 
   def gather(self, indices: np.ndarray) -> dict[str, np.ndarray]:
     """Returns new arrays (b, ...) of the examples at `indices` (b,)."""
+
+
+class DrawnSource(Source, Protocol):
+  """A data set whose examples are drawn anew each time, such as groups."""
+
+  def draw(
+    self, indices: np.ndarray, rngs: Sequence[np.random.Generator]
+  ) -> list[Example]:
+    """Returns the examples at `indices` (b,), each by its own generator."""
+
+
+def read(
+  source: ReadSource | GatherSource, indices: np.ndarray
+) -> list[Example]:
+  """Returns examples one by one, of a source that is gathered too."""
+  if not gathers(source):
+    return source.read(indices)
+  batch = source.gather(indices)
+  return [{k: x[i] for k, x in batch.items()} for i in range(len(indices))]
 
 
 def gathers(source: Source) -> TypeGuard[GatherSource]:

@@ -14,7 +14,7 @@ from vision_jax.data.source import Example
 from vision_jax.data.transforms.base import Transform
 
 MAX_BOXES = 100
-_PER_BOX = ("boxes", "label", "crowd", "ignore", "area")
+PER_BOX = ("boxes", "label", "crowd", "ignore", "area")
 
 
 def to_fractions(
@@ -49,7 +49,7 @@ def pad_boxes(max_boxes: int = MAX_BOXES) -> Transform:
         f"{max_boxes} at most. Pass --config.max_boxes={n} or more."
       )
     new = dict(example)
-    for key in _PER_BOX:
+    for key in PER_BOX:
       if key in example:
         rows = np.asarray(example[key])
         new[key] = np.zeros((max_boxes, *rows.shape[1:]), rows.dtype)
