@@ -35,7 +35,7 @@ TESTS = "pip install -e '.[test]' && pytest"
 RUN = [name for name in BLOCKS if name != "tests"]  # that one runs this
 # Minutes of training, of kinds that other tests train in this process.
 SLOW = {"quickstart", "dense", "own", "generate", "speed"}
-SLOW |= {"devices", "processes", "folder", "benchmarks"}
+SLOW |= {"devices", "processes", "benchmarks"}
 
 
 def test_quickstart_and_tests_are_what_newcomers_and_ci_run():
@@ -187,7 +187,7 @@ def copy_checkout(place):
 def shortened(command, data):
   """Returns the commands to start together, for one of the README's."""
   command = command.removeprefix("pip install -e . && ")
-  command = re.sub(r"(--config=\S+\.py)", r"\1:tiny", command)
+  command = re.sub(r"(--config=\S+\.py)(:\w+)?", r"\1:tiny", command)
   command = command.replace("IMAGES", str(data / "images"))
   command = command.replace("MASKS", f"{data}/masks --config.dataset=folder")
   own = "--config.dataset=folder --config.class_names="
