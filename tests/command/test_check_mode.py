@@ -11,13 +11,21 @@ from PIL import Image
 
 from tests.data import layouts_made as made
 from vision_jax import main
+from vision_jax.checking import augmented
 from vision_jax.data.recognise import config_of
 from vision_jax.errors import UserError
 from vision_jax.recipe import recipe
 
 
 @pytest.fixture
-def check(tmp_path, capfd):
+def check(drawing, monkeypatch):
+  """`drawing`, but for augmented.png, which has to be compiled."""
+  monkeypatch.setattr(augmented, "write_augmented", lambda *args: None)
+  return drawing
+
+
+@pytest.fixture
+def drawing(tmp_path, capfd):
   """Runs the mode; returns its exit code and what it printed."""
 
   def run(folder, *flags):
@@ -246,6 +254,41 @@ def test_bad_folders_stop_the_check_and_the_training(make, tmp_path, check):
   message = str(caught.value)
   assert "expected" in message and str(pathlib.Path(folder)) in message
   assert message in text
+
+
+def test_augmented_images_are_those_that_training_sees(tmp_path, drawing):
+  """In rows of one image; what stops there stops the check."""
+  path = tmp_path / "sheet" / "augmented.png"
+  made.voc(tmp_path / "boxes")
+  off = [f"--config.augment.{key}=0" for key in ("crop", "flip", "brightness")]
+  off += [f"--config.augment.{key}=0" for key in ("contrast", "saturation")]
+  size = "--config.image_size=32,32"
+  code, text = drawing(tmp_path / "boxes", size, *off)
+  assert code == 0 and f"each drawn anew: {path}" in text
+  plain = np.asarray(Image.open(path))
+  rows = [plain[y : y + 128, : 6 * 130] for y in range(0, 4 * 130, 130)]
+  for row in rows:  # nothing is drawn: six times the same
+    cells = [row[:, x : x + 128] for x in range(0, 6 * 130, 130)]
+    assert all((cell == cells[0]).all() for cell in cells)
+  assert any((rows[0] != row).any() for row in rows[1:])
+  code, text = drawing(
+    tmp_path / "boxes", size, *off, "--config.augment.noise=0.5"
+  )
+  noisy = np.asarray(Image.open(path))
+  assert code == 0 and (noisy[:128, :128] != noisy[:128, 130:258]).any()
+  code, text = drawing(tmp_path / "boxes", size, "--config.augment.scale=2,0.5")
+  assert code == 2 and "stop: --config.augment.scale: got (2, 0.5); exp" in text
+
+
+@pytest.mark.parametrize(
+  ("make", "size"), [(made.class_folders, 32), (made.masks, "32,32")]
+)
+def test_labels_and_masks_are_drawn_augmented(make, size, tmp_path, drawing):
+  make(tmp_path / "mine")
+  code, text = drawing(tmp_path / "mine", f"--config.image_size={size}")
+  assert code == 0, text
+  sheet = np.asarray(Image.open(tmp_path / "sheet" / "augmented.png"))
+  assert sheet.shape[1] >= 6 * 128 and sheet.std() > 10
 
 
 def test_what_is_shared_may_be_kept(tmp_path, check):

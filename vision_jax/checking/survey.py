@@ -248,6 +248,7 @@ def _check_values(
   values = sorted(seen - set(ignore_values))
   if values and not are_classes(values):
     found.stops.append(gaps(place, values))
+  found.names = tuple(map(str, range(len(values))))
 
 
 def _compare(

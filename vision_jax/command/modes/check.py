@@ -5,6 +5,7 @@ import os
 import pathlib
 import sys
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from vision_jax.command.flags import option
@@ -27,7 +28,9 @@ class Mode(Configured):
   needs_workdir = False
 
   output: str = option(
-    "out/check", "Folder of the sheet of examples, check.png.", path=True
+    "out/check",
+    "Folder of the sheets of examples, check.png and augmented.png.",
+    path=True,
   )
 
   def load(self, log: Log) -> tuple["Recipe", "Shapes | None"]:
@@ -46,6 +49,7 @@ class Mode(Configured):
     from vision_jax.checking.rules import own_of, rules
     from vision_jax.checking.sheet import write_sheet
     from vision_jax.checking.survey import survey
+    from vision_jax.errors import UserError
 
     start = time.monotonic()
     own = own_of(recipe.values)
@@ -58,6 +62,34 @@ class Mode(Configured):
       write_sheet(path, found, own.has)
       print(f"Examples with what annotations say of them: {path}")
     print(f"Looked at all images in {time.monotonic() - start:.1f} s.")
+    if found.shown and not found.stops:
+      path = pathlib.Path(self.output) / "augmented.png"
+      try:
+        _write_augmented(path, recipe, found.names)
+        print(f"Examples as they are trained on, each drawn anew: {path}")
+      except UserError as error:
+        found.stops.append(str(error))
     for message in found.stops:
       print(f"error: training would stop: {message}", file=sys.stderr)
     return 2 if found.stops else 0
+
+
+def _write_augmented(
+  path: pathlib.Path, recipe: "Recipe", names: Sequence[str]
+) -> None:
+  """Builds the experiment and draws what its training step sees."""
+  from vision_jax.checking.augmented import write_augmented
+
+  config = recipe.config
+  if not config.class_names:  # so that they are not looked for again
+    config.class_names = tuple(names)
+  if hasattr(recipe.module, "resolve"):
+    recipe.module.resolve(config)
+  with recipe.build() as experiment:
+    write_augmented(
+      path,
+      experiment.train_data,
+      experiment.inputs,
+      experiment.augment,
+      config.class_names,
+    )

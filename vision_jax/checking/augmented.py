@@ -1,0 +1,123 @@
+"""A sheet of examples as they are trained on, each drawn several times."""
+
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from vision_jax.data.images import resize_image
+from vision_jax.data.loader import Loader
+from vision_jax.data.subsets import subset
+from vision_jax.viz.boxes import draw_boxes
+from vision_jax.viz.grid import enlarge, enlargement, grid
+from vision_jax.viz.overlay import overlay_mask
+from vision_jax.viz.pixels import to_rgb
+from vision_jax.viz.png import write_png
+
+IMAGES, DRAWS = 4, 6  # rows and columns
+_LEAST, _MOST = 128, 256  # pixels of a cell's longer side
+_WHITE = {"uint8": 255, "uint16": 65535}
+Arrays = Mapping[str, Any]
+
+
+def write_augmented(
+  path: pathlib.Path,
+  loader: Loader,
+  inputs: Callable[[Arrays], Arrays],
+  augment: Callable[[Arrays, jax.Array], Arrays] | None,
+  names: Sequence[str],
+) -> None:
+  """Writes a row of draws for each of a few images, with their truth, as PNG.
+
+  Args:
+    path: the file.
+    loader: what is trained on.
+    inputs, augment: of the experiment; what a training step does first.
+    names: the classes' names.
+  """
+  batch = _repeated(loader)
+  names = tuple(names)
+
+  @jax.jit
+  def seen(batch):
+    new = inputs(batch)
+    return augment(new, jax.random.key(loader.seed)) if augment else new
+
+  new = jax.device_get(seen(batch))
+  image = _undo(inputs, batch["image"], new["image"])
+  examples = [
+    {k: x[i] for k, x in new.items()} | {"image": image[i]}
+    for i in np.flatnonzero(batch["mask"])
+  ]
+  cells = [_cell(example, names) for example in examples]
+  titles = [_title(example, names) for example in examples]
+  write_png(path, grid(cells, DRAWS, titles=titles if any(titles) else ()))
+
+
+def _repeated(loader: Loader) -> dict[str, np.ndarray]:
+  """Returns a batch of a few examples, each several times."""
+  size = len(loader.source)
+  few = np.linspace(0, size - 1, min(IMAGES, size)).astype(int)
+  source = subset(loader.source, few.repeat(DRAWS))
+  repeated = Loader(
+    source,
+    loader.transforms,
+    len(source),
+    loader.seed,
+    shuffle=False,
+    on_bad_image=loader.on_bad_image,
+    num_classes=loader.num_classes,
+  )
+  with repeated:
+    return repeated.batch(0)
+
+
+def _undo(
+  inputs: Callable[[Arrays], Arrays], before: np.ndarray, image: np.ndarray
+) -> np.ndarray:
+  """Returns images as parts of white again, whatever `inputs` scales by."""
+  ends = np.zeros((2, 1, 1, before.shape[-1]), before.dtype)
+  ends[1] = _WHITE.get(before.dtype.name, 1)
+  black, white = np.asarray(inputs({"image": ends})["image"])
+  return np.clip((image - black) / (white - black), 0, 1)
+
+
+def _cell(example: Arrays, names: Sequence[str]) -> np.ndarray:
+  """Returns an image without padding, with its mask or boxes."""
+  image, target = _coloured(example["image"]), example.get("target")
+  if "image_mask" in example:
+    rows, columns = (example["image_mask"].any(i).sum() for i in (1, 0))
+    image = image[:rows, :columns]
+  image = to_rgb(image)
+  if target is not None:
+    image = overlay_mask(image, target, len(names))
+  image = _sized(image)
+  if "boxes" not in example:
+    return image
+  real = example["box_mask"] > 0
+  boxes = example["boxes"][real]
+  low, high = boxes[:, :2] - boxes[:, 2:] / 2, boxes[:, :2] + boxes[:, 2:] / 2
+  corners = np.concatenate([low, high], 1) * np.tile(image.shape[1::-1], 2)
+  labels = example["label"][real]
+  return draw_boxes(image, corners, labels, class_names=names, thickness=1)
+
+
+def _coloured(image: np.ndarray) -> np.ndarray:
+  """Returns the first channels, as many as can be shown."""
+  return image[..., : 3 if image.shape[-1] >= 3 else 1]
+
+
+def _sized(image: np.ndarray) -> np.ndarray:
+  """Returns an image of a size that truth can be drawn on."""
+  image = enlarge(image, enlargement(image.shape[:2], _LEAST))
+  factor = min(_MOST / max(image.shape[:2]), 1)
+  h, w = (max(round(n * factor), 1) for n in image.shape[:2])
+  return resize_image(image, (h, w))
+
+
+def _title(example: Arrays, names: Sequence[str]) -> str:
+  """Returns the class of an image that has one."""
+  one = "boxes" not in example and "label" in example
+  return names[int(example["label"])] if one else ""
