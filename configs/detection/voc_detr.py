@@ -7,14 +7,14 @@ arrow, exports of CVAT and Label Studio. Where it may be read in two ways,
 shows what is in it. Without val a tenth is held out, chosen by name;
 `--config.splits=trainval,test,` takes lists of other names. Classes are read
 from the annotations, all of which are checked before the first step. Images may
-have any size. Boxes that leave their image are cut to it and those without area are left
-out, which is told with their number; `--config.on_bad_box=error` stops there
-instead. VOC's own files count pixels from one:
-`--config.one_based=true`. Image and boxes are cropped and mirrored at random:
-`--config.augment.crop=0` and so on change that, `.rotation=10` turns them,
-`.noise=0.05` adds noise (`pipelines/augmentation.py` has them all), and
-`--mode=check` draws some as they are trained on. About an hour on a GPU for a
-thousand images; no expected result, it is your data.
+have any size. Boxes that leave their image are cut to it and those without area
+are left out, which is told with their number; `--config.on_bad_box=error` stops
+there instead. VOC's own files count pixels from one: `--config.one_based=true`.
+Image and boxes are cropped and mirrored at random: `--config.augment.crop=0`
+and so on change that, `.rotation=10` turns them, `.noise=0.05` adds noise
+(`pipelines/augmentation.py` has them all), and `--mode=check` draws some as
+they are trained on. About an hour on a GPU for a thousand images; no expected
+result, it is your data.
 
 The variant `cpu`, which is taken where there is no accelerator and no variant
 is named (`:full` is the whole one), is a narrow net on images of 160 pixels,
