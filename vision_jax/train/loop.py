@@ -30,7 +30,7 @@ from vision_jax.train.plan import Plan
 from vision_jax.train.prefetch import Prefetch
 from vision_jax.train.skipped import count_skipped
 from vision_jax.train.stop import Never, Stop
-from vision_jax.train.timing import Programs, debugging
+from vision_jax.train.timing import Programs, guarded
 from vision_jax.train.trace import Trace
 
 IN_FLIGHT = 2  # steps that may be dispatched and not finished
@@ -133,7 +133,7 @@ class Training:
           if done > self._first:
             batch = next(batches)
             programs.compile(state, batch, self.fixed.nets)
-          with jax.transfer_guard("allow" if debugging() else "disallow"):
+          with guarded():
             state, logs = programs(state, batch, self.fixed.nets)
           if done == self._first:
             self.execution.check_stats(state.stats)

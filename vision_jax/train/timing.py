@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jax
@@ -115,3 +115,20 @@ def debugging() -> bool:
   return (
     config.jax_disable_jit or config.jax_debug_nans or config.jax_debug_infs
   )
+
+
+@contextlib.contextmanager
+def guarded() -> Iterator[None]:
+  """Around a step: nothing travels unasked, and jax's switches hold.
+
+  Where an operation of jax switches the check for NaN off for itself, jax 0.10
+  and 0.11 leave compiled steps of that thread unchecked from there on, unless
+  it was switched on for the thread.
+  """
+  config, allow = jax.config, "allow" if debugging() else "disallow"
+  with (
+    jax.transfer_guard(allow),
+    jax.debug_nans(config.jax_debug_nans),
+    jax.debug_infs(config.jax_debug_infs),
+  ):
+    yield
