@@ -26,7 +26,8 @@ COSTLY = {
 }
 CHEAP = {
   *("add", "add_any", "sub", "mul", "neg", "abs", "sign", "max", "min"),
-  *("square", "integer_pow", "select_n", "clamp", "floor", "ceil", "round"),
+  *("square", "one_minus_square", "integer_pow", "select_n", "clamp"),
+  *("floor", "ceil", "round"),
   *("is_finite", "eq", "ne", "lt", "le", "gt", "ge", "and", "or", "not"),
   *("xor", "shift_left", "shift_right_logical", "convert_element_type"),
   *("bitcast_convert_type", "broadcast_in_dim", "reshape", "squeeze", "iota"),
