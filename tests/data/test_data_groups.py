@@ -13,9 +13,18 @@ from vision_jax.data.loader import Loader
 from vision_jax.data.members import Consecutive, Others, Partners
 from vision_jax.data.sources.arrays import ArraySource
 from vision_jax.data.sources.scenes import DigitScenes
-from vision_jax.data.transforms.boxes import pad_boxes
-from vision_jax.data.transforms.crops import random_resized_crop
+from vision_jax.data.transforms.boxes import (
+  letterbox,
+  pad_boxes,
+  record_size,
+)
+from vision_jax.data.transforms.crops import (
+  centre_crop,
+  random_resized_crop,
+  resize_centre_crop,
+)
 from vision_jax.data.transforms.image import decode, resize
+from vision_jax.data.transforms.masks import resize_with_target
 
 RNG = np.random.default_rng(0)
 
@@ -255,3 +264,20 @@ def test_bad_input(make, message):
 
 def plain(channels, **more):
   return {"image": np.zeros((4, 4, channels), np.uint8), **more}
+
+
+def test_transforms_take_clips_or_name_them():
+  clip = {"image": np.arange(2 * 6 * 7).reshape(2, 6, 7, 1).astype(np.uint8)}
+  got = centre_crop((2, 3))(clip, None)["image"]
+  np.testing.assert_array_equal(got, clip["image"][:, 2:4, 2:5])
+  assert record_size()(clip, None)["size"].tolist() == [6, 7]
+  for refusing in (
+    decode(1),
+    resize((4, 4)),
+    letterbox((4, 4)),
+    resize_centre_crop(4, 4),
+    resize_with_target((4, 4)),
+    random_resized_crop(4, channels=1),
+  ):
+    with pytest.raises(DataError, match=r"\w+: an image is an array of shape"):
+      refusing(clip, RNG)

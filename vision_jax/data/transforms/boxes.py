@@ -12,6 +12,7 @@ from vision_jax.data.images import resize_image
 from vision_jax.data.pickled import transform
 from vision_jax.data.source import Example
 from vision_jax.data.transforms.base import Transform
+from vision_jax.data.transforms.image import decoded
 
 MAX_BOXES = 100
 PER_BOX = ("boxes", "label", "crowd", "ignore", "area")
@@ -72,7 +73,7 @@ def record_size() -> Transform:
         f"record_size: {example.get('name', 'an image')} is still encoded; "
         "expected an array. Put decode() before it."
       )
-    return example | {"size": np.array(image.shape[:2], np.int32)}
+    return example | {"size": np.array(image.shape[-3:-1], np.int32)}
 
   return apply
 
@@ -83,7 +84,7 @@ def check_size() -> Transform:
 
   def apply(example: Example, rng: np.random.Generator | None) -> Example:
     del rng
-    found, given = example["image"].shape[:2], tuple(example["size"])
+    found, given = example["image"].shape[-3:-1], tuple(example["size"])
     if found != given:
       raise DataError(
         f"{example.get('name', 'an image')}: is {found[0]}x{found[1]} (height "
@@ -107,7 +108,7 @@ def letterbox(size: tuple[int, int], method: str = "bilinear") -> Transform:
 
   def apply(example: Example, rng: np.random.Generator | None) -> Example:
     del rng
-    image = example["image"]
+    image = decoded(example, "letterbox")
     h, w, c = image.shape
     factor = min(height / h, width / w)
     fit = lambda n, most: min(max(round(n * factor), 1), most)

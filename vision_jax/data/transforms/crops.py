@@ -37,22 +37,26 @@ from vision_jax.data.transforms.image import (
 
 @transform
 def centre_crop(size: int | tuple[int, int]) -> Transform:
-  """Cuts the central (height, width) out of `image`; an int is a square."""
+  """Cuts the central (height, width) out of `image`; an int is a square.
+
+  Of all frames of a clip (t, h, w, c) alike.
+  """
   height, width = (size, size) if isinstance(size, int) else size
   check_size_given("centre_crop", (height, width))
 
   def apply(example: Example, rng: np.random.Generator | None) -> Example:
     del rng
     check_alone(example, "centre_crop", ("target", "masks", "boxes"))
-    image = decoded(example, "centre_crop")
-    h, w, _ = image.shape
+    image = decoded(example, "centre_crop", clips=True)
+    *_, h, w, _ = image.shape
     if h < height or w < width:
       raise DataError(
         f"centre_crop: {name_of(example)} is {h}x{w}; expected at least "
         f"{height}x{width}. Put resize({max(height, width)}) before it."
       )
     top, left = (h - height + 1) // 2, (w - width + 1) // 2
-    return example | {"image": image[top : top + height, left : left + width]}
+    window = (slice(top, top + height), slice(left, left + width))
+    return example | {"image": image[..., *window, :]}
 
   return apply
 

@@ -115,13 +115,21 @@ def to_array(example: Example, channels: int, bits: int = 8) -> np.ndarray:
   return with_bits(image, bits)
 
 
-def decoded(example: Example, what: str) -> np.ndarray:
-  """Returns the image, which has to be decoded, for the transform `what`."""
+def decoded(example: Example, what: str, *, clips: bool = False) -> np.ndarray:
+  """Returns the image, which has to be decoded, for the transform `what`.
+
+  It is (h, w, c), or with `clips` also (t, h, w, c).
+  """
   image = example["image"]
   if isinstance(image, bytes):
     raise DataError(
       f"{what}: {name_of(example)} is still encoded; expected an array. Put "
       "decode() before it."
+    )
+  if image.ndim != 3 and not (clips and image.ndim > 3):
+    raise DataError(
+      f"{what}: {name_of(example)} is an array of shape {image.shape}; "
+      "expected (h, w, c). What makes groups takes transforms of each example."
     )
   return image
 

@@ -14,6 +14,7 @@ from vision_jax.data.pickled import transform
 from vision_jax.data.reading import check_pixels, reading
 from vision_jax.data.source import Example
 from vision_jax.data.transforms.base import Transform
+from vision_jax.data.transforms.image import decoded
 
 IGNORE = 255
 _VALUES = 2**16  # of a mask's pixels
@@ -94,7 +95,8 @@ def resize_with_target(size: tuple[int, int]) -> Transform:
 
   def apply(example: Example, rng: np.random.Generator | None) -> Example:
     del rng
-    new = example | {"image": resize_image(example["image"], tuple(size))}
+    image = decoded(example, "resize_with_target")
+    new = example | {"image": resize_image(image, tuple(size))}
     if "target" in example:
       new["target"] = cv2.resize(
         example["target"],

@@ -2,7 +2,8 @@
 
 Each takes its draws from an example's `index` (`keys.py`), so that images do
 not depend on shards or execution. `image` (b, h, w, c) is float32 in any range,
-or uint8; what needs to know black and white takes `value_range`.
+or uint8; what needs to know black and white takes `value_range`. Clips
+(b, t, h, w, c) are images too: one draw for all frames of a clip.
 """
 
 from vision_jax.ops.augment.affine import random_affine

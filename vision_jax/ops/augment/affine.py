@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from vision_jax.core.types import Array, Batch
 from vision_jax.errors import UserError
 from vision_jax.ops.augment.boxes import content, cut_boxes
+from vision_jax.ops.augment.clips import frames_as_channels
 from vision_jax.ops.augment.keys import uniforms
 from vision_jax.ops.augment.resample import (
   centre_of,
@@ -68,6 +69,7 @@ def random_affine(
     if not 0 <= part <= 1:
       raise UserError(f"{name}: got {part}; expected a part, 0 to 1.")
 
+  @frames_as_channels
   def augment(batch, key):
     _check(batch, size)
     draws = uniforms(batch, key, 4)

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from vision_jax.core.types import Array, Batch
 from vision_jax.errors import UserError
+from vision_jax.ops.augment.clips import frames_as_channels
 from vision_jax.ops.augment.geometry import check_probability
 from vision_jax.ops.augment.keys import uniforms
 from vision_jax.ops.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
@@ -31,6 +32,7 @@ def random_flip_boxes(
   check_probability(probability)
   check_probability(vertical)
 
+  @frames_as_channels
   def augment(batch, key):
     _check(batch, "random_flip_boxes")
     draws = uniforms(batch, key, 2)
@@ -78,6 +80,7 @@ def random_crop_boxes(
   if not 0 <= visible <= 1:
     raise UserError(f"visible: got {visible}; expected a part, 0 to 1.")
 
+  @frames_as_channels
   def augment(batch, key):
     _check(batch, "random_crop_boxes")
     draws = uniforms(batch, key, 5)

@@ -4,6 +4,7 @@ import jax.numpy as jnp
 
 from vision_jax.errors import UserError
 from vision_jax.ops.augment import pixels
+from vision_jax.ops.augment.clips import as_frames
 from vision_jax.ops.augment.geometry import Augment, check_probability
 from vision_jax.ops.augment.keys import uniforms
 from vision_jax.ops.augment.levels import (
@@ -49,8 +50,8 @@ def color_jitter(
   check_range(value_range)
 
   def augment(batch, key):
-    image = batch["image"]
-    draws = uniforms(batch, key, 5)[:, :, None, None, None]
+    image, draws = as_frames(batch["image"], uniforms(batch, key, 5))
+    draws = draws[:, :, None, None, None]
     factor = lambda i, size: _between(max(0, 1 - size), 1 + size, draws[:, i])
     old = x = to_levels(image, value_range)
     if brightness:
@@ -62,7 +63,8 @@ def color_jitter(
     if hue:
       x = pixels.adjust_hue(x, _between(-hue, hue, draws[:, 3]))
     x = jnp.where(draws[:, 4] < probability, x, old)
-    return {**batch, "image": from_levels(x, image, value_range)}
+    new = from_levels(x, image, value_range)
+    return {**batch, "image": new.reshape(batch["image"].shape)}
 
   return augment
 

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from vision_jax.core.types import Array, Batch
 from vision_jax.errors import UserError
+from vision_jax.ops.augment.clips import frames_as_channels
 from vision_jax.ops.augment.keys import integers, uniforms
 
 Augment = Callable[[Batch, Array], Batch]
@@ -24,6 +25,7 @@ def random_window(size: tuple[int, int]) -> Augment:
     UserError: when traced, if images are smaller.
   """
 
+  @frames_as_channels
   def augment(batch, key):
     _check(batch, "random_window")
     whole = batch["image"].shape[1:3]

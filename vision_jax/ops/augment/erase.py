@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from vision_jax.core.types import Array, Batch
 from vision_jax.errors import UserError
+from vision_jax.ops.augment.clips import on_pixels
 from vision_jax.ops.augment.geometry import Augment, check_probability
 from vision_jax.ops.augment.keys import example_keys, integers, uniforms
 
@@ -41,7 +42,7 @@ def random_erasing(
   ratio = tuple(math.log(value) for value in aspect)
 
   def augment(batch, key):
-    h, w = batch["image"].shape[1:3]
+    h, w = batch["image"].shape[-3:-1]
     draws = uniforms(batch, key, 5).T
     pixels = h * w * (area[0] + (area[1] - area[0]) * draws[0])
     long = jnp.exp(ratio[0] + (ratio[1] - ratio[0]) * draws[1])
@@ -75,7 +76,7 @@ def cutout(
     raise UserError(f"size: got {size}; expected pixels, >= 1.")
 
   def augment(batch, key):
-    h, w = batch["image"].shape[1:3]
+    h, w = batch["image"].shape[-3:-1]
     draws = uniforms(batch, key, 3).T
     top = integers(draws[0], h) - size // 2
     left = integers(draws[1], w) - size // 2
@@ -102,6 +103,7 @@ def rectangle(
 
 def _paint(batch: Batch, key: Array, inside: Array, fill: Fill) -> Batch:
   image = batch["image"]
+  inside = on_pixels(inside, image)
   if fill == "noise":
     paint = _noise(batch, key)
   elif isinstance(fill, str):

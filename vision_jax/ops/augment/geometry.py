@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from vision_jax.core.types import Array, Batch
 from vision_jax.errors import UserError
+from vision_jax.ops.augment.clips import frames_as_channels
 from vision_jax.ops.augment.keys import integers, uniforms
 
 Augment = Callable[[Batch, Array], Batch]
@@ -79,6 +80,7 @@ def _crop(pad: int, mode: str, flip: float) -> Augment:
   if mode not in _PAD_MODES:
     raise UserError(f"mode: got {mode!r}; expected one of {[*_PAD_MODES]}.")
 
+  @frames_as_channels
   def augment(batch, key):
     check_image_only(batch, "random_crop")
     draws = uniforms(batch, key, 3)
@@ -101,18 +103,17 @@ def _window(image: Array, offset: Array, pad: int, mode: str) -> Array:
 def _flip(batch: Batch, flip: Array, across: int = 0) -> dict[str, Array]:
   """Returns what changes in the examples of `flip` (b,); 0 is x, 1 is y."""
 
-  def mirror(x, axis):
-    chosen = flip.reshape(-1, *[1] * (x.ndim - 1))
-    return jnp.where(chosen, jnp.flip(x, axis), x)
+  def choose(mirrored, x):
+    return jnp.where(flip.reshape(-1, *[1] * (x.ndim - 1)), mirrored, x)
 
-  axes = {"image": 2, "target": 2, "masks": 3}
+  axes = {"image": -2, "target": -1, "masks": -1}  # also of clips
   new = {
-    name: mirror(batch[name], axes[name] - across)
+    name: choose(jnp.flip(batch[name], axes[name] - across), batch[name])
     for name in axes
     if name in batch
   }
   if "boxes" in batch:
-    boxes = batch["boxes"]  # (b, n, 4) cxcywh in [0, 1]
+    boxes = batch["boxes"]  # (b, n, 4), or (b, t, n, 4), cxcywh in [0, 1]
     mirrored = boxes.at[..., across].set(1 - boxes[..., across])
-    new["boxes"] = jnp.where(flip[:, None, None], mirrored, boxes)
+    new["boxes"] = choose(mirrored, boxes)
   return new

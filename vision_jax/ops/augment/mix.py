@@ -12,6 +12,7 @@ import scipy.special
 
 from vision_jax.core.types import Array, Batch
 from vision_jax.errors import UserError
+from vision_jax.ops.augment.clips import frames_as_channels
 from vision_jax.ops.augment.erase import rectangle
 from vision_jax.ops.augment.geometry import (
   Augment,
@@ -78,6 +79,7 @@ def _make(mixup_alpha, cutmix_alpha, num_classes, probability, switch):
     beta_quantiles(a) for a in (mixup_alpha, cutmix_alpha) if a is not None
   ]
 
+  @frames_as_channels
   def augment(batch, key):
     check_image_only(batch, "mixing")
     image = batch["image"]

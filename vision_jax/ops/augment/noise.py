@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from vision_jax.errors import UserError
+from vision_jax.ops.augment.clips import on_pixels
 from vision_jax.ops.augment.geometry import Augment
 from vision_jax.ops.augment.keys import example_keys, uniforms
 from vision_jax.ops.augment.levels import ValueRange, check_range
@@ -31,7 +32,7 @@ def random_noise(strength: float, *, value_range: ValueRange) -> Augment:
   def augment(batch, key):
     image = batch["image"]
     bytes_ = image.dtype == jnp.uint8
-    sizes = strength * uniforms(batch, key, 1)[:, :, None, None]
+    sizes = strength * on_pixels(uniforms(batch, key, 1)[:, 0], image)
     keys = example_keys(batch, jax.random.fold_in(key, 1))
     draw = lambda k: jax.random.normal(k, image.shape[1:], jnp.float32)
     noise = sizes * jax.vmap(draw)(keys) * (255 if bytes_ else high - low)
@@ -40,7 +41,8 @@ def random_noise(strength: float, *, value_range: ValueRange) -> Augment:
       new = jnp.clip(jnp.round(new), 0, 255)
     new = new.astype(image.dtype)
     if "image_mask" in batch:
-      new = jnp.where(batch["image_mask"][..., None] > 0, new, image)
+      shown = on_pixels(batch["image_mask"][..., None] > 0, image)
+      new = jnp.where(shown, new, image)
     return {**batch, "image": new}
 
   return augment

@@ -22,6 +22,7 @@ import numpy as np
 from vision_jax.core.types import Array
 from vision_jax.errors import UserError
 from vision_jax.ops.augment import pixels, warp
+from vision_jax.ops.augment.clips import as_frames
 from vision_jax.ops.augment.geometry import Augment, check_image_only
 from vision_jax.ops.augment.keys import integers, uniforms
 from vision_jax.ops.augment.levels import (
@@ -75,8 +76,8 @@ def rand_augment(
 
   def augment(batch, key):
     check_image_only(batch, "rand_augment")
-    image = batch["image"]
     draws = uniforms(batch, key, 2 * num_ops)
+    image, draws = as_frames(batch["image"], draws)
     # Images from elsewhere than uint8 may lie outside black and white.
     x = jnp.clip(to_levels(image, value_range), 0, 255)
     if form("levels") == "uint8":  # a quarter of the bytes for what follows
@@ -86,7 +87,8 @@ def rand_augment(
       negative = draws[:, 2 * i + 1] < 0.5
       x = apply_operations(x, operation, negative, magnitude, 255 * fill)
     x = x.astype(jnp.float32)
-    return {**batch, "image": from_levels(x, image, value_range)}
+    new = from_levels(x, image, value_range)
+    return {**batch, "image": new.reshape(batch["image"].shape)}
 
   return augment
 
