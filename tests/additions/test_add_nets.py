@@ -9,15 +9,13 @@ import optax
 import pytest
 
 from tests.additions import readme
+from tests.experiments.everywhere import assert_equal_everywhere, assert_resumes
+from tests.experiments.everywhere import train as run_somewhere
 from tests.programs.command import ROOT, assert_same, call, metrics, stored
+from vision_jax.recipe import recipe
 
 CLASSIFIER = ROOT / "configs/classification/digits_cnn.py"
 STEPS = 4
-EXECUTIONS = {
-  "jit8": ("--execution=jit",),
-  "pmap8": ("--execution=pmap",),
-  "fsdp8": ("--execution=fsdp", "--mesh=data:2,fsdp:4"),
-}
 
 
 @pytest.fixture(scope="module")
@@ -142,27 +140,37 @@ def test_a_second_net_goes_on_bit_for_bit(folder):
 @pytest.mark.parametrize(
   "config, execution",
   [
-    ("digits_distilled.py", "pmap8"),
-    ("digits_mean_teacher.py", "fsdp8"),
+    ("digits_distilled.py", "pmap"),
+    ("digits_mean_teacher.py", "fsdp"),
     *(
       pytest.param(*case, marks=pytest.mark.slow)
       for case in (
-        ("digits_distilled.py", "jit8"),
-        ("digits_distilled.py", "fsdp8"),
-        ("digits_mean_teacher.py", "jit8"),
-        ("digits_mean_teacher.py", "pmap8"),
+        ("digits_distilled.py", "jit"),
+        ("digits_distilled.py", "fsdp"),
+        ("digits_mean_teacher.py", "jit"),
+        ("digits_mean_teacher.py", "pmap"),
       )
     ),
   ],
 )
 def test_other_nets_are_the_same_under_every_execution(
-  folder, config, execution
+  folder, config, execution, monkeypatch
 ):
-  whole = {"digits_distilled.py": "distilled"}.get(config, "mean")
-  name = f"{whole}_{execution}"
-  train(folder, config, name, *EXECUTIONS[execution], devices=8)
-  assert_same(
-    stored(folder / "out" / name), stored(folder / "out" / whole), rounding=1e-4
-  )
-  if execution == "pmap8":  # and the fingerprint goes with it
-    train(folder, config, name, "--config.steps=5", devices=1)
+  monkeypatch.chdir(folder)
+  make = lambda: recipe.load(f"{config}:tiny").build()
+  assert_equal_everywhere(make, [execution], rounding=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+  "config, execution",
+  [("digits_distilled.py", "fsdp"), ("digits_mean_teacher.py", "pmap")],
+)
+def test_other_nets_resume_under_other_executions(
+  folder, config, execution, monkeypatch, tmp_path
+):
+  monkeypatch.chdir(folder)
+  make = lambda: recipe.load(f"{config}:tiny").build()
+  assert_resumes(make, execution, tmp_path)
+  # And the fingerprint goes with it.
+  run_somewhere(make, "one", tmp_path / "halves", steps=4)
