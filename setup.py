@@ -33,10 +33,12 @@ REQUIRES = [
   "simplejpeg>=1.8,<2",
   "tensorboardX>=2.6.2,<3",
   "tensorflow-datasets>=4.9.10,<5",
+  "tifffile>=2025.1",
   "tqdm>=4.66,<5",
 ]
 
 EXTRAS = {
+  "tiff": ["imagecodecs>=2025.3"],  # TIFF's rarer compressions
   "data": ["pyarrow>=18.0"],  # Hugging Face's data sets on disk
   "test": [
     "gcsfs>=2025.3",  # a test serves a bucket

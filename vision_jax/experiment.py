@@ -78,6 +78,8 @@ class Predict:
       is logged in words in any case.
     mask_values: the value of each class in masks; () for its number.
     annotations: COCO json whose ids predictions take, "" for none.
+    show_bands: channels of an image's file that pictures show, one or three; ()
+      for its first.
   """
 
   transforms: Sequence[Callable[..., Any]]
@@ -85,6 +87,7 @@ class Predict:
   formats: Sequence[str | MakeWriter] = ()
   mask_values: Sequence[int] = ()
   annotations: str = ""
+  show_bands: Sequence[int] = ()
 
   def __post_init__(self):
     check_class_names("class_names", self.class_names)
@@ -272,9 +275,9 @@ def base_config(
   eval_every, save_every: steps between; 0 is only at the end. keep_best,
   keep_every: checkpoints kept besides the newest. data_dir: folder of the data,
   "" for VISION_JAX_DATA. threads: of the input pipeline, 0 for one a core.
-  bits: 8 or 16 a channel, to which images in files are decoded. on_bad_image:
-  "error" or "skip". convolutional: whether XLA's option for convolutions is to
-  be set on a CPU.
+  bits: 8 or 16 a channel, to which images in files are decoded, or 32 for
+  floats as they are. on_bad_image: "error" or "skip". convolutional: whether
+  XLA's option for convolutions is to be set on a CPU.
   """
   defaults = {
     "seed": 0,

@@ -78,7 +78,6 @@ def build(config):
     num_classes=10,
     colours=CIFAR10,
     crop=resize((config.image_size, config.image_size)),
-    channels=config.channels,
     loading=Loading.of(config),
     metrics={"accuracy": Accuracy()},
     weights=("raw", "ema"),

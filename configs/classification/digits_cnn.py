@@ -58,7 +58,6 @@ def build(config):
     num_classes=10,
     colours=GREY,
     crop=resize((config.image_size, config.image_size)),
-    channels=config.channels,
     loading=Loading.of(config),
     metrics={"accuracy": Accuracy()},
   )

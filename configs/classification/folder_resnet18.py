@@ -8,6 +8,11 @@ may be read in two ways, `--config.layout=NAME` says which;
 `--mode=check --config.data_dir=MY_DATA` shows what is in it. Without val a
 tenth of each class is held out, chosen by name: an image more moves one other
 at most. Class names are read from the data and kept with the run.
+Images of other channels than three are read by `--config.channels=7`, or some
+of them by `--config.bands=0,1,2,6`: tif and npy of 8 or 16 bits
+(`--config.bits=16`) or floats (`--config.bits=32`). They are normalised by mean
+and deviation of the images to train on, as those of three channels are by
+`--config.mean=measured --config.std=measured`.
 `--config.epochs=20` sets the steps by passes over train, and
 `--config.balance=true` weights classes so that rare ones count alike. Images
 are cropped and mirrored at random; `--config.augment.rotation=15`, `.scale`,
@@ -42,7 +47,6 @@ from vision_jax.optim.optimizers import sgd
 from vision_jax.optim.schedules import warmup_cosine
 from vision_jax.pipelines.augmentation import Augmentation, augment_config
 from vision_jax.pipelines.classification import classification
-from vision_jax.pipelines.colours import IMAGENET
 from vision_jax.pipelines.data import Loading
 from vision_jax.pipelines.sources.labels import LabelData
 from vision_jax.pipelines.sources.stand_ins import DIGITS
@@ -61,7 +65,6 @@ def get_config():
     eval_every=500,
     dataset="folder",
     image_size=224,
-    channels=3,
     augment=augment_config(
       crop=(0.08, 1.0), crop_ratio=(3 / 4, 4 / 3), flip="horizontal"
     ),
@@ -117,6 +120,7 @@ def build(config):
   size = config.image_size
   images, names = LabelData.of(config), tuple(config.class_names)
   augment = Augmentation.of(config)
+  loading = Loading.of(config)
   measured = {
     "accuracy": Accuracy((1, 5) if len(names) >= 5 else (1,)),
     "f1": PrecisionRecallF1(names if len(names) <= NAMED else ()),
@@ -129,14 +133,13 @@ def build(config):
     train=images.train,
     evals=images.evals,
     class_names=names,
-    colours=IMAGENET,
     train_crop=random_resized_crop(
-      size, augment.crop, augment.crop_ratio, bits=config.bits
+      size, augment.crop, augment.crop_ratio, **loading.pixels
     )
     if augment.crop
     else None,
     crop=resize_centre_crop(size * 256 // 224, size),
-    loading=Loading.of(config),
+    loading=loading,
     metrics=measured,
   )
   return Experiment(
@@ -144,7 +147,7 @@ def build(config):
       model, class_weights=tuple(config.class_weights) or None
     ),
     optimizers={"model": sgd(schedule, weight_decay=config.weight_decay)},
-    augment=augment.labels(IMAGENET),
+    augment=augment.labels(loading.colours),
     best=("val/accuracy", "max"),
     **data.fields(),
   )

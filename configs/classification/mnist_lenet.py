@@ -57,7 +57,6 @@ def build(config):
     num_classes=10,
     colours=MNIST,
     crop=resize((config.image_size, config.image_size)),
-    channels=config.channels,
     loading=Loading.of(config),
     metrics={"accuracy": Accuracy()},
   )

@@ -179,6 +179,7 @@ def build(config):
   )
   task = Detection(model, SetCriterion() if paper else focal)
   boxes, names = BoxData.of(config), tuple(config.class_names)
+  loading = Loading.of(config)
   pipeline = detection(
     train=boxes.train,
     evals=boxes.evals,
@@ -194,6 +195,7 @@ def build(config):
       flip=config.flip,
       vertical=config.flip_vertical,
       jitter=config.jitter,
+      colours=loading.colours,
     ),
     metrics={
       "ap": AveragePrecision(
@@ -201,7 +203,7 @@ def build(config):
       ),
       "threshold": BoxThreshold(),
     },
-    loading=Loading.of(config),
+    loading=loading,
     annotations=config.annotations,
     weights=("raw", "ema"),
   )

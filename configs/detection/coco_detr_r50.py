@@ -122,6 +122,7 @@ def build(config):
     clip=config.clip,
   )
   boxes, names = BoxData.of(config), tuple(config.class_names)
+  loading = Loading.of(config)
   pipeline = detection(
     train=boxes.train,
     evals=boxes.evals,
@@ -137,6 +138,7 @@ def build(config):
       flip=config.flip,
       vertical=config.flip_vertical,
       jitter=config.jitter,
+      colours=loading.colours,
     ),
     metrics={
       "ap": AveragePrecision(
@@ -144,7 +146,7 @@ def build(config):
       ),
       "threshold": BoxThreshold(),
     },
-    loading=Loading.of(config),
+    loading=loading,
     annotations=config.annotations,
   )
   return Experiment(

@@ -163,6 +163,7 @@ def build(config):
     clip=config.clip,
   )
   boxes, names = BoxData.of(config), tuple(config.class_names)
+  loading = Loading.of(config)
   pipeline = detection(
     train=boxes.train,
     evals=boxes.evals,
@@ -171,14 +172,14 @@ def build(config):
     letterbox=config.letterbox,
     max_boxes=config.max_boxes,
     in_memory=config.in_memory,
-    augment=Augmentation.of(config).boxes(),
+    augment=Augmentation.of(config).boxes(loading.colours),
     metrics={
       "ap": AveragePrecision(
         names, per_class=config.per_class, voc=config.voc_ap
       ),
       "threshold": BoxThreshold(),
     },
-    loading=Loading.of(config),
+    loading=loading,
     annotations=config.annotations,
     weights=("raw", "ema"),
   )

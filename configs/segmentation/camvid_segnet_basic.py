@@ -85,6 +85,7 @@ def build(config):
   )
   schedule = warmup_cosine(config.lr, config.steps, warmup=config.warmup)
   masks, names = MaskData.of(config), tuple(config.class_names)
+  loading = Loading.of(config)
   pipeline = segmentation(
     train=masks.train,
     evals=masks.evals,
@@ -98,11 +99,12 @@ def build(config):
       crop=config.crop,
       flip=config.flip,
       jitter=config.jitter,
+      colours=loading.colours,
     ),
     metrics={
       "segmentation": metrics.Segmentation(len(names), class_names=names)
     },
-    loading=Loading.of(config),
+    loading=loading,
   )
   return Experiment(
     task=Segmentation(model, class_weights=tuple(config.class_weights) or None),

@@ -95,6 +95,7 @@ def build(config):
   )
   schedule = warmup_cosine(config.lr, config.steps, warmup=config.warmup)
   masks, names = MaskData.of(config), tuple(config.class_names)
+  loading = Loading.of(config)
   pipeline = segmentation(
     train=masks.train,
     evals=masks.evals,
@@ -108,11 +109,12 @@ def build(config):
       crop=config.crop,
       flip=config.flip,
       jitter=config.jitter,
+      colours=loading.colours,
     ),
     metrics={
       "segmentation": metrics.Segmentation(len(names), class_names=names)
     },
-    loading=Loading.of(config),
+    loading=loading,
     weights=("raw", "ema"),
   )
   return Experiment(

@@ -75,6 +75,7 @@ def build(config):
   )
   schedule = one_cycle(config.lr, config.steps, rise=config.rise)
   masks, names = MaskData.of(config), tuple(config.class_names)
+  loading = Loading.of(config)
   pipeline = segmentation(
     train=masks.train,
     evals=masks.evals,
@@ -88,11 +89,12 @@ def build(config):
       crop=config.crop,
       flip=config.flip,
       jitter=config.jitter,
+      colours=loading.colours,
     ),
     metrics={
       "segmentation": metrics.Segmentation(len(names), class_names=names)
     },
-    loading=Loading.of(config),
+    loading=loading,
   )
   return Experiment(
     task=Segmentation(model, class_weights=tuple(config.class_weights)),

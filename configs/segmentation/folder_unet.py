@@ -25,6 +25,13 @@ is named (`:full` is the whole one), folds 2 x 2 pixels into channels before the
 net (`patch`), which costs a quarter, and has a third of the steps, whatever the
 number of images: within 20 minutes of two cores. Its values were set before a
 run had been seen.
+
+The variant `multiband` reads seven channels of 16 bits, tif or npy, and
+`--config.channels=4` another number, `--config.bands=0,1,2,6` some of them,
+`--config.bits=32` floats as they are. Mean and deviation are measured of the
+images to train on, and kept with the run; of three channels too, by
+`--config.mean=measured --config.std=measured`. `--config.show_bands=3,2,1` says
+which are red, green and blue in overlays.
 """
 
 from vision_jax.experiment import Experiment
@@ -75,6 +82,11 @@ def get_config():
 
 
 VARIANTS = {
+  "multiband": {
+    "channels": 7,
+    "bits": 16,
+    "augment": {"brightness": 0.0, "contrast": 0.0, "saturation": 0.0},
+  },
   "tiny": {
     "dataset": "scenes",
     "image_size": (32, 32),
@@ -128,6 +140,7 @@ def build(config):
   }
   if two := len(names) == 2:
     measured["threshold"] = MaskThreshold()
+  loading = Loading.of(config)
   pipeline = segmentation(
     train=masks.train,
     evals=masks.evals,
@@ -135,10 +148,10 @@ def build(config):
     decode_mask=masks.decode_target(),
     mask_values=masks.mask_values,
     image_size=config.image_size,
-    augment=Augmentation.of(config).masks(config.crop),
+    augment=Augmentation.of(config).masks(config.crop, loading.colours),
     metrics=measured,
     output=task.probs if two else None,
-    loading=Loading.of(config),
+    loading=loading,
   )
   return Experiment(
     task=task,

@@ -127,7 +127,7 @@ OTHERS = [
   ("float pixels of unknown range",
    reads(lambda: saved(np.full((4, 4), 7, np.float32), "TIFF")), "range"),
   ("two channels", reads(lambda: encode(PIXELS, "PNG"), 2),
-   "got channels 2; expected 1 or 3"),
+   "has 3 channels; expected 2"),
 ]  # fmt: skip
 
 

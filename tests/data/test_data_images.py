@@ -10,7 +10,7 @@ from skimage.transform import resize_local_mean
 
 from tests.data_fixtures import encode, random_image
 from tests.oracles import library
-from vision_jax.data.errors import BadImage, DataError
+from vision_jax.data.errors import BadImage, DataError, WrongChannels
 from vision_jax.data.images import (
   decode_image,
   jpeg_size,
@@ -131,8 +131,10 @@ def test_a_flipped_byte_in_a_png_is_found(place):
 
 
 def test_channels_are_checked():
-  with pytest.raises(DataError, match="channels 4"):
+  with pytest.raises(WrongChannels, match="has 3 channels; expected 4"):
     decode_image(FILES["png"](), 4)
+  with pytest.raises(DataError, match="channels 0; expected 1 or more"):
+    decode_image(FILES["png"](), 0)
 
 
 def test_jpeg_size():

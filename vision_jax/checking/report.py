@@ -19,6 +19,10 @@ def report(found: Survey, own: Own) -> Iterator[str]:
   yield f"Images: {splits}{held}"
   yield from _classes(found, own.has)
   yield from _sizes(found.sizes)
+  depths = found.depths.most_common()
+  if depths:
+    each = (f"{c} of {bits} bits ({n})" for (c, bits), n in depths)
+    yield f"Channels: {', '.join(each)}"
   if own.has == BOXES:
     total = sum(found.boxes.values())
     parts = [f"{k} {found.boxes[k]}" for k in ("small", "medium", "large")]

@@ -11,6 +11,7 @@ from vision_jax.errors import UserError
 
 _RULES = (
   *("on_bad_box", "on_bad_image", "on_shared", "ignore_values", "objects"),
+  *("channels", "bits", "bands"),
 )
 
 

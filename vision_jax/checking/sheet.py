@@ -1,6 +1,7 @@
 """A sheet of examples with what annotations say of them."""
 
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -8,6 +9,7 @@ from vision_jax.checking.survey import Survey
 from vision_jax.data.found import BOXES, MASKS
 from vision_jax.data.images import resize_image
 from vision_jax.data.source import Example
+from vision_jax.viz.bands import show_bands
 from vision_jax.viz.boxes import draw_boxes
 from vision_jax.viz.grid import grid
 from vision_jax.viz.overlay import overlay_mask
@@ -18,15 +20,26 @@ from vision_jax.viz.png import write_png
 _SIDE = 256  # pixels of an example's longer side, at most
 
 
-def write_sheet(path: pathlib.Path, found: Survey, has: str) -> None:
-  """Writes the examples that were kept, each with its truth, as one PNG."""
-  cells = [_cell(example, found.names, has) for example in found.shown]
+def write_sheet(
+  path: pathlib.Path, found: Survey, has: str, bands: Sequence[int] = ()
+) -> None:
+  """Writes the examples that were kept, each with its truth, as one PNG.
+
+  Args:
+    path: the file.
+    found: what has the examples.
+    has: their truth, "labels", "boxes" or "masks".
+    bands: of an image, that are shown, see `show_bands`.
+  """
+  cells = [_cell(example, found.names, has, bands) for example in found.shown]
   titles = [_title(example, found.names, has) for example in found.shown]
   write_png(path, grid(cells, titles=titles))
 
 
-def _cell(example: Example, names: tuple[str, ...], has: str) -> np.ndarray:
-  image = to_rgb(example["image"])
+def _cell(
+  example: Example, names: tuple[str, ...], has: str, bands: Sequence[int]
+) -> np.ndarray:
+  image = to_rgb(show_bands(example["image"], bands))
   factor = min(_SIDE / max(image.shape[:2]), 1)
   h, w = (max(round(n * factor), 1) for n in image.shape[:2])
   image = resize_image(image, (h, w))

@@ -6,15 +6,16 @@ import dataclasses
 import functools
 import hashlib
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from vision_jax.checking.wanted import Wanted, depth
 from vision_jax.data.assembly import cores
-from vision_jax.data.errors import BadImage, DataError
+from vision_jax.data.errors import BadImage, DataError, WrongChannels
 from vision_jax.data.found import BOXES, LABELS, MASKS
 from vision_jax.data.headers import size_of
-from vision_jax.data.images import decode_image
+from vision_jax.data.images import as_stored
 from vision_jax.data.own import Own
 from vision_jax.data.shared import refuse_shared
 from vision_jax.data.source import Example, Source
@@ -27,6 +28,7 @@ _DAMAGED = "images that cannot be read"
 _BOXES = "boxes that cannot be right"
 _SHARED = "images that two splits share"
 _MASKS = "masks that do not fit"
+_CHANNELS = "images of other channels than training is to read"
 _SIZES = "annotations of another size than their image"
 
 
@@ -37,6 +39,7 @@ class Survey:
   Attributes:
     images: split -> number of images.
     sizes: (height, width) -> number of images.
+    depths: (channels, bits) -> number of images, alpha not counted.
     classes: split -> class -> number of images; of boxes where there are such,
       of images that have it where there are masks.
     boxes: "small", "medium" or "large" -> number, by COCO's areas.
@@ -48,6 +51,9 @@ class Survey:
 
   images: dict[str, int] = dataclasses.field(default_factory=dict)
   sizes: collections.Counter = dataclasses.field(
+    default_factory=collections.Counter
+  )
+  depths: collections.Counter = dataclasses.field(
     default_factory=collections.Counter
   )
   classes: dict[str, collections.Counter] = dataclasses.field(
@@ -75,6 +81,9 @@ def survey(
   on_shared: str = "error",
   ignore_values: Sequence[int] = (),
   objects: bool = False,
+  channels: int = 3,
+  bits: int = 8,
+  bands: Sequence[int] = (),
   show: int = 24,
 ) -> Survey:
   """Looks at all images of a folder, and at what annotations say of them.
@@ -88,12 +97,15 @@ def survey(
     on_bad_box, on_bad_image, on_shared: what training does about such.
     ignore_values: the masks' values that do not count.
     objects: whether masks number single objects, see `decode_target`.
+    channels, bits, bands: what training decodes images to, see `decode_image`.
     show: examples for a sheet, spread over the splits.
 
   Raises:
     UserError: if the folder is of no layout.
   """
   found, digests = Survey(), {}
+  bands = tuple(bands)
+  wanted = Wanted(own.has, len(bands) or channels, bits, bands, objects)
   place = own.found.layout and own.place  # raises where it is none
   try:
     names = class_names or getattr(own.whole("train"), "class_names", ())
@@ -102,9 +114,8 @@ def survey(
       own.check_classes(own.whole("train", class_names=names), found.names)
     sources = {s: _open(own, s, found.names) for s in own.split_names()}
     each = max(show // max(len(sources), 1), 1)
-    truth = functools.partial(_add_truth, has=own.has, objects=objects)
     for split, source in sources.items():
-      digests[split] = _look(found, own.has, split, source, each, truth)
+      digests[split] = _look(found, wanted, split, source, each)
   except UserError as error:
     found.stops.append(str(error))
   if own.has == MASKS and not class_names:
@@ -125,12 +136,7 @@ def _open(own: Own, split: str, names: Sequence[str]) -> Source:
 
 
 def _look(
-  found: Survey,
-  has: str,
-  split: str,
-  source: Source,
-  show: int,
-  truth: Callable[["_Row", Example], None],
+  found: Survey, wanted: Wanted, split: str, source: Source, show: int
 ) -> dict[bytes, str]:
   """Looks at a split; returns the hash of each image -> its name."""
   n = len(source)
@@ -138,7 +144,7 @@ def _look(
   counts = found.classes.setdefault(split, collections.Counter())
   shown = set(np.linspace(0, n - 1, min(show, n)).astype(int).tolist())
   digests: dict[bytes, str] = {}
-  look = functools.partial(_example, source, truth, shown)
+  look = functools.partial(_example, source, wanted, shown)
   source.read(np.arange(min(n, 1)))  # checks annotations, once
   with concurrent.futures.ThreadPoolExecutor(cores()) as pool:
     for row in pool.map(look, range(n), chunksize=16):
@@ -146,7 +152,9 @@ def _look(
         found.add(kind, place)
       if row.size:
         found.sizes[row.size] += 1
-      counts.update(row.classes if has != MASKS else set(row.classes))
+      if row.depth:
+        found.depths[row.depth] += 1
+      counts.update(row.classes if wanted.has != MASKS else set(row.classes))
       found.boxes.update(row.boxes)
       if row.digest:
         digests.setdefault(row.digest, row.name)
@@ -167,6 +175,7 @@ class _Row:
 
   name: str = ""
   size: tuple[int, int] | None = None
+  depth: tuple[int, int] | None = None
   digest: bytes = b""
   classes: Sequence[int] = ()
   boxes: Sequence[str] = ()
@@ -174,21 +183,20 @@ class _Row:
   shown: Example | None = None
 
 
-def _example(
-  source: Source,
-  truth: Callable[[_Row, Example], None],
-  shown: set[int],
-  i: int,
-) -> _Row:
+def _example(source: Source, wanted: Wanted, shown: set[int], i: int) -> _Row:
   row = _Row()
   try:
     (example,) = source.read(np.array([i]))
     row.name, data = str(example["name"]), example["image"]
     row.size = size_of(data)
     row.digest = _digest(data)
-    small = (0, 0) if i in shown else (1, 1)
-    image = _decode(data, row.name, small)
-    truth(row, example)
+    row.depth = depth(data)
+    try:
+      image = wanted.image(data, row.name, whole=i in shown)
+    except WrongChannels as error:
+      row.faults.append((_CHANNELS, wanted.advice(error, row.name, row.depth)))
+      image = as_stored(data, row.name) if isinstance(data, bytes) else data
+    _add_truth(row, example, wanted)
     if i in shown:
       row.shown = dict(example) | {"image": image}
   except BadImage as error:
@@ -200,23 +208,16 @@ def _example(
   return row
 
 
-def _decode(
-  data: bytes | np.ndarray, name: str, least: tuple[int, int]
-) -> np.ndarray:
-  if isinstance(data, np.ndarray):
-    return data
-  return decode_image(data, 3, name, min_size=least)
-
-
 def _digest(data: bytes | np.ndarray) -> bytes:
   plain = data if isinstance(data, bytes) else np.ascontiguousarray(data).data
   return hashlib.blake2b(plain, digest_size=16).digest()
 
 
-def _add_truth(row: _Row, example: Example, *, has: str, objects: bool) -> None:
+def _add_truth(row: _Row, example: Example, wanted: Wanted) -> None:
+  has = wanted.has
   if has == MASKS:
     name = str(example["target_name"])
-    mask = open_mask(example["target"], name, objects)
+    mask = open_mask(example["target"], name, wanted.objects)
     example["target"] = mask
     row.classes = np.unique(mask).tolist()
     if row.size and mask.shape != row.size:

@@ -25,6 +25,17 @@ class BadImage(DataError):
     self.name, self.reason = name, reason
 
 
+class WrongChannels(DataError):
+  """An image of another number of channels than the config's."""
+
+  def __init__(self, name: str, have: int, expected: str):
+    number = f"{have} channel{'s' if have > 1 else ''}"
+    super().__init__(
+      f"image {name}: has {number}; expected {expected}. Give "
+      f"--config.channels={have}, or those that count by --config.bands=0,1,..."
+    )
+
+
 def some(values: Iterable[object], most: int = 8) -> str:
   """Returns values for a message: the first ones, and how many there are."""
   values = list(values)

@@ -20,7 +20,7 @@ SUFFIXES = frozenset(
   f".{kind}"
   for kind in (
     *("jpg", "jpeg", "jpe", "jfif", "jp2", "png", "bmp", "dib", "gif"),
-    *("webp", "avif", "tif", "tiff", "tga", "ppm", "pgm", "pbm"),
+    *("webp", "avif", "tif", "tiff", "tga", "ppm", "pgm", "pbm", "npy"),
   )
 )
 # What file servers, bins and archives put beside images.

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from vision_jax.data.assembly import cores
+from vision_jax.data.bands import size_by_bands
 from vision_jax.data.images import jpeg_size
 from vision_jax.data.orientation import orientation
 
@@ -18,6 +19,8 @@ def size_of(image: bytes | np.ndarray) -> tuple[int, int] | None:
   """Returns (height, width) as decoding gives it; None if it does not open."""
   if isinstance(image, np.ndarray):
     return image.shape[0], image.shape[1]
+  if size := size_by_bands(image):
+    return size
   size = jpeg_size(image) or _by_pillow(image)
   if size and orientation(image) >= 5:  # lies on its side
     return size[::-1]

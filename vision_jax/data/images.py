@@ -1,15 +1,23 @@
 """Images as numpy arrays: decoding and resizing, without randomness."""
 
 import zlib
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 import simplejpeg
 from PIL import Image
 
-from vision_jax.data.errors import DataError
+from vision_jax.data.bands import (
+  as_bands,
+  check_channels,
+  depth_of,
+  read_bands,
+  stored,
+)
+from vision_jax.data.depth import FLOATS, with_bits
 from vision_jax.data.orientation import orientation, upright
-from vision_jax.data.pillow import decode_by_pillow, is_deep_tiff
+from vision_jax.data.pillow import decode_by_pillow
 from vision_jax.data.reading import check_pixels, reading
 from vision_jax.errors import UserError
 
@@ -32,26 +40,35 @@ def decode_image(
   name: str = "",
   min_size: tuple[int, int] = (0, 0),
   bits: int = 8,
+  bands: Sequence[int] = (),
 ) -> np.ndarray:
   """Decodes an image and turns it upright as its Exif or XMP says.
 
   Args:
     data: the file's bytes.
-    channels: 3 for RGB, 1 for grey; alpha is dropped.
+    channels: 3 for RGB, 1 for grey, and alpha is dropped; any other number
+      for all that the file has.
     name: what an error calls the image.
     min_size: a JPEG may be decoded at a fraction M/8 of its size that is at
       least this (height, width); (0, 0) decodes it whole.
-    bits: bits of a channel, 8 or 16, whatever the file has: see `with_bits`.
+    bits: bits of a channel, 8, 16 or 32, whatever the file has: see
+      `with_bits`.
+    bands: those of the file's that are taken, from 0 on; () for all.
 
   Returns:
-    (h w c) uint8, or uint16 of 16 bits.
+    (h w c) uint8, or uint16 of 16 bits, float32 of 32.
 
   Raises:
+    WrongChannels: if the file has others.
     BadImage: if the bytes are not a whole image, or one that is larger than
       `set_max_pixels` or the memory allows.
   """
-  check_channels(channels)
+  check_channels(channels, bands)
   with reading(name, data):
+    if data.startswith(_PNG):
+      check_png(data)  # OpenCV returns the readable part of a broken file
+    if as_bands(data, channels, bits, bands):
+      return read_bands(data, name, channels, bits, bands)
     if data.startswith(_JPEG):
       image = _decode_jpeg(data, channels, min_size)
     elif data.startswith(_PNG):
@@ -61,37 +78,33 @@ def decode_image(
     return with_bits(image, bits)
 
 
-def with_bits(image: np.ndarray, bits: int) -> np.ndarray:
-  """Returns pixels of 8 or 16 bits, white as white; floats as they are.
+def as_stored(data: bytes, name: str, *, photo: bool = True) -> np.ndarray:
+  """Returns an image (h w c) of any number of channels and bits.
 
-  Of 16 bits the high byte is kept; 8 become 16 without a loss.
+  Args:
+    data: the file's bytes.
+    name: what an error calls it.
+    photo: whether a photograph becomes RGB; otherwise, and of other images, the
+      channels are those of the file.
   """
-  if bits == 16 and image.dtype == np.uint8:
-    return image * np.uint16(257)
-  if bits == 8 and image.dtype == np.uint16:
-    return (image >> 8).astype(np.uint8)
-  return image
+  with reading(name, data):
+    if data.startswith(_PNG):
+      check_png(data)
+    if not photo or as_bands(data, 3, FLOATS):
+      return stored(data)
+  return decode_image(data, 3, name, bits=16 if is_deep(data) else 8)
 
 
 def is_deep(data: bytes | np.ndarray) -> bool:
   """Whether an image has more than 8 bits a channel, and is no float array."""
   if isinstance(data, np.ndarray):
     return data.dtype == np.uint16
-  if data.startswith(_PNG):
-    return data[24:25] == bytes([16])
-  return data.startswith((b"II*", b"MM\0*")) and is_deep_tiff(data)
-
-
-def check_bits(bits: int) -> None:
-  """Checks that images can be decoded to so many bits a channel."""
-  if bits not in (8, 16):
-    raise DataError(f"decode: got bits {bits}; expected 8 or 16.")
-
-
-def check_channels(channels: int) -> None:
-  """Checks that images can be decoded to so many channels."""
-  if channels not in (1, 3):
-    raise DataError(f"decode: got channels {channels}; expected 1 or 3.")
+  if data.startswith(_JPEG):
+    return False
+  try:
+    return depth_of(data)[1] > 8
+  except Exception:  # of a broken file: decoding says what is wrong
+    return False
 
 
 def jpeg_size(data: bytes) -> tuple[int, int] | None:
@@ -110,7 +123,7 @@ def resize_image(
   """Resizes (h w c) to `size` (height, width), antialiased.
 
   Args:
-    image: (h w c) uint8, uint16, or floats in [0, 1].
+    image: (h w c) uint8, uint16, or floats.
     size: (height, width).
     method: "bilinear" or "bicubic" as Pillow has them, whose filters widen
       when they shrink, so that numbers compare with published ones; "fast" is
@@ -136,7 +149,7 @@ def resize_part(
   the cost of the rest.
 
   Args:
-    image: (h w c) uint8, uint16, or floats in [0, 1].
+    image: (h w c) uint8, uint16, or floats.
     part: top, left, height, width; fractions of a pixel count.
     size: (height, width) of the result.
     method: "bilinear" or "bicubic".
@@ -144,27 +157,29 @@ def resize_part(
   h, w, c = image.shape
   top, left, height, width = part
   box = (left, top, min(left + width, w), min(top + height, h))
-  resize = lambda pixels: np.array(
+  resize = lambda pixels: np.array(  # of one channel, or of bytes in colour
     Image.fromarray(pixels).resize(size[::-1], _RESAMPLING[method], box)
   )
-  if image.dtype != np.uint8:  # Pillow has one channel of floats
-    planes = np.moveaxis(np.asarray(image, np.float32), -1, 0)
-    stacked = np.stack([resize(plane) for plane in planes], -1)
-    if image.dtype == np.uint16:  # bicubic overshoots
-      return np.round(stacked.clip(0, 2**16 - 1)).astype(np.uint16)
-    return stacked.clip(0, 1)
-  return resize(image[..., 0] if c == 1 else image).reshape(*size, c)
+  if image.dtype == np.uint8:
+    if c in (1, 3):
+      return resize(image[..., 0] if c == 1 else image).reshape(*size, c)
+    return np.stack([resize(plane) for plane in np.moveaxis(image, -1, 0)], -1)
+  planes = np.moveaxis(np.asarray(image, np.float32), -1, 0)
+  stacked = np.stack([resize(plane) for plane in planes], -1)
+  if image.dtype == np.uint16:  # bicubic overshoots
+    return np.round(stacked.clip(0, 2**16 - 1)).astype(np.uint16)
+  return stacked.clip(min(image.min(), 0), max(image.max(), 1))
 
 
 def _resize_fast(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-  h, w, c = image.shape
   shrinks = [
-    old >= _SHRINKS * new for old, new in zip((h, w), size, strict=True)
+    old >= _SHRINKS * new
+    for old, new in zip(image.shape[:2], size, strict=True)
   ]
   if any(shrinks) and not all(shrinks):
     image = _smooth(image, shrinks.index(True), size)
   method = cv2.INTER_AREA if all(shrinks) else cv2.INTER_LINEAR
-  return cv2.resize(image, size[::-1], interpolation=method).reshape(*size, c)
+  return _by_fours(image, size, method)
 
 
 def _smooth(image: np.ndarray, axis: int, size: tuple[int, int]) -> np.ndarray:
@@ -175,9 +190,28 @@ def _smooth(image: np.ndarray, axis: int, size: tuple[int, int]) -> np.ndarray:
   """
   if image.shape[axis] < _HALVES * size[axis]:
     kernel = (1, 3) if axis == 0 else (3, 1)
-    return cv2.GaussianBlur(image, kernel, 0, borderType=cv2.BORDER_REPLICATE)
+    edge = cv2.BORDER_REPLICATE
+    return cv2.GaussianBlur(image, kernel, 0, borderType=edge).reshape(
+      image.shape
+    )
   inner = (size[0], image.shape[1]) if axis == 0 else (image.shape[0], size[1])
-  return cv2.resize(image, inner[::-1], interpolation=cv2.INTER_AREA)
+  return _by_fours(image, inner, cv2.INTER_AREA)
+
+
+def _by_fours(
+  image: np.ndarray, size: tuple[int, int], method: int
+) -> np.ndarray:
+  """Resizes by OpenCV, whose mean takes four channels at most."""
+  c = image.shape[-1]
+  parts = [
+    cv2.resize(
+      np.ascontiguousarray(image[..., i : i + 4]),
+      size[::-1],
+      interpolation=method,
+    ).reshape(*size, -1)
+    for i in range(0, c, 4)
+  ]
+  return parts[0] if c <= 4 else np.concatenate(parts, -1)
 
 
 def _decode_jpeg(
@@ -202,11 +236,10 @@ def _decode_jpeg(
 
 
 def _decode_png(data: bytes, channels: int, bits: int) -> np.ndarray:
-  check_png(data)  # OpenCV returns the readable part of a broken file
   grey = data[25] in (0, 4) and channels == 1  # the header's colour type
   flags = cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR
   flags |= cv2.IMREAD_IGNORE_ORIENTATION
-  flags |= cv2.IMREAD_ANYDEPTH if bits == 16 else 0
+  flags |= cv2.IMREAD_ANYDEPTH if bits > 8 else 0
   image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
   if image is None:
     raise ValueError("the PNG's pixels cannot be decoded")

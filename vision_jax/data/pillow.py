@@ -5,9 +5,9 @@ import io
 import numpy as np
 from PIL import Image
 
+from vision_jax.data.depth import from_file, from_unit
 from vision_jax.data.orientation import noted, upright
 from vision_jax.data.reading import check_pixels
-from vision_jax.errors import UserError
 
 _MODES = {1: "L", 3: "RGB"}
 _BITS, _PHOTOMETRIC = 258, 262  # TIFF's tags
@@ -38,15 +38,6 @@ def decode_by_pillow(data: bytes, channels: int, bits: int = 8) -> np.ndarray:
     return np.ascontiguousarray(upright(pixels, noted(image)))
 
 
-def is_deep_tiff(data: bytes) -> bool:
-  """Whether Pillow finds more than 8 bits a channel; broken files have none."""
-  try:
-    with Image.open(io.BytesIO(data)) as image:
-      return image.mode.startswith(("I", "F"))
-  except Exception:  # of a broken file: decoding says what is wrong
-    return False
-
-
 def _from_deep(image: Image.Image, bits: int) -> np.ndarray:
   """Brings pixels of more than 8 bits to (h w) uint16, floats to `bits`.
 
@@ -54,26 +45,12 @@ def _from_deep(image: Image.Image, bits: int) -> np.ndarray:
   """
   pixels = np.array(image)
   if image.mode == "F":
-    return _from_unit(pixels, bits)
+    return from_unit(pixels, bits)
   if image.mode == "I" and image.format != "PPM":  # whose range is 16 bits
-    raise UserError(
-      f"has 32-bit or signed pixels, from {pixels.min()} to {pixels.max()}, of "
-      "unknown range; save it with 8 or 16 bits a channel"
-    )
+    return from_file(pixels, bits)  # which says why not
   pixels = pixels.astype(np.uint16)
   twelve = _tag(image, _BITS, (16,)) == (12,)
   return pixels << 4 | pixels >> 8 if twelve else pixels
-
-
-def _from_unit(pixels: np.ndarray, bits: int) -> np.ndarray:
-  low, high = pixels.min(), pixels.max()
-  if not (low >= 0 and high <= 1):  # NaN is neither
-    raise UserError(
-      f"has float pixels from {low:g} to {high:g}, of unknown range; expected "
-      "0 to 1. Scale them, or save 8 or 16 bits a channel"
-    )
-  dtype = np.uint8 if bits == 8 else np.uint16
-  return np.round(pixels * np.float32(np.iinfo(dtype).max)).astype(dtype)
 
 
 def _tag(image: Image.Image, tag: int, default: object) -> object:

@@ -1,6 +1,7 @@
 """What holds for every reader of images: errors named, sizes limited."""
 
 import contextlib
+import logging
 from collections.abc import Iterator
 
 from PIL import Image
@@ -8,6 +9,8 @@ from PIL import Image
 from vision_jax.data.errors import BadImage, DataError
 from vision_jax.errors import UserError
 
+# What Pillow logs of a TIFF that it does not read, it raises too.
+logging.getLogger("PIL.TiffImagePlugin").setLevel(logging.CRITICAL)
 # What Pillow refuses by itself; a packed file of 1 MB may hold more.
 MAX_PIXELS = 178_956_970
 

@@ -58,6 +58,7 @@ class Results:
       how.annotations,
       threshold.value,
       threshold.by_class,
+      tuple(how.show_bands),
     )
     named = how.formats if formats is None else formats
     makers = [base.named(x) if isinstance(x, str) else x for x in named]
@@ -66,7 +67,9 @@ class Results:
     self._check(makers, shapes.keys())
     self._writers = [make(self._about) for make in makers]
     self._tally, self._lines = Tally(threshold, self._about), []
-    base.shown.cache_clear()  # a file may be another than in the call before
+    # A file may be another than in the call before.
+    base.shown.cache_clear()
+    base.height_width.cache_clear()
 
   @property
   def large(self) -> Output | None:

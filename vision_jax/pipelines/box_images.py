@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from vision_jax.pipelines.data import Arrays
+from vision_jax.viz.bands import show_bands
 from vision_jax.viz.boxes import draw_boxes
 from vision_jax.viz.grid import enlarge, enlargement, grid
 
@@ -13,7 +14,10 @@ COLUMNS = 2  # of pairs
 
 
 def box_images(
-  names: Sequence[str], most: int = 8, least: float = 0.3
+  names: Sequence[str],
+  most: int = 8,
+  least: float = 0.3,
+  bands: Sequence[int] = (),
 ) -> Callable[[Arrays, Arrays], dict[str, np.ndarray]]:
   """Returns what draws a batch's first images with their boxes.
 
@@ -24,6 +28,7 @@ def box_images(
     names: the classes' names.
     most: images.
     least: score of a box that is drawn.
+    bands: of an image, that are shown, see `show_bands`.
   """
 
   def draw(batch: Arrays, out: Arrays) -> dict[str, np.ndarray]:
@@ -32,7 +37,7 @@ def box_images(
       true, label = _truth(batch, i)
       found, title = _found(out, i, least, len(true))
       boxes, score, found_label = (out[k][i][found] for k in _FOUND)
-      image = _visible(batch, i)
+      image = show_bands(_visible(batch, i), bands)
       part = np.tile(image.shape[1::-1], 2)
       show = lambda *boxes, image=image: _draw(image, *boxes, names=names)
       cells.append(show(true * part, label))

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from vision_jax.core.types import Metric
 from vision_jax.data.source import Source, gathers
 from vision_jax.data.transforms.base import Transform
-from vision_jax.data.transforms.image import decode
 from vision_jax.experiment import Eval, Predict
 from vision_jax.ops.inputs import normalize
 from vision_jax.pipelines.colours import Colours
@@ -17,13 +16,12 @@ def classification(
   train: Source,
   evals: Mapping[str, Source],
   class_names: Sequence[str],
-  colours: Colours,
   crop: Transform,
   loading: Loading,
   metrics: Mapping[str, Metric],
+  colours: Colours | None = None,
   num_classes: int = 0,
   train_crop: Transform | None = None,
-  channels: int = 3,
   weights: Sequence[str] = ("raw",),
 ) -> Data:
   """Returns what an experiment takes, of sources of images with labels.
@@ -35,20 +33,20 @@ def classification(
     train: a `ReadSource` or `GatherSource`.
     evals: name -> such a source.
     class_names: the labels' names; () shows their numbers.
-    colours: mean and standard deviation of a channel.
     crop: makes a decoded image the net's size, in evaluation and prediction,
       such as `resize_centre_crop`.
     loading: how examples become batches.
     metrics: what each evaluation measures, by name.
+    colours: mean and standard deviation of a channel; None for those of
+      `loading`.
     num_classes: the model's number of classes, whatever the data say: a label
       that is none of them is an error; 0 is as many as `class_names`, or as the
       source has.
     train_crop: the same of an image to train on, encoded, such as
       `random_resized_crop`; None decodes and takes `crop`.
-    channels: number of channels of a decoded image, 1 or 3.
     weights: which weights to evaluate: "raw", "ema".
   """
-  whole = [decode(channels, loading.bits), crop]
+  whole = [loading.decode(), crop]
   part = [train_crop] if train_crop else whole
   anew = lambda source, steps: [] if gathers(source) else steps
   known = num_classes or len(class_names) or None
@@ -62,6 +60,6 @@ def classification(
       )
       for name, source in evals.items()
     },
-    inputs=normalize(*colours),
-    predict=Predict(whole, class_names),
+    inputs=normalize(*colours or loading.colours),
+    predict=Predict(whole, class_names, show_bands=loading.shown),
   )

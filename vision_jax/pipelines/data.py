@@ -11,8 +11,11 @@ from vision_jax.core.types import Array, Batch, Inputs, Nets
 from vision_jax.data.loader import Loader
 from vision_jax.data.source import Source
 from vision_jax.data.transforms.base import Transform
+from vision_jax.data.transforms.image import decode
 from vision_jax.experiment import Eval, Predict
 from vision_jax.ops.augment.compose import Augment
+from vision_jax.pipelines.colours import IMAGENET, Colours
+from vision_jax.pipelines.pixels import colours_of
 
 Arrays = Mapping[str, np.ndarray]  # of a batch, or put out for it
 # (params, stats, batch, key) -> what is measured
@@ -44,7 +47,9 @@ class Loading:
     eval_batch_size: examples of an evaluation's.
     seed: seed of the order and of random transforms.
     threads: how many threads read and transform; 0 is one for each core.
-    bits: 8 or 16 a channel, to which images in files are decoded.
+    bits: 8, 16 or 32 a channel, to which images in files are decoded.
+    channels, bands, show_bands: of the images, see `pixels.set_pixels`.
+    colours: mean and standard deviation of each channel.
     on_bad_image: "error" or "skip", see `Loader`.
   """
 
@@ -53,6 +58,10 @@ class Loading:
   seed: int = 0
   threads: int = 0
   bits: int = 8
+  channels: int = 3
+  bands: Sequence[int] = ()
+  show_bands: Sequence[int] = ()
+  colours: Colours = IMAGENET
   on_bad_image: str = "error"
 
   @classmethod
@@ -64,8 +73,35 @@ class Loading:
       seed=config.seed,
       threads=config.threads,
       bits=config.bits,
+      channels=config.get("channels", 3),
+      bands=tuple(config.get("bands", ())),
+      show_bands=tuple(config.get("show_bands", ())),
+      colours=colours_of(config),
       on_bad_image=config.on_bad_image,
     )
+
+  @property
+  def pixels(self) -> dict[str, Any]:
+    """What an image is decoded to, as what decodes it takes it."""
+    return {"channels": self.channels, "bits": self.bits, "bands": self.bands}
+
+  def decode(self) -> Transform:
+    """Returns what decodes an image."""
+    return decode(**self.pixels)
+
+  @property
+  def shown(self) -> tuple[int, ...]:
+    """The bands of a file that pictures show; () for its first."""
+    return tuple(
+      self.show_bands or self.bands[: 3 if len(self.bands) > 2 else 1]
+    )
+
+  @property
+  def shown_decoded(self) -> tuple[int, ...]:
+    """The same, as they are numbered once they are decoded."""
+    if not self.bands:
+      return tuple(self.show_bands)
+    return tuple(self.bands.index(band) for band in self.show_bands)
 
   def train(
     self,

@@ -12,14 +12,14 @@ from vision_jax.data.pickled import transform
 from vision_jax.data.source import Example, Source
 from vision_jax.data.transforms import boxes
 from vision_jax.data.transforms.base import Transform, apply_all, keep
-from vision_jax.data.transforms.image import decode, resize
+from vision_jax.data.transforms.image import resize
 from vision_jax.experiment import Eval, Predict
 from vision_jax.ops import augment
 from vision_jax.ops.augment.boxes import random_crop_boxes, random_flip_boxes
 from vision_jax.ops.augment.compose import Augment
 from vision_jax.ops.inputs import normalize
 from vision_jax.pipelines.box_images import box_images
-from vision_jax.pipelines.colours import IMAGENET, Colours
+from vision_jax.pipelines.colours import IMAGENET, Colours, check_jitter
 from vision_jax.pipelines.data import Data, Loading
 
 KEYS = ("image", "image_mask", "boxes", "label", "box_mask", "crowd")
@@ -37,7 +37,7 @@ def detection(
   metrics: Mapping[str, Metric],
   letterbox: bool = False,
   in_memory: bool = True,
-  colours: Colours = IMAGENET,
+  colours: Colours | None = None,
   augment: Augment | None = None,
   weights: Sequence[str] = ("raw",),
   annotations: str = "",
@@ -55,7 +55,8 @@ def detection(
     metrics: what each evaluation measures, by name.
     letterbox: whether images keep their proportions, with padding.
     in_memory: whether decoded images are kept.
-    colours: mean and standard deviation of a channel.
+    colours: mean and standard deviation of a channel; None for those of
+      `loading`.
     augment: (batch, key) -> batch, see `box_augment`.
     weights: which weights to evaluate: "raw", "ema".
     annotations: COCO json whose ids of images and categories predictions take;
@@ -68,7 +69,7 @@ def detection(
   check_class_names("--config.class_names", names)
   fit = boxes.letterbox(size) if letterbox else resize(size)
   made = _unless_padded(
-    decode(bits=loading.bits),
+    loading.decode(),
     boxes.check_size(),
     fit,
     boxes.pad_boxes(max_boxes),
@@ -88,19 +89,20 @@ def detection(
       batches(loading.evaluation, source, *KEYS, *TRUTH),
       metrics,
       weights=weights,
-      images=box_images(names),
+      images=box_images(names, bands=loading.shown_decoded),
     )
     for name, source in evals.items()
   }
   return Data(
     train_data=batches(loading.train, train, *KEYS),
     evals=found,
-    inputs=normalize(*colours),
+    inputs=normalize(*colours or loading.colours),
     predict=Predict(
-      [decode(bits=loading.bits), boxes.record_size(), fit],
+      [loading.decode(), boxes.record_size(), fit],
       names,
       ("overlay", "coco"),
       annotations=annotations,
+      show_bands=loading.shown,
     ),
     augment=augment,
   )
@@ -127,6 +129,7 @@ def box_augment(
     jitter: largest change of brightness, contrast and saturation.
     colours: mean and standard deviation that the images were normalised by.
   """
+  check_jitter(jitter, colours)
   steps = []
   if crop:
     window, ratio = tuple(crop), tuple(ratio)

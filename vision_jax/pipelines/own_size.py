@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from vision_jax.data.errors import BadImage
+from vision_jax.data.headers import size_of
 from vision_jax.data.reading import reading
 from vision_jax.data.transforms.base import Transform
 from vision_jax.viz.overlay import resize_mask
@@ -54,7 +55,9 @@ class OwnSize:
 
 def _size(path: pathlib.Path) -> tuple[int, int] | None:
   try:
+    if path.suffix.lower() == ".npy":
+      return size_of(path.read_bytes())
     with reading(str(path)), Image.open(path) as image:
       return image.size[::-1]
-  except BadImage:
+  except (BadImage, OSError):
     return None  # decoding says what is wrong

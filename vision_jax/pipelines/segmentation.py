@@ -10,7 +10,7 @@ from vision_jax.data.source import Source
 from vision_jax.data.sources.masks import MaskFolder
 from vision_jax.data.subsets import Part
 from vision_jax.data.transforms.base import Transform, keep
-from vision_jax.data.transforms.image import decode, resize
+from vision_jax.data.transforms.image import resize
 from vision_jax.data.transforms.masks import (
   decode_target,
   resize_with_target,
@@ -21,7 +21,7 @@ from vision_jax.ops import augment
 from vision_jax.ops.augment.compose import Augment
 from vision_jax.ops.augment.dense import random_window
 from vision_jax.ops.inputs import normalize
-from vision_jax.pipelines.colours import IMAGENET, Colours
+from vision_jax.pipelines.colours import IMAGENET, Colours, check_jitter
 from vision_jax.pipelines.data import Data, Loading, Output
 from vision_jax.pipelines.own_size import OwnSize
 from vision_jax.viz.panels import segmentation_panel
@@ -39,7 +39,7 @@ def segmentation(
   metrics: Mapping[str, Metric],
   decode_mask: Transform | None = None,
   mask_values: Sequence[int] = (),
-  colours: Colours = IMAGENET,
+  colours: Colours | None = None,
   augment: Augment | None = None,
   weights: Sequence[str] = ("raw",),
   output: Output | None = None,
@@ -60,7 +60,8 @@ def segmentation(
     decode_mask: what decodes a mask; None where its values are the classes.
     mask_values: the value that each class has in predicted masks; () for its
       number.
-    colours: mean and standard deviation of a channel.
+    colours: mean and standard deviation of a channel; None for those of
+      `loading`.
     augment: (batch, key) -> batch, see `mask_augment`.
     weights: which weights to evaluate: "raw", "ema".
     output: what each evaluation looks at; None for the task's prediction.
@@ -68,7 +69,7 @@ def segmentation(
   names, size = tuple(class_names), tuple(image_size)
   decode_mask = decode_mask or decode_target(len(names))
   steps = [
-    decode(bits=loading.bits),
+    loading.decode(),
     decode_mask,
     resize_with_target(size),
     keep(*_KEYS),
@@ -81,7 +82,9 @@ def segmentation(
       output=output,
       weights=weights,
       images=lambda batch, out: {
-        "predictions": segmentation_panel(batch, out["target"], names)
+        "predictions": segmentation_panel(
+          batch, out["target"], names, bands=loading.shown_decoded
+        )
       },
     )
     for name, source in evals.items()
@@ -89,12 +92,13 @@ def segmentation(
   return Data(
     train_data=loading.train(decoded(train)),
     evals=found,
-    inputs=normalize(*colours),
+    inputs=normalize(*colours or loading.colours),
     predict=Predict(
-      [decode(bits=loading.bits), resize(size)],
+      [loading.decode(), resize(size)],
       names,
       ("masks", "overlay"),
       mask_values=mask_values,
+      show_bands=loading.shown,
     ),
     augment=augment,
   )
@@ -119,6 +123,7 @@ def mask_augment(
     jitter: largest change of brightness, contrast and saturation.
     colours: mean and standard deviation that the images were normalised by.
   """
+  check_jitter(jitter, colours)
   steps, size, scale = [], tuple(crop) or None, tuple(scale)
   if scale != (1.0, 1.0) or degrees:
     steps.append(augment.random_affine(scale, degrees, size=size))

@@ -5,6 +5,7 @@ import math
 import ml_collections
 
 from vision_jax.experiment import base_config
+from vision_jax.pipelines.pixels import PIXELS, set_pixels
 from vision_jax.pipelines.sources.base import DataSet
 from vision_jax.pipelines.sources.boxes import BoxData
 from vision_jax.pipelines.sources.labels import LabelData
@@ -16,7 +17,8 @@ def label_config(**values: object) -> dict[str, object]:
 
   class_names, holdout, layout, on_shared: see `LabelData`. epochs: see
   `set_steps`. balance: whether `resolve_labels` sets class_weights, those of
-  the loss, so that each class counts alike; () for none.
+  the loss, so that each class counts alike; () for none. channels, bands,
+  show_bands, mean, std: see `set_pixels`.
   """
   defaults = {
     "class_names": (),
@@ -27,7 +29,7 @@ def label_config(**values: object) -> dict[str, object]:
     "balance": False,
     "class_weights": (),
   }
-  return base_config(**(defaults | values))
+  return base_config(**(PIXELS | defaults | values))
 
 
 def resolve_labels(config: ml_collections.ConfigDict) -> None:
@@ -37,6 +39,7 @@ def resolve_labels(config: ml_collections.ConfigDict) -> None:
   images = LabelData.of(config)
   config.layout = images.check()
   set_steps(config, images)
+  set_pixels(config, images)
   if config.balance:
     config.class_weights = images.balanced_weights()
 
@@ -57,7 +60,8 @@ def segmentation_config(**values: object) -> dict[str, object]:
   scale, degrees, jitter, flip: see `mask_augment`; a config with the block
   `augment` has that in their place. class_weights: of the loss, () for none.
   balance: whether `resolve_masks` sets them by median frequency.
-  epochs: see `set_steps`.
+  epochs: see `set_steps`. channels, bands, show_bands, mean, std: see
+  `set_pixels`.
   """
   defaults = {
     "image_size": (64, 64),
@@ -78,7 +82,7 @@ def segmentation_config(**values: object) -> dict[str, object]:
   if "augment" not in values:
     moves = {"scale": (1.0, 1.0), "degrees": 0.0, "flip": False}
     defaults |= moves | {"jitter": 0.0}
-  return base_config(**(defaults | values))
+  return base_config(**(PIXELS | defaults | values))
 
 
 def resolve_masks(config: ml_collections.ConfigDict) -> None:
@@ -87,6 +91,7 @@ def resolve_masks(config: ml_collections.ConfigDict) -> None:
   masks = MaskData.of(config)
   config.layout = masks.check()
   set_steps(config, masks)
+  set_pixels(config, masks)
   if config.balance:
     weights = masks.balanced_weights()
     config.class_weights = weights or config.class_weights
@@ -102,7 +107,8 @@ def detection_config(**values: object) -> dict[str, object]:
   per_class, voc_ap: whether to evaluate each class too, and
   VOC's average precision. only: trains on so many images, and evaluates on them
   too, as `seen`, to see whether it can learn them by heart; 0 trains on all.
-  epochs: see `set_steps`.
+  epochs: see `set_steps`. channels, bands, show_bands, mean, std: see
+  `set_pixels`.
   """
   defaults = {
     "splits": ("train", "val", "test"),
@@ -133,7 +139,7 @@ def detection_config(**values: object) -> dict[str, object]:
       "flip_vertical": 0.0,
       "jitter": 0.0,
     }
-  return base_config(**(defaults | values))
+  return base_config(**(PIXELS | defaults | values))
 
 
 def resolve_boxes(config: ml_collections.ConfigDict) -> None:
@@ -142,3 +148,4 @@ def resolve_boxes(config: ml_collections.ConfigDict) -> None:
   boxes = BoxData.of(config)
   config.layout = boxes.check()
   set_steps(config, boxes)
+  set_pixels(config, boxes)

@@ -36,7 +36,7 @@ from vision_jax.recipe.saved import (
   raise_damaged,
   saved_config,
 )
-from vision_jax.recipe.values import check, flat, override
+from vision_jax.recipe.values import check, flat, keep_measured, override
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,11 +139,13 @@ def load(
   source: str | None = None,
   *,
   resolve: bool = True,
+  kept: Mapping[str, object] = types.MappingProxyType({}),
 ) -> Recipe:
   """Loads "PATH" or "PATH:VARIANT" and applies overrides given as text.
 
   `source` is a file's text to use in place of the one at PATH. Without
-  `resolve` what the data say is not asked: the data need not be there.
+  `resolve` what the data say is not asked: the data need not be there. What a
+  run has measured of them is in `kept`, its values by key.
 
   Raises:
     UserError: if the file is missing or is no config, or an override names no
@@ -156,6 +158,7 @@ def load(
   path = places.canonical(path)
   config = config_file.values(module, variant, path)
   override(config, overrides or {})
+  keep_measured(config, kept)
   if resolve and hasattr(module, "resolve"):
     module.resolve(config)
     override(config, {})  # what it has filled in is checked too

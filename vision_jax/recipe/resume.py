@@ -23,7 +23,7 @@ from vision_jax.recipe.values import flat, override
 MAY_CHANGE = (
   *CONFIG_KEYS,
   *("epochs", "eval_every", "keep_best", "keep_every", "log_every"),
-  *("on_bad_image", "save_every", "steps", "threads"),
+  *("on_bad_image", "save_every", "show_bands", "steps", "threads"),
 )
 
 
@@ -131,7 +131,7 @@ def resume(
     log_changed(workdir, saved, source, log)
   if "warmup" in saved["values"]:  # it may have been shortened
     overrides = {"warmup": str(saved["values"]["warmup"]), **overrides}
-  recipe = load(name, overrides, source)
+  recipe = load(name, overrides, source, kept=saved["values"])
   check_same(recipe, saved)
   return recipe
 

@@ -42,11 +42,11 @@ RANGES: dict[str, tuple[str, Test]] = {
       *("generator_lr", "guidance", "holdout", "jitter", "lr", "mixup", "only"),
       *("norm_group", "r1", "scenes", "score_examples", "score_samples"),
       *("beta", "class_weights", "drop_at", "epochs", "ignore_values", "level"),
-      *("mask_values", "warmup", "weight_decay"),
+      *("bands", "mask_values", "show_bands", "warmup", "weight_decay"),
     ),
     NOT_NEGATIVE,
   ),
-  **dict.fromkeys(("crop_ratio", "scale"), POSITIVE),
+  **dict.fromkeys(("crop_ratio", "scale", "std"), POSITIVE),
   **dict.fromkeys(
     (
       *("crop_probability", "drop_label", "flip", "flip_vertical", "rise"),
@@ -72,12 +72,15 @@ RANGES: dict[str, tuple[str, Test]] = {
 }
 CHOICES = {
   "augment.flip": ("horizontal", "vertical", "both", "0", ""),
-  "bits": (8, 16),
+  "bits": (8, 16, 32),
   "dtype": ("float32", "bfloat16", "float16"),
   "on_bad_image": ("error", "skip"),
   "on_shared": ("error", "keep"),
   "remat": ("none", "blocks", "dots"),
 }
+# What the data say where this word stands, as a run begins.
+MEASURED = "measured"
+_MEASURABLE = ("mean", "std")
 # Why a config may have no such key, where that says more than the nearest.
 ABSENT = {
   "remat": (
@@ -137,6 +140,15 @@ def check(key: str, value: Value) -> None:
     _refuse(key, value, "a name for each class, none of them empty")
 
 
+def keep_measured(
+  config: ml_collections.ConfigDict, kept: Mapping[str, object]
+) -> None:
+  """Sets what the data would say to what a run has kept of it."""
+  for key in _MEASURABLE:
+    if key in config and key in kept and config[key] in ((), (MEASURED,)):
+      config[key] = tuple(kept[key])
+
+
 def flat(values: Mapping[str, object], prefix: str = "") -> dict[str, Value]:
   """Returns nested values under dotted names."""
   result = {}
@@ -182,6 +194,8 @@ def _parse(key: str, text: str, old: Value) -> Value:
       return kind(text)
     if _holds_words(key, old) and text.lstrip()[:1] not in _QUOTED:
       return kind(word.strip() for word in text.split(",")) if text else kind()
+    if _last(key) in _MEASURABLE and text.strip() == MEASURED:
+      return kind((MEASURED,))
     value = ast.literal_eval(text or "()")
     return kind(value if isinstance(value, list | tuple) else (value,))
   except (KeyError, ValueError, SyntaxError, TypeError):
@@ -194,4 +208,5 @@ def _parse(key: str, text: str, old: Value) -> Value:
 def _holds_words(key: str, old: Value) -> bool:
   """Whether a list is of words, which are given as in `cat,dog`."""
   words = bool(old) and all(isinstance(word, str) for word in old)
+  words &= _last(key) not in _MEASURABLE
   return words or _last(key) in ("class_names", "splits")

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from vision_jax.viz.bands import show_bands
 from vision_jax.viz.grid import grid
 from vision_jax.viz.overlay import overlay_mask, with_legend
 
@@ -15,6 +16,7 @@ def segmentation_panel(
   *,
   number: int = 4,
   ignore: int | None = 255,
+  bands: Sequence[int] = (),
 ) -> np.ndarray:
   """Returns rows of image, truth and prediction with a legend, (h w 3) uint8.
 
@@ -25,6 +27,7 @@ def segmentation_panel(
     class_names: names of the labels.
     number: how many examples at most, the batch's first.
     ignore: the label that is no class.
+    bands: of an image, that are shown, see `show_bands`.
 
   Raises:
     ValueError: if no example counts.
@@ -35,7 +38,7 @@ def segmentation_panel(
   masks = {title: x for title, x in masks.items() if x is not None}
   cells = []
   for i in chosen:
-    image = np.asarray(batch["image"][i])
+    image = show_bands(batch["image"][i], bands)
     cells.append(image)
     for labels in masks.values():
       found = np.asarray(labels[i])

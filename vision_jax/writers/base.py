@@ -11,8 +11,10 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from etils import epath
 
-from vision_jax.data.images import decode_image
+from vision_jax.data.headers import size_of
+from vision_jax.data.images import as_stored
 from vision_jax.errors import UserError
+from vision_jax.viz.bands import show_bands
 
 Row = Mapping[str, np.ndarray]  # one image's outputs
 SURE = 0.3  # from which score on a box counts, where nothing says it
@@ -32,6 +34,8 @@ class About:
       classes, or of each class where an image has several; None where there is
       none.
     thresholds: the same of each class, in their order; () for `threshold`.
+    show_bands: channels of an image's file that pictures show; () for the
+      first.
   """
 
   output: epath.Path
@@ -40,6 +44,7 @@ class About:
   annotations: str = ""
   threshold: float | None = None
   thresholds: Sequence[float] = ()
+  show_bands: Sequence[int] = ()
 
   def name(self, label: int) -> str:
     """Returns the name of a class."""
@@ -118,12 +123,23 @@ def place(file: pathlib.Path, name: str) -> str:
 
 
 @functools.lru_cache(maxsize=1)
-def shown(file: pathlib.Path) -> np.ndarray:
-  """Returns an image as it is in its file, (h w 3) uint8.
+def shown(file: pathlib.Path, bands: Sequence[int] = ()) -> np.ndarray:
+  """Returns an image of a file as it is shown, (h w 1) or (h w 3) uint8.
 
   The last one is kept, as several formats are written of an image in turn.
+
+  Args:
+    file: the image.
+    bands: those of the file that are shown, see `show_bands`.
   """
-  return decode_image(file.read_bytes(), 3, str(file))
+  whole = as_stored(file.read_bytes(), str(file), photo=not bands)
+  return show_bands(whole, bands)
+
+
+@functools.lru_cache(maxsize=1)
+def height_width(file: pathlib.Path) -> tuple[int, int]:
+  """Returns an image's height and width, which its file's head tells."""
+  return size_of(file.read_bytes()) or shown(file).shape[:2]
 
 
 def _writer_of(name: str) -> MakeWriter | None:

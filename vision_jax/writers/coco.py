@@ -14,7 +14,7 @@ from vision_jax.data.sources.coco_results import (
   coco_results,
   write_json,
 )
-from vision_jax.writers.base import About, Row, place, shown
+from vision_jax.writers.base import About, Row, height_width, place
 
 
 class CocoWriter:
@@ -42,7 +42,7 @@ class CocoWriter:
 
   def __call__(self, file: pathlib.Path, row: Row, name: str) -> None:
     """Keeps the boxes of an image."""
-    h, w, _ = shown(file).shape
+    h, w = height_width(file)
     entry = self._image_id(file, name)
     self._images.append(entry | {"height": h, "width": w})
     rows = lambda r: coco_results(

@@ -6,7 +6,7 @@ import pathlib
 from typing import Any
 
 from vision_jax.files import replace_text
-from vision_jax.writers.base import About, Row, shown
+from vision_jax.writers.base import About, Row, height_width
 from vision_jax.writers.line import found_classes
 
 CLASS = ("filename", "class", "score")
@@ -47,7 +47,7 @@ class CsvWriter:
     replace_text(self._about.output / "predictions.csv", text.getvalue())
 
   def _boxes(self, file: pathlib.Path, row: Row) -> list[tuple[Any, ...]]:
-    h, w, _ = shown(file).shape
+    h, w = height_width(file)
     sure = self._about.sure(row)
     return [
       (

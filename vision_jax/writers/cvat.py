@@ -5,7 +5,7 @@ import pathlib
 import xml.etree.ElementTree as ElementTree
 
 from vision_jax.files import replace_text
-from vision_jax.writers.base import About, Row, place, shown
+from vision_jax.writers.base import About, Row, height_width, place
 
 
 class CvatWriter:
@@ -30,7 +30,7 @@ class CvatWriter:
 
   def __call__(self, file: pathlib.Path, row: Row, name: str) -> None:
     """Keeps the boxes of an image."""
-    h, w, _ = shown(file).shape
+    h, w = height_width(file)
     about = {"id": next(self._number), "name": place(file, name)}
     image = _add(self._root, "image", about | {"width": w, "height": h})
     sure = self._about.sure(row)

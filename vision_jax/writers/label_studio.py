@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from vision_jax.files import replace_text, to_json
-from vision_jax.writers.base import About, Row, place, shown
+from vision_jax.writers.base import About, Row, height_width, place
 from vision_jax.writers.line import found_classes
 
 # Of the templates that Label Studio has for images.
@@ -50,7 +50,7 @@ class LabelStudioWriter:
 
   def _boxes(self, file: pathlib.Path, row: Row) -> list[dict[str, Any]]:
     """Boxes that count, in percent of the image's width and height."""
-    h, w, _ = shown(file).shape
+    h, w = height_width(file)
     sure = self._about.sure(row)
     part = 100 * np.float64(sure["boxes"]) / [w, h, w, h]
     size = {"original_width": w, "original_height": h, "image_rotation": 0}

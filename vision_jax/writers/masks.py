@@ -7,7 +7,7 @@ import numpy as np
 
 from vision_jax.viz.overlay import resize_mask
 from vision_jax.viz.png import write_png
-from vision_jax.writers.base import About, Row, shown
+from vision_jax.writers.base import About, Row, height_width
 
 
 class MaskWriter:
@@ -26,7 +26,7 @@ class MaskWriter:
 
   def __call__(self, file: pathlib.Path, row: Row, name: str) -> dict[str, Any]:
     """Returns the mask's file."""
-    target = resize_mask(row["target"], shown(file).shape[:2])
+    target = resize_mask(row["target"], height_width(file))
     # Of a call all masks have one type, if it knows the values.
     top = self._values if len(self._values) else target
     mask = self._values[target] if len(self._values) else target

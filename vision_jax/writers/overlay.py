@@ -28,7 +28,7 @@ class OverlayWriter:
     """Returns the overlay's file."""
     draw = self._boxes if "boxes" in row else self._mask
     path = self._about.output / "overlays" / f"{name}.png"
-    write_png(path, draw(shown(file), row))
+    write_png(path, draw(shown(file, self._about.show_bands), row))
     return {"overlay": str(path)}
 
   def close(self) -> None:

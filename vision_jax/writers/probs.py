@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from vision_jax.files import replace_bytes
-from vision_jax.writers.base import About, Row, shown
+from vision_jax.writers.base import About, Row, height_width
 
 
 class ProbsWriter:
@@ -42,7 +42,7 @@ def own_size(file: pathlib.Path, probs: np.ndarray) -> np.ndarray:
 
   Between pixels they are interpolated linearly, which keeps their sum.
   """
-  h, w = shown(file).shape[:2]
+  h, w = height_width(file)
   probs = np.asarray(probs, np.float32)
   if probs.shape[:2] == (h, w):
     return probs

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vision_jax.files import replace_text
-from vision_jax.writers.base import About, Row, shown
+from vision_jax.writers.base import About, Row, height_width
 
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
@@ -25,7 +25,7 @@ class VocWriter:
 
   def __call__(self, file: pathlib.Path, row: Row, name: str) -> dict[str, Any]:
     """Returns the file of an image's boxes."""
-    h, w, _ = shown(file).shape
+    h, w = height_width(file)
     root = ElementTree.Element("annotation")
     _add(root, {"filename": file.name})
     size = ElementTree.SubElement(root, "size")

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from vision_jax.files import replace_text, to_json
-from vision_jax.writers.base import About, Row, shown
+from vision_jax.writers.base import About, Row, height_width
 
 
 class YoloWriter:
@@ -25,7 +25,7 @@ class YoloWriter:
 
   def __call__(self, file: pathlib.Path, row: Row, name: str) -> dict[str, Any]:
     """Returns the file of an image's boxes."""
-    h, w, _ = shown(file).shape
+    h, w = height_width(file)
     sure = self._about.sure(row)
     low, high = np.split(sure["boxes"].astype(np.float64), 2, -1)
     boxes = np.concatenate([(low + high) / 2, high - low], -1) / [w, h, w, h]

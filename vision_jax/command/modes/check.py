@@ -59,7 +59,8 @@ class Mode(Configured):
     if found.shown:
       os.makedirs(self.output, exist_ok=True)
       path = pathlib.Path(self.output) / "check.png"
-      write_sheet(path, found, own.has)
+      bands = tuple(recipe.values.get("show_bands", ()))
+      write_sheet(path, found, own.has, bands)
       print(f"Examples with what annotations say of them: {path}")
     print(f"Looked at all images in {time.monotonic() - start:.1f} s.")
     if found.shown and not found.stops:

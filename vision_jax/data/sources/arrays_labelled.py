@@ -33,11 +33,11 @@ def labelled(
   label: np.ndarray,
   names: Sequence[str] = (),
 ) -> Labels:
-  """Returns a table of arrays, in colour.
+  """Returns a table of arrays.
 
   Args:
     where: what errors call the images.
-    image: (n h w) or (n h w c), c 1 or 3, see `scaled`.
+    image: (n h w) or (n h w c), see `scaled`.
     label: (n,) or (n, 1) whole numbers, or texts.
     names: names of the labels 0, 1, ...; () takes numbers as names.
 
@@ -46,10 +46,10 @@ def labelled(
   """
   image = image[..., None] if image.ndim == 3 else image
   label = label[:, 0] if label.ndim == 2 and label.shape[1] == 1 else label
-  if image.ndim != 4 or image.shape[-1] not in (1, 3):
+  if image.ndim != 4:
     raise DataError(
       f"{where}: has the shape {image.shape}; expected (n, h, w), or (n, h, w, "
-      "c) of 1 or 3 channels. Save it so."
+      "c) of c channels. Save it so."
     )
   if label.shape != image.shape[:1] or label.dtype.kind not in "iuUSb":
     raise DataError(
@@ -58,7 +58,6 @@ def labelled(
       "Indicators need label.argmax(1)."
     )
   image = scaled(image)
-  image = np.repeat(image, 3, 3) if image.shape[-1] == 1 else image
   if label.dtype.kind in "US":
     return Labels(KeptImages(where, image), [str(x) for x in label])
   if names and (label.min(initial=0) < 0 or label.max(initial=0) >= len(names)):

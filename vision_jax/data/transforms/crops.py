@@ -5,12 +5,14 @@ for training (`transforms` says what a transform is).
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
+from vision_jax.data.bands import check_channels
+from vision_jax.data.depth import check_bits
 from vision_jax.data.errors import DataError
 from vision_jax.data.images import (
-  check_bits,
   decode_image,
   is_deep,
   jpeg_size,
@@ -102,18 +104,20 @@ def random_resized_crop(
   ratio: tuple[float, float] = (3 / 4, 4 / 3),
   channels: int = 3,
   bits: int = 8,
+  bands: Sequence[int] = (),
 ) -> Transform:
   """Resizes a random part of `image` to (height, width); an int is a square.
 
   The part's share of the area is uniform in `scale`, the logarithm of its
   width / height uniform in the logarithms of `ratio`
   (https://arxiv.org/abs/1409.4842). Takes encoded or decoded images, which get
-  `channels` and `bits` as by `decode`. A JPEG
+  `channels`, `bits` and `bands` as by `decode`. A JPEG
   whose part is at least twice the size wanted is decoded at a reduced scale,
   which costs less and shrinks by an antialiasing mean.
   """
   height, width = (size, size) if isinstance(size, int) else size
   check_size_given("random_resized_crop", (height, width))
+  check_channels(channels, bands)
   check_bits(bits)
   log_deep = log_once(DEEP)
 
@@ -129,14 +133,14 @@ def random_resized_crop(
     if whole is None:
       if bits == 8 and is_deep(data):
         log_deep(example)
-      data = to_array(example, channels, bits)
+      data = to_array(example, channels, bits, bands)
       whole = data.shape[:2]
     top, left, h, w = random_part(rng, whole, scale, ratio)
     if isinstance(data, bytes):
       shrink = min(h / height, w / width)
       least = tuple(math.ceil(x / shrink) for x in whole) if shrink >= 2 else ()
       data = decode_image(
-        data, channels, name_of(example), least or (0, 0), bits
+        data, channels, name_of(example), least or (0, 0), bits, bands
       )
     y, x = data.shape[0] / whole[0], data.shape[1] / whole[1]
     rows = slice(round(top * y), max(round((top + h) * y), round(top * y) + 1))

@@ -1,16 +1,13 @@
 """Images decoded and resized: what makes them one static shape."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from vision_jax.data.bands import check_channels, pick
+from vision_jax.data.depth import check_bits, with_bits
 from vision_jax.data.errors import DataError
-from vision_jax.data.images import (
-  check_bits,
-  check_channels,
-  decode_image,
-  is_deep,
-  resize_image,
-  with_bits,
-)
+from vision_jax.data.images import decode_image, is_deep, resize_image
 from vision_jax.data.orientation import orientation
 from vision_jax.data.pickled import transform
 from vision_jax.data.reading import check_pixels, reading
@@ -24,27 +21,32 @@ from vision_jax.data.transforms.base import (
 
 
 @transform
-def decode(channels: int = 3, bits: int = 8) -> Transform:
+def decode(
+  channels: int = 3, bits: int = 8, bands: Sequence[int] = ()
+) -> Transform:
   """Decodes `image` to (h w channels), upright: uint8, or uint16 of 16 bits.
 
   All images get the same `bits`, whatever each file has, so that a set may
-  mix both: of 16 the high byte is kept, 8 become 16 without a loss.
+  mix both: of 16 the high byte is kept, 8 become 16 without a loss. Of 32 bits
+  they are float32, see `with_bits`. `bands` are those of a file's channels that
+  are taken, from 0 on; () takes all.
 
   Logs once, naming the image, where bits were dropped; and where one with
   boxes or a mask was turned and its size would not show that those were drawn
   on the pixels as stored.
 
   Raises:
-    DataError: for other channels than 1 or 3, other bits than 8 or 16.
+    DataError: for channels, bits or bands that cannot be.
+    WrongChannels: naming the file, if it has others.
     BadImage: naming the file, if it is no whole image.
   """
-  check_channels(channels)
+  check_channels(channels, bands)
   check_bits(bits)
   log_turned, log_deep = log_once(_TURNED), log_once(DEEP)
 
   def apply(example: Example, rng: np.random.Generator | None) -> Example:
     del rng
-    image = to_array(example, channels, bits)
+    image = to_array(example, channels, bits, bands)
     if _drawn_on(example) and _turned_unseen(example["image"], image):
       log_turned(example)
     if bits == 8 and is_deep(example["image"]):
@@ -102,17 +104,21 @@ def resize(size: int | tuple[int, int], method: str = "bilinear") -> Transform:
   return apply
 
 
-def to_array(example: Example, channels: int, bits: int = 8) -> np.ndarray:
+def to_array(
+  example: Example, channels: int, bits: int = 8, bands: Sequence[int] = ()
+) -> np.ndarray:
   """Returns the image decoded, with the number of channels checked."""
   image = example["image"]
   if isinstance(image, bytes):
-    return decode_image(image, channels, name_of(example), bits=bits)
-  if image.ndim != 3 or image.shape[-1] != channels:
+    return decode_image(
+      image, channels, name_of(example), bits=bits, bands=bands
+    )
+  if image.ndim != 3:
     raise DataError(
       f"decode: {name_of(example)} is an array of shape {image.shape}; "
       f"expected (h, w, {channels}). Check channels."
     )
-  return with_bits(image, bits)
+  return with_bits(pick(image, name_of(example), channels, bands), bits)
 
 
 def decoded(example: Example, what: str, *, clips: bool = False) -> np.ndarray:

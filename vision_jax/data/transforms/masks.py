@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from vision_jax.data.bands import is_npy, stored
 from vision_jax.data.errors import DataError, some
 from vision_jax.data.images import check_png, resize_image
 from vision_jax.data.orientation import noted, upright
@@ -119,6 +120,8 @@ def open_mask(data: bytes, name: str, objects: bool = False) -> np.ndarray:
     DataError: if it is in a lossy format, or has no whole number a pixel.
   """
   with reading(name, data):
+    if is_npy(data):
+      return _whole(stored(data), name)
     if data.startswith(b"\x89PNG"):
       check_png(data)  # Pillow reads pixels without their checksum
     with Image.open(io.BytesIO(data)) as image:
@@ -168,7 +171,8 @@ def _whole(mask: np.ndarray, name: str, objects: bool = False) -> np.ndarray:
     )
   if mask.dtype == np.uint8:
     return mask
-  whole = mask.astype(np.int64)
+  with np.errstate(invalid="ignore"):  # NaN is no whole number
+    whole = mask.astype(np.int64)
   if (whole != mask).any() or whole.min() < 0 or whole.max() >= _VALUES:
     raise DataError(
       f"mask {name}: has values from {mask.min()} to {mask.max()}; expected "

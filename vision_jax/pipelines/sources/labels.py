@@ -51,7 +51,7 @@ class LabelData(DataSet):
     dataset: "mnist", "cifar10", "folder", "digits" or the name of a TFDS set.
     class_names: a folder's classes, in the labels' order; () for its own.
     image_size: height and width of digits.
-    channels: number of the images' channels, 1 or 3.
+    channels: number of the images' channels: 1 or 3, or any of a folder's.
     holdout: examples of train that are held out, not of a folder's.
     data_dir: folder of the data, "" for VISION_JAX_DATA.
     layout: a folder's layout, see `Own`; "" finds it out.
@@ -161,7 +161,7 @@ class LabelData(DataSet):
 
 def _check_channels(name: str, channels: int) -> None:
   have = CHANNELS.get(name, (3,))
-  if channels not in have:
+  if name != "folder" and channels not in have:
     expected = " or ".join(map(str, have))
     raise UserError(
       f"--config.channels: got {channels}; expected {expected}, as the "
