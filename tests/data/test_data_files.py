@@ -3,6 +3,7 @@
 Symptoms of vision#2831, datasets#7880, fer#45, dvc#3717 and renpy#2327.
 """
 
+import io
 import os
 import unicodedata
 
@@ -108,24 +109,33 @@ def test_names_are_one_however_an_accent_is_written(tmp_path):
 
 
 FORMATS = {
-  "jpe": "JPEG",
-  "jfif": "JPEG",
-  "jp2": "JPEG2000",
-  "dib": "DIB",
-  "avif": "AVIF",
-  "tga": "TGA",
-  "pbm": "PPM",
-  "tiff": "TIFF",
+  ".jpe": "JPEG",
+  ".jfif": "JPEG",
+  ".jp2": "JPEG2000",
+  ".dib": "DIB",
+  ".avif": "AVIF",
+  ".tga": "TGA",
+  ".pbm": "PPM",
+  ".tiff": "TIFF",
 }
+
+
+def npy(pixels):
+  file = io.BytesIO()
+  np.save(file, pixels)
+  return file.getvalue()
 
 
 @pytest.mark.parametrize("suffix", sorted(SUFFIXES))
 def test_every_suffix_that_is_listed_can_be_decoded(tmp_path, suffix):
-  kind = FORMATS.get(suffix[1:], Image.registered_extensions()[suffix])
+  kinds = Image.registered_extensions() | FORMATS
   path = tmp_path / f"a{suffix.upper()}"
   image = Image.fromarray(np.full((20, 24, 3), 200, np.uint8))
   image = image.convert("1") if suffix == ".pbm" else image
-  image.save(path, kind)
+  if suffix == ".npy":
+    path.write_bytes(npy(np.asarray(image)))
+  else:
+    image.save(path, kinds[suffix])
   assert ImageList(tmp_path).files == [path]
   pixels = decode_image(path.read_bytes(), 3, str(path))
   assert pixels.shape == (20, 24, 3)

@@ -38,8 +38,10 @@ def is_photo(data: bytes) -> bool:
       page = file.pages[0]
       deep = page.bitspersample > 8
       whole = page.dtype is None or page.dtype.kind in "ub"
+      if _shape(file)[-1] != page.samplesperpixel:
+        return False  # pages are bands
       if page.samplesperpixel == 1:
-        return page.bitspersample <= 16 and whole and _axes(file)[-1] == "X"
+        return page.bitspersample <= 16 and whole
       colours = page.samplesperpixel - _alphas(page)
       wanted = {_SEPARATED: 4}.get(page.photometric, 3)
       return whole and not deep and colours in (1, wanted)

@@ -121,7 +121,7 @@ def open_mask(data: bytes, name: str, objects: bool = False) -> np.ndarray:
   """
   with reading(name, data):
     if is_npy(data):
-      return _whole(stored(data), name)
+      return _whole(stored(data), name, objects)
     if data.startswith(b"\x89PNG"):
       check_png(data)  # Pillow reads pixels without their checksum
     with Image.open(io.BytesIO(data)) as image:
