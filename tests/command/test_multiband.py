@@ -88,9 +88,11 @@ def test_seven_channels_from_the_check_to_an_overlay(
   wanted = r"00\.tif: 7 channels, 16 bit: give --config\.channels=7 --config"
   assert re.search(wanted + r"\.bits=16", told.out)
   shown = flags(channels=7, bits=16, show_bands="6,6,0")
-  told = call("--mode=check", *given, *shown, sheet)
+  shown += flags(**GREY, image_size="32,32")
+  told = call("--mode=check", *given, *shown, sheet, devices=1)
   assert told.code == 0, told.err
-  assert np.asarray(Image.open(tmp_path / "sheet/check.png")).std() > 30
+  for name in ("check", "augmented"):
+    assert np.asarray(Image.open(tmp_path / f"sheet/{name}.png")).std() > 30
 
   run = [f"--workdir={workdir}", *given, *flags(**SMALL, show_bands="6,2,0")]
   trained = call(f"--config={CONFIG}", *run, devices=1)

@@ -10,6 +10,7 @@ import numpy as np
 from vision_jax.data.images import resize_image
 from vision_jax.data.loader import Loader
 from vision_jax.data.subsets import subset
+from vision_jax.viz.bands import show_bands
 from vision_jax.viz.boxes import draw_boxes
 from vision_jax.viz.grid import enlarge, enlargement, grid
 from vision_jax.viz.overlay import overlay_mask
@@ -28,6 +29,7 @@ def write_augmented(
   inputs: Callable[[Arrays], Arrays],
   augment: Callable[[Arrays, jax.Array], Arrays] | None,
   names: Sequence[str],
+  bands: Sequence[int] = (),
 ) -> None:
   """Writes a row of draws for each of a few images, with their truth, as PNG.
 
@@ -36,6 +38,7 @@ def write_augmented(
     loader: what is trained on.
     inputs, augment: of the experiment; what a training step does first.
     names: the classes' names.
+    bands: of a decoded image, that are shown, see `show_bands`.
   """
   batch = _repeated(loader)
   names = tuple(names)
@@ -48,7 +51,7 @@ def write_augmented(
   new = jax.device_get(seen(batch))
   image = _undo(inputs, batch["image"], new["image"])
   examples = [
-    {k: x[i] for k, x in new.items()} | {"image": image[i]}
+    {k: x[i] for k, x in new.items()} | {"image": show_bands(image[i], bands)}
     for i in np.flatnonzero(batch["mask"])
   ]
   cells = [_cell(example, names) for example in examples]
@@ -77,16 +80,19 @@ def _repeated(loader: Loader) -> dict[str, np.ndarray]:
 def _undo(
   inputs: Callable[[Arrays], Arrays], before: np.ndarray, image: np.ndarray
 ) -> np.ndarray:
-  """Returns images as parts of white again, whatever `inputs` scales by."""
+  """Returns images in their type again, whatever `inputs` scales by."""
   ends = np.zeros((2, 1, 1, before.shape[-1]), before.dtype)
-  ends[1] = _WHITE.get(before.dtype.name, 1)
+  ends[1] = highest = _WHITE.get(before.dtype.name, 1)
   black, white = np.asarray(inputs({"image": ends})["image"])
-  return np.clip((image - black) / (white - black), 0, 1)
+  pixels = (image - black) / (white - black) * highest
+  if before.dtype.kind == "u":
+    pixels = np.round(pixels.clip(0, highest))
+  return pixels.astype(before.dtype)
 
 
 def _cell(example: Arrays, names: Sequence[str]) -> np.ndarray:
   """Returns an image without padding, with its mask or boxes."""
-  image, target = _coloured(example["image"]), example.get("target")
+  image, target = example["image"], example.get("target")
   if "image_mask" in example:
     rows, columns = (example["image_mask"].any(i).sum() for i in (1, 0))
     image = image[:rows, :columns]
@@ -102,11 +108,6 @@ def _cell(example: Arrays, names: Sequence[str]) -> np.ndarray:
   corners = np.concatenate([low, high], 1) * np.tile(image.shape[1::-1], 2)
   labels = example["label"][real]
   return draw_boxes(image, corners, labels, class_names=names, thickness=1)
-
-
-def _coloured(image: np.ndarray) -> np.ndarray:
-  """Returns the first channels, as many as can be shown."""
-  return image[..., : 3 if image.shape[-1] >= 3 else 1]
 
 
 def _sized(image: np.ndarray) -> np.ndarray:

@@ -87,10 +87,12 @@ def _write_augmented(
   if hasattr(recipe.module, "resolve"):
     recipe.module.resolve(config)
   with recipe.build() as experiment:
+    taken = tuple(config.get("bands", ())) or range(config.get("channels", 3))
     write_augmented(
       path,
       experiment.train_data,
       experiment.inputs,
       experiment.augment,
       config.class_names,
+      [taken.index(band) for band in config.get("show_bands", ())],
     )
