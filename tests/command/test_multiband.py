@@ -81,16 +81,16 @@ def test_seven_channels_from_the_check_to_an_overlay(
   write_scenes(mine)
   given = flags(data_dir=mine)
   sheet = f"--output={tmp_path / 'sheet'}"
-  told = call("--mode=check", *given, sheet)
-  assert told.code == 2
-  assert "Channels: 7 of 16 bits (24)" in told.out
-  assert "24 images of other channels than training" in told.out
+  checked = call("--mode=check", *given, sheet)
+  assert checked.code == 2
+  assert "Channels: 7 of 16 bits (24)" in checked.out
+  assert "24 images of other channels than training" in checked.out
   wanted = r"00\.tif: 7 channels, 16 bit: give --config\.channels=7 --config"
-  assert re.search(wanted + r"\.bits=16", told.out)
+  assert re.search(wanted + r"\.bits=16", checked.out)
   shown = flags(channels=7, bits=16, show_bands="6,6,0")
   shown += flags(**GREY, image_size="32,32")
-  told = call("--mode=check", *given, *shown, sheet, devices=1)
-  assert told.code == 0, told.err
+  checked = call("--mode=check", *given, *shown, sheet, devices=1)
+  assert checked.code == 0, checked.err
   for name in ("check", "augmented"):
     assert np.asarray(Image.open(tmp_path / f"sheet/{name}.png")).std() > 30
 
