@@ -14,6 +14,7 @@ from tests.box_files import write_voc
 from tests.programs.command import call
 from vision_jax.data.own import Own
 from vision_jax.errors import UserError
+from vision_jax.models.listing import MODELS
 from vision_jax.pipelines import pixels
 from vision_jax.recipe import recipe, resume
 from vision_jax.viz.bands import show_bands
@@ -240,3 +241,17 @@ def test_values_that_do_not_fit_are_refused(constant, what):
   path = "configs/segmentation/folder_unet.py"
   with pytest.raises(UserError, match=message):
     recipe.load(path, given).build().train_data.batch(0)
+
+
+FAMILIES = ("mlp", "lenet5", "cnn", "resnet20", "resnet50", "vit_ti4")
+FAMILIES += ("unet", "segnet_basic", "fcn8s", "detr_r50")
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_first_layer_of_a_net_takes_any_number_of_channels(name):
+  h, w, _ = MODELS[name].image
+  image = jax.ShapeDtypeStruct((1, h, w, 7), np.float32)
+  init = lambda x: MODELS[name].make().init(jax.random.key(0), x, train=False)
+  params = jax.eval_shape(init, image)["params"]
+  inputs = {n for x in jax.tree.leaves(params) for n in x.shape[:-1]}
+  assert inputs & {7, 7 * h * w, 7 * 4 * 4}  # channels, of all or 4 x 4 pixels
