@@ -9,6 +9,7 @@ from vision_jax.experiment import Eval, Predict
 from vision_jax.ops.inputs import normalize
 from vision_jax.pipelines.colours import Colours
 from vision_jax.pipelines.data import Data, Loading
+from vision_jax.pipelines.label_images import label_images
 
 
 def classification(
@@ -57,6 +58,7 @@ def classification(
         loading.evaluation(source, anew(source, whole), num_classes=known),
         metrics,
         weights=weights,
+        images=label_images(class_names),
       )
       for name, source in evals.items()
     },

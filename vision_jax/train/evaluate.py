@@ -49,7 +49,7 @@ class Evaluator:
     self._experiment = experiment
     self._execution = execution
     self._key = execution.init(lambda: make_key(seed))
-    self._steps: dict[str, Compiled] = {}
+    self._steps: dict[object, Compiled] = {}
     self._states: dict[str, Any] = {}
 
   def __call__(
@@ -110,17 +110,15 @@ class Evaluator:
     images = {}
     for name, data in self._experiment.evals.items():
       if data.images is not None:
-        batch, out = self._first(name, data, weights(data.weights[-1]))
+        batch, out = self._first(data, weights(data.weights[-1]))
         if len(batch["index"]):
           shown = data.images(batch, out)
           images |= {f"{name}/{key}": image for key, image in shown.items()}
     return images
 
-  def _first(
-    self, name: str, data: Eval, weights: Variables
-  ) -> tuple[HostBatch, Any]:
+  def _first(self, data: Eval, weights: Variables) -> tuple[HostBatch, Any]:
     """Returns what counts of a data set's first batch, and its outputs."""
-    key = f"{name} images"
+    key = ("images", data.output)  # one program for all that show the same
     if key not in self._steps:
       task, inputs = self._experiment.task, self._experiment.inputs
       step = make_predict_step(task, inputs=inputs, output=data.output)
