@@ -29,7 +29,7 @@ from tests.programs.files import content, cut_short, write_folder, write_npz
 from vision_jax.train.loop import Training
 
 pytestmark = pytest.mark.xdist_group("bad_input")
-FOLDER_CONFIG = "--config=configs/classification/folder_resnet18.py"
+FOLDER_CONFIG = "--config=configs/classification/folder_resnet18.py:full"
 
 
 def refuse(workdir, *flags, config=BLOBS):

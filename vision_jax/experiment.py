@@ -188,23 +188,6 @@ class Experiment:
     measured = {which for data in self.evals.values() for which in data.weights}
     return "ema" if "ema" in measured else "raw"
 
-  def check_split(self, parts: int) -> None:
-    """Checks that an objective may see a batch in so many parts.
-
-    Args:
-      parts: shards of an execution, times microbatches.
-
-    Raises:
-      UserError: if the task has `whole_batch`, and there are several.
-    """
-    if parts > 1 and getattr(self.task, "whole_batch", False):
-      raise UserError(
-        f"{type(self.task).__name__}: its loss compares the examples of a "
-        f"batch with each other, and would see one of {parts} parts of it at a "
-        "time; expected all of it. Use --execution=jit or fsdp, and "
-        "--config.accumulate=1."
-      )
-
   def found_at(self, fixed: Mapping[str, str]) -> "Experiment":
     """Returns the experiment with fixed nets read from other paths.
 
@@ -261,6 +244,25 @@ class Experiment:
       ema={**self.ema, **self.following},
       accumulate=accumulate,
       norm_group=norm_group,
+    )
+
+
+def check_split(task: Task, parts: int) -> None:
+  """Checks that an objective may see a batch in so many parts.
+
+  Args:
+    task: what is learned.
+    parts: shards of an execution, times microbatches.
+
+  Raises:
+    UserError: if the task has `whole_batch`, and there are several.
+  """
+  if parts > 1 and getattr(task, "whole_batch", False):
+    raise UserError(
+      f"{type(task).__name__}: its loss compares the examples of a "
+      f"batch with each other, and would see one of {parts} parts of it at a "
+      "time; expected all of it. Use --execution=jit or fsdp, and "
+      "--config.accumulate=1."
     )
 
 

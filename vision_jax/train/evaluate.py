@@ -20,7 +20,7 @@ from vision_jax.core.types import (
   Variables,
 )
 from vision_jax.errors import UserError
-from vision_jax.experiment import Eval, Experiment
+from vision_jax.experiment import Eval, Experiment, check_split
 from vision_jax.train.prefetch import Prefetch
 
 T = TypeVar("T")
@@ -170,7 +170,8 @@ class Evaluator:
   def _step(self, name: str, data: Eval) -> Compiled:
     if name not in self._steps:
       task, inputs = self._experiment.task, self._experiment.inputs
-      self._experiment.check_split(self._execution.shards if data.losses else 1)
+      parts = self._execution.shards if data.losses else 1
+      check_split(task, parts)
       options = {"output": data.output, "losses": data.losses}
       step = make_eval_step(task, data.metrics, inputs=inputs, **options)
       self._steps[name] = self._execution.eval_step(step)

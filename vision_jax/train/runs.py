@@ -14,7 +14,7 @@ from vision_jax.core.execution import Execution, Jit
 from vision_jax.core.state import joined
 from vision_jax.core.types import HostBatch
 from vision_jax.errors import UserError
-from vision_jax.experiment import Experiment
+from vision_jax.experiment import Experiment, check_split
 from vision_jax.provenance import parts
 from vision_jax.provenance.manifest import (
   append_run,
@@ -185,7 +185,7 @@ def run(
   folder = None if workdir is None else paths.folder("workdir", workdir)
   place = _Place(folder, recipe, wandb, strict)
   plan.check(execution)
-  experiment.check_split(execution.shards * plan.accumulate)
+  check_split(experiment.task, execution.shards * plan.accumulate)
   with experiment:
     batch = _first_batch(experiment, execution, batch_size)
     fixed = Fixed.load(experiment, execution, batch)

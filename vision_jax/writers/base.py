@@ -110,8 +110,11 @@ def formats() -> dict[str, MakeWriter]:
 
 
 def fits(writer: Writer | MakeWriter, outputs: Collection[str]) -> bool:
-  """Whether a writer can write what a task predicts, names of outputs."""
-  needs, one_of = writer.needs, getattr(writer, "one_of", ())
+  """Whether a writer can write what a task predicts, names of outputs.
+
+  What makes a writer may leave it unsaid what that needs.
+  """
+  needs, one_of = (getattr(writer, key, ()) for key in ("needs", "one_of"))
   return set(needs) <= set(outputs) and (
     not one_of or bool(set(one_of) & set(outputs))
   )
