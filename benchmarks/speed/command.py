@@ -11,9 +11,9 @@ data, and takes --config.KEY=VALUE. On a CPU each is timed with our tuning
 (allocator, XLA option, fast forms) and without, in turns A B A B within one
 run; the ratio is that of the two rates, its range that of the turns. A time is
 the mean of a block of 20 steps, of which as many are in flight as in the loop.
-Other rows: `loop/overhead`, `input/in_memory`, `input/decode_crop`,
-`metrics/...`, `matching/...` and `convolution/...`. Writes results.jsonl and
-report.md.
+Other rows: `loop/overhead`, `checkpoint/wait`, `input/in_memory`,
+`input/decode_crop`, `metrics/...`, `matching/...` and `convolution/...`. Writes
+results.jsonl and report.md.
 """
 
 import argparse
@@ -33,7 +33,7 @@ from benchmarks.speed.tuned import step_row
 from vision_jax.errors import UserError
 from vision_jax.files import replace_text
 
-KINDS = ("models", "loop", "input", "metrics", "convolutions")
+KINDS = ("models", "loop", "checkpoint", "input", "metrics", "convolutions")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -134,6 +134,8 @@ def _rows(
       yield step_row(name, arguments, options.turns, hardware["platform"])
   if "loop" in options.rows:
     yield from _child("benchmarks.speed.loop")
+  if "checkpoint" in options.rows:
+    yield from _child("benchmarks.speed.saving")
   if "input" in options.rows:
     yield from _child("benchmarks.speed.jpegs")
   if "metrics" in options.rows:

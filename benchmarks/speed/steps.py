@@ -30,13 +30,14 @@ class Program:
   """A step, and what it starts from.
 
   Attributes:
-    fn: step(state, batch) -> (state, out), not compiled.
+    fn: step(state, batch, *fixed) -> (state, out), not compiled.
     compilable: the same as `jax.jit` makes it; anew, so that nothing is cached.
     state: the state on the devices; the compiled step may consume it.
     batch: the batch on the devices.
     batch_size: examples in the batch.
     devices: how many devices share it.
     flops: operations of a step, as its model is published.
+    fixed: what else a step is given: fixed nets, where there are any.
   """
 
   fn: Callable[..., Any]
@@ -46,6 +47,7 @@ class Program:
   batch_size: int
   devices: int
   flops: int
+  fixed: tuple[Any, ...] = ()
 
 
 class Running:
@@ -85,7 +87,8 @@ class Running:
     }
 
   def _step(self) -> Any:
-    self._state, out = self._compiled.step(self._state, self._batch)
+    given = (self._state, self._batch, *self.program.fixed)
+    self._state, out = self._compiled.step(*given)
     return out
 
   def compile_again(self) -> float:
@@ -98,6 +101,7 @@ class Running:
       self.program.compilable(),
       self._state,
       self._batch,
+      *self.program.fixed,
       devices=self.program.devices,
     )
 
@@ -118,6 +122,9 @@ def of_config(
 ) -> Program:
   """Returns the training step of "PATH" or "PATH:VARIANT".
 
+  Fixed nets have the weights that they would begin with: what is timed does not
+  depend on them, and their files need not be here.
+
   Args:
     name: a config's name.
     overrides: values to change, as text; `remat` does not change what counts as
@@ -132,12 +139,15 @@ def of_config(
   execution = Jit(devices=devices)
   batch = execution.put(made_up.batch(experiment, config))
   make = lambda: experiment.initial_state(jax.random.key(config.seed), batch)
-  state = execution.init(make)
+  state, fixed = execution.init(make), ()
+  if experiment.fixed:
+    nets = lambda: experiment.initial_fixed(jax.random.key(0), batch)
+    fixed = (execution.init(nets),)
   fn = step_of(experiment, config)
-  flops = count.flops(fn, state, batch)
+  flops = count.flops(fn, state, batch, *fixed)
   if overrides.pop("remat", None):  # what is computed twice counts once
     plain = step_of(*build(name, overrides))
-    flops = count.flops(plain, state, batch)
+    flops = count.flops(plain, state, batch, *fixed)
   return Program(
     fn,
     lambda: execution.train_step(step_of(experiment, config), state),
@@ -146,6 +156,7 @@ def of_config(
     config.batch_size,
     execution.devices,
     flops,
+    fixed,
   )
 
 

@@ -109,6 +109,14 @@ def test_evaluation_reads_the_teacher(folder):
   assert given["test/teacher"] == pytest.approx(last["test/teacher"])
 
 
+def test_a_prediction_says_where_a_fixed_net_is_given(folder):
+  """And before it looks at any image."""
+  flags = ("--mode=predict", "--workdir=out/distilled", "--images=x.png")
+  gone = ("--output=out/predicted", "--fixed.teacher=out/gone")
+  done = call(*flags, *gone, cwd=folder, devices=1)
+  assert done.code == 2 and "--fixed.teacher=PATH" in done.err, done.err
+
+
 def test_a_second_net_is_two_files(folder):
   first, *_, last = metrics(folder / "out/mean")
   assert first["train/teacher"] > 0 and 0 <= last["test/accuracy"] <= 1

@@ -1,12 +1,18 @@
 """Times are those of a run: as far ahead as the loop, of the loop itself."""
 
+import dataclasses
 import json
 
 import jax
 import pytest
 
-from benchmarks.speed import loop, made_up, steps, timing
+from benchmarks.speed import loop, made_up, saving, steps, table, timing
 from vision_jax import train
+from vision_jax.core.state import joined
+from vision_jax.experiment import Weights
+from vision_jax.recipe import recipe
+from vision_jax.tasks.classification import Classification
+from vision_jax.tasks.net import Net
 from vision_jax.train.loop import IN_FLIGHT
 
 CONFIG = "configs/classification/mnist_lenet.py"
@@ -82,3 +88,38 @@ def test_the_loop_is_timed_beside_the_bare_step():
   assert overhead["model"] == "mnist_lenet" and overhead["batch_size"] == 8
   assert overhead["loop_step_ms"] > 0 and len(overhead["shares"]) == 2
   assert load["examples_per_s"] == pytest.approx(8e3 / load["batch_ms"])
+
+
+def test_the_wait_for_a_checkpoint_is_beside_a_copys():
+  (row,) = saving.saving_rows(4, turns=1)
+  assert row["seconds"] >= row["best_seconds"] > 0 < row["copy_seconds"]
+  assert "4 MiB in 8 arrays, which numpy copies in" in table.line(row)
+
+
+def test_a_step_with_a_fixed_net_is_timed_without_its_file(monkeypatch):
+  loaded = recipe.load("configs/classification/digits_cnn.py:tiny")
+  task = _Taught(loaded.build().task.model)
+  experiment = dataclasses.replace(
+    loaded.build(), task=task, fixed={"teacher": Weights("not/there")}
+  )
+  monkeypatch.setattr(steps, "build", lambda *_: (experiment, loaded.config))
+  program = steps.of_config("taught")
+  assert "teacher" not in program.state.params
+  assert steps.Running(program).blocks(1)["seconds"][0] > 0
+
+
+class _Taught(Classification):
+  """Learns what a fixed net of its own kind says."""
+
+  def init(self, key, batch):
+    own, teacher = (
+      Net(self.model, name).init(key, batch["image"])
+      for name in ("model", "teacher")
+    )
+    return joined(own, teacher)
+
+  def _loss(self, params, stats, batch, key, *, step, train):
+    said = Net(self.model, "teacher").given(params, stats)
+    label = jax.nn.softmax(said(batch["image"], train=False))
+    batch = {**batch, "label": label}
+    return super()._loss(params, stats, batch, key, step=step, train=train)

@@ -323,13 +323,17 @@ def test_frozen_norm_keeps_its_moments():
 
 def test_frozen_norms_do_not_train_from_a_random_start():
   """Their scales of zero would take every gradient away."""
-  message = r"ResNet: it has frozen norms.*init_from"
-  with pytest.raises(UserError, match=message):
-    check_trainable(Detection(variant("R50", 3)))
+  message = r"ResNet \(model/backbone\): .*--init_from=model/backbone=PATH"
+  task = Detection(variant("R50", 3))
+  for elsewhere in ((), {"model/class_head"}, {"model/backbone/block1_1"}):
+    with pytest.raises(UserError, match=message):
+      check_trainable(task, elsewhere)
+  for part in ("", "model", "model/backbone"):
+    check_trainable(task, {part})
   check_trainable(Detection(variant("R50", 3, frozen_norm=False)))
   # A run that begins, or is fitted, asks.
   fresh = types.SimpleNamespace(latest=None)
-  frozen = types.SimpleNamespace(task=Detection(variant("R50", 3)), start={})
+  frozen = types.SimpleNamespace(task=task, start={}, fixed={})
   with pytest.raises(UserError, match="frozen norms"):
     begin(frozen, Jit(), fresh, {}, seed=0, fixed=None)
   with pytest.raises(UserError, match="frozen norms"):

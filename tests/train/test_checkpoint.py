@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import threading
+from unittest import mock
 
 import jax
 import jax.numpy as jnp
@@ -89,6 +91,29 @@ def test_state_may_be_donated_once_saved(tmp_path):
     state = jax.tree.map(square, state)
     got, _ = checkpoints.restore(state)
   np.testing.assert_array_equal(got["x"], np.arange(1e6, dtype=np.float32))
+
+
+def test_no_step_waits_for_what_is_being_written(tmp_path):
+  """As long as somebody holds an array's own memory, no step can have it."""
+  state = {"a": jnp.arange(2.0**20), "key": jax.random.key(0)}
+  expected, held = np.asarray(state["a"]).copy(), []
+  step = jax.jit(lambda x: x | {"a": x["a"] + 1}, donate_argnums=0)
+  with Checkpoints(tmp_path, best=None) as checkpoints:
+    hold = lambda step, args, **rest: held.append(
+      jax.tree.map(np.asarray, args["state"].item)
+    )
+    with mock.patch.object(checkpoints._manager, "save", hold):
+      checkpoints.save(1, state)
+    running = threading.Thread(
+      target=lambda: jax.block_until_ready(step(state)), daemon=True
+    )
+    running.start()
+    running.join(60)
+    waits = running.is_alive()
+    np.testing.assert_array_equal(held[0]["a"], expected)
+    held.clear()
+    running.join()
+  assert not waits
 
 
 def spread(count, spec, state):

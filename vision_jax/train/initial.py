@@ -1,7 +1,7 @@
 """The state that a run begins with, and the shapes of one to be read."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -77,8 +77,7 @@ def begin_anew(
     UserError: without any, if the task has frozen norms.
   """
   start = starts(experiment, init_from)
-  if not start:
-    check_trainable(experiment.task)
+  check_trainable(experiment.task, {*start, *experiment.fixed})
   state = execution.init(make)
   if not start:
     return state
@@ -95,33 +94,40 @@ def _check_same_draws(extra: Mapping[str, Any], seed: int, size: int) -> None:
       )
 
 
-def check_trainable(task: Task) -> None:
+def check_trainable(task: Task, weighed: Collection[str] = ()) -> None:
   """Refuses to train a net with frozen norms from a random start.
 
   Frozen norms keep the scales and moments of weights that were trained, and
   without these do not normalise: a branch whose scale is 0 has no gradient.
 
+  Args:
+    task: the task, whose fields are called as its nets.
+    weighed: parts of nets that are given weights; "" is all of them.
+
   Raises:
-    UserError: if a module of the task has `frozen_norm` set.
+    UserError: if a module in no such part has `frozen_norm` set.
   """
-  if owner := _find_frozen(task):
-    raise UserError(
-      f"{owner}: it has frozen norms (frozen_norm=True), which keep the scales "
-      "and moments of trained weights, and there are no weights to begin with. "
-      "Give them with --init_from, or train the norms with frozen_norm=False."
-    )
+  has = lambda path: any(f"{path}/".startswith(x and f"{x}/") for x in weighed)
+  for path, owner in _frozen(task):
+    if not has(path):
+      raise UserError(
+        f"{owner} ({path}): it has frozen norms (frozen_norm=True), which keep "
+        "the scales and moments of trained weights, and there are no weights "
+        f"to begin with. Give them with --init_from={path}=PATH, or train the "
+        "norms with frozen_norm=False."
+      )
 
 
-def _find_frozen(value: object) -> str | None:
-  """Returns the class of the first module with frozen norms, or None."""
+def _frozen(value: object, path: str = "") -> Iterator[tuple[str, str]]:
+  """Yields the path and the class of each module with frozen norms."""
   if not dataclasses.is_dataclass(value):
-    return None
+    return
   if getattr(value, "frozen_norm", False):
-    return type(value).__name__
-  # A module knows the one that it is in as its `parent`.
-  names = [f.name for f in dataclasses.fields(value) if f.name != "parent"]
-  inner = (getattr(value, name, None) for name in names)
-  return next(filter(None, map(_find_frozen, inner)), None)
+    yield path, type(value).__name__
+  for f in dataclasses.fields(value):
+    if f.name != "parent":  # the module that it is in
+      inner = f"{path}/{f.name}".lstrip("/")
+      yield from _frozen(getattr(value, f.name, None), inner)
 
 
 def evaluation_missing(

@@ -147,7 +147,7 @@ class Checkpoints:
         "checkpoint, or use a new --workdir."
       )
     args = ocp.args.Composite(
-      state=ocp.args.PyTreeSave(tree.to_stored(state)),
+      state=ocp.args.PyTreeSave(tree.apart(tree.to_stored(state))),
       extra=ocp.args.JsonSave(dict(extra or {})),
     )
     tracked = finite(metrics or {}) if self._rule.best else None
