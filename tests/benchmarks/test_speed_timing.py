@@ -119,7 +119,7 @@ class _Taught(Classification):
     return joined(own, teacher)
 
   def _loss(self, params, stats, batch, key, *, step, train):
-    said = Net(self.model, "teacher").given(params, stats)
-    label = jax.nn.softmax(said(batch["image"], train=False))
+    teacher = Net(self.model, "teacher").given(params, stats)
+    label = jax.nn.softmax(teacher(batch["image"], train=False))
     batch = {**batch, "label": label}
     return super()._loss(params, stats, batch, key, step=step, train=train)
