@@ -9,6 +9,7 @@ import pytest
 from benchmarks.speed import loop, made_up, saving, steps, table, timing
 from vision_jax import train
 from vision_jax.core.state import joined
+from vision_jax.core.types import Mean, Objective
 from vision_jax.experiment import Weights
 from vision_jax.recipe import recipe
 from vision_jax.tasks.classification import Classification
@@ -118,8 +119,13 @@ class _Taught(Classification):
     )
     return joined(own, teacher)
 
-  def _loss(self, params, stats, batch, key, *, step, train):
-    teacher = Net(self.model, "teacher").given(params, stats)
-    label = jax.nn.softmax(teacher(batch["image"], train=False))
-    batch = {**batch, "label": label}
-    return super()._loss(params, stats, batch, key, step=step, train=train)
+  @property
+  def objectives(self):
+    return (Objective("model", self.taught, {"cross_entropy": 1.0}),)
+
+  def taught(self, params, stats, batch, key, *, step, train):
+    image, teacher = batch["image"], Net(self.model, "teacher")
+    label = jax.nn.softmax(teacher.given(params, stats)(image, train=False))
+    logits, stats = self.net.run(params, stats, image, key=key, train=train)
+    values = self.loss(logits, label)
+    return {"cross_entropy": Mean.of(values, batch["mask"])}, stats

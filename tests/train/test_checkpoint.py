@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import orbax.checkpoint as ocp
 import pytest
 
 from vision_jax.core.state import Average, TrainState
@@ -99,10 +100,10 @@ def test_no_step_waits_for_what_is_being_written(tmp_path):
   expected, held = np.asarray(state["a"]).copy(), []
   step = jax.jit(lambda x: x | {"a": x["a"] + 1}, donate_argnums=0)
   with Checkpoints(tmp_path, best=None) as checkpoints:
-    hold = lambda step, args, **rest: held.append(
+    hold = lambda manager, step, args, **rest: held.append(
       jax.tree.map(np.asarray, args["state"].item)
     )
-    with mock.patch.object(checkpoints._manager, "save", hold):
+    with mock.patch.object(ocp.CheckpointManager, "save", hold):
       checkpoints.save(1, state)
     running = threading.Thread(
       target=lambda: jax.block_until_ready(step(state)), daemon=True
