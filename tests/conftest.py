@@ -1,5 +1,7 @@
 """Eight CPU devices, cheap compilation, caches, real data."""
 
+import ctypes
+import gc
 import os
 import pathlib
 import tempfile
@@ -53,3 +55,6 @@ def pytest_runtest_teardown(item, nextitem):
     import jax  # not where only the tests of others are handed out
 
     jax.clear_caches()
+    gc.collect()
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+      trim(0)  # what glibc would keep for later
