@@ -98,10 +98,11 @@ def _matching(pattern: str) -> list[pathlib.Path]:
   files = {_plain(path) for path in found if path.is_file()}
   images = sorted(filter(_is_image, files), key=lambda path: nfc(str(path)))
   if not images:
-    number = f"{len(found)} files and folders" if found else "nothing"
+    number = f"{len(found)} files and folders, none of which is an image"
+    number = number if found else "nothing"
     raise DataError(
-      f"--images: the pattern {pattern} matches {number}, none of which is an "
-      f"image; expected at least one of {_KINDS}. Check the folder, put the "
+      f"--images: the pattern {pattern} matches {number}; expected at "
+      f"least one of {_KINDS}. Check the folder, put the "
       "pattern in quotes, and write ** for folders in folders."
     )
   log_left_out(
