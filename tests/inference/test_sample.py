@@ -230,6 +230,7 @@ def test_options_are_read_as_what_the_task_takes():
   assert isinstance(options["x"], float)
   for texts, message in (
     ({"n": "2.5"}, r"--sample.n: got '2.5'; expected a value of type int"),
+    ({"x": "nan"}, r"--sample.x: got 'nan'; expected a value of type float"),
     ({"on": "yes"}, r"--sample.on: got 'yes'; expected .* bool, like False"),
     (
       {"m": "1"},

@@ -1,6 +1,7 @@
 """Images out of a trained generator: a grid, single files, an npz."""
 
 import inspect
+import math
 from collections.abc import Callable, Mapping
 
 import jax
@@ -131,6 +132,8 @@ def read_options(task: Task, texts: Mapping[str, str]) -> dict[str, object]:
     kind = type(taken[name].default) if name in taken else str
     try:
       options[name] = _SWITCH[text.lower()] if kind is bool else kind(text)
+      if kind is float and not math.isfinite(options[name]):
+        raise ValueError(text)
     except (KeyError, ValueError):
       raise UserError(
         f"--sample.{name}: got {text!r}; expected a value of type "
