@@ -41,13 +41,14 @@ ALLOWED = {
   "report": {"experiment"},  # what it tells a person
   "train": {
     *("cluster", "core", "experiment", "paths", "provenance", "report"),
-    "signals",
+    *("signals", "weights"),
   },
-  "debugging": {"core", "experiment", "train"},
+  "debugging": {"core", "experiment", "train", "weights"},
   "viz": set(),
   "writers": {"data", "viz"},
   "tuning": set(),
-  "experiment": {"core", "writers"},
+  "weights": {"core"},
+  "experiment": {"core", "weights", "writers"},
   "pipelines": {  # sources in, what an experiment takes out
     *("core", "data", "experiment", "layers", "losses", "metrics", "models"),
     *("ops", "optim", "recipe", "tasks", "train", "viz", "writers"),

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from vision_jax.core.checks import check_class_names, check_name
+from vision_jax.core.checks import check_class_names
 from vision_jax.core.state import Following, TrainState, create_state
 from vision_jax.core.step import TrainStep, make_train_step
 from vision_jax.core.types import (
@@ -24,6 +24,14 @@ from vision_jax.core.types import (
   as_given,
 )
 from vision_jax.errors import UserError
+from vision_jax.weights import (
+  InitFrom,
+  Weights,
+  check_fixed,
+  check_places,
+  moved,
+  starts,
+)
 from vision_jax.writers.base import MakeWriter
 
 
@@ -94,23 +102,6 @@ class Predict:
 
 
 @dataclasses.dataclass(frozen=True)
-class Weights:
-  """Where weights of a part of a net come from.
-
-  Attributes:
-    path: a workdir, one of its checkpoints, or a .safetensors file.
-    part: what to take of it: a net, or a module of one such as
-      "model/backbone". "" is the part of the name that is to have them, or else
-      the net "model".
-    weights: "raw", or "ema" for averaged ones.
-  """
-
-  path: str
-  part: str = ""
-  weights: str = "raw"
-
-
-@dataclasses.dataclass(frozen=True)
 class Experiment:
   """Everything a run is made of.
 
@@ -150,6 +141,7 @@ class Experiment:
   best: tuple[str, str] | None = None
 
   def __post_init__(self):
+    check_places(fixed=self.fixed, start=self.start)
     if self.best and self.best[0].startswith("test/"):
       raise UserError(
         f"best: got {self.best[0]!r}; expected a metric on data held out of "
@@ -194,13 +186,18 @@ class Experiment:
     Raises:
       UserError: if it has no such fixed net.
     """
-    moved = dict(self.fixed)
-    for net, path in fixed.items():
-      if not moved:
-        raise UserError(f"--fixed.{net}: the experiment has no fixed net.")
-      check_name("--fixed", net, moved)
-      moved[net] = dataclasses.replace(moved[net], path=path)
-    return dataclasses.replace(self, fixed=moved)
+    return dataclasses.replace(self, fixed=moved(self.fixed, fixed))
+
+  def starts(self, init_from: InitFrom | None) -> dict[str, Weights]:
+    """Returns part of a net -> what a new run begins with there.
+
+    What is given goes before what the experiment says of a part.
+
+    Raises:
+      UserError: for a part of a net that is fixed, or follows another.
+    """
+    nets = {"fixed": self.fixed, "following": self.following}
+    return starts(self.start, init_from, **nets)
 
   def initial_state(
     self, key: jax.Array, batch: Mapping[str, Any]
@@ -223,6 +220,7 @@ class Experiment:
   ) -> Variables:
     """Initialises the fixed nets alone, for their shapes; pure, likewise."""
     nets = self.task.init(key, self._seen(key, batch))
+    check_fixed(self.task, nets[0], self.fixed)
     params, stats = ({n: x[n] for n in self.fixed if n in x} for x in nets)
     return params, stats
 

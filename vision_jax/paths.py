@@ -3,6 +3,7 @@
 import os
 import pathlib
 import re
+from collections.abc import Sequence
 
 from etils import epath
 
@@ -36,13 +37,33 @@ def absolute(path: str) -> str:
   return str(pathlib.Path(expanded).absolute())
 
 
+def of_parts(flag: str, texts: Sequence[str]) -> dict[str, str]:
+  """Returns what --FLAG=PATH and --FLAG=PART=PATH say: part -> absolute path.
+
+  Raises:
+    UserError: if a part is there twice, or has no path.
+  """
+  found = {}
+  for text in texts:
+    part, path = of_part(text)
+    if not path:
+      raise UserError(f"--{flag}={text}: got no path; expected one behind it.")
+    if found.setdefault(part, path) != path:
+      raise UserError(
+        f"--{flag}: got {path} for {part or 'all nets'}, and {found[part]} "
+        "too; expected one path for each part. Leave one of them out."
+      )
+  return found
+
+
 def of_part(text: str) -> tuple[str, str]:
   """Splits PART=PATH into the two; a path alone is of the part "".
 
-  Where a path with "=" in it exists, it is one. The path becomes absolute.
+  Where a path with "=" in it exists, it is one; so is one that begins with a
+  place, such as /, ./ or gs://. The path becomes absolute.
   """
   part, equals, path = text.partition("=")
-  named = equals and re.fullmatch(r"\w+(/[\w.-]+)*", part)
+  named = equals and part and not re.match(r"[./~$]|\w+://", part)
   if not named or pathlib.Path(text).exists():
     return "", absolute(text)
   return part, absolute(path)

@@ -101,6 +101,12 @@ def test_evaluation_refuses_another_teacher(folder, flag, message):
   assert done.code == 2 and message in done.err, done.err
 
 
+def test_a_step_is_not_taken_apart_with_another_teacher(folder):
+  again = ("--debug=step:5", "--config.steps=5", "--fixed.teacher=out/another")
+  done = train(folder, "digits_distilled.py", "distilled", *again, code=2)
+  assert "fixed net 'teacher': its weights have the finger" in done.err
+
+
 def test_evaluation_reads_the_teacher(folder):
   flags = ("--mode=eval", "--workdir=out/distilled")
   done = call(*flags, cwd=folder, devices=1)

@@ -15,14 +15,16 @@ from tests.experiments.everywhere import (
   digits,
   train,
 )
-from vision_jax.core.execution import Pmap
+from vision_jax.core.execution import Jit, Pmap
 from vision_jax.core.types import Mean, Objective
+from vision_jax.debugging.replay import look_into
 from vision_jax.errors import UserError
 from vision_jax.experiment import Eval
 from vision_jax.models.backbones.mlp import MLP
 from vision_jax.ops.augment import random_crop
 from vision_jax.tasks.net import NET, OneNet
 from vision_jax.train.evaluate import Evaluator
+from vision_jax.train.plan import Plan
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,6 +93,18 @@ def test_parts_of_a_batch_are_refused_with_what_to_use(
   with pytest.raises(UserError, match=f"Contrastive: .* one of {parts} parts"):
     train(make, where, tmp_path / "run", accumulate=accumulate)
   assert not (tmp_path / "run").exists()
+
+
+def test_a_step_is_not_taken_apart_on_parts_of_a_batch(tmp_path):
+  look = lambda plan, execution: look_into(
+    *(1, make(), plan, tmp_path, execution), init_from=None, log=print
+  )
+  with pytest.raises(UserError, match=r"Contrastive: .* one of 8 parts"):
+    look(Plan(1, 16), Pmap())
+  with pytest.raises(UserError, match=r"Contrastive: .* one of 2 parts"):
+    look(Plan(1, 16, accumulate=2), Jit())
+  with pytest.raises(UserError, match="do not split into accumulate=3"):
+    look(Plan(1, 16, accumulate=3), Jit())
 
 
 def test_an_evaluation_of_its_loss_is_refused_too():

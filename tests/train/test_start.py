@@ -15,7 +15,7 @@ from vision_jax.errors import UserError
 from vision_jax.experiment import Weights
 from vision_jax.models.backbones.cnn import CNN
 from vision_jax.models.backbones.resnet import ResNet
-from vision_jax.paths import absolute, of_part
+from vision_jax.paths import absolute, of_part, of_parts
 from vision_jax.recipe import recipe
 from vision_jax.tasks.classification import Classification
 from vision_jax.train import initial
@@ -73,7 +73,7 @@ def test_other_classes_are_a_new_head_and_lines(folder):
   experiment = classifier(Classification(CNN(12, stages=STAGES)))
   state, _ = new_state(experiment)
   lines = []
-  start = initial.starts(experiment, folder / "cnn")
+  start = experiment.starts(folder / "cnn")
   begun = initial.with_weights(state, start, log=lines.append)
   (line,) = lines
   assert line.startswith("All nets: ") and line.endswith("; new: model/head.")
@@ -116,13 +116,85 @@ def test_averages_and_nets_that_follow_begin_as_copies(folder):
 def test_the_command_goes_before_the_experiment():
   experiment = classifier(start={"model": Weights("a"), "b": Weights("b")})
   starts = lambda given: {
-    part: place.path
-    for part, place in initial.starts(experiment, given).items()
+    part: place.path for part, place in experiment.starts(given).items()
   }
   assert starts(None) == {"model": "a", "b": "b"}
   assert starts({"model": "c"}) == {"model": "c", "b": "b"}
   assert starts("d") == starts({"": "d"}) == {"": "d"}
   assert starts({"": "d", "b": "c"}) == {"": "d", "b": "c"}
+
+
+def test_what_is_given_goes_before_what_the_experiment_says_of_its_parts():
+  within = {name: Weights("a") for name in ("model/head", "model2", "b/head")}
+  found = classifier(start=within).starts({"model": "c", "b/head/x": "d"})
+  paths = {part: place.path for part, place in found.items()}
+  assert paths == {"model2": "a", "b/head": "a", "model": "c", "b/head/x": "d"}
+
+
+@pytest.mark.parametrize("parts", [("model", "model/bn1"), ("model/bn1", "")])
+def test_a_part_goes_before_what_it_is_in(folder, tmp_path, parts):
+  """In whatever order they are given."""
+  other = tmp_path / "other"
+  train(classifier(), other, seed=1)
+  names = [folder / "cnn" if part == "model/bn1" else other for part in parts]
+  experiment = classifier()
+  state, _ = new_state(experiment)
+  start = experiment.starts(dict(zip(parts, names, strict=True)))
+  begun = initial.with_weights(state, start)
+  model = dict(begun.params["model"])
+  of_part = model.pop("bn1")
+  assert_equal(of_part, stored(folder / "cnn"), "params/model/bn1/")
+  assert_equal(model, stored(other), "params/model/")
+
+
+@pytest.mark.parametrize(
+  "fields, message",
+  [
+    ({"start": {"model": Weights("gone")}}, "no weights at .*gone"),
+    ({"start": {"modle": Weights("gone")}}, "did you mean 'model'"),
+    (
+      {
+        "start": {"teacher/head": Weights("gone")},
+        "following": {"teacher": Following("model", 0.9)},
+      },
+      "'teacher/head', of a net that follows another; expected a part of that",
+    ),
+    ({"fixed": {"modle": Weights("gone")}}, "did you mean 'model'"),
+    ({"fixed": {"model": Weights("gone")}}, "which an objective trains"),
+  ],
+)
+def test_weights_that_cannot_be_leave_nothing_behind(tmp_path, fields, message):
+  with pytest.raises(UserError, match=message):
+    train(classifier(**fields), tmp_path / "run")
+  assert not (tmp_path / "run").exists()
+
+
+def test_a_fixed_net_has_its_weights_already():
+  fixed = {"codec": Weights("a")}
+  with pytest.raises(UserError, match="'codec/head', of a fixed net"):
+    classifier(fixed=fixed).starts({"codec/head": "b"})
+
+
+@pytest.mark.parametrize(
+  "make, message",
+  [
+    (lambda: Weights(""), "path: got none"),
+    (lambda: Weights("a", weights="avg"), "got 'avg'; expected 'raw' or 'ema'"),
+    (lambda: classifier(start={"model": "a"}), "start: got 'a' for 'model'"),
+    (lambda: classifier(fixed={"model": "a"}), "fixed: got 'a' for 'model'"),
+    (lambda: Following("model", 1.5), "decay: got 1.5; expected 0 to 1"),
+    (lambda: classifier().found_at({"model": "a"}), "no fixed net; leave it"),
+    (
+      lambda: of_parts("init_from", ["model=a", "model=b"]),
+      r"--init_from: got \S*b for model, and \S*a too",
+    ),
+    (lambda: of_parts("init_from", ["a", "b"]), r"got \S*b for all nets"),
+    (lambda: of_parts("init_from", ["model="]), "--init_from=model=: got no"),
+  ],
+)
+def test_places_of_weights_that_are_none(make, message):
+  with pytest.raises(UserError, match=message):
+    make()
 
 
 def test_a_part_is_written_before_its_path(tmp_path, monkeypatch):
@@ -132,6 +204,8 @@ def test_a_part_is_written_before_its_path(tmp_path, monkeypatch):
     "out/old": ("", absolute("out/old")),
     "out/lr=1": ("", absolute("out/lr=1")),  # there is one
     "/no/lr=1": ("", "/no/lr=1"),
+    "./no/lr=1": ("", absolute("no/lr=1")),
+    "model/=old": ("model/", absolute("old")),  # so that it can be told
     "gs://b/lr=1": ("", "gs://b/lr=1"),
     "model=old": ("model", absolute("old")),
     "model/backbone=gs://b/lr=1": ("model/backbone", "gs://b/lr=1"),
@@ -163,7 +237,7 @@ def test_a_detector_begins_on_a_classifiers_backbone(
     save_file({k: jnp.asarray(x) for k, x in arrays.items()
                if k.startswith(("params/", "stats/"))}, source)  # fmt: skip
   lines = []
-  start = initial.starts(detector, {"model/backbone": source})
+  start = detector.starts({"model/backbone": source})
   begun = initial.with_weights(state, start, log=lines.append)
   (line,) = lines
   assert line.startswith("model/backbone: ")
@@ -189,7 +263,7 @@ def test_a_detector_begins_on_a_classifiers_backbone(
 )  # fmt: skip
 def test_parts_that_do_not_fit(folder, detector, part, place, message):
   state = shapes(detector)
-  start = initial.starts(detector, {part: folder / place})
+  start = detector.starts({part: folder / place})
   with pytest.raises(UserError, match=message):
     initial.with_weights(state, start)
 

@@ -101,7 +101,7 @@ def parse(argv: Sequence[str]) -> Any:
   read = {field.name: values[field.name].value for field in _plain(mode)}
   for field in _plain(mode):
     if isinstance(read[field.name], list):
-      read[field.name] = dict(map(paths.of_part, read[field.name]))
+      read[field.name] = paths.of_parts(field.name, read[field.name])
     elif field.metadata["path"] and read[field.name]:
       read[field.name] = paths.absolute(read[field.name])
   for field in dataclasses.fields(mode):

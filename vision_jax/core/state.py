@@ -32,6 +32,12 @@ class Following:
   decay: float | Callable[[Array], Array]
   warmup: bool = False
 
+  def __post_init__(self):
+    if not callable(self.decay) and not 0 <= self.decay <= 1:
+      raise UserError(
+        f"decay: got {self.decay}; expected 0 to 1, or a schedule."
+      )
+
 
 Averages = Mapping[str, float | Following]  # a number: of the net itself
 

@@ -17,6 +17,7 @@ from vision_jax.train import initial
 from vision_jax.train.checkpoint.checkpoints import Checkpoints
 from vision_jax.train.fixed import Fixed
 from vision_jax.train.plan import Plan
+from vision_jax.weights import InitFrom
 
 
 def look_into(
@@ -26,7 +27,7 @@ def look_into(
   workdir: epath.PathLike,
   execution: Execution,
   *,
-  init_from: initial.InitFrom | None,
+  init_from: InitFrom | None,
   log: Callable[[str], None],
 ) -> None:
   """Goes back to a checkpoint, trains up to a step and takes that one apart.
@@ -36,8 +37,11 @@ def look_into(
 
   Raises:
     RunFailure: saying what in the step is not finite first, and where.
-    UserError: if the run has no such step, or there are several processes.
+    UserError: if the run has no such step, or there are several processes; if
+      it would not train like this, or with these fixed nets.
   """
+  plan.check(execution)
+  experiment.check_split(execution.shards * plan.accumulate)
   if step > plan.steps:
     raise UserError(f"--debug=step:{step}: the run has {plan.steps} steps.")
   if jax.process_count() > 1:
@@ -47,10 +51,11 @@ def look_into(
     )
   load = experiment.train_data.shard(0, 1).batch
   make = initial.state_maker(experiment, load(0), plan.seed)
-  state = _saved_before(step, workdir, experiment, execution.abstract(make))
+  fixed = Fixed.load(experiment, execution, load(0))
+  like = execution.abstract(make)
+  state = _saved_before(step, workdir, experiment, like, fixed)
   if state is None:
     state = initial.begin_anew(experiment, execution, make, init_from)
-  fixed = Fixed.load(experiment, execution, load(0)).nets
   if (start := int(state.step)) >= step:
     raise UserError(
       f"--debug=step:{step}: the earliest checkpoint in {workdir} is of step "
@@ -62,18 +67,22 @@ def look_into(
   )
   train = execution.train_step(one, state)
   for number in range(start, step - 1):
-    state, _ = train(state, execution.put(load(number)), fixed)
+    state, _ = train(state, execution.put(load(number)), fixed.nets)
   if (bad := int(state.bad_step)) >= 0:  # sooner than the first time
     step = bad + 1
   here = jax.local_devices()[0]
   state = state.replace(bad_step=state.bad_step * 0 - 1)
-  fixed, state = jax.device_put((fixed, state), here)
-  one = functools.partial(one, fixed=fixed)
+  nets, state = jax.device_put((fixed.nets, state), here)
+  one = functools.partial(one, fixed=nets)
   _take_apart(step, one, state, jax.device_put(dict(load(step - 1)), here), log)
 
 
 def _saved_before(
-  step: int, workdir: epath.PathLike, experiment: Experiment, like: TrainState
+  step: int,
+  workdir: epath.PathLike,
+  experiment: Experiment,
+  like: TrainState,
+  fixed: Fixed,
 ) -> TrainState | None:
   """Reads the newest checkpoint before a step, or the first there is."""
   folder = epath.Path(workdir) / "checkpoints"
@@ -83,7 +92,9 @@ def _saved_before(
     if not (steps := checkpoints.steps):
       return None
     which = max((n for n in steps if n < step), default=steps[0])
-    return checkpoints.restore(like, which)[0]
+    state, extra = checkpoints.restore(like, which)
+  fixed.check(extra.get("fixed", {}))
+  return state
 
 
 def _take_apart(

@@ -14,17 +14,16 @@ from vision_jax.core.seeds import make_key
 from vision_jax.core.state import Following, TrainState
 from vision_jax.core.types import HostBatch, Task
 from vision_jax.errors import UserError
-from vision_jax.experiment import Experiment, Weights
+from vision_jax.experiment import Experiment
 from vision_jax.train.checkpoint.checkpoints import Checkpoints
 from vision_jax.train.checkpoint.parts import restore_part
 from vision_jax.train.checkpoint.unsaved import Unsaved
 from vision_jax.train.fixed import Fixed
 from vision_jax.train.log.metrics_file import MetricsFile
 from vision_jax.train.plan import Plan
+from vision_jax.weights import InitFrom, Weights
 
 Log = Callable[[str], None]
-# What all nets begin with, or part of a net -> that.
-InitFrom = epath.PathLike | Mapping[str, epath.PathLike]
 
 
 def state_maker(
@@ -35,28 +34,25 @@ def state_maker(
 
 
 def begin(
-  experiment: Experiment,
   execution: Execution,
   checkpoints: Checkpoints | Unsaved,
   batch: HostBatch,
+  make: Callable[[], TrainState],
+  anew: Callable[[], TrainState],
   *,
   seed: int,
   fixed: Fixed,
-  init_from: InitFrom | None = None,
-  log: Log = lambda line: None,
 ) -> tuple[TrainState, int]:
   """Returns the state to train from and its step.
 
-  That of the newest readable checkpoint; without one a new state, with the
-  weights that the experiment or `init_from` starts with, as `log` shows.
+  That of the newest readable checkpoint, with the shapes of `make`; without one
+  what `anew` gives.
 
   Raises:
-    UserError: without either, if the task has frozen norms; or if the run in
-      the workdir had other fixed nets.
+    UserError: if the run in the workdir had other fixed nets.
   """
-  make = state_maker(experiment, batch, seed)
   if checkpoints.latest is None:
-    return begin_anew(experiment, execution, make, init_from, log=log), 0
+    return anew(), 0
   state, extra = checkpoints.restore(execution.abstract(make))
   _check_same_draws(extra, seed, len(batch["mask"]) * execution.share[1])
   fixed.check(extra.get("fixed", {}))
@@ -76,7 +72,7 @@ def begin_anew(
   Raises:
     UserError: without any, if the task has frozen norms.
   """
-  start = starts(experiment, init_from)
+  start = experiment.starts(init_from)
   check_trainable(experiment.task, {*start, *experiment.fixed})
   state = execution.init(make)
   if not start:
@@ -178,7 +174,7 @@ def with_weights(
     ValueError: if there are no such weights, or of other shapes.
   """
   nets = state.params, state.stats
-  for part, place in sorted(start.items(), key=lambda item: item[0] != ""):
+  for part, place in sorted(start.items()):  # a net before its modules
     nets, line = restore_part(place, part, nets)
     log(line)
   source = {name: rule.net for name, rule in following.items()}
@@ -190,17 +186,3 @@ def with_weights(
     params=copy(state.ema.params, params), stats=copy(state.ema.stats, stats)
   )
   return state.replace(params=params, stats=stats, ema=ema)
-
-
-def starts(
-  experiment: Experiment, init_from: InitFrom | None
-) -> dict[str, Weights]:
-  """Returns part of a net -> what a new run begins with there.
-
-  What is given goes before what the experiment says: by part, or altogether
-  where it is given for all nets.
-  """
-  if not isinstance(init_from, Mapping):
-    init_from = {"": init_from} if init_from else {}
-  given = {part: Weights(str(path)) for part, path in init_from.items()}
-  return given if "" in given else {**experiment.start, **given}

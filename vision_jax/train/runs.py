@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
@@ -27,6 +28,7 @@ from vision_jax.report.progress import Progress
 from vision_jax.train import initial
 from vision_jax.train.checkpoint.checkpoints import Checkpoints
 from vision_jax.train.checkpoint.unsaved import Unsaved
+from vision_jax.train.checkpoint.weights import has_steps
 from vision_jax.train.evaluate import Evaluator
 from vision_jax.train.fixed import Fixed
 from vision_jax.train.log.writer import Writer, open_writer
@@ -36,6 +38,7 @@ from vision_jax.train.skipped import skipped_names
 from vision_jax.train.stop import Never, Stop
 from vision_jax.train.trace import Trace
 from vision_jax.train.workdir import claim
+from vision_jax.weights import InitFrom
 
 NAMED = 3  # skipped images that are named
 
@@ -142,7 +145,7 @@ def run(
   log_every: int = 50,
   execution: Execution | None = None,
   recipe: Kept | None = None,
-  init_from: initial.InitFrom | None = None,
+  init_from: InitFrom | None = None,
   profile: tuple[int, int] | None = None,
   wandb: str | None = None,
   strict: bool = False,
@@ -191,13 +194,17 @@ def run(
     fixed = Fixed.load(experiment, execution, batch)
     evaluator = _evaluator(experiment, execution, batch, plan.seed, fixed)
     trace = _trace(profile, folder)
+    make = initial.state_maker(experiment, batch, plan.seed)
+    new = functools.partial(initial.begin_anew, experiment, execution, make)
+    log = (lambda line: None) if quiet else _log
+    anew = functools.cache(lambda: new(init_from, log=log))
+    if folder is None or not has_steps(folder / "checkpoints"):
+      anew()  # so early that bad weights leave nothing behind
     with place.checkpoints(experiment.best, plan) as checkpoints:
       state, start = initial.begin(
-        *(experiment, execution, checkpoints, batch),
+        *(execution, checkpoints, batch, make, anew),
         seed=plan.seed,
         fixed=fixed,
-        init_from=init_from,
-        log=(lambda line: None) if quiet else _log,
       )
       values = recipe.values if recipe else {}
       shown = Progress(

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 
 from vision_jax.core.types import Variables
 from vision_jax.errors import UserError
-from vision_jax.experiment import Weights
 from vision_jax.train.checkpoint import tree
 from vision_jax.train.checkpoint.errors import CheckpointMismatch
 from vision_jax.train.checkpoint.tree import Path, Tree
@@ -15,6 +14,7 @@ from vision_jax.train.checkpoint.weights import (
   read_leaves,
   read_source,
 )
+from vision_jax.weights import Weights
 
 FIRST = "model"  # the net where a part of its own name is not there
 SHOWN = 5  # modules that a line names before it only counts them

@@ -10,7 +10,6 @@ from etils import epath
 
 from vision_jax import paths
 from vision_jax.core.types import Variables
-from vision_jax.errors import UserError
 from vision_jax.train.checkpoint import tree
 from vision_jax.train.checkpoint.checkpoints import Checkpoints
 from vision_jax.train.checkpoint.errors import (
@@ -155,7 +154,9 @@ def places(where: epath.Path, have: Tree, weights: str) -> dict[Path, Path]:
     CheckpointMismatch: if there are no averages.
   """
   if weights not in ("raw", "ema"):
-    raise UserError(f"weights: got {weights!r}; expected 'raw' or 'ema'.")
+    raise CheckpointMismatch(
+      f"weights: got {weights!r}; expected 'raw' or 'ema'."
+    )
   own = {p: p for p in have if p[0] in KINDS}
   nets = {p[1] for p in own}
   averages = {p[1:]: p for p in have if p[0] == "ema" and p[1] in KINDS}
@@ -188,13 +189,18 @@ def read_leaves(
   return both["params"], both["stats"]
 
 
+def has_steps(folder: epath.Path) -> bool:
+  """Whether a folder has checkpoints, readable or not."""
+  return folder.exists() and any(p.name.isdigit() for p in folder.iterdir())
+
+
 def _find_steps(
   path: epath.Path, which: str | int, best: Best
 ) -> tuple[epath.Path, list[int]]:
   """The folder of checkpoints in a workdir, and the steps to try in it."""
   folder = path / "checkpoints"
   folder = folder if folder.exists() else path
-  if not folder.exists() or not any(p.name.isdigit() for p in folder.iterdir()):
+  if not has_steps(folder):
     raise CheckpointError(
       f"no weights at {path}: expected a workdir with checkpoints, a "
       "checkpoint's folder or a .safetensors file."
