@@ -79,6 +79,21 @@ def test_an_epoch_counts_each_example_once():
   assert run["zebras/row"].tolist() == [0, 1, 2, 3, 4, 4, 4, 4, 0, 1, 2, 3]
 
 
+def test_loaders_of_several_are_several():
+  sized = Sizes(lambda size: Loader(numbered(9), batch_size=4), ("a", "b"))
+  loaders = Together(
+    pairs=both(), sized=sized, rest=Loader(numbered(6), batch_size=4)
+  )
+  run = [*loaders.epoch()]
+  assert len(run) == loaders.epoch_steps == 3
+  for name, alone in loaders.loaders.items():
+    for got, expected in zip(run, alone.epoch(), strict=False):
+      equal(part(got, name), expected)
+  seen = part(joined(run), "rest")
+  assert sorted(seen["row"][seen["mask"] > 0]) == [*range(6)]
+  equal(part(loaders.batch(3), "pairs"), both().batch(3))
+
+
 def test_a_row_counts_where_no_part_is_bad():
   bad = Encoded(8, bad=(1,))
   options = {"batch_size": 4, "shuffle": False, "on_bad_image": "skip"}

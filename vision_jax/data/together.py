@@ -120,9 +120,10 @@ class Together(Several):
   def epoch(self) -> Iterator[Arrays]:
     """Yields every example of every source, in order, and fills up."""
     for step in range(self.epoch_steps):
-      yield self._ordered(step)
+      yield self.ordered(step)
 
-  def _ordered(self, step: int) -> Arrays:
+  def ordered(self, step: int) -> Arrays:
+    """Returns batch `step` of `epoch()`."""
     parts, bad = {}, []
     for name, loader in self.loaders.items():
       part = loader.ordered(step % loader.epoch_steps)
@@ -163,7 +164,7 @@ class Sizes(Several):
     seed: int = 0,
     every: int = 1,
   ):
-    if len({*sizes}) < len(sizes) or every < 1:
+    if len({*map(str, sizes)}) < len(sizes) or every < 1:
       raise DataError(
         f"Sizes: got {some(list(sizes))}, every {every}; expected sizes that "
         "differ, and each for 1 step or more."
@@ -181,7 +182,15 @@ class Sizes(Several):
 
   def epoch(self) -> Iterator[Arrays]:
     """Yields every example once, in order, at the last of the sizes."""
-    return [*self.loaders.values()][-1].epoch()
+    return self._last.epoch()
+
+  def ordered(self, step: int) -> Arrays:
+    """Returns batch `step` of `epoch()`."""
+    return self._last.ordered(step)
+
+  @property
+  def _last(self) -> Loader:
+    return [*self.loaders.values()][-1]
 
 
 def _side_by_side(parts: Mapping[str, Arrays]) -> Arrays:
