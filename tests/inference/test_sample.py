@@ -239,3 +239,11 @@ def test_options_are_read_as_what_the_task_takes():
   ):
     with pytest.raises(UserError, match=message):
       read_options(Samples(), texts)
+
+
+@pytest.mark.parametrize("shape", [(), (16, 2, 4, 6, 3)])
+def test_samples_have_the_size_of_images(tmp_path, shape):
+  experiment = types.SimpleNamespace(task=Painter())
+  with pytest.raises(UserError, match=r"expected `image` .*experiment's `in"):
+    sample_folder(experiment, (), Jit(), shape, tmp_path / "out")
+  assert not (tmp_path / "out").exists()

@@ -486,6 +486,7 @@ def test_a_config_json_without_what_it_needs(tmp_path, content):
     ("batch", {"image": [[4, -1], "float32"], "mask": [[4], "float32"]}),
     ("batch", {"mask": [[4], "float99"]}),
     ("batch", {"image": [[4, 8], "float32"]}),
+    ("batch", {"mask": [[4, 8], "float32"]}),
     ("batch", {"mask": [["x"], "float32"]}),
     ("values", {"steps": "many"}),
     ("values", {"stepz": 3}),

@@ -47,7 +47,8 @@ def sample_folder(
     experiment: the experiment; its task is `Generative`.
     weights: (params, stats).
     execution: where to run.
-    shape: shape of a training batch's images, (b, h, w, c).
+    shape: shape of a training batch's images, (b, h, w, c); () where it has
+      none.
     output: the folder; created.
     num_samples: how many images.
     label: the class of all; None goes through the classes in turn, a class for
@@ -65,6 +66,12 @@ def sample_folder(
   """
   task = experiment.task
   options = _check_options(task, options)
+  if len(shape) != 4:
+    raise UserError(
+      f"--mode=sample: batches have images of shape {shape} as the task sees "
+      "them; expected `image` (b, h, w, c), by which the size of samples is "
+      "known. Let the experiment's `inputs` give it."
+    )
   row = options.get("interpolate", 0)
   asks = task.condition.asks
   wanted = {k: options.pop(k) for k in asks if k in options}

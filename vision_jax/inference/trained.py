@@ -247,12 +247,16 @@ class Trained:
   def sample_folder(
     self, output: epath.PathLike, **options: bool | float | str | None
   ) -> None:
-    """Draws images into a folder; `options` as of `sample.sample_folder`."""
+    """Draws images into a folder; `options` as of `sample.sample_folder`.
+
+    They have the shape of the images that the task sees.
+    """
+    seen = jax.eval_shape(self.experiment.inputs, dict(self._batch))
     sample.sample_folder(
       self.experiment,
       self.weights(),
       self.execution,
-      self._batch["image"].shape,
+      seen["image"].shape if "image" in seen else (),
       output,
       log=self._log,
       **options,
