@@ -13,6 +13,7 @@ from vision_jax.data.loader import Loader
 from vision_jax.data.members import Consecutive, Others, Partners
 from vision_jax.data.sources.arrays import ArraySource
 from vision_jax.data.sources.scenes import DigitScenes
+from vision_jax.data.subsets import subset
 from vision_jax.data.transforms.boxes import (
   letterbox,
   pad_boxes,
@@ -52,6 +53,18 @@ def threes():
   return Loader(Grouped(source, Others(source, 3), stacked()), (), 8, seed=3)
 
 
+def threes_of_pairs():
+  """Each of 23 pairs, drawn anew, with two others."""
+  source = pairs(numbered(23))
+  return Loader(Grouped(source, Others(source, 3), stacked()), (), 8, seed=3)
+
+
+def some_threes():
+  """Part of the threes: what is held out for validation, say."""
+  source = subset(threes().source, [4, 0, 22, 7, 9])
+  return Loader(source, (), 4, seed=3)
+
+
 def frames(every=1):
   """Clips of 3 frames of two videos, of 7 and of 5."""
   video = np.repeat([4, 9], [7, 5])
@@ -64,6 +77,8 @@ MAKES = {
   "threes": threes,
   "pairs": lambda: Loader(pairs(numbered(23)), (), 8, seed=3),
   "clips": frames,
+  "threes of pairs": threes_of_pairs,
+  "some threes": some_threes,
 }
 
 
@@ -93,6 +108,20 @@ def test_an_epoch_visits_every_group_once_and_draws_anew():
   assert whole["row"][:23, 0].tolist() == [*range(23)]
   assert whole["index"][:23].tolist() == [*range(23)]
   assert whole["mask"].sum() == 23
+
+
+def test_groups_of_groups_and_parts_of_them_draw_anew():
+  rows = joined([threes_of_pairs().batch(step) for step in range(23)])["row"]
+  assert rows.shape == (184, 3, 2)
+  assert (rows[..., 0] != rows[..., 1]).all()
+  first, second = (rows[rows[:, 0, 0] == 4][i] for i in (0, 1))
+  assert (first != second).any()
+  run = [joined([*some_threes().epoch()])["row"][:5, 0]]
+  run += [some_threes().batch(step)["row"] for step in range(5)]
+  assert run[0].tolist() == [4, 0, 22, 7, 9]
+  drawn = np.concatenate(run[1:])
+  assert sorted(drawn[:, 0]) == sorted(4 * [4, 0, 22, 7, 9])
+  assert len({*map(tuple, drawn[drawn[:, 0] == 4])}) == 4
 
 
 def test_partners_are_of_the_same_class_or_of_another():

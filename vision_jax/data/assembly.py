@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from vision_jax.data.errors import BadImage, DataError
-from vision_jax.data.source import Example, Source, gathers, read
+from vision_jax.data.source import Example, Source, draws, gathers, read
 from vision_jax.data.transforms.base import Transform, apply_all
 
 Arrays = dict[str, np.ndarray]
@@ -132,7 +132,7 @@ class Assembly:
   ) -> list[Example | None]:
     """Reads examples; None for bad ones that are to be skipped."""
     try:
-      if hasattr(self._source, "draw"):
+      if draws(self._source):
         rngs = [self._rng(p, _DRAWN) for p in positions[: len(indices)]]
         return self._source.draw(indices, rngs)
       return read(self._source, indices)

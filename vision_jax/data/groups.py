@@ -10,7 +10,7 @@ from vision_jax.data.errors import DataError
 from vision_jax.data.joins import mosaic, stacked
 from vision_jax.data.members import Consecutive, Others, Partners
 from vision_jax.data.pickled import AsMade, Transform
-from vision_jax.data.source import Example, Source, read, short_hash
+from vision_jax.data.source import Example, Source, draw, short_hash
 from vision_jax.data.transforms.base import apply_all
 
 Join = Callable[[Sequence[Example], np.random.Generator], Example]
@@ -82,7 +82,8 @@ class Grouped(AsMade):
     """
     pairs = zip(indices, rngs, strict=True)
     members = [self._members(int(i), rng) for i, rng in pairs]
-    examples = iter(read(self.source, np.concatenate(members)))
+    each = [rng for x, rng in zip(members, rngs, strict=True) for _ in x]
+    examples = iter(draw(self.source, np.concatenate(members), each))
     return [
       self._joined([*itertools.islice(examples, len(group))], rng)
       for group, rng in zip(members, rngs, strict=True)

@@ -61,6 +61,20 @@ def read(
   return [{k: x[i] for k, x in batch.items()} for i in range(len(indices))]
 
 
+def draws(source: Source) -> TypeGuard[DrawnSource]:
+  """Whether a source's examples are drawn anew each time."""
+  return hasattr(source, "draw")
+
+
+def draw(
+  source: Source, indices: np.ndarray, rngs: Sequence[np.random.Generator]
+) -> list[Example]:
+  """Returns examples one by one, drawn by `rngs` where they are drawn."""
+  if draws(source):
+    return source.draw(indices, rngs)
+  return read(source, indices)
+
+
 def gathers(source: Source) -> TypeGuard[GatherSource]:
   """Whether a source is gathered from memory, and not read one by one."""
   return hasattr(source, "gather")

@@ -9,7 +9,13 @@ import numpy as np
 from vision_jax.data.errors import DataError
 from vision_jax.data.order import check_seed
 from vision_jax.data.pickled import AsMade
-from vision_jax.data.source import Example, Source, gathers, short_hash
+from vision_jax.data.source import (
+  Example,
+  Source,
+  draws,
+  gathers,
+  short_hash,
+)
 
 _TIES = 0  # of the draw among ties: with it digits' split is the one published
 Indices = np.ndarray | Callable[[], np.ndarray]
@@ -68,6 +74,14 @@ class _GatherPart(Part):
     return self.source.gather(self.indices[indices])
 
 
+class _DrawPart(Part):
+  def draw(
+    self, indices: np.ndarray, rngs: Sequence[np.random.Generator]
+  ) -> list[Example]:
+    """Returns the examples at `indices` of this part, each drawn anew."""
+    return self.source.draw(self.indices[indices], rngs)
+
+
 def subset(source: Source, indices: Indices) -> Source:
   """Returns the source's examples at `indices`, in that order.
 
@@ -75,6 +89,8 @@ def subset(source: Source, indices: Indices) -> Source:
     source: any source; the part is gathered where the source is.
     indices: (n,) integers, or a function that gives them on first use.
   """
+  if draws(source):
+    return _DrawPart(source, indices)
   part = _GatherPart if gathers(source) else _ReadPart
   return part(source, indices)
 

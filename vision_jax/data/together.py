@@ -182,14 +182,15 @@ class Sizes(Several):
 
   def epoch(self) -> Iterator[Arrays]:
     """Yields every example once, in order, at the last of the sizes."""
-    return self._last.epoch()
+    return self.last.epoch()
 
   def ordered(self, step: int) -> Arrays:
     """Returns batch `step` of `epoch()`."""
-    return self._last.ordered(step)
+    return self.last.ordered(step)
 
   @property
-  def _last(self) -> Loader:
+  def last(self) -> Loader:
+    """The loader of the last size."""
     return [*self.loaders.values()][-1]
 
 
