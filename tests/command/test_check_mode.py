@@ -12,7 +12,11 @@ from PIL import Image
 from tests.data import layouts_made as made
 from vision_jax import main
 from vision_jax.checking import augmented
+from vision_jax.data.groups import clips
+from vision_jax.data.loader import Loader
 from vision_jax.data.recognise import config_of
+from vision_jax.data.sources.arrays import ArraySource
+from vision_jax.data.together import Sizes, Together
 from vision_jax.errors import UserError
 from vision_jax.recipe import recipe
 
@@ -20,7 +24,7 @@ from vision_jax.recipe import recipe
 @pytest.fixture
 def check(drawing, monkeypatch):
   """`drawing`, but for augmented.png, which has to be compiled."""
-  monkeypatch.setattr(augmented, "write_augmented", lambda *args: None)
+  monkeypatch.setattr(augmented, "write_augmented", lambda *args: "")
   return drawing
 
 
@@ -316,3 +320,24 @@ def test_tables_say_what_to_install(tmp_path, monkeypatch, check):
   code, text = check(tmp_path / "mine")
   assert code == 2 and "needs pyarrow, which is not installed" in text
   assert "pip install 'vision_jax[data]'" in text
+
+
+@pytest.mark.parametrize("name", ["clips", "together", "sizes"])
+def test_a_sheet_shows_single_images_alone(tmp_path, name):
+  image = np.random.default_rng(0).integers(0, 256, (9, 8, 8, 1), np.uint8)
+  source = ArraySource({"image": image})
+  loader = lambda source=source: Loader(source, (), 4)
+  data = {
+    "clips": lambda: loader(clips(source, 2)),
+    "together": lambda: Together(a=loader()),
+    "sizes": lambda: Sizes(lambda size: loader(), (8, 12)),
+  }[name]()
+  path = tmp_path / "augmented.png"
+  line = augmented.write_augmented(path, data, dict, None, ())
+  assert path.exists() == (name == "sizes")
+  shown = {
+    "clips": "but `image` (4, 2, 8, 8, 1)",
+    "together": "but `a/image` (4, 8, 8, 1)",
+    "sizes": f"Examples as they are trained on, each drawn anew: {path}",
+  }
+  assert shown[name] in line

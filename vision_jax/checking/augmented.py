@@ -10,6 +10,7 @@ import numpy as np
 from vision_jax.data.images import resize_image
 from vision_jax.data.loader import Loader
 from vision_jax.data.subsets import subset
+from vision_jax.data.together import Several, Sizes
 from vision_jax.viz.bands import show_bands
 from vision_jax.viz.boxes import draw_boxes
 from vision_jax.viz.grid import enlarge, enlargement, grid
@@ -25,22 +26,32 @@ Arrays = Mapping[str, Any]
 
 def write_augmented(
   path: pathlib.Path,
-  loader: Loader,
+  loader: Loader | Several,
   inputs: Callable[[Arrays], Arrays],
   augment: Callable[[Arrays, jax.Array], Arrays] | None,
   names: Sequence[str],
   bands: Sequence[int] = (),
-) -> None:
+) -> str:
   """Writes a row of draws for each of a few images, with their truth, as PNG.
 
   Args:
     path: the file.
-    loader: what is trained on.
+    loader: what is trained on; of several sizes the last is shown.
     inputs, augment: of the experiment; what a training step does first.
     names: the classes' names.
     bands: of a decoded image, that are shown, see `show_bands`.
+
+  Returns:
+    A line that says what is there; nothing is where examples are no images.
   """
-  batch = _repeated(loader)
+  if isinstance(loader, Sizes):
+    loader = loader.last
+  batch = {} if isinstance(loader, Several) else _repeated(loader)
+  if np.ndim(batch.get("image")) != 4:
+    return (
+      f"No {path.name}: what is trained on are no single images, "
+      f"`image` (b, h, w, c), but {_words(loader.batch(0))}."
+    )
   names = tuple(names)
 
   @jax.jit
@@ -57,6 +68,12 @@ def write_augmented(
   cells = [_cell(example, names) for example in examples]
   titles = [_title(example, names) for example in examples]
   write_png(path, grid(cells, DRAWS, titles=titles if any(titles) else ()))
+  return f"Examples as they are trained on, each drawn anew: {path}"
+
+
+def _words(batch: Arrays) -> str:
+  shapes = {name: x.shape for name, x in batch.items() if x.ndim > 3}
+  return ", ".join(f"`{name}` {shape}" for name, shape in shapes.items())
 
 
 def _repeated(loader: Loader) -> dict[str, np.ndarray]:
@@ -120,5 +137,5 @@ def _sized(image: np.ndarray) -> np.ndarray:
 
 def _title(example: Arrays, names: Sequence[str]) -> str:
   """Returns the class of an image that has one."""
-  one = "boxes" not in example and "label" in example
+  one = "boxes" not in example and np.ndim(example.get("label", [])) == 0
   return names[int(example["label"])] if one else ""

@@ -66,8 +66,7 @@ class Mode(Configured):
     if found.shown and not found.stops:
       path = pathlib.Path(self.output) / "augmented.png"
       try:
-        _write_augmented(path, recipe, found.names)
-        print(f"Examples as they are trained on, each drawn anew: {path}")
+        print(_write_augmented(path, recipe, found.names))
       except UserError as error:
         found.stops.append(str(error))
     for message in found.stops:
@@ -77,7 +76,7 @@ class Mode(Configured):
 
 def _write_augmented(
   path: pathlib.Path, recipe: "Recipe", names: Sequence[str]
-) -> None:
+) -> str:
   """Builds the experiment and draws what its training step sees."""
   from vision_jax.checking.augmented import write_augmented
 
@@ -88,7 +87,7 @@ def _write_augmented(
     recipe.module.resolve(config)
   with recipe.build() as experiment:
     taken = tuple(config.get("bands", ())) or range(config.get("channels", 3))
-    write_augmented(
+    return write_augmented(
       path,
       experiment.train_data,
       experiment.inputs,
