@@ -97,6 +97,14 @@ def test_the_wait_for_a_checkpoint_is_beside_a_copys():
   assert "4 MiB in 8 arrays, which numpy copies in" in table.line(row)
 
 
+@pytest.mark.slow
+def test_a_checkpoint_costs_the_loop_a_copy_and_little_more():
+  """CPU time against CPU time, whatever else the machine does."""
+  rows = [saving.saving_rows(256, turns=1)[0] for _ in range(3)]
+  copy = min(row["copy_cpu_seconds"] for row in rows)
+  assert min(row["cpu_seconds"] for row in rows) < 4 * copy
+
+
 def test_a_step_with_a_fixed_net_is_timed_without_its_file(monkeypatch):
   loaded = recipe.load("configs/classification/digits_cnn.py:tiny")
   task = _Taught(loaded.build().task.model)
