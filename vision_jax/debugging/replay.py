@@ -12,7 +12,7 @@ from vision_jax.core.step import Logs
 from vision_jax.core.types import Batch
 from vision_jax.debugging import blame
 from vision_jax.errors import RunFailure, UserError
-from vision_jax.experiment import Experiment
+from vision_jax.experiment import Experiment, check_split
 from vision_jax.train import initial
 from vision_jax.train.checkpoint.checkpoints import Checkpoints
 from vision_jax.train.fixed import Fixed
@@ -41,7 +41,7 @@ def look_into(
       it would not train like this, or with these fixed nets.
   """
   plan.check(execution)
-  experiment.check_split(execution.shards * plan.accumulate)
+  check_split(experiment.task, execution.shards * plan.accumulate)
   if step > plan.steps:
     raise UserError(f"--debug=step:{step}: the run has {plan.steps} steps.")
   if jax.process_count() > 1:
