@@ -63,8 +63,8 @@ def saving_rows(megabytes: int = 1024, turns: int = 3) -> list[dict[str, Any]]:
     "cpu_seconds": cpu,
     "copy_seconds": copied,
     "copy_cpu_seconds": min(cpus),
-    "work": f"{megabytes} MiB in {ARRAYS} arrays, which numpy copies at best in "
-    f"{1e3 * copied:.0f} ms",
+    "work": f"{megabytes} MiB in {ARRAYS} arrays, which numpy copies at best "
+    f"in {1e3 * copied:.0f} ms",
   }
   return [row]
 
