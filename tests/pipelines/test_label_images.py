@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from vision_jax.pipelines.label_images import RIGHT, WRONG, label_images
+from vision_jax.viz.bands import show_bands
 from vision_jax.viz.grid import TITLE
 from vision_jax.viz.text import put_label
 
@@ -48,3 +49,15 @@ def test_a_sorted_batch_is_shown_evenly_and_numbers_have_no_names():
   drawn = label_images((), 4)(batch, {"label": np.arange(50)})["labels"]
   seen = [drawn[TITLE, i * 162, 0] for i in range(4)]
   np.testing.assert_array_equal(seen, [0, 16, 32, 49])
+
+
+@pytest.mark.parametrize("kind", [np.uint16, np.float32])
+def test_bands_of_any_range_are_shown_as_elsewhere(kind):
+  """Stretched, as floats of 32 bits are in no known unit."""
+  image = np.arange(160 * 160 * 5) % 60_000
+  image = image.reshape(1, 160, 160, 5).astype(kind)
+  batch = {"image": image, "label": np.zeros(1, int)}
+  draw = label_images(NAMES, bands=(4, 2, 0))
+  drawn = draw(batch, {"label": batch["label"]})["labels"]
+  wanted = show_bands(image[0], (4, 2, 0))
+  np.testing.assert_array_equal(drawn[TITLE : TITLE + 80, :160], wanted[:80])

@@ -106,6 +106,16 @@ def pick(
   return pixels
 
 
+def as_decoded(bands: Sequence[int], taken: Sequence[int]) -> tuple[int, ...]:
+  """Returns bands of a file by their numbers in what is decoded of it.
+
+  Args:
+    bands: each one of those that are taken.
+    taken: those that are decoded, in this order; () for all.
+  """
+  return tuple(taken.index(x) if taken else x for x in bands)
+
+
 def stored(data: bytes, *, alpha: bool = True) -> np.ndarray:
   """Returns an image's pixels (h w c) in the file's type, upright.
 

@@ -58,7 +58,7 @@ def classification(
         loading.evaluation(source, anew(source, whole), num_classes=known),
         metrics,
         weights=weights,
-        images=label_images(class_names),
+        images=label_images(class_names, bands=loading.shown_decoded),
       )
       for name, source in evals.items()
     },

@@ -8,6 +8,7 @@ import ml_collections
 import numpy as np
 
 from vision_jax.core.types import Array, Batch, Inputs, Nets
+from vision_jax.data.bands import as_decoded
 from vision_jax.data.loader import Loader
 from vision_jax.data.source import Source
 from vision_jax.data.transforms.base import Transform
@@ -99,9 +100,7 @@ class Loading:
   @property
   def shown_decoded(self) -> tuple[int, ...]:
     """The same, as they are numbered once they are decoded."""
-    if not self.bands:
-      return tuple(self.show_bands)
-    return tuple(self.bands.index(band) for band in self.show_bands)
+    return as_decoded(self.show_bands, self.bands)
 
   def train(
     self,

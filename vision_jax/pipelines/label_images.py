@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from vision_jax.pipelines.data import Arrays
+from vision_jax.viz.bands import show_bands
 from vision_jax.viz.grid import enlarge, enlargement, grid
 from vision_jax.viz.pixels import to_rgb
 from vision_jax.viz.text import put_label
@@ -15,7 +16,7 @@ RIGHT, WRONG = (0, 110, 40), (190, 30, 30)  # behind a prediction's text
 
 
 def label_images(
-  names: Sequence[str], most: int = 24
+  names: Sequence[str], most: int = 24, bands: Sequence[int] = ()
 ) -> Callable[[Arrays, Arrays], dict[str, np.ndarray]]:
   """Returns what draws images of a batch, spread evenly over it.
 
@@ -26,6 +27,7 @@ def label_images(
   Args:
     names: the classes' names; () for their numbers.
     most: images.
+    bands: of an image, that are shown, see `show_bands`.
   """
 
   def draw(batch: Arrays, out: Arrays) -> dict[str, np.ndarray]:
@@ -36,7 +38,8 @@ def label_images(
       true, found = (np.asarray(x["label"][i]) for x in (batch, out))
       same = np.array_equal(true > 0, found) if true.ndim else true == found
       colour = RIGHT if same else WRONG
-      cells.append(_cell(batch["image"][i], _name(found, names), colour))
+      image = show_bands(batch["image"][i], bands)
+      cells.append(_cell(image, _name(found, names), colour))
       titles.append(f"truth: {_name(true, names)}")
     return {"labels": grid(cells, COLUMNS, titles=titles)}
 
@@ -47,8 +50,7 @@ def _cell(
   image: np.ndarray, text: str, colour: tuple[int, int, int]
 ) -> np.ndarray:
   """Returns an image, enlarged, with a text at its lower left."""
-  image = np.asarray(image)
-  image = to_rgb(image[..., : 3 if image.shape[-1] >= 3 else 1])
+  image = to_rgb(image)
   image = enlarge(image, enlargement(image.shape[:2], SIDE))
   corner = (0, image.shape[0])
   put_label(

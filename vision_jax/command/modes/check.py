@@ -79,6 +79,7 @@ def _write_augmented(
 ) -> str:
   """Builds the experiment and draws what its training step sees."""
   from vision_jax.checking.augmented import write_augmented
+  from vision_jax.data.bands import as_decoded
 
   config = recipe.config
   if not config.class_names:  # so that they are not looked for again
@@ -86,12 +87,11 @@ def _write_augmented(
   if hasattr(recipe.module, "resolve"):
     recipe.module.resolve(config)
   with recipe.build() as experiment:
-    taken = tuple(config.get("bands", ())) or range(config.get("channels", 3))
     return write_augmented(
       path,
       experiment.train_data,
       experiment.inputs,
       experiment.augment,
       config.class_names,
-      [taken.index(band) for band in config.get("show_bands", ())],
+      as_decoded(config.get("show_bands", ()), config.get("bands", ())),
     )
