@@ -20,6 +20,8 @@ from vision_jax.data.transforms.boxes import (
   letterbox,
   pad_boxes,
   record_size,
+  to_fractions,
+  to_pixels,
 )
 from vision_jax.data.transforms.image import decode, resize
 from vision_jax.recipe import recipe
@@ -281,3 +283,12 @@ def check_batches(experiment):
   assert held["size"][0].tolist() == [40, 60]
   assert held["box_mask"][held["mask"] > 0].sum() == 2
   assert 0.6 < held["image_mask"][0].mean() < 0.7
+
+
+def test_boxes_become_pixels_and_fractions_again():
+  boxes = np.array([[0.5, 0.25, 0.5, 0.5], [0.1, 0.9, 0.2, 0.2]], np.float32)
+  corners = to_pixels(boxes, (40, 100))
+  wanted = [[25, 0, 75, 20], [0, 32, 20, 40]]
+  np.testing.assert_allclose(corners, wanted, atol=1e-5)
+  np.testing.assert_allclose(to_fractions(corners, (40, 100)), boxes, 1e-6)
+  assert to_pixels(np.zeros((0, 4)), (40, 100)).shape == (0, 4)

@@ -9,6 +9,8 @@ import pytest
 
 from vision_jax.errors import UserError
 from vision_jax.pipelines.augmentation import Augmentation
+from vision_jax.pipelines.detection import box_augment
+from vision_jax.pipelines.segmentation import mask_augment
 from vision_jax.recipe import recipe
 
 CONFIGS = {
@@ -87,3 +89,10 @@ def test_images_of_seven_channels_turn_but_have_no_colours():
   for make in (Augmentation.labels, Augmentation.masks, Augmentation.boxes):
     with pytest.raises(UserError, match=r"hue: got 0.1 for images of 7 chan"):
       make(Augmentation(hue=0.1), colours=SEVEN)
+
+
+@pytest.mark.parametrize("make", [mask_augment, box_augment])
+def test_a_config_of_one_strength_names_its_own_key(make):
+  with pytest.raises(UserError, match=r"config\.jitter: got 0.2 for .* 7 chan"):
+    make(jitter=0.2, colours=SEVEN)
+  assert make(jitter=0.0, colours=SEVEN) is None

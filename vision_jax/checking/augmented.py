@@ -11,6 +11,7 @@ from vision_jax.data.images import resize_image
 from vision_jax.data.loader import Loader
 from vision_jax.data.subsets import subset
 from vision_jax.data.together import Several, Sizes
+from vision_jax.data.transforms.boxes import to_pixels
 from vision_jax.viz.bands import show_bands
 from vision_jax.viz.boxes import draw_boxes
 from vision_jax.viz.grid import enlarge, enlargement, grid
@@ -120,9 +121,7 @@ def _cell(example: Arrays, names: Sequence[str]) -> np.ndarray:
   if "boxes" not in example:
     return image
   real = example["box_mask"] > 0
-  boxes = example["boxes"][real]
-  low, high = boxes[:, :2] - boxes[:, 2:] / 2, boxes[:, :2] + boxes[:, 2:] / 2
-  corners = np.concatenate([low, high], 1) * np.tile(image.shape[1::-1], 2)
+  corners = to_pixels(example["boxes"][real], image.shape[:2])
   labels = example["label"][real]
   return draw_boxes(image, corners, labels, class_names=names, thickness=1)
 

@@ -9,6 +9,7 @@ from vision_jax.checking.survey import Survey
 from vision_jax.data.found import BOXES, MASKS
 from vision_jax.data.images import resize_image
 from vision_jax.data.source import Example
+from vision_jax.data.transforms.boxes import to_pixels
 from vision_jax.viz.bands import show_bands
 from vision_jax.viz.boxes import draw_boxes
 from vision_jax.viz.grid import grid
@@ -49,11 +50,9 @@ def _cell(
     indices = indices.reshape(example["target"].shape)
     return overlay_mask(image, indices, colours, ignore=None)
   if has == BOXES:
-    x, y, width, height = (example["boxes"] * np.array([w, h, w, h])).T
-    corners = [x - width / 2, y - height / 2, x + width / 2, y + height / 2]
     return draw_boxes(
       image,
-      np.stack(corners, 1),
+      to_pixels(example["boxes"], (h, w)),
       example["label"],
       class_names=names,
       thickness=1,

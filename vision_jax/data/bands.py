@@ -17,11 +17,9 @@ from vision_jax.data import tiff
 from vision_jax.data.depth import FLOATS, from_file
 from vision_jax.data.errors import DataError, WrongChannels, some
 from vision_jax.data.orientation import noted, orientation, upright
-from vision_jax.data.reading import check_pixels
+from vision_jax.data.reading import JPEG, PNG, check_pixels
 from vision_jax.errors import UserError
 
-_PNG = b"\x89PNG\r\n\x1a\n"
-_JPEG = b"\xff\xd8\xff"
 _NPY = b"\x93NUMPY"
 _PHOTO = (1, 3)  # channels of one
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 1, 6: 3}  # by colour type, without alpha
@@ -130,7 +128,7 @@ def stored(data: bytes, *, alpha: bool = True) -> np.ndarray:
     return _from_npy(data)
   if tiff.is_tiff(data):
     return tiff.read(data, alpha=alpha)
-  if data.startswith(_PNG):
+  if data.startswith(PNG):
     return _from_png(data)
   with Image.open(io.BytesIO(data)) as image:
     check_pixels(*image.size[::-1])
@@ -147,10 +145,10 @@ def depth_of(data: bytes) -> tuple[int, int]:
   Raises:
     Exception: almost any, for broken files.
   """
-  if data.startswith(_JPEG):
+  if data.startswith(JPEG):
     space = simplejpeg.decode_jpeg_header(data)[2]
     return 1 if space.lower() in ("gray", "grey") else 3, 8
-  if data.startswith(_PNG):
+  if data.startswith(PNG):
     return _PNG_CHANNELS[data[25]], max(data[24], 8)
   if is_npy(data):
     shape, kind = _npy_header(data)

@@ -10,7 +10,7 @@ from vision_jax.data.errors import DataError
 from vision_jax.data.joins import mosaic, stacked
 from vision_jax.data.members import Consecutive, Others, Partners
 from vision_jax.data.pickled import AsMade, Transform
-from vision_jax.data.source import Example, Source, draw, short_hash
+from vision_jax.data.source import Example, OfSource, Source, draw, short_hash
 from vision_jax.data.transforms.base import apply_all
 
 Join = Callable[[Sequence[Example], np.random.Generator], Example]
@@ -26,7 +26,7 @@ class Members(Protocol):
     """Returns the indices (n,) of group i's examples in the source, pure."""
 
 
-class Grouped(AsMade):
+class Grouped(OfSource, AsMade):
   """A source whose example i is group i of another's examples, joined.
 
   A `Loader` reads it as it does any other: an epoch visits every group once,
@@ -54,16 +54,6 @@ class Grouped(AsMade):
   ):
     self.source, self.members, self.join = source, members, join
     self.transforms, self.alike = tuple(transforms), alike
-
-  @property
-  def num_classes(self) -> int | None:
-    """The source's number of classes, None where it has none."""
-    return getattr(self.source, "num_classes", None)
-
-  @property
-  def class_names(self) -> tuple[str, ...]:
-    """The source's class names, empty where it has none."""
-    return getattr(self.source, "class_names", ())
 
   def __len__(self) -> int:
     return len(self.members)

@@ -18,7 +18,7 @@ from vision_jax.data.bands import (
 from vision_jax.data.depth import FLOATS, with_bits
 from vision_jax.data.orientation import orientation, upright
 from vision_jax.data.pillow import decode_by_pillow
-from vision_jax.data.reading import check_pixels, reading
+from vision_jax.data.reading import JPEG, PNG, check_pixels, reading
 from vision_jax.errors import UserError
 
 cv2.setNumThreads(0)  # the loader's threads work on whole images
@@ -27,8 +27,6 @@ _RESAMPLING = {
   "bilinear": Image.Resampling.BILINEAR,
   "bicubic": Image.Resampling.BICUBIC,
 }
-_PNG = b"\x89PNG\r\n\x1a\n"
-_JPEG = b"\xff\xd8\xff"
 # OpenCV's mean costs six times its bilinear and gains little below this.
 _SHRINKS = 1.5
 _HALVES = 2.5
@@ -65,13 +63,13 @@ def decode_image(
   """
   check_channels(channels, bands)
   with reading(name, data):
-    if data.startswith(_PNG):
+    if data.startswith(PNG):
       check_png(data)  # OpenCV returns the readable part of a broken file
     if as_bands(data, channels, bits, bands):
       return read_bands(data, name, channels, bits, bands)
-    if data.startswith(_JPEG):
+    if data.startswith(JPEG):
       image = _decode_jpeg(data, channels, min_size)
-    elif data.startswith(_PNG):
+    elif data.startswith(PNG):
       image = _decode_png(data, channels, bits)
     else:
       image = decode_by_pillow(data, channels, bits)
@@ -88,7 +86,7 @@ def as_stored(data: bytes, name: str, *, photo: bool = True) -> np.ndarray:
       channels are those of the file.
   """
   with reading(name, data):
-    if data.startswith(_PNG):
+    if data.startswith(PNG):
       check_png(data)
     if not photo or as_bands(data, 3, FLOATS):
       return stored(data)
@@ -99,7 +97,7 @@ def is_deep(data: bytes | np.ndarray) -> bool:
   """Whether an image has more than 8 bits a channel, and is no float array."""
   if isinstance(data, np.ndarray):
     return data.dtype == np.uint16
-  if data.startswith(_JPEG):
+  if data.startswith(JPEG):
     return False
   try:
     return depth_of(data)[1] > 8
@@ -109,7 +107,7 @@ def is_deep(data: bytes | np.ndarray) -> bool:
 
 def jpeg_size(data: bytes) -> tuple[int, int] | None:
   """Returns (height, width) of a JPEG, None for other or broken files."""
-  if not data.startswith(_JPEG):
+  if not data.startswith(JPEG):
     return None
   try:
     return simplejpeg.decode_jpeg_header(data)[:2]
@@ -251,7 +249,7 @@ def _decode_png(data: bytes, channels: int, bits: int) -> np.ndarray:
 
 def check_png(data: bytes) -> None:
   """Checks the size, and every chunk's length and CRC up to the end."""
-  at, first = len(_PNG), True
+  at, first = len(PNG), True
   while True:
     if at + 12 > len(data):
       raise ValueError("the PNG is truncated")

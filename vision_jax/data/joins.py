@@ -8,7 +8,7 @@ from vision_jax.data.errors import DataError, some
 from vision_jax.data.pickled import transform
 from vision_jax.data.source import Example
 from vision_jax.data.transforms.base import check_alone, name_of
-from vision_jax.data.transforms.boxes import PER_BOX, to_fractions
+from vision_jax.data.transforms.boxes import PER_BOX, to_fractions, to_pixels
 from vision_jax.data.transforms.image import decoded
 
 _PLACED = ("image", "target", "name", "size", "box_mask", *PER_BOX)
@@ -120,10 +120,8 @@ def _moved(
   if "box_mask" in example:
     real = np.asarray(example["box_mask"]) > 0
     per_box = {k: x[real] for k, x in per_box.items()}
-  h, w = example["image"].shape[:2]
-  centre, side = np.split(per_box["boxes"].astype(np.float64), 2, 1)
-  low, high = (centre - side / 2) * (w, h), (centre + side / 2) * (w, h)
-  moved = [x + offset[::-1] for x in (low, high)]
+  corners = to_pixels(per_box["boxes"], example["image"].shape[:2])
+  moved = [x + offset[::-1] for x in np.split(corners, 2, 1)]
   cut = [np.clip(x, 0, size[::-1]) for x in moved]
   whole, left = (np.prod(b - a, 1) for a, b in (moved, cut))
   part = left / np.where(whole > 0, whole, 1)

@@ -54,7 +54,7 @@ def measure(
 
   Raises:
     BadImage: if an image is bad, and not to be skipped.
-    DataError: if none is left, or a channel has one value alone.
+    DataError: if none is left.
   """
   drawn = np.random.RandomState(seed).permutation(len(source))[:most]
   skipped: list[str] = []

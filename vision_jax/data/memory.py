@@ -8,13 +8,13 @@ import numpy as np
 from vision_jax.data.assembly import cores
 from vision_jax.data.errors import DataError
 from vision_jax.data.pickled import AsMade, Lock
-from vision_jax.data.source import Example, ReadSource
+from vision_jax.data.source import Example, OfSource, ReadSource
 from vision_jax.data.transforms.base import Transform, apply_all
 
 _PARTS = 4  # for each thread, so that threads finish together
 
 
-class InMemory(AsMade):
+class InMemory(OfSource, AsMade):
   """Keeps a source's examples after deterministic transforms, all one shape.
 
   Lazy: an example is read when a batch first needs it, by all threads together,
@@ -43,16 +43,6 @@ class InMemory(AsMade):
 
   def __getstate__(self) -> dict[str, object]:
     return super().__getstate__() | {"_arrays": None, "_filled": None}
-
-  @property
-  def num_classes(self) -> int | None:
-    """The source's number of classes, None where it has none."""
-    return getattr(self.source, "num_classes", None)
-
-  @property
-  def class_names(self) -> tuple[str, ...]:
-    """The source's class names, empty where it has none."""
-    return getattr(self.source, "class_names", ())
 
   def __len__(self) -> int:
     return len(self.source)

@@ -10,9 +10,9 @@ import io
 import numpy as np
 from PIL import Image
 
+from vision_jax.data.reading import JPEG, PNG
+
 _TAG = 0x0112
-_JPEG = b"\xff\xd8\xff"
-_PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_NOTES = (b"eXIf", b"XML:com.adobe.xmp", b"Raw profile type ")
 _ALONE = frozenset((0x01, *range(0xD0, 0xD9)))  # markers without a length
 
@@ -20,9 +20,9 @@ _ALONE = frozenset((0x01, *range(0xD0, 0xD9)))  # markers without a length
 def orientation(data: bytes) -> int:
   """Returns the orientation, 1 to 8, that an encoded image's notes tell."""
   # Most files have none, and looking for it is much faster than parsing.
-  if data.startswith(_JPEG):
+  if data.startswith(JPEG):
     found = _jpeg_has_note(data)
-  elif data.startswith(_PNG):
+  elif data.startswith(PNG):
     found = any(note in data for note in _PNG_NOTES)
   else:
     found = True

@@ -9,6 +9,7 @@ from PIL import Image
 from vision_jax.data.errors import BadImage, DataError
 from vision_jax.errors import UserError
 
+JPEG, PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"  # how files begin
 # What Pillow logs of a TIFF that it does not read, it raises too.
 logging.getLogger("PIL.TiffImagePlugin").setLevel(logging.CRITICAL)
 # What Pillow refuses by itself; a packed file of 1 MB may hold more.

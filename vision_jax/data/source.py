@@ -51,6 +51,22 @@ class DrawnSource(Source, Protocol):
     """Returns the examples at `indices` (b,), each by its own generator."""
 
 
+class OfSource:
+  """A source that is made of another, and has its classes."""
+
+  source: Source
+
+  @property
+  def num_classes(self) -> int | None:
+    """The source's number of classes, None where it has none."""
+    return getattr(self.source, "num_classes", None)
+
+  @property
+  def class_names(self) -> tuple[str, ...]:
+    """The source's class names, empty where it has none."""
+    return getattr(self.source, "class_names", ())
+
+
 def read(
   source: ReadSource | GatherSource, indices: np.ndarray
 ) -> list[Example]:

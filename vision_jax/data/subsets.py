@@ -11,6 +11,7 @@ from vision_jax.data.order import check_seed
 from vision_jax.data.pickled import AsMade
 from vision_jax.data.source import (
   Example,
+  OfSource,
   Source,
   draws,
   gathers,
@@ -21,7 +22,7 @@ _TIES = 0  # of the draw among ties: with it digits' split is the one published
 Indices = np.ndarray | Callable[[], np.ndarray]
 
 
-class Part(AsMade):
+class Part(OfSource, AsMade):
   """The examples of `source` at some indices, in their order."""
 
   def __init__(self, source: Source, indices: Indices):
@@ -39,16 +40,6 @@ class Part(AsMade):
         f"values from 0 to {size - 1}, the source's last example."
       )
     return indices
-
-  @property
-  def num_classes(self) -> int | None:
-    """The source's number of classes, None where it has none."""
-    return getattr(self.source, "num_classes", None)
-
-  @property
-  def class_names(self) -> tuple[str, ...]:
-    """The source's class names, empty where it has none."""
-    return getattr(self.source, "class_names", ())
 
   def __len__(self) -> int:
     return len(self.indices)

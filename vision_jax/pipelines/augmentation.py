@@ -20,7 +20,7 @@ from vision_jax.ops.augment.affine import NONE, Range
 from vision_jax.ops.augment.boxes import random_crop_boxes, random_flip_boxes
 from vision_jax.ops.augment.compose import Augment
 from vision_jax.ops.augment.dense import random_window
-from vision_jax.pipelines.colours import IMAGENET, Colours
+from vision_jax.pipelines.colours import IMAGENET, Colours, check_coloured
 
 FLIPS = {
   **{"": (0.0, 0.0), "0": (0.0, 0.0), "horizontal": (0.5, 0.0)},
@@ -146,7 +146,8 @@ class Augmentation:
     white, steps = augment.normalized_range(*colours), []
     strengths = {name: getattr(self, name) for name in _COLOURS}
     if any(strengths.values()):
-      _check_colour(strengths, len(colours[0]))
+      named = {f"augment.{name}": x for name, x in strengths.items()}
+      check_coloured(named, colours)
       steps.append(augment.color_jitter(**strengths, value_range=white))
     if self.noise:
       steps.append(augment.random_noise(self.noise, value_range=white))
@@ -170,14 +171,3 @@ def _range(name: str, given: Sequence[float]) -> tuple[float, ...]:
       "the largest, above 0, such as 0.8,1.25; or 0 for none."
     )
   return float(given[0]), float(given[1])
-
-
-def _check_colour(strengths: dict[str, float], channels: int) -> None:
-  if channels in (1, 3):
-    return
-  on = {name: x for name, x in strengths.items() if x}
-  raise UserError(
-    f"--config.augment.{next(iter(on))}: got {next(iter(on.values()))} for "
-    f"images of {channels} channels; expected 0, as colours are of 1 or 3. "
-    f"Pass {' '.join(f'--config.augment.{name}=0' for name in on)}."
-  )

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from vision_jax.data.transforms.boxes import to_pixels
 from vision_jax.pipelines.data import Arrays
 from vision_jax.viz.bands import show_bands
 from vision_jax.viz.boxes import draw_boxes
@@ -38,9 +39,8 @@ def box_images(
       found, title = _found(out, i, least, len(true))
       boxes, score, found_label = (out[k][i][found] for k in _FOUND)
       image = show_bands(_visible(batch, i), bands)
-      part = np.tile(image.shape[1::-1], 2)
       show = lambda *boxes, image=image: _draw(image, *boxes, names=names)
-      cells.append(show(true * part, label))
+      cells.append(show(to_pixels(true, image.shape[:2]), label))
       cells.append(show(boxes * _shrink(batch, i, image), found_label, score))
       titles += ["truth", title]
     return {"boxes": grid(cells, 2 * COLUMNS, titles=titles)}
@@ -52,11 +52,9 @@ _FOUND = ("boxes", "score", "label")
 
 
 def _truth(batch: Arrays, i: int) -> tuple[np.ndarray, np.ndarray]:
-  """An image's true boxes xyxy in [0, 1], and their labels."""
+  """An image's true boxes cxcywh in [0, 1], and their labels."""
   real = np.asarray(batch["box_mask"][i]) > 0
-  boxes = np.asarray(batch["boxes"][i])[real]
-  low, high = boxes[:, :2] - boxes[:, 2:] / 2, boxes[:, :2] + boxes[:, 2:] / 2
-  return np.concatenate([low, high], -1), np.asarray(batch["label"][i])[real]
+  return tuple(np.asarray(batch[k][i])[real] for k in ("boxes", "label"))
 
 
 def _found(

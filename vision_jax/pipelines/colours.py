@@ -3,7 +3,7 @@
 For `vision_jax.ops.inputs.normalize`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from vision_jax.errors import UserError
 
@@ -17,15 +17,21 @@ UNIT = ((0.0,), (1.0,))  # pixels stay in [0, 1]
 SIGNED = GREY  # pixels are in [-1, 1]
 
 
-def check_jitter(jitter: float, colours: Colours) -> None:
+def check_coloured(strengths: Mapping[str, float], colours: Colours) -> None:
   """Refuses to change the colours of images that have none.
+
+  Args:
+    strengths: key of a config -> how strongly; 0 is not at all.
+    colours: mean and standard deviation of each of the images' channels.
 
   Raises:
     UserError: for other channels than 1 or 3.
   """
-  if jitter and (number := len(colours[0])) not in (1, 3):
+  on = {key: x for key, x in strengths.items() if x}
+  if on and (number := len(colours[0])) not in (1, 3):
+    key, strength = next(iter(on.items()))
     raise UserError(
-      f"--config.jitter: got {jitter} for images of {number} channels; "
-      "brightness, contrast and saturation are changed of 1 or 3, grey or "
-      "colours. Give --config.jitter=0."
+      f"--config.{key}: got {strength} for images of {number} channels; "
+      "expected 0, as colours are of 1 or 3. "
+      f"Pass {' '.join(f'--config.{key}=0' for key in on)}."
     )

@@ -19,7 +19,7 @@ from vision_jax.ops.augment.boxes import random_crop_boxes, random_flip_boxes
 from vision_jax.ops.augment.compose import Augment
 from vision_jax.ops.inputs import normalize
 from vision_jax.pipelines.box_images import box_images
-from vision_jax.pipelines.colours import IMAGENET, Colours, check_jitter
+from vision_jax.pipelines.colours import IMAGENET, Colours, check_coloured
 from vision_jax.pipelines.data import Data, Loading
 
 KEYS = ("image", "image_mask", "boxes", "label", "box_mask", "crowd")
@@ -129,7 +129,7 @@ def box_augment(
     jitter: largest change of brightness, contrast and saturation.
     colours: mean and standard deviation that the images were normalised by.
   """
-  check_jitter(jitter, colours)
+  check_coloured({"jitter": jitter}, colours)
   steps = []
   if crop:
     window, ratio = tuple(crop), tuple(ratio)

@@ -21,7 +21,7 @@ from vision_jax.ops import augment
 from vision_jax.ops.augment.compose import Augment
 from vision_jax.ops.augment.dense import random_window
 from vision_jax.ops.inputs import normalize
-from vision_jax.pipelines.colours import IMAGENET, Colours, check_jitter
+from vision_jax.pipelines.colours import IMAGENET, Colours, check_coloured
 from vision_jax.pipelines.data import Data, Loading, Output
 from vision_jax.pipelines.own_size import OwnSize
 from vision_jax.viz.panels import segmentation_panel
@@ -123,7 +123,7 @@ def mask_augment(
     jitter: largest change of brightness, contrast and saturation.
     colours: mean and standard deviation that the images were normalised by.
   """
-  check_jitter(jitter, colours)
+  check_coloured({"jitter": jitter}, colours)
   steps, size, scale = [], tuple(crop) or None, tuple(scale)
   if scale != (1.0, 1.0) or degrees:
     steps.append(augment.random_affine(scale, degrees, size=size))

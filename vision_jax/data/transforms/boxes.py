@@ -31,6 +31,19 @@ def to_fractions(
   return (both / np.concatenate([whole, whole], -1)).astype(np.float32)
 
 
+def to_pixels(
+  boxes: np.ndarray, size: np.ndarray | tuple[int, int]
+) -> np.ndarray:
+  """Turns cxcywh in [0, 1] (n, 4) into xyxy pixels, float64.
+
+  `size` is the height and width of the boxes' image, (2,) or (n, 2).
+  """
+  centre, side = np.split(np.asarray(boxes, np.float64), 2, 1)
+  whole = np.asarray(size, np.float64)[..., ::-1]
+  corners = (centre - side / 2) * whole, (centre + side / 2) * whole
+  return np.concatenate(corners, 1)
+
+
 @transform
 def pad_boxes(max_boxes: int = MAX_BOXES) -> Transform:
   """Pads what there is one of for each box to `max_boxes`; adds `box_mask`.

@@ -12,7 +12,7 @@ from vision_jax.data.errors import DataError, some
 from vision_jax.data.images import check_png, resize_image
 from vision_jax.data.orientation import noted, upright
 from vision_jax.data.pickled import transform
-from vision_jax.data.reading import check_pixels, reading
+from vision_jax.data.reading import PNG, check_pixels, reading
 from vision_jax.data.source import Example
 from vision_jax.data.transforms.base import Transform
 from vision_jax.data.transforms.image import decoded
@@ -122,7 +122,7 @@ def open_mask(data: bytes, name: str, objects: bool = False) -> np.ndarray:
   with reading(name, data):
     if is_npy(data):
       return _whole(stored(data), name, objects)
-    if data.startswith(b"\x89PNG"):
+    if data.startswith(PNG):
       check_png(data)  # Pillow reads pixels without their checksum
     with Image.open(io.BytesIO(data)) as image:
       check_pixels(*image.size[::-1])
