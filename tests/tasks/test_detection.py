@@ -14,7 +14,6 @@ from PIL import Image
 from tests.box_files import write_voc
 from tests.oracles import library
 from tests.tables import boxed_images, small_detection
-from vision_jax.core.execution import Jit
 from vision_jax.errors import UserError
 from vision_jax.metrics.detection import AveragePrecision
 from vision_jax.models.backbones import resnet
@@ -23,7 +22,7 @@ from vision_jax.models.detection.detr_positions import anchor_boxes
 from vision_jax.pipelines.fit import fit
 from vision_jax.recipe import recipe
 from vision_jax.tasks.detection import Detection
-from vision_jax.train.initial import begin, check_trainable
+from vision_jax.train.initial import begin_anew, check_trainable
 
 K, Q = 4, 6
 
@@ -331,13 +330,17 @@ def test_frozen_norms_do_not_train_from_a_random_start():
   for part in ("", "model", "model/backbone"):
     check_trainable(task, {part})
   check_trainable(Detection(variant("R50", 3, frozen_norm=False)))
-  # A run that begins, or is fitted, asks.
-  fresh = types.SimpleNamespace(latest=None)
-  frozen = types.SimpleNamespace(task=task, start={}, fixed={})
+  # A run that begins asks, and tells of the nets that are fixed.
+  run = lambda fixed: begin_anew(
+    types.SimpleNamespace(task=task, starts=lambda given: {}, fixed=fixed),
+    types.SimpleNamespace(init=lambda make: "state"),
+    *(None, None),
+  )
   with pytest.raises(UserError, match="frozen norms"):
-    begin(frozen, Jit(), fresh, {}, seed=0, fixed=None)
+    run({})
+  assert run({"model": None}) == "state"
   with pytest.raises(UserError, match="frozen norms"):
-    fit(frozen, steps=1)
+    fit(types.SimpleNamespace(task=task), steps=1)
 
 
 @pytest.mark.parametrize(
