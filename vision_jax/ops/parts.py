@@ -1,13 +1,9 @@
 """Parts of a batch that several loaders give side by side."""
 
-from collections.abc import Callable
-
 import jax
 
 from vision_jax.core.checks import check_name
-from vision_jax.core.types import Array, Batch
-
-Augment = Callable[[Batch, Array], Batch]
+from vision_jax.core.types import Augment, Batch
 
 
 def part(batch: Batch, name: str) -> Batch:

@@ -14,11 +14,11 @@ from collections.abc import Sequence
 
 import ml_collections
 
+from vision_jax.core.types import Augment
 from vision_jax.errors import UserError
 from vision_jax.ops import augment
 from vision_jax.ops.augment.affine import NONE, Range
 from vision_jax.ops.augment.boxes import random_crop_boxes, random_flip_boxes
-from vision_jax.ops.augment.compose import Augment
 from vision_jax.ops.augment.dense import random_window
 from vision_jax.pipelines.colours import IMAGENET, Colours, check_coloured
 

@@ -1,26 +1,23 @@
 """What every pipeline shares: its loaders, and what it gives an experiment."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ml_collections
 import numpy as np
 
-from vision_jax.core.types import Array, Batch, Inputs, Nets
+from vision_jax.core.types import Augment, Inputs
 from vision_jax.data.bands import as_decoded
 from vision_jax.data.loader import Loader
 from vision_jax.data.source import Source
 from vision_jax.data.transforms.base import Transform
 from vision_jax.data.transforms.image import decode
 from vision_jax.experiment import Eval, Predict
-from vision_jax.ops.augment.compose import Augment
 from vision_jax.pipelines.colours import IMAGENET, Colours
 from vision_jax.pipelines.pixels import colours_of
 
 Arrays = Mapping[str, np.ndarray]  # of a batch, or put out for it
-# (params, stats, batch, key) -> what is measured
-Output = Callable[[Nets, Nets, Batch, Array], Mapping[str, Array]]
 
 
 @dataclasses.dataclass(frozen=True)

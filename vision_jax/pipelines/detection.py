@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from vision_jax.core.checks import check_class_names
-from vision_jax.core.types import Metric
+from vision_jax.core.types import Augment, Metric
 from vision_jax.data.loader import Loader
 from vision_jax.data.memory import InMemory
 from vision_jax.data.pickled import transform
@@ -16,7 +16,6 @@ from vision_jax.data.transforms.image import resize
 from vision_jax.experiment import Eval, Predict
 from vision_jax.ops import augment
 from vision_jax.ops.augment.boxes import random_crop_boxes, random_flip_boxes
-from vision_jax.ops.augment.compose import Augment
 from vision_jax.ops.inputs import normalize
 from vision_jax.pipelines.box_images import box_images
 from vision_jax.pipelines.colours import IMAGENET, Colours, check_coloured

@@ -14,6 +14,7 @@ import functools
 
 import ml_collections
 
+from vision_jax.core.types import Output
 from vision_jax.data.source import Source
 from vision_jax.errors import UserError
 from vision_jax.experiment import Eval
@@ -21,7 +22,7 @@ from vision_jax.metrics.generation_extractor import Extractor
 from vision_jax.metrics.generation_scores import MeanOf
 from vision_jax.optim.schedules import Schedule, constant, warmup_cosine
 from vision_jax.pipelines.colours import SIGNED
-from vision_jax.pipelines.data import Data, Loading, Output
+from vision_jax.pipelines.data import Data, Loading
 from vision_jax.pipelines.generation import first, generation, sample_evals
 from vision_jax.tasks.diffusion import Diffusion
 

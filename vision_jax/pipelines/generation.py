@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from vision_jax.core.types import Metric
+from vision_jax.core.types import Metric, Output
 from vision_jax.data.source import Source
 from vision_jax.data.subsets import subset
 from vision_jax.errors import UserError
@@ -15,7 +15,7 @@ from vision_jax.metrics.generation_extractor import Extractor
 from vision_jax.metrics.generation_scores import Recognised
 from vision_jax.ops.inputs import normalize
 from vision_jax.pipelines.colours import Colours
-from vision_jax.pipelines.data import Data, Loading, Output
+from vision_jax.pipelines.data import Data, Loading
 from vision_jax.pipelines.generation_images import signed_samples
 
 

@@ -4,7 +4,7 @@ import dataclasses
 import pathlib
 from collections.abc import Mapping, Sequence
 
-from vision_jax.core.types import Metric
+from vision_jax.core.types import Augment, Metric, Output
 from vision_jax.data.memory import InMemory
 from vision_jax.data.source import Source
 from vision_jax.data.sources.masks import MaskFolder
@@ -18,11 +18,10 @@ from vision_jax.data.transforms.masks import (
 from vision_jax.experiment import Eval, Predict
 from vision_jax.metrics.segmentation import Segmentation
 from vision_jax.ops import augment
-from vision_jax.ops.augment.compose import Augment
 from vision_jax.ops.augment.dense import random_window
 from vision_jax.ops.inputs import normalize
 from vision_jax.pipelines.colours import IMAGENET, Colours, check_coloured
-from vision_jax.pipelines.data import Data, Loading, Output
+from vision_jax.pipelines.data import Data, Loading
 from vision_jax.pipelines.own_size import OwnSize
 from vision_jax.viz.panels import segmentation_panel
 

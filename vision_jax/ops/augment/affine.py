@@ -1,11 +1,11 @@
 """One affine map of image, `target` and boxes, with one resampling."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
 
-from vision_jax.core.types import Array, Batch
+from vision_jax.core.types import Array, Augment, Batch
 from vision_jax.errors import UserError
 from vision_jax.ops.augment.boxes import content, cut_boxes
 from vision_jax.ops.augment.clips import frames_as_channels
@@ -18,7 +18,6 @@ from vision_jax.ops.augment.resample import (
 )
 from vision_jax.ops.boxes import cxcywh_to_xyxy
 
-Augment = Callable[[Batch, Array], Batch]
 Range = tuple[float, float]
 NONE: Range = (1.0, 1.0)
 

@@ -5,19 +5,15 @@ also mirrors within what `image_mask` shows. What changes colours only goes
 beside these in `sequence`.
 """
 
-from collections.abc import Callable
-
 import jax
 import jax.numpy as jnp
 
-from vision_jax.core.types import Array, Batch
+from vision_jax.core.types import Array, Augment, Batch
 from vision_jax.errors import UserError
 from vision_jax.ops.augment.clips import frames_as_channels
 from vision_jax.ops.augment.geometry import check_probability
 from vision_jax.ops.augment.keys import uniforms
 from vision_jax.ops.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
-
-Augment = Callable[[Batch, Array], Batch]
 
 
 def random_flip_boxes(

@@ -1,15 +1,12 @@
 """Augmentations of clips (b, t, h, w, c): one draw for all frames of a clip."""
 
 import functools
-from collections.abc import Callable
 
 import jax.numpy as jnp
 
-from vision_jax.core.types import Array, Batch
+from vision_jax.core.types import Array, Augment
 from vision_jax.errors import UserError
 from vision_jax.ops.shapes import check_shape
-
-Augment = Callable[[Batch, Array], Batch]
 
 
 def frames_as_channels(augment: Augment) -> Augment:

@@ -2,10 +2,11 @@
 
 import jax.numpy as jnp
 
+from vision_jax.core.types import Augment
 from vision_jax.errors import UserError
 from vision_jax.ops.augment import pixels
 from vision_jax.ops.augment.clips import as_frames
-from vision_jax.ops.augment.geometry import Augment, check_probability
+from vision_jax.ops.augment.geometry import check_probability
 from vision_jax.ops.augment.keys import uniforms
 from vision_jax.ops.augment.levels import (
   ValueRange,

@@ -1,12 +1,8 @@
 """Augmentations after one another."""
 
-from collections.abc import Callable
-
 import jax
 
-from vision_jax.core.types import Array, Batch
-
-Augment = Callable[[Batch, Array], Batch]
+from vision_jax.core.types import Augment
 
 
 def sequence(*augments: Augment) -> Augment:

@@ -5,17 +5,13 @@
 `sequence`.
 """
 
-from collections.abc import Callable
-
 import jax
 import jax.numpy as jnp
 
-from vision_jax.core.types import Array, Batch
+from vision_jax.core.types import Augment, Batch
 from vision_jax.errors import UserError
 from vision_jax.ops.augment.clips import frames_as_channels
 from vision_jax.ops.augment.keys import integers, uniforms
-
-Augment = Callable[[Batch, Array], Batch]
 
 
 def random_window(size: tuple[int, int]) -> Augment:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 
-from vision_jax.core.types import Array, Batch
+from vision_jax.core.types import Array, Augment, Batch
 from vision_jax.errors import UserError
 from vision_jax.ops.augment.clips import on_pixels
-from vision_jax.ops.augment.geometry import Augment, check_probability
+from vision_jax.ops.augment.geometry import check_probability
 from vision_jax.ops.augment.keys import example_keys, integers, uniforms
 
 Fill = float | Sequence[float] | str

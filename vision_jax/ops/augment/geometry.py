@@ -1,16 +1,13 @@
 """Flips and crops of whole pixels: exact, for any type of image."""
 
-from collections.abc import Callable
-
 import jax
 import jax.numpy as jnp
 
-from vision_jax.core.types import Array, Batch
+from vision_jax.core.types import Array, Augment, Batch
 from vision_jax.errors import UserError
 from vision_jax.ops.augment.clips import frames_as_channels
 from vision_jax.ops.augment.keys import integers, uniforms
 
-Augment = Callable[[Batch, Array], Batch]
 _PAD_MODES = {"zero": "constant", "reflect": "reflect"}
 _PLACED = ("boxes", "target", "masks")  # what moves with the image
 

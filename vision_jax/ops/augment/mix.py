@@ -10,12 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.special
 
-from vision_jax.core.types import Array, Batch
+from vision_jax.core.types import Array, Augment, Batch
 from vision_jax.errors import UserError
 from vision_jax.ops.augment.clips import frames_as_channels
 from vision_jax.ops.augment.erase import rectangle
 from vision_jax.ops.augment.geometry import (
-  Augment,
   check_image_only,
   check_probability,
 )

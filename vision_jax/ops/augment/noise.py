@@ -4,9 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from vision_jax.core.types import Augment
 from vision_jax.errors import UserError
 from vision_jax.ops.augment.clips import on_pixels
-from vision_jax.ops.augment.geometry import Augment
 from vision_jax.ops.augment.keys import example_keys, uniforms
 from vision_jax.ops.augment.levels import ValueRange, check_range
 

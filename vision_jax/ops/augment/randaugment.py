@@ -19,11 +19,11 @@ code grows weaker; signs are drawn for the four factors too.
 import jax.numpy as jnp
 import numpy as np
 
-from vision_jax.core.types import Array
+from vision_jax.core.types import Array, Augment
 from vision_jax.errors import UserError
 from vision_jax.ops.augment import pixels, warp
 from vision_jax.ops.augment.clips import as_frames
-from vision_jax.ops.augment.geometry import Augment, check_image_only
+from vision_jax.ops.augment.geometry import check_image_only
 from vision_jax.ops.augment.keys import integers, uniforms
 from vision_jax.ops.augment.levels import (
   ValueRange,
