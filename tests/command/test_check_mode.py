@@ -178,6 +178,18 @@ def csv_without_classes(root):
   made.table(root, [("filename", "age"), ("0.png", 3)])
 
 
+def csv_without_a_corner(root):
+  made.images(root, range(3))
+  head = ("filename", "class", "xmin", "ymin", "xmax")
+  made.table(root, [head, ("0.png", "a", 1, 2, 9), ("0.png", "b", 2, 2, 9)])
+
+
+def csv_of_other_boxes(root):
+  made.images(root, range(3))
+  head = ("filename", "class", "x", "y", "w", "h")
+  made.table(root, [head, *[("0.png", c, 1, 2, 9, 9) for c in "ab"]])
+
+
 def csv_of_another_machine(root):
   made.images(root, range(3))
   rows = [(f"/home/ann/{i}.png", i % 2) for i in range(3)]
@@ -231,6 +243,8 @@ BAD = {
   a_tar_cut_short: r"set-train-000\.tar: is not whole .*Copy it anew",
   a_tar_of_something: "has all.tar, x.txt, which is no layout",
   csv_without_classes: "the columns filename, age, and none with their classes",
+  csv_without_a_corner: "columns xmin, ymin, xmax of boxes, and no ymax; exp",
+  csv_of_other_boxes: "more than once; .* columns of corners xmin, ymin, xmax",
   csv_of_another_machine: "line 2: names the image '/home/ann/0.png', an abs",
   csv_of_files_that_are_gone: "line 2: names the image '7.png', and there is n",
   yolo_beyond_its_names: r"5\.txt, line 1: has the class 3; expected 0 to 2",
@@ -252,12 +266,24 @@ def test_bad_folders_stop_the_check_and_the_training(make, tmp_path, check):
   make(folder)
   code, text = check(folder)
   assert code == 2
+  if "Images: " not in text:  # nothing was opened: nothing is said of it
+    assert "Classes: " not in text and "Looked at" not in text
+  assert "Faults: none" not in text
   config = config_of("boxes" if make in BOXED else "labels")
   with pytest.raises(UserError, match=BAD[make]) as caught:
     recipe.load(config, {"data_dir": str(folder)})
   message = str(caught.value)
   assert "expected" in message and str(pathlib.Path(folder)) in message
   assert message in text
+
+
+def test_one_image_cannot_be_held_out(tmp_path, check):
+  made.write(tmp_path / "mine/images/0.png", made.png(made.pixels(0)))
+  made.write(tmp_path / "mine/masks/0.png", made.png(made.mask(0)))
+  code, text = check(tmp_path / "mine")
+  assert code == 2
+  assert "got no class with two examples, of 1 in all; expected one" in text
+  assert "Images: " not in text
 
 
 def test_augmented_images_are_those_that_training_sees(tmp_path, drawing):

@@ -87,7 +87,7 @@ def test_seven_channels_from_the_check_to_an_overlay(
   assert "Channels: 7 of 16 bits (24)" in checked.out
   assert "24 images of other channels than training" in checked.out
   wanted = r"00\.tif: 7 channels, 16 bit: give --config\.channels=7 --config"
-  assert re.search(wanted + r"\.bits=16", checked.out)
+  assert re.search(wanted + r"\.bits=16", checked.err)
   shown = flags(channels=7, bits=16, show_bands="6,6,0")
   shown += flags(**GREY, image_size="32,32")
   checked = call("--mode=check", *given, *shown, sheet, devices=1)
@@ -139,6 +139,22 @@ def test_seven_channels_from_the_check_to_an_overlay(
   apart = overlay - colours // 2  # half of each is the class's own colour
   for k in (0, 1):
     assert (np.ptp(apart[mask == k], 0) <= 1).all()
+
+
+def test_an_image_of_six_channels_among_those_of_seven(tmp_path):
+  mine = tmp_path / "mine"
+  write_scenes(mine, 5)
+  path = mine / "images" / "02.tif"
+  tifffile.imwrite(path, scene(2)[0][..., :6], photometric="minisblack")
+  sheet = f"--output={tmp_path / 'sheet'}"
+  for given, fix in (
+    (flags(), "give --config.channels=7 --config.bits=16, and convert the"),
+    (flags(channels=7, bits=16), "02.tif: 6 channels, 16 bit: convert them"),
+  ):
+    checked = call("--mode=check", *flags(data_dir=mine), *given, sheet)
+    assert checked.code == 2
+    assert fix in checked.err
+    assert "--config.channels=6" not in checked.out + checked.err
 
 
 def test_a_classifier_takes_arrays_of_five_channels(tmp_path):

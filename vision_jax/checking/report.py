@@ -13,7 +13,9 @@ _BAR = 30  # characters of the longest one
 
 
 def report(found: Survey, own: Own) -> Iterator[str]:
-  """Yields lines that tell what was found."""
+  """Yields lines that tell what was found; none where nothing was opened."""
+  if not found.images:
+    return
   splits = ", ".join(f"{s} {n}" for s, n in found.images.items())
   held = "; val is held out of train by file names" if own.holds_out else ""
   yield f"Images: {splits}{held}"
@@ -27,7 +29,7 @@ def report(found: Survey, own: Own) -> Iterator[str]:
     total = sum(found.boxes.values())
     parts = [f"{k} {found.boxes[k]}" for k in ("small", "medium", "large")]
     yield f"Boxes: {total}; {', '.join(parts)} (sides below 32, 96 pixels)"
-  if not found.faults:
+  if not found.faults and not found.stops:
     yield "Faults: none"
   for kind, places in found.faults.items():
     yield f"Faults: {len(places)} {kind}"

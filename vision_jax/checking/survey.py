@@ -124,7 +124,8 @@ def survey(
   policies = {_DAMAGED: on_bad_image, _BOXES: on_bad_box}
   for kind, places in found.faults.items():
     if policies.get(kind, "error") == "error" and kind != _SHARED:
-      found.stops.append(f"{len(places)} {kind}, such as {places[0]}")
+      fix = f": {wanted.advice(found.depths)}" if kind == _CHANNELS else ""
+      found.stops.append(f"{len(places)} {kind}, such as {places[0]}{fix}")
   return found
 
 
@@ -194,7 +195,7 @@ def _example(source: Source, wanted: Wanted, shown: set[int], i: int) -> _Row:
     try:
       image = wanted.image(data, row.name, whole=i in shown)
     except WrongChannels as error:
-      row.faults.append((_CHANNELS, wanted.advice(error, row.name, row.depth)))
+      row.faults.append((_CHANNELS, wanted.place(error, row.name, row.depth)))
       image = as_stored(data, row.name) if isinstance(data, bytes) else data
     _add_truth(row, example, wanted)
     if i in shown:

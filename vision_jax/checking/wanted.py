@@ -1,5 +1,6 @@
 """What training reads of images: so many channels, of so many bits."""
 
+import collections
 import dataclasses
 
 import numpy as np
@@ -52,16 +53,21 @@ class Wanted:
     photo = self.channels in (1, 3) and not self.bands
     return as_stored(data, name, photo=photo) if whole else image
 
-  def advice(self, error: WrongChannels, name: str, depth: Depth | None) -> str:
-    """Returns what is wrong, and the flags for what the image has."""
+  def place(self, error: WrongChannels, name: str, depth: Depth | None) -> str:
+    """Returns which image has other channels, and how many."""
     if depth is None or self.bands:
       return str(error)
-    channels, bits = depth
+    return f"{name}: {depth[0]} channels, {depth[1]} bit"
+
+  def advice(self, depths: collections.Counter) -> str:
+    """Returns what to do about other channels: (channels, bits) -> images."""
+    (channels, bits), n = depths.most_common(1)[0]
+    others = n < depths.total()
+    if self.bands or channels == self.channels:
+      return "convert them, or leave them out"
     more = f" --config.bits={bits}" if bits in (16, 32) else ""
-    return (
-      f"{name}: {channels} channels, {bits} bit: give "
-      f"--config.channels={channels}{more}"
-    )
+    rest = ", and convert the others, or leave them out" if others else ""
+    return f"give --config.channels={channels}{more}{rest}"
 
 
 def depth(data: bytes | np.ndarray) -> Depth | None:

@@ -232,9 +232,14 @@ def _shares(
 def _check_holdout(holdout: float, n: int, most: int) -> None:
   whole = holdout < 1 or holdout == int(holdout)
   if not whole or not 0 < holdout <= most:
-    expected = f"1 to {most}" if most else "two examples of a class at least"
+    if not most:
+      raise DataError(
+        f"split: got no class with two examples, of {n} in all; expected one, "
+        "as a class keeps at least one of its own. Add some, or give a split "
+        "val."
+      )
     raise DataError(
-      f"split: got holdout {holdout}; expected {expected} of the {n} examples: "
+      f"split: got holdout {holdout}; expected 1 to {most} of the {n} examples: "
       "a class keeps at least one of its own."
     )
 

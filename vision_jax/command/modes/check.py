@@ -55,14 +55,16 @@ class Mode(Configured):
     own = own_of(recipe.values)
     print(f"{own.place}: {own.found.summary()}")
     found = survey(own, **rules(recipe.values))
-    print(*report(found, own), sep="\n")
+    for line in report(found, own):
+      print(line)
     if found.shown:
       os.makedirs(self.output, exist_ok=True)
       path = pathlib.Path(self.output) / "check.png"
       bands = tuple(recipe.values.get("show_bands", ()))
       write_sheet(path, found, own.has, bands)
       print(f"Examples with what annotations say of them: {path}")
-    print(f"Looked at all images in {time.monotonic() - start:.1f} s.")
+    if found.images:
+      print(f"Looked at all images in {time.monotonic() - start:.1f} s.")
     if found.shown and not found.stops:
       path = pathlib.Path(self.output) / "augmented.png"
       try:

@@ -34,6 +34,8 @@ def recognise(folder: pathlib.Path) -> Found | None:
       tables.append((path, csv_file.columns(path)))
     except DataError as error:
       near.append(error)
+    else:
+      csv_file.check_corners(path)
   if not tables:
     if near:
       raise near[0]

@@ -83,6 +83,24 @@ def columns(path: pathlib.Path) -> Columns:
   return Columns(found, label, first(SPLIT), box)
 
 
+def check_corners(path: pathlib.Path) -> None:
+  """Checks that a table has all the corners of boxes, or none.
+
+  Raises:
+    DataError: naming the columns that lack.
+  """
+  names = {name.strip().casefold() for name in header(path)}
+  corners = max(CORNERS, key=lambda four: len(names.intersection(four)))
+  lacking = [name for name in corners if name not in names]
+  if 0 < len(lacking) < 3:
+    there = [name for name in corners if name in names]
+    raise DataError(
+      f"table {path}: has the columns {some(there)} of boxes, and no "
+      f"{some(lacking)}; expected all four, or none of them. Add what is "
+      "missing, or remove the others."
+    )
+
+
 @functools.lru_cache(maxsize=4)
 def _rows(path: pathlib.Path, stamp: int) -> list[dict[str, str]]:
   del stamp
@@ -149,7 +167,8 @@ def read_labels(
   if twice:
     raise DataError(
       f"table {some(paths)}: names {some(sorted(map(str, twice)), 3)} more "
-      "than once; expected each image once, with one class. Remove one line."
+      "than once; expected each image once, with one class. Remove one line; "
+      f"if they are boxes, name the columns of corners {some(CORNERS[0])}."
     )
   given = [names.get(name, name) for name in classes]
   return Labels(FileImages(folder, files), given)

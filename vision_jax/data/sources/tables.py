@@ -21,7 +21,7 @@ from vision_jax.data.sources.split_images import FileImages, Images, Index
 if TYPE_CHECKING:  # it is of an extra
   import pyarrow
 
-_IMAGES = ("image", "img", "image", "pixel_values", "image_path", "file_name")
+_IMAGES = ("image", "img", "pixel_values", "image_path", "file_name")
 _LABELS = ("label", "labels", "class", "fine_label", "category", "target")
 _OBJECTS = ("objects", "annotations", "faces")
 _BOXES = ("bbox", "bboxes", "boxes", "box")
