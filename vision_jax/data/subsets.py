@@ -239,8 +239,8 @@ def _check_holdout(holdout: float, n: int, most: int) -> None:
         "val."
       )
     raise DataError(
-      f"split: got holdout {holdout}; expected 1 to {most} of the {n} examples: "
-      "a class keeps at least one of its own."
+      f"split: got holdout {holdout}; expected 1 to {most} of the {n} "
+      "examples: a class keeps at least one of its own."
     )
 
 
