@@ -1,7 +1,6 @@
 """Config files: loaded, overridden, kept in a workdir, compared."""
 
 import json
-import re
 import textwrap
 
 import numpy as np
@@ -168,16 +167,6 @@ def test_show_prints_what_gave_each_value(file, tmp_path):
   assert f"  # {workdir}/config.json" in next(
     line for line in result.out.splitlines() if line.startswith("lr = 0.25 ")
   )
-
-
-def test_values_are_shown_without_the_data_that_resolve_asks():
-  config = "--config=configs/segmentation/folder_unet.py:multiband"
-  result = call("--mode=show", config)
-  assert result.code == 0, result.err
-  assert "Without what the data say: --config.images=" in result.err
-  assert re.search(r"^channels = 7 +# .*:multiband$", result.out, re.M)
-  refused = call("--mode=show", config, "--config.channel=3")
-  assert refused.code == 2 and "no such key" in refused.err
 
 
 def test_defaults_of_a_kind_of_task_are_named_as_those():

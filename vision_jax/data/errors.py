@@ -31,8 +31,9 @@ class WrongChannels(DataError):
   def __init__(self, name: str, have: int, expected: str):
     number = f"{have} channel{'s' if have > 1 else ''}"
     super().__init__(
-      f"image {name}: has {number}; expected {expected}. Give "
-      f"--config.channels={have}, or those that count by --config.bands=0,1,..."
+      f"image {name}: has {number}; expected {expected}. "
+      f"Convert it, or train with --config.channels={have}, or with those that "
+      "count by --config.bands=0,1,..."
     )
 
 

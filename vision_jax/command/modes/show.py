@@ -4,7 +4,6 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from vision_jax.command.options import Configured, Log
-from vision_jax.errors import UserError
 
 if TYPE_CHECKING:  # it imports jax
   from vision_jax.recipe.recipe import Recipe
@@ -21,21 +20,6 @@ class Mode(Configured):
   def needs_workdir(self) -> bool:
     """Whether there is no config file that values could be of."""
     return not self.config
-
-  def load(self, log: Log) -> tuple["Recipe", "Shapes | None"]:
-    """Loads the values; without what the data say where they are not given."""
-    from vision_jax.recipe import automatic, recipe
-
-    try:
-      return super().load(log)
-    except UserError as error:
-      if self.workdir:
-        raise
-      # Raises what the flags are refused for, whatever the data are.
-      name = automatic.to_begin(self.config, lambda line: None)
-      found = recipe.load(name, self.overrides, resolve=False)
-      log(f"Without what the data say: {error}")
-      return found, None
 
   def run(self, recipe: "Recipe", batch: "Shapes | None", log: Log) -> int:
     """Prints a line a value."""
