@@ -215,7 +215,10 @@ def test_a_detector_takes_tiffs_of_four_bands(tmp_path):
 
 
 REFUSED = {
-  "three": ({}, "has 7 channels; expected 3. Convert it, or train with --config.channels=7"),
+  "three": (
+    {},
+    "has 7 channels; expected 3. Convert it, or train with --config.channels=7",
+  ),
   "channels and bands": (
     {"channels": "7", "bands": "0,1"},
     "channels: got 7 with the 2 bands",

@@ -57,13 +57,13 @@ def decode_target(
     )
   if len(values) != num_classes or not 0 < num_classes <= IGNORE:
     raise DataError(
-      f"--config.mask_values: got {len(values)} for {num_classes} classes; expected one "
+      f"mask_values: got {len(values)} for {num_classes} classes; expected one "
       f"for each class, and 1 to {IGNORE} classes."
     )
   twice = set(values) & set(ignore_values)
   if twice or len(set(values)) < len(values):
     raise DataError(
-      f"--config.mask_values: got {some(values)} and ignore_values "
+      f"mask_values: got {some(values)} and ignore_values "
       f"{some(ignore_values)}; expected every value once."
     )
   table = np.full(_VALUES, -1, np.int16)
