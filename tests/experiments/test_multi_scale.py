@@ -116,7 +116,9 @@ def test_it_trains_at_two_sizes(make, sizes, capsys):
   assert second.startswith(another)
 
 
-@pytest.mark.parametrize("accumulate", [1, 2])
+@pytest.mark.parametrize(
+  "accumulate", [1, pytest.param(2, marks=pytest.mark.slow)]
+)
 def test_it_comes_to_what_separate_steps_come_to(accumulate):
   assert sides(classifier()) == [8, 12, 8]
   got = result(train(classifier, accumulate=accumulate))
@@ -137,22 +139,14 @@ def test_it_comes_to_what_separate_steps_come_to(accumulate):
   assert_same(params, expected, rounding=1e-5)
 
 
-@pytest.mark.parametrize(
-  "make, execution",
-  [
-    (classifier, "pmap"),
-    *(
-      pytest.param(make, execution, marks=pytest.mark.slow)
-      for make in (classifier, detector)
-      for execution in ("jit", "fsdp", "pmap")
-      if (make, execution) != (classifier, "pmap")
-    ),
-  ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("make", [classifier, detector])
+@pytest.mark.parametrize("execution", ["jit", "fsdp", "pmap"])
 def test_it_is_the_same_everywhere(make, execution):
   assert_equal_everywhere(make, [execution], rounding=1e-3)
 
 
+@pytest.mark.slow
 def test_it_resumes_bit_for_bit(tmp_path):
   assert_resumes(classifier, "one", tmp_path)
 
