@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from vision_jax.data.images import resize_image
+from vision_jax.checking.sheet import shrunk
 from vision_jax.data.loader import Loader
 from vision_jax.data.subsets import subset
 from vision_jax.data.together import Several, Sizes
@@ -129,9 +129,7 @@ def _cell(example: Arrays, names: Sequence[str]) -> np.ndarray:
 def _sized(image: np.ndarray) -> np.ndarray:
   """Returns an image of a size that truth can be drawn on."""
   image = enlarge(image, enlargement(image.shape[:2], _LEAST))
-  factor = min(_MOST / max(image.shape[:2]), 1)
-  h, w = (max(round(n * factor), 1) for n in image.shape[:2])
-  return resize_image(image, (h, w))
+  return shrunk(image, _MOST)
 
 
 def _title(example: Arrays, names: Sequence[str]) -> str:

@@ -37,13 +37,18 @@ def write_sheet(
   write_png(path, grid(cells, titles=titles))
 
 
+def shrunk(image: np.ndarray, most: int) -> np.ndarray:
+  """Returns an image (h w c) whose longer side has so many pixels at most."""
+  factor = min(most / max(image.shape[:2]), 1)
+  h, w = (max(round(n * factor), 1) for n in image.shape[:2])
+  return resize_image(image, (h, w))
+
+
 def _cell(
   example: Example, names: tuple[str, ...], has: str, bands: Sequence[int]
 ) -> np.ndarray:
   image = to_rgb(show_bands(example["image"], bands))
-  factor = min(_SIDE / max(image.shape[:2]), 1)
-  h, w = (max(round(n * factor), 1) for n in image.shape[:2])
-  image = resize_image(image, (h, w))
+  image = shrunk(image, _SIDE)
   if has == MASKS:
     values, indices = np.unique(example["target"], return_inverse=True)
     colours = palette(int(values.max()) + 1)[values]
@@ -52,7 +57,7 @@ def _cell(
   if has == BOXES:
     return draw_boxes(
       image,
-      to_pixels(example["boxes"], (h, w)),
+      to_pixels(example["boxes"], image.shape[:2]),
       example["label"],
       class_names=names,
       thickness=1,

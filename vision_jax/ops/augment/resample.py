@@ -1,9 +1,21 @@
 """Where a window's pixels lie in an image, and what is seen there."""
 
+from collections.abc import Sequence
+
 import jax.numpy as jnp
 
+from vision_jax.core.types import Array
 
-def centre_of(whole, window, zoom, draw, shift=None):
+Size = Array | Sequence[float]  # (h, w)
+
+
+def centre_of(
+  whole: Size,
+  window: Size,
+  zoom: Array,
+  draw: Array,
+  shift: Array | None = None,
+) -> Array:
   """Where in the image the window's middle lies, (2,) y, x in pixels.
 
   The window lies within the enlarged image where it fits, else around it.
@@ -21,7 +33,16 @@ def centre_of(whole, window, zoom, draw, shift=None):
   return centre if shift is None else centre - shift * whole
 
 
-def places_of(whole, window, zoom, angle, draw, *, shift=None, shape=None):
+def places_of(
+  whole: Size,
+  window: Size,
+  zoom: Array,
+  angle: Array,
+  draw: Array,
+  *,
+  shift: Array | None = None,
+  shape: Sequence[int] | None = None,
+) -> Array:
   """Where in the image each pixel of the window lies: (h, w, 2) y, x.
 
   Args:
@@ -41,7 +62,9 @@ def places_of(whole, window, zoom, angle, draw, *, shift=None, shape=None):
   return centre + jnp.stack([turned_y, turned_x], -1) - 0.5
 
 
-def linear(image, places, fill, whole=None):
+def linear(
+  image: Array, places: Array, fill: float, whole: Size | None = None
+) -> Array:
   """Interpolates image (h, w, c) at places (h', w', 2).
 
   Args:
@@ -62,7 +85,7 @@ def linear(image, places, fill, whole=None):
   return total
 
 
-def nearest(target, places, ignore):
+def nearest(target: Array, places: Array, ignore: int) -> Array:
   """Returns target (h, w) at places (h', w', 2); `ignore` outside it."""
   y, x = jnp.moveaxis(jnp.floor(places + 0.5).astype(jnp.int32), -1, 0)
   return _at(target, y, x, ignore)
