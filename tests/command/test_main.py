@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import logging
 import os
 import re
 import subprocess
@@ -378,3 +379,12 @@ def test_the_workdir_tells_what_was_run(trained):
   assert run["devices"]["count"] == jax.device_count()
   assert run["data"].keys() == {"train", "val"}
   assert any(name.startswith("events.") for name in os.listdir(trained))
+
+
+def test_warnings_are_plain_lines_whatever_libraries_set_up(monkeypatch):
+  monkeypatch.setattr(logging.root, "handlers", [])
+  call("--mode=show", "--config=configs/classification/digits_cnn.py:tiny")
+  logging.basicConfig()  # as a library's logging.warning does
+  record = {"msg": "left out 3 .xml", "levelname": "WARNING", "name": "a"}
+  (handler,) = logging.root.handlers
+  assert handler.format(logging.makeLogRecord(record)) == "left out 3 .xml"

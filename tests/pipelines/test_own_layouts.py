@@ -207,6 +207,8 @@ def test_epochs_stand_for_steps(tmp_path):
     assert config.steps == math.ceil(2.5 * train / 4)
     config = loaded(config_of(has), tmp_path / folder, steps="7").config
     assert config.steps == 7
+    with pytest.raises(UserError, match=r"epochs: got 2\.5 with --config\.st"):
+      loaded(config_of(has), tmp_path / folder, **more, steps="7")
   run = loaded(config_of("labels"), tmp_path / "a")
   with pytest.raises(UserError, match=r"epochs: got 3 .*expected --config\.st"):
     resume.override_saved(run, {"epochs": "3"}, tmp_path)

@@ -1,5 +1,6 @@
 """What every mode runs in: the config, the process, and how errors end."""
 
+import logging
 import sys
 
 import jax
@@ -20,6 +21,7 @@ def run(mode: Options) -> int:
   Raises:
     UserError: for bad input, with what, got, expected and the fix.
   """
+  logging.basicConfig(format="%(message)s")  # before a library has its own
   set_max_pixels(mode.max_pixels)
   with no_waiting_after_errors():
     recipe, batch = mode.load(_early_log(mode))

@@ -158,11 +158,22 @@ def load(
   path = places.canonical(path)
   config = config_file.values(module, variant, path)
   override(config, overrides or {})
+  _check_length(config, overrides or {})
   keep_measured(config, kept)
   if resolve and hasattr(module, "resolve"):
     module.resolve(config)
     override(config, {})  # what it has filled in is checked too
   return Recipe(path, variant, source, config, module)
+
+
+def _check_length(
+  config: ml_collections.ConfigDict, overrides: Mapping[str, str]
+) -> None:
+  if {"epochs", "steps"} <= {*overrides} and config.epochs:
+    raise UserError(
+      f"--config.epochs: got {config.epochs:g} with --config.steps="
+      f"{config.steps}; expected one of them, as epochs are counted in steps."
+    )
 
 
 def load_workdir(
