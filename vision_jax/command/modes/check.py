@@ -1,7 +1,6 @@
 """What is in a folder of one's own data, without any training."""
 
 import dataclasses
-import os
 import pathlib
 import sys
 import time
@@ -58,8 +57,8 @@ class Mode(Configured):
     for line in report(found, own):
       print(line)
     if found.shown:
-      os.makedirs(self.output, exist_ok=True)
       path = pathlib.Path(self.output) / "check.png"
+      path.parent.mkdir(parents=True, exist_ok=True)
       bands = tuple(recipe.values.get("show_bands", ()))
       write_sheet(path, found, own.has, bands)
       print(f"Examples with what annotations say of them: {path}")
