@@ -17,6 +17,7 @@ from tests.experiments.everywhere import (
 )
 from tests.programs.command import stored
 from vision_jax.core.state import joined
+from vision_jax.errors import UserError
 from vision_jax.experiment import Weights
 from vision_jax.inference.trained import Trained
 from vision_jax.models.generation.autoencoder import linear_autoencoder
@@ -107,6 +108,11 @@ def test_sampling_decodes(codec, of_codes, tmp_path):
     pixels, lead = (image - bias)[inside], kernel[inside]
     code = np.linalg.lstsq(lead, pixels, rcond=None)[0]
     assert inside.sum() > 12 and np.abs(lead @ code - pixels).max() < 0.01
+
+
+def test_codes_have_no_bits_per_pixel(of_codes):
+  with pytest.raises(UserError, match="expected a task of pixels"):
+    of_codes().task.bits_per_dim()
 
 
 @pytest.mark.parametrize(

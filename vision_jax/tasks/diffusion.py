@@ -179,7 +179,12 @@ class Diffusion(Conditional, OneNet):
 
     Args:
       terms: evaluations an image, a divisor of T; None is all T.
+
+    Raises:
+      UserError: for a task that denoises codes, which bound no pixels.
     """
+    if type(self).encode is not Diffusion.encode:
+      raise UserError("bits_per_dim: got codes; expected a task of pixels.")
 
     def output(params, stats, batch, key):
       return diffusion.bits_per_dim(
