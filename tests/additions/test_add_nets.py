@@ -155,12 +155,12 @@ def test_a_second_net_goes_on_bit_for_bit(folder):
   "config, execution",
   [
     ("digits_distilled.py", "pmap"),
-    ("digits_mean_teacher.py", "fsdp"),
     *(
       pytest.param(*case, marks=pytest.mark.slow)
       for case in (
         ("digits_distilled.py", "jit"),
         ("digits_distilled.py", "fsdp"),
+        ("digits_mean_teacher.py", "fsdp"),
         ("digits_mean_teacher.py", "jit"),
         ("digits_mean_teacher.py", "pmap"),
       )

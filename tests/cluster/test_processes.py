@@ -141,6 +141,7 @@ def test_an_error_in_one_process_ends_both(tmp_path):
   assert any("a whole, decodable image" in result.err for result in results)
 
 
+@pytest.mark.slow
 def test_when_one_dies_the_others_end_with_one_line(tmp_path):
   flags = (f"--config={BLOBS}", f"--workdir={tmp_path}", "--config.steps=90000")
   flags += ("--config.horizon=90000", "--config.eval_every=0")

@@ -152,6 +152,7 @@ def test_a_run_that_is_not_finite_names_the_command_that_looks(
   assert content(workdir) == before, "something was written"
 
 
+@pytest.mark.slow
 def test_a_look_without_a_checkpoint_and_at_a_good_step(tmp_path, bad_log):
   flags = (*bad_log, f"--workdir={tmp_path / 'run'}")
   failed = call(*flags, "--config.save_every=0")

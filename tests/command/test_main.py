@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from tests.marks import with_slow
 from tests.programs.command import (
   BLOBS,
   ROOT,
@@ -253,7 +254,8 @@ def test_beginning_with_other_weights(tmp_path, trained, kind):
 
 
 @pytest.mark.parametrize(
-  ("steps_", "stop"), [("3:4", None), ("2:9", 5), ("4:9", 6)]
+  ("steps_", "stop"),
+  with_slow([("3:4", None), ("2:9", 5), ("4:9", 6)], ("2:9", 5)),
 )
 def test_a_profile(tmp_path, steps_, stop):
   """A trace is written even if the run ends before it, or resumes in it."""

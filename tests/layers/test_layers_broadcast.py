@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from flax.traverse_util import flatten_dict
 
+from tests.marks import with_slow
 from vision_jax.layers.conv import Conv
 from vision_jax.layers.dense import Dense
 from vision_jax.layers.dense_to_conv import SlidingDense
@@ -125,7 +126,7 @@ def check_lengths(half, exact, paths):
     assert gap < 0.05, (path, gap)
 
 
-@pytest.mark.parametrize("head", ["cls", "map"])
+@pytest.mark.parametrize("head", with_slow(["cls", "map"], "map"))
 def test_of_a_vits_tables_are_those_of_float64(head):
   """Class token, positions, probe and embedding; 256 images of 64 tokens."""
   model = ViT(4, patch=1, features=8, depth=1, heads=2, mlp_ratio=1, head=head)

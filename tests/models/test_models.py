@@ -21,6 +21,17 @@ each_structure = pytest.mark.parametrize(
   "make,image",
   [pytest.param(make, image, id=name) for name, make, image in STRUCTURES],
 )
+COSTLY = {"resnet50", "vit_map_sincos2d", "vit_cls_learned", "vit_gap_sincos2d"}
+assert {name for name, *_ in STRUCTURES} >= COSTLY
+few_structures = pytest.mark.parametrize(
+  "make,image",
+  [
+    pytest.param(
+      *(make, image), id=name, marks=[pytest.mark.slow] * (name in COSTLY)
+    )
+    for name, make, image in STRUCTURES
+  ],
+)
 KEYS = {
   "params": jax.random.key(0, impl="rbg"),
   "dropout": jax.random.key(1, impl="rbg"),
@@ -96,7 +107,7 @@ def dead(grads):
   ]
 
 
-@each_structure
+@few_structures
 def test_forms_agree_and_their_gradient_reaches_every_parameter(
   monkeypatch, make, image
 ):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
+from tests.marks import with_slow
 from vision_jax.core.mapped import mapped
 from vision_jax.models.backbones.resnet import ResNet20
 from vision_jax.models.backbones.vit import ViT
@@ -56,7 +57,7 @@ def gradient(model, axis, variables, x, mask, key):
   return (jax.lax.psum(grads, axis) if axis else grads), new
 
 
-@pytest.mark.parametrize("how", ["pmap", "jit"])
+@pytest.mark.parametrize("how", with_slow(["pmap", "jit"], "pmap"))
 @pytest.mark.parametrize("name", list(MODELS))
 def test_eight_devices_equal_one(name, how):
   make, size = MODELS[name]

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests.marks import with_slow
 from tests.oracles import library
 from vision_jax.layers.upsample import (
   bilinear_init,
@@ -110,7 +111,7 @@ def test_a_size_that_cannot_be_halved_is_an_error(size):
     unet_sizes.output_size(size)
 
 
-@pytest.mark.parametrize("name", NARROW)
+@pytest.mark.parametrize("name", with_slow(NARROW, "unet_same", "fcn16s"))
 def test_logits_fit_and_gradients_reach_every_parameter(name):
   model, x = NARROW[name], image(36, 44)
   variables = jax.jit(lambda: model.init(jax.random.key(0), x, train=False))()

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 from skimage import color, data
 
+from tests.marks import with_slow
 from vision_jax.ops import augment
 from vision_jax.ops.augment import levels, pixels, randaugment, tables, warp
 from vision_jax.ops.forms import FORMS, use_forms
@@ -211,7 +212,7 @@ BOTH = {
 }
 
 
-@pytest.mark.parametrize("name", BOTH)
+@pytest.mark.parametrize("name", with_slow(BOTH, "rand_augment"))
 def test_the_range_does_not_matter(name):
   key = jax.random.key(0)
   bytes_ = BOTH[name]((0, 1))(make_batch(PHOTO), key)["image"]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.marks import with_slow
 from tests.programs.blobs import CLASSES
 from tests.programs.files import write_folder
 from vision_jax.core.execution import Jit
@@ -77,7 +78,7 @@ def read_lines(file):
   return [json.loads(line) for line in file.read_text().splitlines()]
 
 
-@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("classes", with_slow([2, 3], 3))
 def test_images_have_f1_auc_and_calibration(tmp_path, classes):
   for split in ("train", "val"):
     write_folder(tmp_path / split, each=4)

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from tests.box_files import write_voc
+from tests.marks import with_slow
 from tests.oracles import library
 from tests.tables import boxed_images, small_detection
 from vision_jax.errors import UserError
@@ -228,7 +229,9 @@ def test_a_perfect_detector_has_an_average_precision_of_one():
   assert joined.result({}, rows)["ap"] < 0.2
 
 
-@pytest.mark.parametrize("queries", ["learned", "encoder"])
+@pytest.mark.parametrize(
+  "queries", with_slow(["learned", "encoder"], "learned")
+)
 def test_padding_of_an_image_changes_nothing(queries):
   """Tokens of padding are neither attended to nor chosen as queries."""
   task = small_detection(queries)
@@ -247,7 +250,9 @@ def test_padding_of_an_image_changes_nothing(queries):
   assert np.asarray(out["boxes"]).max() <= 8 + 1e-4
 
 
-@pytest.mark.parametrize("queries", ["learned", "encoder"])
+@pytest.mark.parametrize(
+  "queries", with_slow(["learned", "encoder"], "encoder")
+)
 def test_half_precision_computes_and_keeps_float32_results(queries):
   task = small_detection(queries)
   body = task.model.backbone.clone(dtype=jnp.bfloat16)

@@ -72,9 +72,8 @@ def metrics(task, weights, batch):
   return metric.result({}, jax.device_get(rows) | {"index": batch["index"]})
 
 
-@pytest.mark.parametrize(
-  "queries", ["learned", pytest.param("encoder", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("queries", ["learned", "encoder"])
 def test_one_image_is_learned_by_heart(queries):
   task, batch = small(queries), scenes(1)
   got = metrics(task, fit(task, batch, 150, 1e-3), batch)

@@ -291,6 +291,7 @@ def test_a_conditional_model_without_labels_is_an_error():
     task.predict(params, stats, batch, jax.random.key(0))
 
 
+@pytest.mark.slow
 def test_it_learns_one_batch():
   model = SMALL(num_classes=4, multipliers=(1,), attention=())
   task = Diffusion(model, diffusion.cosine(20), "v")

@@ -211,7 +211,11 @@ def trained(make, steps=2, **options):
 PENALISED = {"discriminator_steps": 2, "loss": "wasserstein", "penalty": 10.0}
 LAZY = {"norm": "spectral", "loss": "hinge", "r1": 1.0, "r1_every": 2}
 # Each takes seconds to compile.
-CASES = [(dense, PENALISED | {"classes": 0}), (conv, {}), (conv, LAZY)]
+CASES = [
+  (dense, PENALISED | {"classes": 0}),
+  (conv, {}),
+  pytest.param(conv, LAZY, marks=pytest.mark.slow),
+]
 
 
 @pytest.mark.parametrize(("make", "options"), CASES)

@@ -11,6 +11,7 @@ import numpy as np
 import optax
 import pytest
 
+from tests.marks import with_slow
 from tests.tables import TASKS, labelled_images
 from vision_jax.core.execution import Jit
 from vision_jax.core.state import create_state
@@ -127,7 +128,7 @@ def test_the_cases_are_all_generators():
   assert {case.name for case in CASES} == set(SMALLEST)
 
 
-@pytest.mark.parametrize("name", SMALLEST)
+@pytest.mark.parametrize("name", with_slow(SMALLEST, "gan", "vae"))
 def test_in_bfloat16_a_stopped_run_ends_as_one_never_stopped(name, tmp_path):
   task = in_bfloat16(SMALLEST[name])
   first, step = start(task)

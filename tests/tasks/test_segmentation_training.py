@@ -45,6 +45,7 @@ def descend(dtype, steps=12):
   return np.array(losses), state.params
 
 
+@pytest.mark.slow
 def test_bfloat16_descends_as_float32_does():
   exact, _ = descend(jnp.float32)
   losses, params = descend(jnp.bfloat16)
