@@ -38,16 +38,6 @@ def data_root() -> pathlib.Path:
   return path
 
 
-def pytest_collection_modifyitems(items):
-  """A file's tests stay in one worker: each fixture and program is made once.
-
-  Files with much to compile are in groups of their own making.
-  """
-  for item in items:
-    if item.get_closest_marker("xdist_group") is None:
-      item.add_marker(pytest.mark.xdist_group(item.path.stem))
-
-
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item, nextitem):
   """Between two files, drops the programs compiled: workers stay small."""

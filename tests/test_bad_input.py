@@ -28,7 +28,6 @@ from tests.programs.command import (
 from tests.programs.files import content, cut_short, write_folder, write_npz
 from vision_jax.train.loop import Training
 
-pytestmark = pytest.mark.xdist_group("bad_input")
 FOLDER_CONFIG = "--config=configs/classification/folder_resnet18.py:full"
 
 

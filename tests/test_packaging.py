@@ -105,7 +105,6 @@ def required(metadata, extra=""):
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("wheel")
 def test_every_module_of_the_wheel_imports(wheel, tmp_path):
   site = wheel.parent / "site"
   environment = {**os.environ, "PYTHONPATH": str(site)}
@@ -116,7 +115,6 @@ def test_every_module_of_the_wheel_imports(wheel, tmp_path):
   assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.xdist_group("wheel")
 def test_wheel_holds_the_package_alone_with_what_it_reads(wheel):
   with zipfile.ZipFile(wheel) as archive:
     names = archive.namelist()
@@ -131,7 +129,6 @@ def test_wheel_holds_the_package_alone_with_what_it_reads(wheel):
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("wheel")
 @pytest.mark.parametrize("how", ["build_wheel", "build_editable", "checkout"])
 def test_ours_are_found_where_others_have_such_folders(source, how, tmp_path):
   if how == "checkout":
@@ -183,7 +180,6 @@ def imported_packages():
   }
 
 
-@pytest.mark.xdist_group("wheel")
 def test_what_is_imported_is_declared(metadata):
   owners = importlib.metadata.packages_distributions()
   declared = required(metadata)
@@ -195,7 +191,6 @@ def test_what_is_imported_is_declared(metadata):
     assert owned & declared, f"{file} imports {name}, not declared in setup.py"
 
 
-@pytest.mark.xdist_group("wheel")
 def test_what_is_declared_is_imported(metadata):
   owners = importlib.metadata.packages_distributions()
   used = {
@@ -207,7 +202,6 @@ def test_what_is_declared_is_imported(metadata):
   assert required(metadata) <= used | indirect
 
 
-@pytest.mark.xdist_group("wheel")
 def test_bounds_admit_what_the_tests_run_on(metadata):
   for line in metadata.get_all("Requires-Dist"):
     if "extra ==" in line:

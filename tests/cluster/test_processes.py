@@ -20,7 +20,6 @@ from tests.programs.command import (
 )
 from tests.programs.files import cut_short, write_folder
 
-pytestmark = pytest.mark.xdist_group("processes")
 SIGNALLED = ("-m", "tests.programs.signalled")
 ROUNDING = 2e-5
 

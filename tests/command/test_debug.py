@@ -15,7 +15,6 @@ from vision_jax.command import debug
 from vision_jax.debugging import blame
 from vision_jax.errors import UserError
 
-pytestmark = pytest.mark.xdist_group("debug")
 HERE = "test_debug.py:"
 
 

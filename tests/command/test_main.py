@@ -34,7 +34,6 @@ from vision_jax.train.checkpoint import weights
 from vision_jax.train.checkpoint.errors import CheckpointError
 from vision_jax.train.checkpoint.reading import first_readable
 
-pytestmark = pytest.mark.xdist_group("main")
 HELP_SECONDS = 2.0  # of CPU; half of one is usual
 
 

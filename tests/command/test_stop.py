@@ -33,7 +33,6 @@ from vision_jax.errors import UserError
 from vision_jax.train import evaluate, runs, stop
 from vision_jax.train.timing import Compilation
 
-pytestmark = pytest.mark.xdist_group("stop")
 SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP")
 
 

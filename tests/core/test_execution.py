@@ -90,11 +90,6 @@ def reference():
   return make
 
 
-def _group(case):
-  """Keeps a task's runs in one worker, so that its reference is made once."""
-  return pytest.mark.xdist_group(f"execution_{case.name}")
-
-
 # The first task runs everywhere; the others where state and batch are split
 # differently from one device, most of the pairs in `pytest -m slow` alone.
 COMBINATIONS = [(TASKS[0], name, 1) for name in EXECUTIONS]
@@ -127,14 +122,9 @@ def _label(case, name, accumulate):
 
 
 def _case(case, name, accumulate):
-  """A case with its marks.
-
-  A task's runs stay in one worker, so that its reference is made once.
-  """
-  marks = [pytest.mark.xdist_group(f"execution_{case.name}")]
+  """A case with its marks."""
   label = _label(case, name, accumulate)
-  if label in SLOW:
-    marks.append(pytest.mark.slow)
+  marks = [pytest.mark.slow] if label in SLOW else []
   return pytest.param(case, name, accumulate, id=label, marks=marks)
 
 

@@ -25,7 +25,6 @@ from vision_jax.inference.predict import predict_folder
 from vision_jax.ops.inputs import normalize
 from vision_jax.writers import folder as outputs
 
-pytestmark = pytest.mark.xdist_group("predict")
 COUNT = 70  # more than two batches
 
 

@@ -22,7 +22,6 @@ def bits(state):
 
 
 # With the execution tests of this task, whose compiled step it shares.
-@pytest.mark.xdist_group(f"execution_{NAME}")
 @pytest.mark.slow
 def test_a_restored_detector_continues_bit_for_bit(tmp_path):
   (case,) = (case for case in TASKS if case.name == NAME)

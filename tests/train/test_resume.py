@@ -73,7 +73,6 @@ def whole(tmp_path_factory):
   return make
 
 
-@pytest.mark.xdist_group("resume")
 @pytest.mark.parametrize(
   ("where", "stop"),
   [
@@ -93,7 +92,6 @@ def test_stopped_by_sigterm_after_any_step(tmp_path, whole, where, stop):
   assert_continues(tmp_path, whole(where))
 
 
-@pytest.mark.xdist_group("resume")
 def test_stopped_again_and_again(tmp_path, whole):
   for stop in (2, 5, 6, 10, 11):
     run(tmp_path, "jit8", stop_at=stop)
@@ -102,7 +100,6 @@ def test_stopped_again_and_again(tmp_path, whole):
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("resume")
 def test_with_adamw_on_eight_devices(tmp_path, whole):
   flags = ("--config.optimizer=adamw", "--config.lr=0.003")
   run(tmp_path, "jit8", *flags, stop_at=7)
@@ -110,7 +107,6 @@ def test_with_adamw_on_eight_devices(tmp_path, whole):
   assert_continues(tmp_path, whole("jit8", *flags))
 
 
-@pytest.mark.xdist_group("resume")
 @pytest.mark.parametrize(
   ("first", "then"),
   [("jit8", "four"), ("fsdp8", "one"), ("pmap8", "jit8"), ("one", "fsdp8")],
@@ -124,13 +120,11 @@ def test_on_other_devices_to_rounding(
   assert_same(stored(tmp_path), stored(whole(first)), rounding=2e-5)
 
 
-@pytest.mark.xdist_group("resume")
 def test_the_exit_code_of_a_stop_can_be_chosen(tmp_path):
   train(tmp_path, "--preempted_exit_code=75", stop_at=3, code=75)
   train(tmp_path, "--preempted_exit_code=75")
 
 
-@pytest.mark.xdist_group("resume")
 def test_more_steps_continue_a_run_that_has_ended(tmp_path, whole):
   train(tmp_path, "--config.steps=7")
   assert steps(tmp_path)[-1] == 7
@@ -143,7 +137,6 @@ def test_more_steps_continue_a_run_that_has_ended(tmp_path, whole):
   assert metrics(tmp_path)[-1] == last
 
 
-@pytest.mark.xdist_group("resume")
 def test_another_batch_size_is_an_error(tmp_path):
   train(tmp_path, "--config.steps=2")
   before = metrics(tmp_path)
@@ -152,7 +145,6 @@ def test_another_batch_size_is_an_error(tmp_path):
   assert metrics(tmp_path) == before
 
 
-@pytest.mark.xdist_group("resume")
 def test_without_the_config_flag(tmp_path, whole):
   train(tmp_path, stop_at=7)
   result = call(f"--workdir={tmp_path}")
