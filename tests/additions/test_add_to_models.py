@@ -22,6 +22,7 @@ ADDITIONS = {
   # See test_add_nets.
   "teacher": ("distilling.py", "digits_distilled.py"),
   "net": ("mean_teacher.py", "digits_mean_teacher.py"),
+  "condition": ("parity.py", "digits_parity.py"),  # see test_add_condition
 }
 
 
@@ -54,7 +55,7 @@ def test_every_file_of_the_readme_is_of_an_addition():
   counts = {name: len(files) for name, files in ADDITIONS.items()}
   assert counts == {
     "data": 2, "model": 3, "metric": 2, "optimizer": 1, "term": 2, "task": 5,
-    "teacher": 2, "net": 2,
+    "teacher": 2, "net": 2, "condition": 2,
   }  # fmt: skip
 
 

@@ -128,7 +128,16 @@ class Trained:
         batch = experiment.train_data.batch(0)
     self._batch = batch
     make = initial.state_maker(experiment, self._batch, seed)
-    state = self.execution.abstract(make)
+    try:
+      state = self.execution.abstract(make)
+    except KeyError as error:
+      if error.args[0] in self._batch:
+        raise
+      raise UserError(
+        f"{self.workdir / 'config.json'}: its batch has {sorted(self._batch)}, "
+        f"and no {error}, which the task takes. Give the workdir that the "
+        "training wrote."
+      ) from error
     self._target = state.weights()
 
   def read(self, *kinds: str) -> tuple[int, dict[str, Variables]]:

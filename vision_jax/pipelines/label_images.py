@@ -22,7 +22,8 @@ def label_images(
 
   Above each is its true class, in it the predicted one, on green where both are
   the same and on red where they are not. Where classes do not exclude one
-  another all that there are stand there, "-" for none.
+  another all that there are stand there, "-" for none. Nothing is drawn
+  where a task predicts no `label`.
 
   Args:
     names: the classes' names; () for their numbers.
@@ -31,6 +32,8 @@ def label_images(
   """
 
   def draw(batch: Arrays, out: Arrays) -> dict[str, np.ndarray]:
+    if "label" not in out:  # a task of one's own that predicts no class
+      return {}
     number = len(batch["image"])
     rows = np.linspace(0, number - 1, min(most, number)).astype(int)
     cells, titles = [], []
