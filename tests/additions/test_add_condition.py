@@ -9,6 +9,7 @@ import pytest
 from tests.additions import readme
 from tests.programs.command import call
 
+pytestmark = pytest.mark.slow  # it trains a diffusion model
 FLAGS = ("--config.steps=2", "--config.eval_examples=8")
 
 

@@ -80,7 +80,8 @@ def test_two_processes_equal_one(tmp_path, one, execution):
   assert manifest["runs"][0]["devices"]["processes"] == 2
 
 
-@pytest.mark.parametrize("who", ["first", *slow("second")])
+@pytest.mark.slow
+@pytest.mark.parametrize("who", ["first", "second"])
 def test_sigterm_to_one_stops_both_at_one_step(tmp_path, who):
   flags = ("--config.horizon=9000", "--config.lr=0.01", "--config.log_every=50")
   endless = "--config.steps=9000"

@@ -103,6 +103,7 @@ def test_accumulation_gives_the_whole_batch_gradient(accumulate):
     np.testing.assert_allclose(part_logs[key], logs[key], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_counting_before_accumulating_costs_no_forward_pass():
   case = TASKS[0]
   task, batch = case.make(), case.batch(32, 0)

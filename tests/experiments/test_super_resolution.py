@@ -51,9 +51,8 @@ def drawn_from_images(given):
   return digits(task, inputs=normalize(*SIGNED), augment=given)
 
 
-@pytest.mark.parametrize(
-  "given", [smaller, pytest.param(with_a_hole, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("given", [smaller, with_a_hole])
 def test_what_is_given_changes_what_is_drawn(given, tmp_path):
   make = functools.partial(drawn_from_images, given)
   weights = train(make).state.weights()

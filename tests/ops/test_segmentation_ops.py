@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tests.marks import with_slow
 from vision_jax.layers.conv import Conv, global_average
 from vision_jax.layers.dense import Dense
 from vision_jax.layers.dense_to_conv import (
@@ -42,7 +41,8 @@ def run(model):
   return lambda x: model.apply(parameters(), x, train=False)
 
 
-@pytest.mark.parametrize("blend", with_slow(["mean", "smooth"], "mean"))
+@pytest.mark.slow
+@pytest.mark.parametrize("blend", ["mean", "smooth"])
 def test_overlap_tiles_equal_the_whole_image(blend):
   x, margin = image(50, 61), unet_sizes.margin(DEPTH)
   sides = [unet_sizes.input_size(n, DEPTH) for n in (50, 61)]
