@@ -5,6 +5,7 @@ in training, what guidance extrapolates from), and makes it of what a user asks
 samples for.
 """
 
+import abc
 import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -19,7 +20,7 @@ from vision_jax.errors import UserError
 from vision_jax.tasks.net import Net
 
 
-class Condition:
+class Condition(abc.ABC):
   """What a net is given; `given`, `null` and `ask` are a condition's own.
 
   Attributes:
@@ -29,14 +30,15 @@ class Condition:
 
   asks: ClassVar[Sequence[str]] = ()
 
+  @abc.abstractmethod
   def given(self, batch: Batch) -> Any:
     """Returns arrays (b, ...) as a batch has them, before any net."""
-    raise NotImplementedError
 
+  @abc.abstractmethod
   def null(self, given: Any) -> Any:
     """Returns, in the same shapes, what stands for nothing given."""
-    raise NotImplementedError
 
+  @abc.abstractmethod
   def ask(
     self, number: int, wanted: Mapping[str, Any], *, row: int = 1
   ) -> HostBatch:
@@ -50,7 +52,6 @@ class Condition:
     Raises:
       UserError: if that cannot be given.
     """
-    raise NotImplementedError
 
   def init(self, key: Array, batch: Batch) -> Variables:
     """Returns the parameters and statistics of nets of its own."""
