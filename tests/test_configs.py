@@ -27,7 +27,7 @@ CONFIGS = [
   if path.name != "__init__.py"
 ]
 TRAINED = {
-  "configs/classification/cifar10_resnet20.py",
+  "configs/classification/digits_cnn.py",
   "configs/detection/digit_scenes_detr.py",
   "configs/generation/digits_gan.py",
   "configs/segmentation/digit_scenes_unet.py",

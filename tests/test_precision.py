@@ -71,7 +71,7 @@ TRAINED = {
   "segmentation/camvid_segnet_basic": ({"lr": "0.01"}, True),
   "detection/coco_detr_r50": ({}, True),
   "detection/digit_scenes_detr": ({}, True),
-  "generation/digits_autoencoder": ({}, False),
+  "generation/digits_autoencoder": ({}, True),
   "generation/digits_vae": ({}, False),
   "generation/digits_gan": ({}, True),
   "generation/cifar10_dcgan": ({}, True),

@@ -103,6 +103,7 @@ SLOW = {
   "classification_resnet-jit8-2",
   "classification_resnet-fsdp2x4-1",
   "classification_resnet-pmap8-1",
+  "classification_resnet-pmap8-2",
   "classification_vit_mixup-fsdp2x4-1",
   "classification_vit_mixup-pmap8-1",
   "diffusion-fsdp2x4-1",

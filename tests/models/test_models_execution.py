@@ -58,7 +58,7 @@ def gradient(model, axis, variables, x, mask, key):
 
 
 @pytest.mark.parametrize("how", with_slow(["pmap", "jit"], "pmap"))
-@pytest.mark.parametrize("name", list(MODELS))
+@pytest.mark.parametrize("name", with_slow(MODELS, "vit"))
 def test_eight_devices_equal_one(name, how):
   make, size = MODELS[name]
   x = jax.random.normal(jax.random.key(0), (16, size, size, 3))

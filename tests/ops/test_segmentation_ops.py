@@ -200,6 +200,7 @@ def test_a_quarter_turn_is_exact():
     np.testing.assert_array_equal(got, np.rot90(data["target"][0], turns))
 
 
+@pytest.mark.slow
 def test_halves_of_a_batch_are_augmented_as_the_whole():
   data = batch(16, 12, 8)
   augment = random_affine((0.5, 2.0), 30, size=(10, 8))

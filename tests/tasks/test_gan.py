@@ -269,6 +269,7 @@ def test_only_the_trained_nets_statistics_move():
   }
 
 
+@pytest.mark.slow
 def test_r1_is_lazy():
   task, state, _, _ = trained(conv, **LAZY)
 
