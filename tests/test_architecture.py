@@ -47,6 +47,7 @@ ALLOWED = {
   "viz": set(),
   "writers": {"data", "viz"},
   "tuning": set(),
+  "interop": {"core", "data", "models", "layers"},  # weights of others
   "weights": {"core"},
   "experiment": {"core", "weights", "writers"},
   "pipelines": {  # sources in, what an experiment takes out
@@ -331,12 +332,15 @@ def test_no_signature_carries_the_mapped_axis(file):
 
 # Parts that are loop, step and command of every run: read in one sitting.
 SPINE = ("core", "train", "command", "main")
-SPINE_LINES = 5_850
+SPINE_LINES = 5_540
+MODES = "vision_jax/command/modes/*.py"  # each is a plug, with its own flags
 
 
 def test_the_spine_does_not_grow():
   """What is not of every run (a format, a diagnosis) has a part of its own."""
-  files = [p for p in SOURCES if part_of_file(p) in SPINE]
+  files = [
+    p for p in SOURCES if part_of_file(p) in SPINE and not p.match(MODES)
+  ]
   lines = sum(len((ROOT / p).read_text("utf-8").splitlines()) for p in files)
   assert lines <= SPINE_LINES, f"{lines} lines in {', '.join(SPINE)}"
 

@@ -1,0 +1,71 @@
+"""Residual networks of others: torchvision's names and outputs."""
+
+import numpy as np
+import pytest
+
+from tests.interop import parity
+from tests.oracles import torchvision
+from vision_jax.errors import UserError
+from vision_jax.interop import convert, leaves, published
+from vision_jax.interop.families import resnet as family
+from vision_jax.models.backbones.resnet import ResNet
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bottleneck", [True, False])
+def test_torchvision(bottleneck):
+  resnet = torchvision().models.resnet
+  block = resnet.Bottleneck if bottleneck else resnet.BasicBlock
+  stages = (1, 2, 1, 1)
+  theirs = resnet.ResNet(block, list(stages), num_classes=7)
+  ours = ResNet(7, stages, bottleneck)
+  images = parity.images(2, 64, 48, 3)
+  parity.check(theirs, family.torchvision, ours, images)
+
+
+def test_a_leaf_that_is_missing_or_too_much_is_named():
+  image = np.zeros((1, 32, 32, 3), np.float32)
+  ours = ResNet(7, (1, 1), False, width=4)
+  shapes = leaves.shapes(leaves.abstract(ours, image))
+  rules = family.torchvision(shapes)
+  tensors = names_of_torchvision(shapes)
+  convert.convert(tensors, rules, shapes, where="f")
+  wrapped = {f"module.{name}": x for name, x in tensors.items()}
+  convert.convert(wrapped, rules, shapes, where="f")
+  del tensors["layer2.0.conv1.weight"]
+  tensors["layer9.weight"] = tensors["fc.bias"]
+  tensors["fc.bias"] = convert.Tensor.of(np.zeros(8, np.float32))
+  with pytest.raises(UserError) as error:
+    convert.convert(tensors, rules, shapes, where="f")
+  for part in ("params/conv3_1/conv1/kernel", "layer9.weight", "(8,)"):
+    assert part in str(error.value)
+
+
+def names_of_torchvision(shapes):
+  """Returns what a torchvision file of these leaves would hold."""
+  found = {}
+  for path, shape in shapes.items():
+    _, *layer, last = path.split("/")
+    name = ".".join(layer)
+    for i in (1, 2):
+      name = name.replace(f"conv{i + 1}_1.", f"layer{i}.0.")
+    name = name.replace("projection_bn", "downsample.1")
+    name = name.replace("projection", "downsample.0")
+    last = {
+      "kernel": "weight",
+      "scale": "weight",
+      "mean": "running_mean",
+      "var": "running_var",
+    }.get(last, last)
+    order = (3, 2, 0, 1) if len(shape) == 4 else range(len(shape))[::-1]
+    x = np.zeros([shape[axis] for axis in order], np.float32)
+    found[f"{name}.{last}"] = convert.Tensor.of(x)
+  return found
+
+
+def test_sources_are_found_by_name():
+  layout, net = published.find("torchvision:resnet50")
+  assert layout is family.torchvision
+  assert net.preprocess.resize == 256
+  with pytest.raises(UserError, match="torchvision:resnet50"):
+    published.find("torchvison:resnet50")

@@ -1,0 +1,1 @@
+"""Weights of others in, ours out: files, names, families, preprocessing."""

@@ -1,0 +1,112 @@
+"""What others have published, found by the name of its source and model."""
+
+import dataclasses
+import difflib
+import functools
+import importlib
+import pathlib
+import types
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import flax.linen as nn
+
+from vision_jax.data.transforms.preprocess import Preprocess
+from vision_jax.errors import UserError
+from vision_jax.interop.rules import Rules, Shapes
+
+Layout = Callable[[Shapes], Rules]
+
+
+@dataclasses.dataclass(frozen=True)
+class Published:
+  """A net as somebody has published it.
+
+  Attributes:
+    model: (**fields) -> the module, with the published number of classes.
+    layout: how its files name what is in them; a key of the family's LAYOUTS.
+    preprocess: what its images go through.
+    task: what it does: "classification", "detection", "segmentation",
+      "restoration", "features", "diffusion".
+    class_names: in the order of its classes; () where they are not known.
+    differs: what is not as the source has it; "" for nothing.
+  """
+
+  model: Callable[..., nn.Module]
+  layout: str
+  preprocess: Preprocess
+  task: str = "classification"
+  class_names: tuple[str, ...] = ()
+  differs: str = ""
+
+
+@functools.cache
+def families() -> Mapping[str, types.ModuleType]:
+  """Returns the families: name of the file -> the module."""
+  folder = pathlib.Path(__file__).parent / "families"
+  return {
+    file.stem: importlib.import_module(
+      f"vision_jax.interop.families.{file.stem}"
+    )
+    for file in sorted(folder.glob("[!_]*.py"))
+  }
+
+
+@functools.cache
+def layouts() -> Mapping[str, Layout]:
+  """Returns all layouts, by "FAMILY/SOURCE"."""
+  return {
+    f"{family}/{name}": layout
+    for family, module in families().items()
+    for name, layout in module.LAYOUTS.items()
+  }
+
+
+@functools.cache
+def sources() -> Mapping[str, tuple[str, Published]]:
+  """Returns all published nets by "SOURCE:MODEL", each with its family."""
+  return dict(_sources())
+
+
+def _sources() -> Iterator[tuple[str, tuple[str, Published]]]:
+  for family, module in families().items():
+    for name, published in module.PUBLISHED.items():
+      yield name, (family, published)
+
+
+def find(
+  source: str, config: Mapping[str, Any] | None = None
+) -> tuple[Layout, Published]:
+  """Returns how the files of a source name what is in them, and the net.
+
+  Args:
+    source: "SOURCE:MODEL", or "huggingface" with a config.
+    config: of a Hugging Face folder, its config.json.
+
+  Raises:
+    UserError: if there is none; says what is nearest.
+  """
+  if config is not None:
+    return _of_config(config)
+  if source not in sources():
+    near = difflib.get_close_matches(source, sources(), 3, 0.3)
+    raise UserError(
+      f"--source: got {source!r}; expected SOURCE:MODEL, such as "
+      f"{', '.join(near) or 'torchvision:resnet50'}, or huggingface for a "
+      "folder with a config.json."
+    )
+  family, published = sources()[source]
+  return families()[family].LAYOUTS[published.layout], published
+
+
+def _of_config(config: Mapping[str, Any]) -> tuple[Layout, Published]:
+  for module in families().values():
+    read = getattr(module, "from_config", None)
+    published = read and read(config)
+    if published:
+      return module.LAYOUTS[published.layout], published
+  kinds = config.get("architectures") or config.get("model_type")
+  raise UserError(
+    f"config.json: it is of {kinds}, which is none of the families here: "
+    f"{', '.join(families())}."
+  )

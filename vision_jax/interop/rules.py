@@ -1,0 +1,128 @@
+"""Rules by which names of others become ours, declared a layer at a time.
+
+A rule is a regex of their name, and a template of the path of our leaf, in
+which {1} is the regex's first group and {1+1} that number and one. What a rule
+does to the axes is part of it. `conv`, `dense`, `norm` and `leaf` make the
+rules of a layer as torch has it:
+
+  conv(r"layer(\\d)\\.(\\d+)\\.conv(\\d)", "conv{1+1}_{2+1}/conv{3}")
+"""
+
+import dataclasses
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+Change = Callable[[np.ndarray], np.ndarray]
+Shapes = Mapping[str, tuple[int, ...]]  # path of our leaf -> its shape
+Rules = Sequence["Rule"]
+
+OIHW = (2, 3, 1, 0)  # torch's kernels to ours: (k, k, c, d)
+IOHW = (2, 3, 0, 1)  # torch's transposed convolutions
+OI = (1, 0)
+_PLACE = re.compile(r"\{(\d+)([+-]\d+)?\}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Rule:
+  """What becomes of the tensors whose whole name a regex matches.
+
+  Attributes:
+    theirs: the regex.
+    ours: templates of our leaves' paths, such as "params/conv{1}/kernel" or
+      "batch_stats/bn{1}/mean". Several divide the tensor equally along its
+      first axis, before its axes move (fused query, key and value); none leaves
+      it out.
+    axes: order of their axes in ours; None keeps it. Axes of size 1 that only
+      one side has are dropped or added.
+    change: anything else, of the tensor as the file has it; the shape stays.
+  """
+
+  theirs: str
+  ours: tuple[str, ...] = ()
+  axes: tuple[int, ...] | None = None
+  change: Change | None = None
+
+  def paths(self, name: str) -> tuple[str, ...] | None:
+    """Returns the paths that a name becomes; None if it does not match."""
+    match = re.fullmatch(self.theirs, name)
+    return match and tuple(_filled(x, match) for x in self.ours)
+
+
+def _filled(template: str, match: re.Match) -> str:
+  def value(place: re.Match) -> str:
+    text = match[int(place[1])]
+    return str(int(text) + int(place[2])) if place[2] else text
+
+  return _PLACE.sub(value, template)
+
+
+def leaf(
+  theirs: str,
+  *ours: str,
+  axes: tuple[int, ...] | None = None,
+  change: Change | None = None,
+) -> list[Rule]:
+  """A parameter that is no layer's: paths without "params/"."""
+  return [Rule(theirs, tuple(f"params/{x}" for x in ours), axes, change)]
+
+
+def unused(theirs: str) -> list[Rule]:
+  """Tensors that the net does not need."""
+  return [Rule(theirs)]
+
+
+def conv(theirs: str, *ours: str, axes: tuple[int, ...] = OIHW) -> list[Rule]:
+  """A convolution's weight and bias, grouped ones likewise."""
+  return _weighted(theirs, ours, axes)
+
+
+def dense(theirs: str, *ours: str) -> list[Rule]:
+  """A linear layer's weight and bias; several of ours divide theirs."""
+  return _weighted(theirs, ours, OI)
+
+
+def norm(theirs: str, ours: str) -> list[Rule]:
+  """A normalisation's weight and bias, and a BatchNorm's moments."""
+  stats = lambda name: (f"batch_stats/{ours}/{name}",)
+  return [
+    Rule(rf"{theirs}\.weight", (f"params/{ours}/scale",)),
+    Rule(rf"{theirs}\.bias", (f"params/{ours}/bias",)),
+    Rule(rf"{theirs}\.running_mean", stats("mean")),
+    Rule(rf"{theirs}\.running_var", stats("var")),
+    Rule(rf"{theirs}\.num_batches_tracked"),
+  ]
+
+
+def within(theirs: str, ours: str, rules: Rules) -> list[Rule]:
+  """The same rules of a module that lies in another: theirs. and ours/.
+
+  Args:
+    theirs: a regex without groups, such as r"backbone\\.body".
+    ours: a path, such as "backbone".
+    rules: of the module by itself.
+  """
+
+  def inner(path: str) -> str:
+    collection, rest = path.split("/", 1)
+    return f"{collection}/{ours}/{rest}"
+
+  return [
+    dataclasses.replace(
+      rule,
+      theirs=rf"(?:{theirs})\.(?:{rule.theirs})",
+      ours=tuple(map(inner, rule.ours)),
+    )
+    for rule in rules
+  ]
+
+
+def _weighted(
+  theirs: str, ours: tuple[str, ...], axes: tuple[int, ...]
+) -> list[Rule]:
+  paths = lambda name: tuple(f"params/{x}/{name}" for x in ours)
+  return [
+    Rule(rf"{theirs}\.weight", paths("kernel"), axes),
+    Rule(rf"{theirs}\.bias", paths("bias")),
+  ]
