@@ -1,0 +1,1 @@
+"""Readers of others' formats, one a file; `interop.files` is their door."""

@@ -1,0 +1,154 @@
+"""A file's bytes: read where and when they are asked for, or not at all."""
+
+import dataclasses
+import math
+import os
+import pathlib
+from collections.abc import Sequence
+from typing import BinaryIO
+
+import ml_dtypes
+import numpy as np
+
+from vision_jax.errors import UserError
+
+DAMAGED = "It is damaged or incomplete: get it again."
+LARGEST = 2**62  # bytes of a tensor; numpy counts in 63 bits
+SMALL = 2**26  # bytes that may be all zeros
+RATIO = 100  # times that a compressed tensor may expand beyond SMALL
+BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
+
+
+def malformed(
+  path: os.PathLike | str, got: str, expected: str, fix: str = DAMAGED
+) -> UserError:
+  """Returns the error for a file that is not what it should be."""
+  return UserError(f"{path}: {got}; expected {expected}. {fix}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+  """A file as it is when it is opened; to change later is an error.
+
+  It is read, not mapped: a file that is cut while it is mapped ends the
+  process, and arrays in it would change with it.
+
+  Attributes:
+    path: of the file.
+    size: bytes.
+    stamp: what tells this file from one written in its place.
+  """
+
+  path: pathlib.Path
+  size: int
+  stamp: tuple[int, ...]
+
+  @classmethod
+  def of(cls, path: os.PathLike | str) -> "Source":
+    """Opens a file.
+
+    Raises:
+      UserError: if it cannot be read.
+    """
+    path = pathlib.Path(path)
+    try:
+      with path.open("rb") as file:
+        stat = os.fstat(file.fileno())
+    except (OSError, ValueError) as error:
+      raise malformed(
+        path, f"it cannot be read ({error})", "a file", "Check the path."
+      ) from error
+    return cls(path, stat.st_size, _stamp(stat))
+
+  def open(self) -> BinaryIO:
+    """Opens the same file again, to be closed by the caller."""
+    try:
+      file = self.path.open("rb")
+    except OSError as error:
+      raise self.bad(
+        f"it is gone ({error})", "the file opened before"
+      ) from error
+    if _stamp(os.fstat(file.fileno())) != self.stamp:
+      file.close()
+      raise self.bad(
+        "it has changed since it was opened", "the same file", "Open it again."
+      )
+    return file
+
+  def read(self, start: int, size: int) -> bytes:
+    """Returns bytes start to start + size, all of them or an error."""
+    return self.array(start, size, np.dtype(np.uint8)).tobytes()
+
+  def array(self, start: int, count: int, dtype: np.dtype) -> np.ndarray:
+    """Returns `count` numbers that lie one behind another, as a vector.
+
+    Args:
+      start: byte at which they begin; they need not be aligned.
+      count: of numbers, not bytes.
+      dtype: of either byte order; what is returned has this machine's.
+    """
+    self.check(start, count * dtype.itemsize)
+    array = np.empty(count, dtype)
+    with self.open() as file:
+      file.seek(start)
+      got = file.readinto(array.view(np.uint8)) if array.nbytes else 0
+    if got != array.nbytes:
+      raise self.bad(f"it ends at byte {start + got}", f"{self.size} bytes")
+    return native(array)
+
+  def check(self, start: int, size: int) -> None:
+    """Raises an error unless bytes start to start + size are there."""
+    if start < 0 or size < 0 or start + size > self.size:
+      raise self.bad(
+        f"something in it lies at bytes {start} to {start + size}",
+        f"all of it within its {self.size} bytes",
+      )
+
+  def bad(self, got: str, expected: str, fix: str = DAMAGED) -> UserError:
+    """Returns the error for what is wrong with this file."""
+    return malformed(self.path, got, expected, fix)
+
+
+def native(array: np.ndarray) -> np.ndarray:
+  """Returns an array in this machine's byte order, with proper booleans."""
+  if array.dtype == np.bool_:
+    return array.view(np.uint8) != 0
+  return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def count(shape: Sequence[int], dtype: np.dtype) -> int:
+  """Returns how many numbers a tensor has.
+
+  Raises:
+    ValueError: for a shape that no tensor has.
+  """
+  if not all(type(n) is int and n >= 0 for n in shape) or len(shape) > 64:
+    raise ValueError(f"a tensor of shape {str(shape)[:80]}")
+  number = math.prod(shape)
+  if number * dtype.itemsize > LARGEST:
+    raise ValueError(f"a tensor of shape {str(shape)[:80]}")
+  return number
+
+
+def check_expansion(
+  path: os.PathLike | str, name: str, size: int, stored: int
+) -> None:
+  """Raises an error for what is so much larger than its bytes in the file.
+
+  Args:
+    path: of the file.
+    name: of the tensor.
+    size: bytes that it has in memory.
+    stored: bytes that it has in the file.
+  """
+  if size > max(SMALL, RATIO * stored):
+    raise malformed(
+      path,
+      f"{name} has {size:,} bytes, made of {stored:,}",
+      f"weights, which compress by less than {RATIO}",
+      "Do not use this file: it is made to fill memory.",
+    )
+
+
+def _stamp(stat: os.stat_result) -> tuple[int, ...]:
+  return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns
