@@ -51,8 +51,8 @@ ALLOWED = {
   "weights": {"core"},
   "experiment": {"core", "weights", "writers"},
   "pipelines": {  # sources in, what an experiment takes out
-    *("core", "data", "experiment", "layers", "losses", "metrics", "models"),
-    *("ops", "optim", "recipe", "tasks", "train", "viz", "writers"),
+    *("core", "data", "experiment", "interop", "layers", "losses", "metrics"),
+    *("models", "ops", "optim", "recipe", "tasks", "train", "viz", "writers"),
   },
   "paths": set(),
   "recipe": {"experiment", "paths", "tuning"},

@@ -1,14 +1,15 @@
-"""Residual networks of others: torchvision's names and outputs."""
+"""Residual networks of others: their names, their settings, their outputs."""
 
 import numpy as np
 import pytest
 
 from tests.interop import parity
-from tests.oracles import torchvision
+from tests.oracles import library, torchvision
 from vision_jax.errors import UserError
 from vision_jax.interop import convert, leaves, published
 from vision_jax.interop.families import resnet as family
 from vision_jax.models.backbones.resnet import ResNet
+from vision_jax.ops.forms import cpu_forms
 
 
 @pytest.mark.slow
@@ -21,6 +22,49 @@ def test_torchvision(bottleneck):
   ours = ResNet(7, stages, bottleneck)
   images = parity.images(2, 64, 48, 3)
   parity.check(theirs, family.torchvision, ours, images)
+
+
+def config_of(kind, **more):
+  """Returns what the config.json of a narrow net of Hugging Face holds."""
+  out = 4 if kind == "bottleneck" else 1
+  return {
+    "model_type": "resnet",
+    "embedding_size": 8,
+    "hidden_sizes": [8 * out * 2**i for i in range(4)],
+    "depths": [1, 2, 1, 1],
+    "layer_type": kind,
+    "id2label": {str(i): f"class{i}" for i in range(7)},
+    **more,
+  }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("on", [True, False], ids=["cpu", "xla"])
+@pytest.mark.parametrize("kind", ["bottleneck", "basic"])
+def test_huggingface(kind, on):
+  transformers, config = library("transformers"), config_of(kind)
+  options = {k: v for k, v in config.items() if k != "model_type"}
+  theirs = transformers.ResNetForImageClassification(
+    transformers.ResNetConfig(**options)
+  )
+  layout, net = published.find("", config)
+  assert net.class_names == tuple(f"class{i}" for i in range(7))
+  images = parity.images(2, 64, 48, 3)
+  with cpu_forms(on):
+    parity.check(theirs, layout, net.model(), images, out=lambda y: y.logits)
+
+
+@pytest.mark.parametrize(
+  ("change", "message"),
+  [
+    ({"hidden_act": "gelu"}, "hidden_act is 'gelu'.*expected 'relu'"),
+    ({"hidden_sizes": [8, 16, 24, 32]}, r"expected \[8, 16, 32, 64\]"),
+    ({"id2label": {"0": "a", "2": "b"}}, "expected each from 0 to 2"),
+  ],
+)
+def test_a_config_of_another_net_is_refused(change, message):
+  with pytest.raises(UserError, match=message):
+    published.find("", config_of("basic", **change))
 
 
 def test_a_leaf_that_is_missing_or_too_much_is_named():

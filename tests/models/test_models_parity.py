@@ -1,4 +1,4 @@
-"""ResNet and ViT with random weights give what transformers' give."""
+"""ViT with random weights gives what transformers' give."""
 
 import jax
 import jax.numpy as jnp
@@ -7,7 +7,6 @@ import pytest
 
 from tests.oracles import library
 from vision_jax.layers import dense
-from vision_jax.models.backbones.resnet import ResNet
 from vision_jax.models.backbones.vit import ViT
 from vision_jax.ops.forms import cpu_forms
 
@@ -43,55 +42,6 @@ def compare(torch, model, theirs, variables, x, on):
 
 def images(*shape):
   return np.random.default_rng(0).normal(size=shape).astype(np.float32)
-
-
-def resnet_variables(weights, stages, bottleneck):
-  """Renames transformers' weights to ours."""
-  params, stats = {}, {}
-
-  def layer(conv, norm, prefix, path):
-    kernel = weights[f"{prefix}.convolution.weight"].transpose(2, 3, 1, 0)
-    get = lambda name: weights[f"{prefix}.normalization.{name}"]
-    p, s = params, stats
-    for part in path:
-      p, s = p.setdefault(part, {}), s.setdefault(part, {})
-    p[conv] = {"kernel": kernel}
-    p[norm] = {"scale": get("weight"), "bias": get("bias")}
-    s[norm] = {"mean": get("running_mean"), "var": get("running_var")}
-
-  layer("conv1", "bn1", "resnet.embedder.embedder", ())
-  for i, blocks in enumerate(stages):
-    for j in range(blocks):
-      prefix = f"resnet.encoder.stages.{i}.layers.{j}"
-      path = f"conv{i + 2}_{j + 1}"
-      for n in range(3 if bottleneck else 2):
-        layer(f"conv{n + 1}", f"bn{n + 1}", f"{prefix}.layer.{n}", (path,))
-      if f"{prefix}.shortcut.convolution.weight" in weights:
-        layer("projection", "projection_bn", f"{prefix}.shortcut", (path,))
-  head = {"kernel": weights["classifier.1.weight"].T}
-  params["fc"] = {**head, "bias": weights["classifier.1.bias"]}
-  return {"params": params, "batch_stats": stats}
-
-
-@both_forms
-@pytest.mark.parametrize("bottleneck", [True, False])
-def test_resnet(torch, bottleneck, on):
-  from transformers import ResNetConfig, ResNetForImageClassification
-
-  stages = (1, 2, 1, 1)
-  out = 4 if bottleneck else 1
-  config = ResNetConfig(
-    embedding_size=8,
-    hidden_sizes=[8 * out * 2**i for i in range(4)],
-    depths=list(stages),
-    layer_type="bottleneck" if bottleneck else "basic",
-    num_labels=7,
-  )
-  theirs = ResNetForImageClassification(config)
-  weights = randomise(torch, theirs)
-  model = ResNet(7, stages, bottleneck, width=8)
-  variables = resnet_variables(weights, stages, bottleneck)
-  compare(torch, model, theirs, variables, images(2, 64, 48, 3), on)
 
 
 def vit_variables(weights, depth):

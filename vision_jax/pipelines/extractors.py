@@ -12,13 +12,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from vision_jax.interop import leaves
 from vision_jax.layers.capture import apply_with_input
 from vision_jax.metrics.generation_extractor import Extractor
-from vision_jax.metrics.generation_inception import read_inception
 from vision_jax.models.backbones.fid_inception import FIDInception
 from vision_jax.ops.inputs import normalize
 from vision_jax.pipelines.colours import SIGNED
 from vision_jax.pipelines.fit import fit
+from vision_jax.pipelines.inception_file import read_inception
 from vision_jax.recipe import places, recipe
 
 CONFIGS = "configs/classification"
@@ -118,15 +119,13 @@ def inception(path: str, data_dir: str = "") -> Extractor:
   if not pathlib.Path(path).is_file() and beside.is_file():
     path = str(beside)
   model = FIDInception()
-  shapes = jax.eval_shape(
-    lambda: model.init(jax.random.key(0), jnp.zeros((1, 299, 299, 3)))
-  )["params"]
-  weights, published = read_inception(path, shapes)
+  net = leaves.abstract(model, jnp.zeros((1, 299, 299, 3)))
+  weights, published = read_inception(path, net)
 
   def apply(weights, image):
     image = jnp.round((image + 1) * 127.5) / 127.5 - 1
     image = jnp.broadcast_to(image, (*image.shape[:3], 3))
-    return model.apply({"params": weights}, image)
+    return model.apply(weights, image)
 
   load = lambda: (weights, np.zeros(2048, np.float32))
   return Extractor("inception", apply, load, published=published)

@@ -1,8 +1,12 @@
 """ResNet: torchvision's, timm's and Hugging Face's names and weights."""
 
 import functools
+from collections.abc import Mapping
+from typing import Any
 
 from vision_jax.data.transforms.preprocess import Preprocess
+from vision_jax.errors import UserError
+from vision_jax.interop.config_json import class_names, expect, num_classes
 from vision_jax.interop.published import Published
 from vision_jax.interop.rules import (
   Rules,
@@ -32,12 +36,94 @@ def torchvision(shapes: Shapes) -> Rules:
   ]
 
 
-LAYOUTS = {"torchvision": torchvision}
-PUBLISHED = {
-  f"torchvision:resnet{depth}": Published(
-    functools.partial(getattr(resnet, f"ResNet{depth}"), 1000),
-    "torchvision",
-    Preprocess(),
+def huggingface(shapes: Shapes) -> Rules:
+  """Hugging Face's names, of a classifier or of a backbone by itself."""
+  del shapes
+  net = r"(?:resnet\.)?"
+  block = rf"{net}encoder\.stages\.(\d)\.layers\.(\d+)"
+  ours = "conv{1+2}_{2+1}"
+  return [
+    *_layer(rf"{net}embedder\.embedder", "conv1", "bn1"),
+    *_layer(
+      rf"{block}\.layer\.(\d)", f"{ours}/conv{{3+1}}", f"{ours}/bn{{3+1}}"
+    ),
+    *_layer(
+      rf"{block}\.shortcut", f"{ours}/projection", f"{ours}/projection_bn"
+    ),
+    *dense(r"classifier\.1", "fc"),
+  ]
+
+
+def _layer(theirs: str, ours: str, ours_norm: str) -> Rules:
+  return [
+    *conv(rf"{theirs}\.convolution", ours),
+    *norm(rf"{theirs}\.normalization", ours_norm),
+  ]
+
+
+def from_config(config: Mapping[str, Any]) -> Published | None:
+  """Returns the net of a config.json whose model_type is "resnet".
+
+  Raises:
+    UserError: for settings that the net here does not have.
+  """
+  if config.get("model_type") != "resnet":
+    return None
+  model = functools.partial(
+    body_of_config(config), num_classes=num_classes(config)
   )
-  for depth in DEPTHS
+  preprocess = Preprocess(interpolation="bicubic")
+  return Published(
+    model, "huggingface", preprocess, class_names=class_names(config)
+  )
+
+
+def body_of_config(config: Mapping[str, Any]) -> functools.partial:
+  """Returns `ResNet` with the fields of a config.json, without classes."""
+  expect(
+    config,
+    hidden_act="relu",
+    downsample_in_first_stage=False,
+    downsample_in_bottleneck=False,
+    num_channels=3,
+  )
+  bottleneck = config.get("layer_type", "bottleneck") == "bottleneck"
+  width = config.get("embedding_size", 64)
+  sizes = config.get("hidden_sizes", [256, 512, 1024, 2048])
+  ours = [width * (4 if bottleneck else 1) * 2**i for i in range(len(sizes))]
+  if list(sizes) != ours:
+    raise UserError(
+      f"config.json: hidden_sizes is {sizes}; expected {ours}, widths that "
+      f"double from embedding_size {width}."
+    )
+  return functools.partial(
+    resnet.ResNet,
+    stages=tuple(config.get("depths", (3, 4, 6, 3))),
+    bottleneck=bottleneck,
+    width=width,
+  )
+
+
+def _published(depth: int, preprocess: Preprocess) -> Published:
+  model = functools.partial(getattr(resnet, f"ResNet{depth}"), num_classes=1000)
+  return Published(model, "torchvision", preprocess)
+
+
+LAYOUTS = {"torchvision": torchvision, "huggingface": huggingface}
+# Of the same net torchvision has two sets of weights: the paper's recipe, and a
+# later one, that looks at a larger middle.
+PUBLISHED = {
+  **{f"torchvision:resnet{d}": _published(d, Preprocess()) for d in DEPTHS},
+  **{
+    f"torchvision:resnet{d}.imagenet1k_v2": _published(
+      d, Preprocess(resize=232)
+    )
+    for d in (50, 101, 152)
+  },
+  **{
+    f"timm:resnet{d}.a1_in1k": _published(
+      d, Preprocess(resize=235, interpolation="bicubic")
+    )
+    for d in DEPTHS
+  },
 }

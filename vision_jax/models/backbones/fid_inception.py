@@ -90,8 +90,9 @@ class FIDInception(nn.Module):
   """
 
   @nn.compact
-  def __call__(self, x: Array) -> dict[str, Array]:
+  def __call__(self, x: Array, *, train: bool = False) -> dict[str, Array]:
     """Resizes x (b, h, w, 3) to 299 x 299, bilinearly, and looks at it."""
+    del train  # there is nothing that differs
     x = jax.image.resize(
       x, (x.shape[0], SIZE, SIZE, 3), "bilinear", antialias=False
     )

@@ -6,14 +6,18 @@ published layout gives the numbers that torch gives.
 
 import hashlib
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tests.oracles import library
-from vision_jax.metrics import generation_inception
-from vision_jax.metrics.generation_inception import from_tensors, read_inception
+from tests.oracles import library, torchvision
+from vision_jax.errors import UserError
+from vision_jax.interop import leaves
+from vision_jax.interop.convert import convert
+from vision_jax.interop.families import fid_inception as family
+from vision_jax.interop.tensors import Tensor
 from vision_jax.models.backbones import fid_inception
 from vision_jax.models.backbones.fid_inception import (
   Block,
@@ -21,46 +25,44 @@ from vision_jax.models.backbones.fid_inception import (
   block_a,
   block_e,
 )
-from vision_jax.pipelines import extractors
+from vision_jax.pipelines import extractors, inception_file
+from vision_jax.pipelines.inception_file import read_inception
 
 
 def test_it_has_inceptions_size():
   model = FIDInception()
   x = jnp.zeros((1, 299, 299, 3))
   shapes = jax.eval_shape(lambda: model.init(jax.random.key(0), x))["params"]
-  leaves = jax.tree_util.tree_leaves_with_path(shapes)
-  moments = [x.size for p, x in leaves if p[-1].key in ("mean", "var")]
-  total = sum(x.size for _, x in leaves) - sum(moments)
+  paths = jax.tree_util.tree_leaves_with_path(shapes)
+  moments = [x.size for p, x in paths if p[-1].key in ("mean", "var")]
+  total = sum(x.size for _, x in paths) - sum(moments)
   # torchvision's 27,161,264 less its auxiliary head's 3,326,696, and 1008
   # classes for 1000, without a bias.
   assert total == 27_161_264 - 3_326_696 + 8 * 2049 - 1008
   assert len(shapes) == 5 + 11 + 1
 
 
-def state_of(shapes, seed=0):
-  """A torch state of random tensors for nested shapes, by torch's names."""
-  torch_names = {
-    "scale": "bn.weight",
-    "bias": "bn.bias",
-    "mean": "bn.running_mean",
-    "var": "bn.running_var",
-    "kernel": "conv.weight",
-  }
+def named(module, seed=0):
+  """A torch state of random arrays under the names of a torch module.
+
+  torchvision's Inception has the names of the published file.
+  """
   rng = np.random.default_rng(seed)
   state = {}
-  for path, leaf in jax.tree_util.tree_leaves_with_path(shapes):
-    *where, last = (p.key for p in path)
-    x = rng.normal(size=leaf.shape).astype(np.float32) / 8
-    x = np.abs(x) + 0.5 if last in ("var", "scale") else x
-    if where == ["fc"]:
-      name = "fc.weight" if last == "kernel" else "fc.bias"
-      x = x.T if last == "kernel" else x
-    else:
-      name = ".".join([*where, torch_names[last]])
-      x = x.transpose(3, 2, 0, 1) if last == "kernel" else x
-    state[name] = np.ascontiguousarray(x)
-  state["fc.bias"] = rng.normal(size=x.shape[-1]).astype(np.float32)
+  for name, value in module.state_dict().items():
+    if name.endswith("num_batches_tracked"):
+      continue
+    x = rng.normal(size=value.shape).astype(np.float32) / 8
+    positive = name.endswith(("running_var", "bn.weight"))
+    state[name] = np.abs(x) + 0.5 if positive else x
   return state
+
+
+def variables(state, model, *inputs):
+  shapes = leaves.shapes(leaves.abstract(model, *inputs))
+  tensors = {name: Tensor.of(x) for name, x in state.items()}
+  rules = family.pytorch_fid(shapes)
+  return leaves.read(convert(tensors, rules, shapes, where="-"))
 
 
 def torch_conv(state, name, x, padding=0, stride=1):
@@ -178,19 +180,20 @@ def torch_inception(state, x, size):
   return features, features @ torch.tensor(state["fc.weight"]).T
 
 
+@pytest.mark.slow
 def test_the_whole_net_is_torchs(monkeypatch):
   """At the smallest size that it takes, with weights that keep the scale."""
-  torch = library("torch")
+  torch, inception = library("torch"), torchvision().models.inception
   monkeypatch.setattr(fid_inception, "SIZE", 75)
   model, coarse = FIDInception(), np.random.default_rng(1).random((2, 5, 4, 3))
   x = (2 * coarse - 1).repeat(8, 1).repeat(8, 2).astype(np.float32)
-  shapes = jax.eval_shape(lambda: model.init(jax.random.key(0), x))["params"]
+  module = inception.Inception3(1008, aux_logits=False, init_weights=False)
   state = {
     name: w * np.float32(11 * np.sqrt(2 / w[0].size)) if w.ndim > 1 else w
-    for name, w in state_of(shapes).items()
+    for name, w in named(module).items()
   }
-  params = from_tensors(state, shapes, "-")
-  got = jax.jit(lambda p, x: model.apply({"params": p}, x))(params, x)
+  given = variables(state, model, x)
+  got = jax.jit(model.apply)(given, x)
   images = torch.tensor(x).permute(0, 3, 1, 2)
   features, logits = torch_inception(state, images, 75)
   for name, expected in (("features", features), ("logits", logits)):
@@ -201,26 +204,43 @@ def test_the_whole_net_is_torchs(monkeypatch):
     assert np.abs(got[name] - expected).max() < 0.02 * spread, name
 
 
+class One(nn.Module):
+  """A block by itself, under a name that the published net has."""
+
+  branches: tuple
+
+  @nn.compact
+  def __call__(self, x, *, train=False):
+    return Block(self.branches, name="Mixed_5b")(x)
+
+
 @pytest.mark.parametrize(
-  ("branches", "oracle"),
-  [(block_a(32), torch_block_a), (block_e("max"), torch_block_e)],
+  ("branches", "block", "oracle"),
+  [
+    (block_a(32), lambda i: i.InceptionA(8, 32), torch_block_a),
+    (block_e("max"), lambda i: i.InceptionE(8), torch_block_e),
+  ],
   ids=["a", "e"],
 )
-def test_a_block_is_torchs(branches, oracle):
-  torch = library("torch")
-  block, x = Block(branches), np.random.default_rng(1).normal(size=(1, 5, 6, 8))
+def test_a_block_is_torchs(branches, block, oracle):
+  torch, inception = library("torch"), torchvision().models.inception
+  model, x = One(branches), np.random.default_rng(1).normal(size=(1, 5, 6, 8))
   x = x.astype(np.float32)
-  shapes = jax.eval_shape(lambda: block.init(jax.random.key(0), x))["params"]
-  state = state_of(shapes)
-  got = block.apply({"params": from_tensors(state, shapes, "-")}, x)
+  state = named(block(inception))
+  inside = {f"Mixed_5b.{name}": value for name, value in state.items()}
+  got = model.apply(variables(inside, model, x), x)
   expected = oracle(state, torch.tensor(x).permute(0, 3, 1, 2))
   np.testing.assert_allclose(
     got, expected.permute(0, 2, 3, 1).numpy(), rtol=1e-3, atol=1e-4
   )
 
 
-# The file's fc.bias is not read.
-SHAPES = {"fc": {"kernel": np.zeros((3, 2))}}
+# A part of the net: the file's fc.bias is not read.
+NET = {"params": {"fc": {"kernel": np.zeros((3, 2))}}}
+STATE = {
+  "fc.weight": np.arange(6, dtype=np.float32).reshape(2, 3),
+  "fc.bias": np.ones(2, np.float32),
+}
 
 
 def save(tmp_path, state):
@@ -232,53 +252,53 @@ def save(tmp_path, state):
 
 
 def test_a_safetensors_file_is_read_but_not_called_published(tmp_path):
-  state = state_of(SHAPES)
-  got, published = read_inception(save(tmp_path, state), SHAPES)
-  np.testing.assert_array_equal(got["fc"]["kernel"], state["fc.weight"].T)
+  got, published = read_inception(save(tmp_path, STATE), NET)
+  kernel = got["params"]["fc"]["kernel"]
+  np.testing.assert_array_equal(kernel, STATE["fc.weight"].T)
   assert not published
 
 
 def test_a_torch_file_of_the_right_hash_is_published(tmp_path, monkeypatch):
   torch = library("torch")
-  state = {k: torch.tensor(v) for k, v in state_of(SHAPES).items()}
+  state = {k: torch.tensor(v) for k, v in STATE.items()}
   path = tmp_path / "weights.pth"
   torch.save(state, path)
   digest = hashlib.sha256(path.read_bytes()).hexdigest()
-  monkeypatch.setattr(generation_inception, "SHA256", digest[:8])
-  got, published = read_inception(str(path), SHAPES)
+  monkeypatch.setattr(inception_file, "SHA256", digest[:8])
+  got, published = read_inception(str(path), NET)
   assert published
-  np.testing.assert_array_equal(got["fc"]["kernel"], state["fc.weight"].T)
-  assert "bias" not in got["fc"]
+  kernel = got["params"]["fc"]["kernel"]
+  np.testing.assert_array_equal(kernel, STATE["fc.weight"].T)
 
 
 @pytest.mark.parametrize(
   ("change", "message"),
   [
-    (lambda s: s.pop("fc.weight"), "fc.kernel is missing"),
-    (lambda s: s.update(extra=np.zeros(1)), "extra is not part of it"),
+    (lambda s: s.pop("fc.weight"), "not there: params/fc/kernel"),
+    (lambda s: s.update(extra=np.zeros(1)), "not of this net: extra"),
     (
       lambda s: s.update({"fc.weight": np.zeros((2, 7))}),
-      r"fc.kernel is \(7, 2\), expected \(3, 2\)",
+      r"fc/kernel has shape \(7, 2\) there, expected \(3, 2\)",
     ),
   ],
 )
 def test_another_layout_is_an_error(tmp_path, change, message):
-  state = state_of(SHAPES)
+  state = dict(STATE)
   change(state)
-  with pytest.raises(ValueError, match=message):
-    read_inception(save(tmp_path, state), SHAPES)
+  with pytest.raises(UserError, match=f"{message}.*pytorch-fid's file"):
+    read_inception(save(tmp_path, state), NET)
 
 
 def test_a_wrong_file_is_an_error(tmp_path):
   with pytest.raises(ValueError, match="there is no file"):
-    read_inception(str(tmp_path / "none.pth"), SHAPES)
+    read_inception(str(tmp_path / "none.pth"), NET)
   for name, message in (
     ("a.pth", "SHA-256 .* expected 6726825d"),
     ("a.safetensors", "cannot be read as safetensors"),
   ):
     (tmp_path / name).write_bytes(b"damaged")
     with pytest.raises(ValueError, match=message):
-      read_inception(str(tmp_path / name), SHAPES)
+      read_inception(str(tmp_path / name), NET)
   with pytest.raises(ValueError, match="there is no file"):
     extractors.inception(str(tmp_path / "none.pth"))
 

@@ -1,0 +1,184 @@
+"""DETR: facebookresearch's and Hugging Face's names and weights."""
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+from vision_jax.data.transforms.preprocess import Preprocess
+from vision_jax.errors import UserError
+from vision_jax.interop.config_json import class_names, expect, num_classes
+from vision_jax.interop.families import resnet
+from vision_jax.interop.published import Published
+from vision_jax.interop.rules import (
+  OI,
+  Rules,
+  Shapes,
+  conv,
+  dense,
+  leaf,
+  norm,
+  within,
+)
+from vision_jax.models.detection import detr
+
+COCO_CLASSES = 91  # numbers of categories, of which 80 are used
+_PARTS = ("query", "key", "value")  # of attention, in torch's order
+
+
+def facebook(shapes: Shapes) -> Rules:
+  """The names of facebookresearch/detr; frozen norms count no batches."""
+  layer = r"transformer\.(encoder|decoder)\.layers\.(\d+)"
+  ours = "{1}{2+1}"
+  return [
+    *within(r"backbone\.0\.body", "backbone", resnet.torchvision(shapes)),
+    *conv("input_proj", "projection_c5"),
+    *leaf(r"query_embed\.weight", "query_positions"),
+    *_fused(rf"{layer}\.self_attn", f"{ours}/self_attention"),
+    *_fused(rf"{layer}\.multihead_attn", f"{ours}/cross_attention"),
+    *dense(rf"{layer}\.linear(\d)", f"{ours}/dense{{3}}"),
+    *norm(rf"{layer}\.norm(\d)", f"{ours}/norm{{3}}"),
+    *norm(r"transformer\.decoder\.norm", "decoder_norm"),
+    *dense("class_embed", "class_head"),
+    *dense(r"bbox_embed\.layers\.(\d)", "box_head/dense{1+1}"),
+  ]
+
+
+def _fused(theirs: str, ours: str) -> Rules:
+  """torch's attention: queries, keys and values in one tensor."""
+  parts = lambda name: [f"{ours}/{part}/{name}" for part in _PARTS]
+  return [
+    *leaf(rf"{theirs}\.in_proj_weight", *parts("kernel"), axes=OI),
+    *leaf(rf"{theirs}\.in_proj_bias", *parts("bias")),
+    *dense(rf"{theirs}\.out_proj", f"{ours}/out"),
+  ]
+
+
+def huggingface(shapes: Shapes) -> Rules:
+  """Hugging Face's names, before its version 5 and since.
+
+  The backbone is timm's or its own.
+  """
+  body = r"model\.backbone\.(?:conv_encoder\.)?model"
+  layer = r"model\.(encoder|decoder)\.layers\.(\d+)"
+  ours = "{1}{2+1}"
+  return [
+    *within(body, "backbone", resnet.torchvision(shapes)),
+    *within(body, "backbone", resnet.huggingface(shapes)),
+    *conv(r"model\.input_projection", "projection_c5"),
+    *leaf(r"model\.query_position_embeddings\.weight", "query_positions"),
+    *_separate(rf"{layer}\.self_attn", f"{ours}/self_attention"),
+    *_separate(rf"{layer}\.encoder_attn", f"{ours}/cross_attention"),
+    *norm(rf"{layer}\.self_attn_layer_norm", f"{ours}/norm1"),
+    *norm(rf"{layer}\.encoder_attn_layer_norm", f"{ours}/norm2"),
+    *norm(
+      r"model\.(encoder)\.layers\.(\d+)\.final_layer_norm", f"{ours}/norm2"
+    ),
+    *norm(
+      r"model\.(decoder)\.layers\.(\d+)\.final_layer_norm", f"{ours}/norm3"
+    ),
+    *dense(rf"{layer}\.(?:mlp\.)?fc(\d)", f"{ours}/dense{{3}}"),
+    *norm(r"model\.decoder\.layernorm", "decoder_norm"),
+    *dense("class_labels_classifier", "class_head"),
+    *dense(r"bbox_predictor\.layers\.(\d)", "box_head/dense{1+1}"),
+  ]
+
+
+def _separate(theirs: str, ours: str) -> Rules:
+  rules = dense(rf"{theirs}\.o(?:ut)?_proj", f"{ours}/out")
+  for part in _PARTS:
+    rules += dense(rf"{theirs}\.{part[0]}_proj", f"{ours}/{part}")
+  return rules
+
+
+def from_config(config: Mapping[str, Any]) -> Published | None:
+  """Returns the net of a config.json whose model_type is "detr".
+
+  Raises:
+    UserError: for settings that the net here does not have.
+  """
+  if config.get("model_type") != "detr":
+    return None
+  expect(
+    config,
+    activation_function="relu",
+    position_embedding_type="sine",
+    encoder_layerdrop=0.0,
+    decoder_layerdrop=0.0,
+  )
+  model = functools.partial(
+    _detr,
+    num_classes=num_classes(config),
+    backbone=functools.partial(
+      _backbone_of_config(config),
+      num_classes=0,
+      frozen_norm=True,
+      dilated=bool(config.get("dilation", False)),
+    ),
+    num_queries=config.get("num_queries", 100),
+    features=config.get("d_model", 256),
+    heads=_same(config, "attention_heads", 8),
+    hidden=_same(config, "ffn_dim", 2048),
+    dropout=config.get("dropout", 0.1),
+    encoder_layers=config.get("encoder_layers", 6),
+    decoder_layers=config.get("decoder_layers", 6),
+  )
+  return _published(model, "huggingface", class_names(config))
+
+
+def _detr(backbone: functools.partial, **fields: Any) -> detr.Detr:
+  """Returns the net, whose type to compute in is its backbone's too."""
+  shared = {k: fields[k] for k in ("dtype", "remat") if k in fields}
+  return detr.Detr(backbone=backbone(**shared), **fields)
+
+
+def _same(config: Mapping[str, Any], name: str, default: int) -> int:
+  """Returns a setting that encoder and decoder have in common."""
+  encoder, decoder = (
+    config.get(f"{side}_{name}", default) for side in ("encoder", "decoder")
+  )
+  if encoder != decoder:
+    raise UserError(
+      f"config.json: encoder_{name} is {encoder} and decoder_{name} {decoder}; "
+      "expected the same: the net here has one setting for both."
+    )
+  return encoder
+
+
+def _backbone_of_config(config: Mapping[str, Any]) -> functools.partial:
+  """Returns the ResNet of a config: timm's by name, or one of its own."""
+  inner = config.get("backbone_config") or {}
+  if inner.get("model_type") == "resnet":
+    return resnet.body_of_config(inner)
+  name = inner.get("backbone") or config.get("backbone") or "resnet50"
+  known = {x.replace("R", "resnet"): x for x in detr.BACKBONES if x[0] == "R"}
+  name = name.partition(".")[0]
+  if name not in known:
+    raise UserError(
+      f"config.json: backbone is {name!r}; expected one of {', '.join(known)}."
+    )
+  return detr.BACKBONES[known[name]]
+
+
+def _published(model, layout: str, names: tuple[str, ...] = ()) -> Published:
+  return Published(
+    model,
+    layout,
+    Preprocess((800, 1333), 0),
+    task="detection",
+    class_names=names,
+    differs=(
+      "published are images of their own proportions, the short side 800 "
+      "pixels and the long one 1333 at most, as the config coco_detr_r50 has "
+      "them"
+    ),
+  )
+
+
+LAYOUTS = {"facebook": facebook, "huggingface": huggingface}
+_SIZES = ("R50", "R101", "R50-DC5", "R101-DC5")
+PUBLISHED = {
+  f"facebook:detr_{name.lower().replace('-', '_')}": _published(
+    functools.partial(detr.variant, name, num_classes=COCO_CLASSES), "facebook"
+  )
+  for name in _SIZES
+}
