@@ -218,7 +218,10 @@ class One(nn.Module):
   ("branches", "block", "oracle"),
   [
     (block_a(32), lambda i: i.InceptionA(8, 32), torch_block_a),
-    (block_e("max"), lambda i: i.InceptionE(8), torch_block_e),
+    pytest.param(
+      *(block_e("max"), lambda i: i.InceptionE(8), torch_block_e),
+      marks=pytest.mark.slow,
+    ),
   ],
   ids=["a", "e"],
 )
