@@ -60,9 +60,12 @@ ALLOWED = {
     *("core", "data", "experiment", "paths", "provenance", "recipe"),
     *("report", "train", "writers"),
   },
+  "transfer": {  # what a trained net knows of other images
+    *("core", "data", "experiment", "inference", "metrics", "pipelines"),
+  },
   "command": {
     *("cluster", "core", "data", "debugging", "experiment", "inference"),
-    *("checking", "paths", "recipe", "report", "train", "tuning"),
+    *("checking", "paths", "recipe", "report", "train", "transfer", "tuning"),
   },
   "main": {"command", "signals"},
 }
@@ -71,6 +74,7 @@ COMMANDS = {"vision_jax/models/__main__.py": {"models", "recipe"}}
 # What a config is made of: everything but the command.
 LIBRARY = set(ALLOWED) - {
   *("main", "command", "debugging", "inference", "recipe", "report"),
+  "transfer",
 }
 
 # Packages of others that a part must not import.

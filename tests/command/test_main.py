@@ -41,7 +41,8 @@ EVERY = ("workdir", "mode", "execution", "mesh", "cpu_tuning", "process_id")
 OWN = {
   "train": ("config", "init_from", "profile", "wandb", "debug"),
   "eval": ("checkpoint", "weights"),
-  "predict": ("checkpoint", "weights", "images", "output"),
+  "predict": ("checkpoint", "weights", "images", "output", "threshold"),
+  "features": ("checkpoint", "weights", "images", "output", "layer"),
   "sample": ("checkpoint", "weights", "output", "num_samples", "label", "seed"),
   "show": ("config",),
   "check": ("config", "output"),
@@ -64,7 +65,7 @@ def test_help_of_a_mode_lists_just_its_flags(mode, capsys):
 @pytest.mark.parametrize(
   ("flags", "message"),
   [
-    ("--images=x", "--images is of --mode=predict; leave it out of --mode=tr"),
+    ("--threshold=x", "--threshold is of --mode=predict; leave it out of "),
     ("--steps=5", "--steps is --sample.steps now, of --mode=sample"),
     ("--sampler=ddim", "--sampler is --sample.sampler now"),
     ("--mode=sample --guidance=2", "--guidance is --sample.guidance now"),

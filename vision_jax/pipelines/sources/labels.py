@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import ml_collections
 import numpy as np
 
+from vision_jax.data.classes import few_shots, of_classes
 from vision_jax.data.found import LABELS
 from vision_jax.data.memory import InMemory
 from vision_jax.data.own import Own
@@ -58,6 +59,10 @@ class LabelData(DataSet):
     on_shared: "error" or "keep" images of a folder that two splits share.
     threads: how many threads decode what is kept in memory; 0 is one for each
       core.
+    classes: names of those that are taken of a data set, in the order of their
+      labels; () for all. Of a folder all are.
+    shots: examples of each class to train on, drawn by `seed`; 0 is all.
+    seed: of that draw.
   """
 
   dataset: str
@@ -70,6 +75,16 @@ class LabelData(DataSet):
   layout: str = ""
   on_shared: str = "keep"
   threads: int = 0
+  classes: Sequence[str] = ()
+  shots: int = 0
+  seed: int = 0
+
+  def __post_init__(self):
+    if self.classes and self.dataset == "folder":
+      raise UserError(
+        f"--config.classes: got {', '.join(self.classes)} of a folder, whose "
+        "classes are all taken; expected none. Leave folders of classes out."
+      )
 
   @classmethod
   def of(cls, config: ml_collections.ConfigDict) -> "LabelData":
@@ -84,6 +99,9 @@ class LabelData(DataSet):
       layout=config.get("layout", ""),
       on_shared=config.get("on_shared", "keep"),
       threads=config.threads,
+      classes=tuple(config.get("classes", ())),
+      shots=config.get("shots", 0),
+      seed=config.seed,
     )
 
   def names(self) -> tuple[str, ...]:
@@ -92,6 +110,8 @@ class LabelData(DataSet):
     Raises:
       UserError: if no folder is given.
     """
+    if self.classes:
+      return tuple(self.classes)
     if self.class_names or self.dataset != "folder":
       return tuple(self.class_names) or CLASS_NAMES.get(self.dataset, ())
     return tuple(self._own.whole("train").class_names)
@@ -127,9 +147,10 @@ class LabelData(DataSet):
     return tuple(round(float(w), 4) for w in weights)
 
   def _open(self, split: str) -> Source:
-    if split in self._parts:
-      return self._parts[split]
-    return self._whole(split)
+    source = self._parts[split] if split in self._parts else self._whole(split)
+    if self.shots and split == "train":
+      return few_shots(source, self.shots, self.seed)
+    return source
 
   @functools.cached_property
   def _parts(self) -> dict[str, Source]:
@@ -144,7 +165,14 @@ class LabelData(DataSet):
     return Own(self.data_dir, LABELS, self.layout)
 
   def _whole(self, split: str) -> Source:
-    """A split as the data set has it, nothing held out."""
+    """A split as the data set has it, nothing held out, of the classes."""
+    source = self._all(split)
+    if not self.classes:
+      return source
+    known = CLASS_NAMES.get(self.dataset) or source.class_names
+    return of_classes(source, self.classes, known)
+
+  def _all(self, split: str) -> Source:
     _check_channels(self.dataset, self.channels)
     if self.dataset == "folder":
       return self._own.open(split, class_names=self.class_names)
