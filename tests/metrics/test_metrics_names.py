@@ -15,6 +15,7 @@ from vision_jax.metrics.generation_scores import MeanOf, Recognised
 from vision_jax.metrics.likelihood import ImportanceBound
 from vision_jax.metrics.mask_threshold import MaskThreshold
 from vision_jax.metrics.segmentation import Segmentation
+from vision_jax.metrics.void import WithVoid
 
 RNG = np.random.default_rng(0)
 SEEN = Extractor("net", None, lambda: (None, np.zeros(2)))
@@ -76,6 +77,7 @@ CASES = {
   "recognised": (Recognised(SEEN), {"fake": 1, "real": 1, "count": 2}, {}),
   "bound": (ImportanceBound(5), NATS, {}),
   "miou": (Segmentation(2, class_names=("hen", "ox")), CONFUSION, {}),
+  "void": (WithVoid(("hen",)), CONFUSION, {}),
   "ap": (AveragePrecision(("hen", "ox"), voc=True), {}, BOXES),
   "ap_alone": (AveragePrecision(("hen", "ox"), per_class=False), {}, BOXES),
   "quality": (SampleQuality(SEEN, **QUALITY), MOMENTS, FEATURES),

@@ -12,6 +12,7 @@ from vision_jax.metrics.segmentation import (
   class_iou,
   segmentation_metrics,
 )
+from vision_jax.metrics.void import WithVoid
 
 K = 5
 
@@ -175,3 +176,24 @@ def test_a_label_that_is_no_class_is_an_error(which, dtype):
 def test_bad_arguments_are_named(call, message):
   with pytest.raises(ValueError, match=message):
     call()
+
+
+def test_void_is_left_out_or_counts_against_what_is_predicted_there():
+  truth, guess = masks(3, K, ignore=False)
+  truth[0, :2] = K - 1  # void, the last
+  found = measured(WithVoid(tuple("abcd")), truth, guess)
+  for name, kept in (("miou", truth != K - 1), ("miou_void", truth < K)):
+    each = []
+    for k in range(K - 1):
+      a, b = truth[kept] == k, guess[kept] == k
+      each.append((a & b).sum() / (a | b).sum())
+    np.testing.assert_allclose(found[name], np.mean(each), rtol=1e-12)
+    if name == "miou":
+      by_class = [found[f"iou/{x}"] for x in "abcd"]
+      np.testing.assert_allclose(by_class, each, rtol=1e-12)
+  assert found["miou_void"] < found["miou"]
+  classes = [guess[truth == k] == k for k in range(K - 1)]
+  recall = np.mean([right.mean() for right in classes])
+  np.testing.assert_allclose(found["class_accuracy"], recall, rtol=1e-12)
+  right = np.concatenate(classes).mean()
+  np.testing.assert_allclose(found["global_accuracy"], right, rtol=1e-12)

@@ -17,6 +17,7 @@ from vision_jax.layers.upsample import (
 )
 from vision_jax.models.count import parameters
 from vision_jax.models.segmentation import fcn, unet_sizes
+from vision_jax.models.segmentation.espnet import ESPNet
 from vision_jax.models.segmentation.segnet import SegNetBasic
 from vision_jax.models.segmentation.unet import UNet
 from vision_jax.ops.forms import cpu_forms
@@ -61,6 +62,7 @@ NARROW = {
   "unet_patch": UNet(3, width=4, depth=1, patch=2),
   "unet_valid": PAPER_UNET(3, width=4, depth=1),
   "segnet": SegNetBasic(3, width=4, depth=2, kernel=3),
+  "espnet": ESPNet(3, blocks=(1, 1), widths=(4, 11, 15)),
   "fcn32s": fcn.FCN32s(3, stages=THIN, hidden=8, dropout=0.0),
   "fcn16s": fcn.FCN16s(3, stages=THIN, hidden=8, dropout=0.0),
   "fcn8s": fcn.FCN8s(3, stages=THIN, hidden=8, norm=True, dropout=0.0),
@@ -111,7 +113,9 @@ def test_a_size_that_cannot_be_halved_is_an_error(size):
     unet_sizes.output_size(size)
 
 
-@pytest.mark.parametrize("name", with_slow(NARROW, "unet_same", "fcn16s"))
+@pytest.mark.parametrize(
+  "name", with_slow(NARROW, "unet_same", "fcn16s", "espnet")
+)
 def test_logits_fit_and_gradients_reach_every_parameter(name):
   model, x = NARROW[name], image(36, 44)
   variables = jax.jit(lambda: model.init(jax.random.key(0), x, train=False))()
@@ -131,7 +135,7 @@ def test_logits_fit_and_gradients_reach_every_parameter(name):
 
   results = {}
   # One of each kind in both forms: compiling is what takes the time.
-  once = name in ("unet_valid", "unet_patch", "fcn16s", "fcn32s")
+  once = name in ("unet_valid", "unet_patch", "fcn16s", "fcn32s", "espnet")
   for on in (True,) if once else (True, False):
     with cpu_forms(on):
       fn = jax.jit(jax.value_and_grad(lambda p: loss(p), has_aux=True))

@@ -67,6 +67,32 @@ def test_the_mnist_model_has_the_papers_layers():
   assert parameters(dense_vae((28, 28, 1)), (1, 28, 28, 1)) == expected
 
 
+def test_a_mean_code_is_scored_as_torch_does():
+  """Grey levels too, by a model whose moments have a layer each."""
+  torch = library("torch")
+  model = dense_vae((8, 8, 1), latent=3, hidden=(5,), heads=("mean", "log_sd"))
+  task = VariationalAutoencoding(model, Bernoulli(), "binary")
+  batch = batch_of(4)
+  params, stats = task.init(jax.random.key(0), batch)
+  assert set(params["model"]["encoder"]) == {"dense1", "mean", "log_sd"}
+  got = task.at_mean(params, stats, batch, None)["nll_mean_code"]
+  given = {"params": params["model"]}
+  moments = model.apply(given, batch["image"], method="encode")
+  mean, log_sd = (torch.tensor(np.asarray(x)) for x in moments)
+  logits = model.apply(given, moments[0], method="decode")
+  paid = torch.nn.functional.binary_cross_entropy_with_logits(
+    torch.tensor(np.asarray(logits)),
+    torch.tensor(batch["image"]),
+    reduction="none",
+  )
+  normal = torch.distributions.Normal
+  kl = torch.distributions.kl_divergence(
+    normal(mean, log_sd.exp()), normal(torch.zeros(3), torch.ones(3))
+  )
+  expected = paid.sum((1, 2, 3)) + kl.sum(1)
+  np.testing.assert_allclose(got, expected, rtol=1e-5)
+
+
 def test_bernoulli_is_scipys():
   logits, x = RNG.normal(size=50) * 5, RNG.integers(0, 2, 50)
   expected = scipy.stats.bernoulli(1 / (1 + np.exp(-logits))).logpmf(x)

@@ -121,11 +121,15 @@ def _parts(
       shape = (int(rows) if rows == int(rows) else -1, *shape[1:])
     if rule.axes and len(rule.axes) == len(shape):
       shape = tuple(shape[axis] for axis in rule.axes)
-    load = lambda i=i: _load(rule, tensor, i, number)
+    if rule.shape and np.prod(rule.shape) == np.prod(shape):
+      shape = tuple(rule.shape)
+    load = lambda i=i, shape=shape: _load(rule, tensor, i, number, shape)
     yield path, Tensor(shape, tensor.dtype, load)
 
 
-def _load(rule: Rule, tensor: Tensor, part: int, number: int) -> np.ndarray:
+def _load(
+  rule: Rule, tensor: Tensor, part: int, number: int, shape: tuple[int, ...]
+) -> np.ndarray:
   x = tensor.load()
   if rule.change:
     x = rule.change(x)
@@ -133,7 +137,7 @@ def _load(rule: Rule, tensor: Tensor, part: int, number: int) -> np.ndarray:
     x = np.split(x, number)[part]
   if rule.axes and len(rule.axes) == x.ndim:
     x = x.transpose(rule.axes)
-  return x
+  return x.reshape(shape) if rule.shape else x
 
 
 def _fits(theirs: Sequence[int], ours: Sequence[int]) -> bool:

@@ -37,12 +37,15 @@ class Rule:
     axes: order of their axes in ours; None keeps it. Axes of size 1 that only
       one side has are dropped or added.
     change: anything else, of the tensor as the file has it; the shape stays.
+    shape: of ours, where it joins axes of theirs that follow one another (a
+      convolution's to those of a linear layer of its flat map); None for none.
   """
 
   theirs: str
   ours: tuple[str, ...] = ()
   axes: tuple[int, ...] | None = None
   change: Change | None = None
+  shape: tuple[int, ...] | None = None
 
   def paths(self, name: str) -> tuple[str, ...] | None:
     """Returns the paths that a name becomes; None if it does not match."""

@@ -14,9 +14,11 @@ from vision_jax.models.backbones import resnet
 from vision_jax.models.backbones.cnn import CNN
 from vision_jax.models.backbones.lenet import LeNet5
 from vision_jax.models.backbones.mlp import MLP
+from vision_jax.models.backbones.resnet8 import ResNet8
 from vision_jax.models.backbones.vit import ViT, variant
 from vision_jax.models.detection import detr
 from vision_jax.models.generation.ddpm_unet import DDPMUNet
+from vision_jax.models.segmentation.espnet import ESPNet
 from vision_jax.models.segmentation.fcn import FCN8s
 from vision_jax.models.segmentation.segnet import SegNetBasic
 from vision_jax.models.segmentation.unet import UNet
@@ -68,6 +70,7 @@ _other = functools.partial(_entry, classifies=False)
 def _entries() -> Iterator[tuple[str, Entry]]:
   for name, constructor in (("mlp", MLP), ("lenet5", LeNet5), ("cnn", CNN)):
     yield name, _entry(constructor, 10, (28, 28, 1))
+  yield "resnet8", _entry(ResNet8, 10, (32, 32, 3))
   for depth in (20, 32, 44, 56, 110):
     make = getattr(resnet, f"ResNet{depth}")
     yield f"resnet{depth}", _entry(make, 10, (32, 32, 3))
@@ -83,6 +86,7 @@ def _entries() -> Iterator[tuple[str, Entry]]:
   paper = {"padding": "valid", "norm": False}
   yield "unet", _other(UNet, 2, (572, 572, 1), **paper)
   yield "fcn8s", _other(FCN8s, 21, (500, 500, 3))
+  yield "espnet", _other(ESPNet, 12, (360, 480, 3))
   yield "segnet_basic", _other(SegNetBasic, 11, (360, 480, 3))
   for backbone in ("R50", "R101"):
     make = functools.partial(detr.variant, backbone)

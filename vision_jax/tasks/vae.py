@@ -198,6 +198,20 @@ class VariationalAutoencoding(Conditional, OneNet):
 
     return output
 
+  def at_mean(
+    self, params: Nets, stats: Nets, batch: Batch, key: Array
+  ) -> dict[str, Array]:
+    """Returns `nll_mean_code` (b,), in nats: an output for `Eval`.
+
+    What is to be paid for an image by its mean code, and the divergence; it
+    depends on no draw of a code, and bounds nothing.
+    """
+    model, x = self.net.given(params, stats), self.scored(batch, key)
+    given = self.condition.of(params, stats, batch)
+    mean, log_sd = model(x, given, method="encode")
+    kl = jnp.sum(normal_divergence(mean, log_sd), -1)
+    return {"nll_mean_code": kl - self._log_prob(model, x, mean, given)}
+
   def scored(self, batch: Batch, key: Array) -> Array:
     """Returns the images as the likelihood takes them."""
     image = batch["image"]

@@ -27,10 +27,12 @@ class LeNet5(nn.Module):
 
   Attributes:
     num_classes: k.
+    padding: zeros around the image; 0 for images of 32 x 32.
     dtype: type to compute in; parameters and the output are float32.
   """
 
   num_classes: int
+  padding: int = 2
   dtype: DTypeLike = jnp.float32
 
   @nn.compact
@@ -42,7 +44,7 @@ class LeNet5(nn.Module):
     init = {"dtype": self.dtype, "kernel_init": _HE}
     conv = functools.partial(Conv, kernel=5, use_bias=True, **init)
     dense = functools.partial(Dense, **init)
-    x = max_pool(jax.nn.relu(conv(6, padding=2, name="c1")(x)))
+    x = max_pool(jax.nn.relu(conv(6, padding=self.padding, name="c1")(x)))
     x = max_pool(jax.nn.relu(conv(16, padding=0, name="c3")(x)))
     x = jax.nn.relu(dense(120, name="c5")(x.reshape(b, -1)))
     x = jax.nn.relu(dense(84, name="f6")(x))

@@ -21,24 +21,30 @@ _GLOROT = nn.initializers.glorot_uniform()
 class DenseEncoder(nn.Module):
   """Flattens images and maps them to a code; paths dense1, ..., head.
 
+  With several heads each gives its part of the code, as where the mean and the
+  deviation of a latent have a layer each.
+
   Attributes:
     features: size of the code, d.
     hidden: features of the layers in between.
     activation: after each of those.
-    dtype: type to compute in; parameters and the head are float32.
+    dtype: type to compute in; parameters and the heads are float32.
+    heads: names of the last layers, which share the features equally.
   """
 
   features: int
   hidden: Sequence[int] = (200, 200)
   activation: Activation = jax.nn.relu
   dtype: DTypeLike = jnp.float32
+  heads: Sequence[str] = ("head",)
 
   @nn.compact
   def __call__(self, x: Array, context: Array | None = None) -> Array:
     """Maps x (b, h, w, c) and context (b, k) to a code (b, d) float32."""
     x = join(x.reshape(x.shape[0], -1), context)
     x = _dense(x, self.hidden, self.activation, self.dtype)
-    return _head(self.features)(x)
+    part = self.features // len(self.heads)
+    return jnp.concatenate([_head(part, n)(x) for n in self.heads], -1)
 
 
 class DenseDecoder(nn.Module):
@@ -168,8 +174,8 @@ def _dense(x: Array, hidden: Sequence[int], activation, dtype) -> Array:
   return x
 
 
-def _head(features: int) -> Dense:
-  return Dense(features, kernel_init=_GLOROT, name="head")
+def _head(features: int, name: str = "head") -> Dense:
+  return Dense(features, kernel_init=_GLOROT, name=name)
 
 
 def join(x: Array, context: Array | None) -> Array:

@@ -70,6 +70,7 @@ def dense_vae(
   outputs: int = 1,
   activation: Activation = jnp.tanh,
   num_classes: int = 0,
+  heads: Sequence[str] = ("head",),
   dtype: DTypeLike = jnp.float32,
 ) -> VAE:
   """The one-layer model of https://arxiv.org/abs/1509.00519 by default.
@@ -83,11 +84,12 @@ def dense_vae(
     outputs: numbers a value, of the likelihood.
     activation: function after each hidden layer.
     num_classes: number of classes of a conditional model, else 0.
+    heads: the encoder's last layers, such as ("mean", "log_sd").
     dtype: type to compute in.
   """
   h, w, c = shape
   return VAE(
-    DenseEncoder(2 * latent, tuple(hidden), activation, dtype),
+    DenseEncoder(2 * latent, tuple(hidden), activation, dtype, heads),
     DenseDecoder((h, w, outputs * c), tuple(hidden)[::-1], activation, dtype),
     num_classes,
   )
