@@ -103,6 +103,24 @@ def _conv_1x1(tiny):
   return _with_gradient(convolve, args)
 
 
+def _grouped(tiny):
+  b, h, c, groups = (2, 8, 8, 4) if tiny else (256, 28, 256, 32)
+  args = _draw(tiny, (b, h, h, c), (3, 3, c // groups, c))
+  return _with_gradient(lambda x, k: convolve(x, k, 1, 1, 1, groups), args)
+
+
+def _depthwise(tiny):
+  b, h, c = (2, 8, 8) if tiny else (256, 28, 192)
+  args = _draw(tiny, (b, h, h, c), (3, 3, 1, c))
+  return _with_gradient(lambda x, k: convolve(x, k, 1, 1, 1, c), args)
+
+
+def _depthwise_7x7(tiny):
+  b, h, c = (2, 8, 8) if tiny else (256, 28, 192)
+  args = _draw(tiny, (b, h, h, c), (7, 7, 1, c))
+  return _with_gradient(lambda x, k: convolve(x, k, 1, 3, 1, c), args)
+
+
 def _small_maps(tiny):
   b, h, c, d = (2, 2, 8, 8) if tiny else (256, 2, 512, 512)
   args = _draw(tiny, (b, h, h, c), (3, 3, c, d))
@@ -182,6 +200,9 @@ CASES = {
   "patches": _patches,
   "conv_1x1": _conv_1x1,
   "small_maps": _small_maps,
+  "grouped": _grouped,
+  "depthwise": _depthwise,
+  "depthwise_7x7": _depthwise_7x7,
   "dense_gradient": _dense_gradient,
   "dense_gradient_float32": _dense_gradient_float32,
   "gelu": _gelu,

@@ -21,6 +21,8 @@ LAYERS = {
   "conv": lambda dtype: Conv(7, 3, 2, dtype=dtype),
   "conv_1x1": lambda dtype: Conv(7, 1, dtype=dtype),
   "patches": lambda dtype: Conv(7, 2, 2, 0, dtype=dtype),
+  "depthwise": lambda dtype: Conv(5, 3, 2, dtype=dtype, groups=5),
+  "grouped": lambda dtype: Conv(10, 3, dtype=dtype, groups=5),
   "dense": lambda dtype: Dense(7, dtype=dtype),
   "sliding": lambda dtype: SlidingDense(7, (2, 2), dtype),
   "transposed": lambda dtype: TransposedConv(7, dtype=dtype),

@@ -10,7 +10,7 @@ from vision_jax.core.types import Array
 from vision_jax.errors import UserError
 from vision_jax.layers.broadcast import add
 from vision_jax.layers.weights import weighted
-from vision_jax.ops.convolution import convolution
+from vision_jax.ops.convolution import convolution, is_shifts, pair
 from vision_jax.ops.forms import form
 
 # He et al. (2015), for rectifiers, by the number of outputs as in ResNets.
@@ -18,60 +18,85 @@ HE_NORMAL = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
 
 
 class Conv(nn.Module):
-  """Square convolution; parameters kernel (k, k, c, d) and bias (d,).
+  """Convolution; parameters kernel (k, l, c / groups, d) and bias (d,).
 
   Attributes:
     features: channels of the result, d.
-    kernel: side of the window, k.
+    kernel: side of the window, or its (height, width).
     stride: step of the window along both axes.
-    padding: zeros on each of the four sides; None for half the window, which
-      keeps the size at stride 1. The padding is symmetric at any stride, as in
-      torch; XLA's "SAME" is not.
+    padding: zeros on each of the four sides, or (above and below, left and
+      right); None for half the window, which keeps the size at stride 1. The
+      padding is symmetric at any stride, as in torch; XLA's "SAME" is not.
     dilation: pixels from one of the window's places to the next.
     use_bias: whether a bias is added.
     dtype: type to compute in; parameters are float32.
     kernel_init: initial kernel.
+    groups: of the channels, in order, each of which gives as many features; as
+      many as there are channels for a depthwise convolution.
+    bias_init: initial bias.
   """
 
   features: int
-  kernel: int = 3
+  kernel: int | tuple[int, int] = 3
   stride: int = 1
-  padding: int | None = None
+  padding: int | tuple[int, int] | None = None
   dilation: int = 1
   use_bias: bool = False
   dtype: DTypeLike = jnp.float32
   kernel_init: nn.initializers.Initializer = HE_NORMAL
+  groups: int = 1
+  bias_init: nn.initializers.Initializer = nn.initializers.zeros
 
   @nn.compact
   def __call__(self, x: Array) -> Array:
     """Maps x (b, h, w, c) to (b, h', w', d)."""
-    size = self.kernel
-    shape = (size, size, x.shape[-1], self.features)
+    sides, c = pair(self.kernel), x.shape[-1]
+    _check_groups(self.groups, c, self.features)
+    shape = (*sides, c // self.groups, self.features)
     kernel = self.param("kernel", self.kernel_init, shape, jnp.float32)
     padding = self.padding
     if padding is None:
-      padding = self.dilation * (size - 1) // 2
+      padding = tuple(self.dilation * (side - 1) // 2 for side in sides)
     x = x.astype(self.dtype)
-    y = convolve(x, kernel, self.stride, padding, self.dilation)
+    y = convolve(
+      x, kernel, self.stride, padding, self.dilation, groups=self.groups
+    )
     if self.use_bias:
-      bias = self.param(
-        "bias", nn.initializers.zeros, (self.features,), jnp.float32
-      )
+      bias = self.param("bias", self.bias_init, (self.features,), jnp.float32)
       y = add(y, bias)
     return y
 
 
+def _check_groups(groups: int, c: int, features: int) -> None:
+  if c % groups or features % groups:
+    raise UserError(
+      f"Conv: got groups={groups} for {c} channels and {features} features; "
+      "expected a divisor of both."
+    )
+
+
 def convolve(
-  x: Array, kernel: Array, stride: int = 1, padding: int = 0, dilation: int = 1
+  x: Array,
+  kernel: Array,
+  stride: int = 1,
+  padding: int | tuple[int, int] = 0,
+  dilation: int = 1,
+  groups: int = 1,
 ) -> Array:
-  """Convolves x (b, h, w, c) with kernel (k, k, c, d), zero padded.
+  """Convolves x (b, h, w, c) with kernel (k, l, c / groups, d), zero padded.
 
   In x's dtype; the gradient of a float32 kernel is as `weighted` says, and the
   form as `convolution` does.
   """
   product = functools.partial(
-    convolution, stride=stride, padding=padding, dilation=dilation
+    convolution,
+    stride=stride,
+    padding=padding,
+    dilation=dilation,
+    groups=groups,
   )
+  if is_shifts(x, kernel, groups):
+    return product(x, kernel)  # its gradient is like `weighted`'s
   return weighted(product, x, kernel)
 
 

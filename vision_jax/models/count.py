@@ -9,6 +9,12 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from vision_jax.ops.forms import use_forms
+
+# Forms that have as many products as the operation: others add up shifted
+# images, or multiply zeros.
+COUNTED = {"grouped": "convolution", "depthwise": "convolution"}
+
 
 def parameters(model: nn.Module, shape: Sequence[int]) -> int:
   """Returns the number of parameters, for inputs of a shape (b, h, w, c).
@@ -26,7 +32,8 @@ def forward_cost(model: nn.Module, shape: Sequence[int]) -> tuple[int, int]:
   """
   init, args = initialisation(model, shape)
   # Initialising runs the model once; drawing parameters multiplies nothing.
-  jaxpr, out = jax.make_jaxpr(init, return_shape=True)(*args)
+  with use_forms(**COUNTED):
+    jaxpr, out = jax.make_jaxpr(init, return_shape=True)(*args)
   return _size(out[1]), _count(jaxpr.jaxpr)
 
 
@@ -64,7 +71,8 @@ def flops(fn: Callable[..., Any], *args: Any) -> int:
     fn: a function of arrays, for example a forward pass or a gradient.
     *args: arrays, or `jax.ShapeDtypeStruct`s of them: nothing is computed.
   """
-  return _count(jax.make_jaxpr(fn)(*args).jaxpr)
+  with use_forms(**COUNTED):
+    return _count(jax.make_jaxpr(fn)(*args).jaxpr)
 
 
 def flops_by(

@@ -9,7 +9,8 @@ from typing import Any
 import flax.linen as nn
 import jax
 
-from vision_jax.models.count import flops_by
+from vision_jax.models.count import COUNTED, flops_by
+from vision_jax.ops.forms import use_forms
 
 _MARK = re.compile(r"layer:(\d+)")
 
@@ -46,7 +47,7 @@ def layers(fn: Callable[..., Any], *args: Any) -> list[Layer]:
   def traced(*args):  # a function of its own: what was traced is remembered
     return fn(*args)
 
-  with nn.intercept_methods(calls):
+  with nn.intercept_methods(calls), use_forms(**COUNTED):
     jaxpr = jax.make_jaxpr(traced)(*args)
   for index, flops in flops_by(jaxpr.jaxpr, _layer_of).items():
     if index is not None:

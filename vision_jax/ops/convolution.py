@@ -1,5 +1,6 @@
 """Convolution of images, NHWC, in XLA's form or an equal, faster one."""
 
+import functools
 from collections.abc import Sequence
 
 import jax
@@ -7,6 +8,7 @@ import jax.numpy as jnp
 
 from vision_jax.core.types import Array
 from vision_jax.ops.forms import form
+from vision_jax.ops.grouped import depthwise, split
 
 FEW_CHANNELS = 8  # with fewer, XLA's form is the faster one on small maps too
 MOST_PATCHES = 2**26  # values that the patches of small maps may have
@@ -15,28 +17,65 @@ Pads = Sequence[tuple[int, int]]  # (before, after) of each axis; may be < 0
 
 
 def convolution(
-  x: Array, kernel: Array, stride: int = 1, padding: int = 0, dilation: int = 1
+  x: Array,
+  kernel: Array,
+  stride: int = 1,
+  padding: int | tuple[int, int] = 0,
+  dilation: int = 1,
+  groups: int = 1,
 ) -> Array:
-  """Convolves x (b, h, w, c) with kernel (k, l, c, d) of the same dtype.
+  """Convolves x (b, h, w, c) with kernel (k, l, c / groups, d) of its dtype.
 
   Where the forms say so: a 1x1 kernel is a matrix product of the strided image;
   a kernel as large as its stride one of the patches (a ViT's embedding); and so
   is a kernel that is larger than the map it reads or the one it gives, after
   its places that meet nothing but padding are left out. XLA computes those in a
   plain loop on a CPU (on 2x2 maps 60 times slower), and their input's gradient.
+  Groups are convolutions of their own, and those of one channel shifted images.
 
   Args:
     x: images or maps.
     kernel: weights.
     stride: step of the window along both axes.
-    padding: zeros on each of the four sides.
+    padding: zeros on each of the four sides, or (above and below, left and
+      right).
     dilation: pixels from one of the window's places to the next.
+    groups: of the channels, in order: each gives d / groups of the result's.
 
   Returns:
     (b, h', w', d), with h' = (h + 2 padding - dilation (k - 1) - 1) // stride
     + 1 and w' likewise.
   """
-  pads = [(padding, padding)] * 2
+  pads = [(pad, pad) for pad in pair(padding)]
+  if groups > 1:
+    return _grouped(x, kernel, stride, pads, dilation, groups)
+  return _convolution(x, kernel, stride, pads, dilation)
+
+
+def pair(sides: int | tuple[int, int]) -> tuple[int, int]:
+  """Returns (height, width) of what is given for both, or as a pair."""
+  return (sides, sides) if isinstance(sides, int) else tuple(sides)
+
+
+def _grouped(x, kernel, stride, pads, dilation, groups) -> Array:
+  if is_shifts(x, kernel, groups):
+    return depthwise(_padded(x, pads), kernel, stride, dilation)
+  if form("grouped") == "split" and groups < x.shape[-1]:
+    product = functools.partial(
+      _convolution, stride=stride, pads=pads, dilation=dilation
+    )
+    return split(product, x, kernel, groups)
+  return _by_xla(x, kernel, stride, pads, dilation, groups)
+
+
+def is_shifts(x: Array, kernel: Array, groups: int) -> bool:
+  """Whether `depthwise` convolves these, which takes float32 kernels."""
+  alone = 1 < groups == x.shape[-1] == kernel.shape[-1]
+  return alone and form("depthwise") == "shifts"
+
+
+def _convolution(x, kernel, stride, pads, dilation) -> Array:
+  padded = any(map(any, pads))
   small = form("small_maps") == "patches" and x.shape[-1] >= FEW_CHANNELS
   if small:
     kernel, pads = _without_idle(x, kernel, stride, pads, dilation)
@@ -44,11 +83,15 @@ def convolution(
   inside = max(max(pad) for pad in pads) <= 0
   if inside and sides == (1, 1) and form("conv_1x1") == "product":
     return _padded(x, pads)[:, ::stride, ::stride] @ kernel[0, 0]
-  blocks = padding == 0 and sides == (stride, stride) and dilation == 1
+  blocks = not padded and sides == (stride, stride) and dilation == 1
   if blocks and stride > 1 and form("patches") == "product":
     return _blocks(x, stride) @ kernel.reshape(-1, kernel.shape[-1])
   if small and _is_small(x, sides, stride, pads, dilation):
     return _of_patches(_padded(x, pads), kernel, stride, dilation)
+  return _by_xla(x, kernel, stride, pads, dilation)
+
+
+def _by_xla(x, kernel, stride, pads, dilation, groups=1) -> Array:
   return jax.lax.conv_general_dilated(
     x,
     kernel,
@@ -56,6 +99,7 @@ def convolution(
     pads,
     rhs_dilation=(dilation, dilation),
     dimension_numbers=("NHWC", "HWIO", "NHWC"),
+    feature_group_count=groups,
   )
 
 

@@ -28,6 +28,8 @@ FORMS = {
   "conv_1x1": ("convolution", "product"),
   "patches": ("convolution", "product"),
   "small_maps": ("convolution", "patches"),  # smaller than the kernel
+  "grouped": ("convolution", "split"),
+  "depthwise": ("convolution", "shifts"),  # each channel by itself
   "transposed": ("dilated", "subpixel"),
   "pool_blocks": ("window", "shifts"),  # windows that do not overlap
   "pool_shifts": ("window", "shifts"),  # windows that do
