@@ -86,6 +86,7 @@ class Trained:
     experiment: what was trained.
     workdir: the run's folder.
     execution: where it runs.
+    batch: shapes of a training batch.
   """
 
   def __init__(
@@ -126,15 +127,15 @@ class Trained:
     if batch is None:
       with experiment:
         batch = experiment.train_data.batch(0)
-    self._batch = batch
-    make = initial.state_maker(experiment, self._batch, seed)
+    self.batch = batch
+    make = initial.state_maker(experiment, self.batch, seed)
     try:
       state = self.execution.abstract(make)
     except KeyError as error:
-      if error.args[0] in self._batch:
+      if error.args[0] in self.batch:
         raise
       raise UserError(
-        f"{self.workdir / 'config.json'}: its batch has {sorted(self._batch)}, "
+        f"{self.workdir / 'config.json'}: its batch has {sorted(self.batch)}, "
         f"and no {error}, which the task takes. Give the workdir that the "
         "training wrote."
       ) from error
@@ -161,7 +162,7 @@ class Trained:
       kinds=kinds,
       best=self.experiment.best,
     )
-    fixed = Fixed.load(self.experiment, self.execution, self._batch)
+    fixed = Fixed.load(self.experiment, self.execution, self.batch)
     fixed.check(last_run(self.workdir).get("fixed", {}))
     return step, {kind: joined(x, fixed.nets) for kind, x in found.items()}
 
@@ -171,20 +172,21 @@ class Trained:
     The first time, what is not as the run had it, too: here its data need not
     be, so of those nothing is said.
     """
-    return self._chosen()[1]
+    return self.chosen()[1]
 
-  def _chosen(self) -> tuple[int, Variables]:
-    """Returns the step of the weights, and themselves."""
+  def chosen(self) -> tuple[int, Variables]:
+    """Returns the step of the weights to predict with, and themselves."""
     if not self._compared:
       self._compare({})
-    kind = self._kind
+    kind = self.kind
     step, found = self.read(kind)
     name = "averaged (ema)" if kind == "ema" else "raw"
     self._log(f"Weights: {name}, of step {step}.")
     return step, found[kind]
 
   @property
-  def _kind(self) -> str:
+  def kind(self) -> str:
+    """Which weights predict, "raw" or "ema"."""
     return self._weights or self.experiment.weights
 
   def evaluate(self) -> dict[str, float]:
@@ -238,8 +240,8 @@ class Trained:
       threshold: least score of a box that counts, or of two classes where the
         second is predicted; None takes the one that was best on val.
     """
-    step, weights = self._chosen()
-    run = (self.experiment, self.workdir, self._kind, step)
+    step, weights = self.chosen()
+    run = (self.experiment, self.workdir, self.kind, step)
     predict.predict_folder(
       self.experiment,
       weights,
@@ -260,7 +262,7 @@ class Trained:
 
     They have the shape of the images that the task sees.
     """
-    seen = jax.eval_shape(self.experiment.inputs, dict(self._batch))
+    seen = jax.eval_shape(self.experiment.inputs, dict(self.batch))
     sample.sample_folder(
       self.experiment,
       self.weights(),

@@ -59,10 +59,14 @@ def linear(x: Array, kernel: Array) -> Array:
   chosen, narrow = form("dense_gradient"), x.dtype != kernel.dtype
   if narrow and chosen == "float32":
     return _wide(x, kernel)
-  large = x.ndim > 2 and x.size // max(x.shape[-1], 1) >= LARGE_ROWS
-  if large and not narrow and chosen == "transposed":
+  # The rows are compared last: an exported batch has no size yet.
+  if chosen == "transposed" and not narrow and x.ndim > 2 and _large(x):
     return _linear(x, kernel)
   return weighted(jnp.matmul, x, kernel)
+
+
+def _large(x: Array) -> bool:
+  return x.size // max(x.shape[-1], 1) >= LARGE_ROWS
 
 
 @jax.custom_vjp
