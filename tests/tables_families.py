@@ -17,6 +17,9 @@ from vision_jax.models.detection.detr import Detr
 from vision_jax.models.detection.two_stage_detr import TwoStageDetr
 from vision_jax.models.generation import autoencoder, dcgan, gan, vae
 from vision_jax.models.generation.ddpm_unet import DDPMUNet
+from vision_jax.models.restoration.dncnn import DnCNN
+from vision_jax.models.restoration.espcn import ESPCN
+from vision_jax.models.restoration.imdn import IMDN
 from vision_jax.models.segmentation import fcn
 from vision_jax.models.segmentation.segnet import SegNetBasic
 from vision_jax.models.segmentation.unet import UNet
@@ -98,6 +101,9 @@ FAMILIES = {
   "unet": Family(lambda **f: UNet(4, 4, 1, dropout=0.1, **f), True),
   "fcn": Family(_fcn, True),
   "segnet": Family(lambda **f: SegNetBasic(4, 4, 2, 3, **f), True),
+  "dncnn": Family(lambda **f: DnCNN(3, 4, 4, **f)),
+  "espcn": Family(lambda **f: ESPCN(2, 3, (4,), (3, 3), **f)),
+  "imdn": Family(lambda **f: IMDN(2, 3, 16, 4, 2, **f)),
   "ddpm": Family(_ddpm, True),
   "detr": Family(lambda **f: _detr(Detr, **f), True),
   "detr_encoder": Family(lambda **f: _detr(TwoStageDetr, **f), True),

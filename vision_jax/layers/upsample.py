@@ -122,6 +122,18 @@ def space_to_depth(x: Array, size: int) -> Array:
   return x.reshape(b, h, w, size * size * d)
 
 
+def pixel_shuffle(x: Array, size: int) -> Array:
+  """Lays out (b, h, w, d size²) as (b, size h, size w, d), in torch's order.
+
+  Shi et al. (2016). Here a channel's size² values are next to each other, and
+  in `depth_to_space` a place's d channels.
+  """
+  b, h, w, c = x.shape
+  d = c // size**2
+  x = x.reshape(b, h, w, d, size, size).transpose(0, 1, 4, 2, 5, 3)
+  return x.reshape(b, h * size, w * size, d)
+
+
 def bilinear_init(
   key: Array, shape: Any, dtype: DTypeLike = jnp.float32
 ) -> Array:

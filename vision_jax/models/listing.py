@@ -18,6 +18,9 @@ from vision_jax.models.backbones.resnet8 import ResNet8
 from vision_jax.models.backbones.vit import ViT, variant
 from vision_jax.models.detection import detr
 from vision_jax.models.generation.ddpm_unet import DDPMUNet
+from vision_jax.models.restoration.dncnn import DnCNN
+from vision_jax.models.restoration.espcn import ESPCN
+from vision_jax.models.restoration.imdn import IMDN, IMDN_RTC
 from vision_jax.models.segmentation.espnet import ESPNet
 from vision_jax.models.segmentation.fcn import FCN8s
 from vision_jax.models.segmentation.segnet import SegNetBasic
@@ -91,6 +94,10 @@ def _entries() -> Iterator[tuple[str, Entry]]:
   for backbone in ("R50", "R101"):
     make = functools.partial(detr.variant, backbone)
     yield f"detr_{backbone.lower()}", _other(make, 91, (800, 1066, 3))
+  yield "dncnn", Entry(DnCNN, (180, 180, 1), False)
+  yield "imdn_x2", Entry(IMDN, (180, 320, 3), False)
+  yield "imdn_rtc_x2", Entry(IMDN_RTC, (180, 320, 3), False)
+  yield "espcn_x3", Entry(ESPCN, (224, 224, 1), False)
   yield "ddpm_cifar10", _other(DDPMUNet, 0, (32, 32, 3))
 
 

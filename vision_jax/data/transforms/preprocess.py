@@ -21,7 +21,7 @@ class Preprocess:
   """Resolution, crop, interpolation and colours, as published with weights.
 
   Attributes:
-    size: (height, width) of the net's images.
+    size: (height, width) of the net's images; () leaves each at its own.
     resize: short side in pixels that an image is resized to before the middle
       is cut out; 0 resizes it to `size`, whatever its proportions.
     interpolation: "bilinear" or "bicubic", with Pillow's antialiasing.
@@ -32,7 +32,7 @@ class Preprocess:
     reverse: whether channels are blue, green, red.
   """
 
-  size: tuple[int, int] = (224, 224)
+  size: tuple[int, ...] = (224, 224)
   resize: int = 256
   interpolation: str = "bilinear"
   mean: tuple[float, ...] = IMAGENET_MEAN
@@ -56,9 +56,13 @@ class Preprocess:
     return preprocess(self.size, self.resize, self.interpolation)
 
 
+# Pixels in [0, 1], of any size: what nets of restoration take.
+AS_STORED = Preprocess((), 0, mean=(0.0,), std=(1.0,))
+
+
 @transform
 def preprocess(
-  size: tuple[int, int], resize: int, interpolation: str
+  size: tuple[int, ...], resize: int, interpolation: str
 ) -> Transform:
   """Resizes the short side and cuts out the middle, as torchvision and timm.
 
@@ -66,14 +70,16 @@ def preprocess(
   (of two the even one), so that the pixels are theirs.
 
   Args:
-    size: (height, width).
+    size: (height, width); () leaves images as they are.
     resize: short side; 0 resizes to `size` itself.
     interpolation: "bilinear" or "bicubic".
   """
-  height, width = size
+  height, width = size or (0, 0)
 
   def apply(example: Example, rng: np.random.Generator | None) -> Example:
     del rng
+    if not size:
+      return example
     check_alone(example, "preprocess", ("target", "masks", "boxes"))
     image = decoded(example, "preprocess")
     h, w, _ = image.shape
