@@ -40,8 +40,8 @@ ALLOWED = {
   "provenance": {"core"},  # what a run was made of
   "report": {"experiment"},  # what it tells a person
   "train": {
-    *("cluster", "core", "experiment", "paths", "provenance", "report"),
-    *("signals", "weights"),
+    *("cluster", "core", "experiment", "interop", "paths", "provenance"),
+    *("report", "signals", "weights"),
   },
   "debugging": {"core", "experiment", "train", "weights"},
   "viz": set(),
@@ -57,8 +57,8 @@ ALLOWED = {
   "paths": set(),
   "recipe": {"experiment", "paths", "tuning"},
   "inference": {
-    *("core", "data", "experiment", "paths", "provenance", "recipe"),
-    *("report", "train", "writers"),
+    *("core", "data", "experiment", "interop", "paths", "provenance"),
+    *("recipe", "report", "train", "writers"),
   },
   "transfer": {  # what a trained net knows of other images
     *("core", "data", "experiment", "inference", "metrics", "pipelines"),
@@ -68,17 +68,18 @@ ALLOWED = {
   },
   "command": {
     *("cluster", "core", "data", "debugging", "experiment", "inference"),
-    *("checking", "export", "paths", "recipe", "report", "train"),
+    *("checking", "export", "interop", "paths", "recipe", "report", "train"),
     *("transfer", "tuning"),
   },
+  "library": {"core", "data", "inference", "interop", "ops"},
   "main": {"command", "signals"},
 }
 # A part's own command, `python -m vision_jax.PART`, stands above the part.
 COMMANDS = {"vision_jax/models/__main__.py": {"models", "recipe"}}
 # What a config is made of: everything but the command.
 LIBRARY = set(ALLOWED) - {
-  *("main", "command", "debugging", "inference", "recipe", "report"),
-  *("export", "transfer"),
+  *("main", "command", "debugging", "inference", "library", "recipe"),
+  *("export", "report", "transfer"),
 }
 
 # Packages of others that a part must not import.

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 from collections.abc import Collection, Mapping
 
 from vision_jax.core.checks import check_name
@@ -18,16 +19,20 @@ class Weights:
   """Where weights of a part of a net come from.
 
   Attributes:
-    path: a workdir, one of its checkpoints, or a .safetensors file.
+    path: a workdir, one of its checkpoints, or a file of weights, ours or of
+      others (safetensors, .pth, npz, HDF5, ONNX).
     part: what to take of it: a net, or a module of one such as
       "model/backbone". "" is the part of the name that is to have them, or else
       the net "model".
     weights: "raw", or "ema" for averaged ones.
+    layout: how a file of others names what is in it, "FAMILY/SOURCE"; "" finds
+      it out.
   """
 
   path: str
   part: str = ""
   weights: str = "raw"
+  layout: str = ""
 
   def __post_init__(self):
     if not self.path:
@@ -114,7 +119,7 @@ def starts(
   """
   if not isinstance(given, Mapping):
     given = {"": given} if given else {}
-  new = {part: Weights(os.fspath(path)) for part, path in given.items()}
+  new = {part: _place(os.fspath(path)) for part, path in given.items()}
   within = lambda part: any(f"{part}/".startswith(_start(x)) for x in new)
   found = {part: x for part, x in own.items() if not within(part)} | new
   for part in found:
@@ -129,6 +134,14 @@ def starts(
         "of that one, as a copy of which it begins."
       )
   return found
+
+
+def _place(text: str) -> Weights:
+  """Reads PATH, or FILE:LAYOUT of others, such as detr.pth:detr/facebook."""
+  named = re.fullmatch(r"(.+):(\w+/\w+)", text)
+  if named and os.path.exists(named[1]) and not os.path.exists(text):
+    return Weights(named[1], layout=named[2])
+  return Weights(text)
 
 
 def _start(part: str) -> str:

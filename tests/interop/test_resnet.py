@@ -1,5 +1,7 @@
 """Residual networks of others: their names, their settings, their outputs."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -91,8 +93,8 @@ def names_of_torchvision(shapes):
   for path, shape in shapes.items():
     _, *layer, last = path.split("/")
     name = ".".join(layer)
-    for i in (1, 2):
-      name = name.replace(f"conv{i + 1}_1.", f"layer{i}.0.")
+    at = lambda m: f"layer{int(m[1]) - 1}.{int(m[2]) - 1}."
+    name = re.sub(r"conv(\d)_(\d+)\.", at, name)
     name = name.replace("projection_bn", "downsample.1")
     name = name.replace("projection", "downsample.0")
     last = {

@@ -2,7 +2,6 @@
 
 import dataclasses
 import difflib
-import math
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -39,7 +38,7 @@ class Found:
     wrong = [
       f"{path} has shape {x.shape} there, expected {tuple(shapes[path])}"
       for path, x in self.leaves.items()
-      if path in shapes and not _fits(x.shape, shapes[path])
+      if path in shapes and not fits(x.shape, shapes[path])
     ]
     more = [path for path in self.leaves if path not in shapes]
     return [
@@ -89,7 +88,7 @@ def convert(
   if wrong := found.mismatch(shapes):
     raise LayoutMismatch(f"{where}: {'; '.join(wrong)}.")
   return {
-    path: _reshaped(found.leaves[path], tuple(shape))
+    path: reshaped(found.leaves[path], tuple(shape))
     for path, shape in shapes.items()
   }
 
@@ -140,13 +139,15 @@ def _load(
   return x.reshape(shape) if rule.shape else x
 
 
-def _fits(theirs: Sequence[int], ours: Sequence[int]) -> bool:
+def fits(theirs: Sequence[int], ours: Sequence[int]) -> bool:
+  """Whether two shapes are the same but for axes of size 1."""
   squeezed = lambda shape: [n for n in shape if n != 1]
   return squeezed(theirs) == squeezed(ours)
 
 
-def _reshaped(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
-  assert math.prod(tensor.shape) == math.prod(shape)
+def reshaped(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
+  """Returns a tensor in a shape that it fits."""
+  assert fits(tensor.shape, shape)
   return dataclasses.replace(
     tensor, shape=shape, load=lambda: tensor.load().reshape(shape)
   )

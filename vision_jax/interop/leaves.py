@@ -47,3 +47,8 @@ def read(leaves: Mapping[str, Tensor]) -> Variables:
     for path, x in leaves.items()
   }
   return traverse_util.unflatten_dict(arrays, sep="/")
+
+
+def merged(variables: Variables, more: Mapping[str, Any]) -> Variables:
+  """Returns variables with more leaves, by path."""
+  return traverse_util.unflatten_dict({**flat(variables), **more}, sep="/")

@@ -4,9 +4,10 @@ import dataclasses
 import difflib
 import functools
 import importlib
+import json
 import pathlib
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import flax.linen as nn
@@ -38,6 +39,11 @@ class Published:
   task: str = "classification"
   class_names: tuple[str, ...] = ()
   differs: str = ""
+
+  @property
+  def num_classes(self) -> int:
+    """The published number of classes; 0 of a net without any."""
+    return getattr(self.model(), "num_classes", 0)
 
 
 @functools.cache
@@ -99,6 +105,23 @@ def find(
   return families()[family].LAYOUTS[published.layout], published
 
 
+def fields_of(text: str) -> dict[str, Any]:
+  """Returns fields of a model that are given as a JSON object; "" is none.
+
+  Raises:
+    UserError: if it is none.
+  """
+  try:
+    fields = json.loads(text or "{}")
+    items = fields.items()
+  except (ValueError, AttributeError):
+    raise UserError(
+      f"--config.fields: got {text!r:.200}; expected a JSON object, such as "
+      '{"drop_path": 0.1}.'
+    ) from None
+  return {k: tuple(x) if isinstance(x, list) else x for k, x in items}
+
+
 def _of_config(config: Mapping[str, Any]) -> tuple[Layout, Published]:
   for module in families().values():
     read = getattr(module, "from_config", None)
@@ -110,3 +133,20 @@ def _of_config(config: Mapping[str, Any]) -> tuple[Layout, Published]:
     f"config.json: it is of {kinds}, which is none of the families here: "
     f"{', '.join(families())}."
   )
+
+
+def most_like(names: Iterable[str]) -> str:
+  """Returns the layout that knows most of a file's names, "FAMILY/SOURCE".
+
+  "" where none knows half of them.
+  """
+  names, best = list(names), ("", 0.5)
+  for layout, rules in layouts().items():
+    try:
+      found = rules({})
+    except (LookupError, ValueError):  # of names that follow from our leaves
+      continue
+    known = sum(any(r.paths(n) is not None for r in found) for n in names)
+    if names and known / len(names) > best[1]:
+      best = (layout, known / len(names))
+  return best[0]

@@ -22,9 +22,10 @@ class Mode(Configured):
   left = "what was saved stays, and the same command goes on."
 
   init_from: Mapping[str, str] = parts(
-    "Begin with the weights of this workdir, checkpoint or .safetensors file; "
-    "a head with other classes is new. PART=PATH: a part of a net alone, such "
-    "as model/backbone; may be repeated.",
+    "Begin with the weights of this workdir, checkpoint or file (ours, or as "
+    "others publish them; FILE:FAMILY/SOURCE names its layout); a head with "
+    "other classes is new. PART=PATH: a part of a net alone, such as "
+    "model/backbone; may be repeated.",
   )
   profile: str | None = option(
     None, "FIRST:LAST steps to trace into the workdir."

@@ -25,11 +25,11 @@ class Preprocess:
     resize: short side in pixels that an image is resized to before the middle
       is cut out; 0 resizes it to `size`, whatever its proportions.
     interpolation: "bilinear" or "bicubic", with Pillow's antialiasing.
-    mean: of each channel, of pixels in [0, 1].
+    mean: of each channel, red first, or one for all, of pixels in [0,
+      `largest`]. A net that wants blue first has its filters turned by its
+      rules.
     std: standard deviation of each channel, likewise.
-    largest: pixels' largest value as the net sees them, before mean and std:
-      1, or 255.
-    reverse: whether channels are blue, green, red.
+    largest: what white is as the net sees it, before mean and std: 1, or 255.
   """
 
   size: tuple[int, ...] = (224, 224)
@@ -38,7 +38,6 @@ class Preprocess:
   mean: tuple[float, ...] = IMAGENET_MEAN
   std: tuple[float, ...] = IMAGENET_STD
   largest: float = 1.0
-  reverse: bool = False
 
   def __post_init__(self):
     if self.interpolation not in METHODS:

@@ -45,6 +45,8 @@ def restore_part(
   own = _members(wanted, part, "start: the nets have")
 
   def take(where, stored):
+    if getattr(stored, "foreign", False):
+      stored = stored.named(*_module(wanted, part), source.layout)
     names = places(where, stored.tree, source.weights)
     other = source.part or (part if _within(names, part) else FIRST)
     have = _members(names, other, f"{where} has")
@@ -64,6 +66,16 @@ def restore_part(
     return read_leaves(stored, read, like), f"{line}."
 
   return read_source(source.path, take)[1]
+
+
+def _module(wanted: Tree, part: str) -> tuple[dict[str, tuple], str]:
+  """Returns the shapes of a part's leaves as a module by itself has them.
+
+  And the net that a foreign file's arrays are of, by name.
+  """
+  inner = _members(wanted, part or FIRST, "start: the nets have")
+  name = lambda leaf: "/".join(leaf if leaf[0] == KINDS[0] else leaf[1:])
+  return {name(leaf): wanted[p].shape for leaf, p in inner.items()}, FIRST
 
 
 def _within(leaves: Iterable[Path], part: str) -> dict[Path, Path]:

@@ -8,6 +8,10 @@ import jax
 from etils import epath
 from flax import traverse_util
 
+from vision_jax.errors import UserError
+from vision_jax.interop import files, foreign
+from vision_jax.interop.rules import Shapes
+from vision_jax.interop.tensors import Tensors
 from vision_jax.train.checkpoint import tree
 from vision_jax.train.checkpoint.errors import (
   CheckpointError,
@@ -19,6 +23,7 @@ from vision_jax.train.checkpoint.tree import Path, Tree
 _LOG = logging.getLogger(__name__)
 
 T = TypeVar("T")
+OURS = ("params", "stats", "ema")  # what our own names begin with
 
 
 class Stored(Protocol):
@@ -72,29 +77,57 @@ class StoredState(Stored):
 
 
 class StoredFile(Stored):
-  """The arrays of a safetensors file, all of which are read at once."""
+  """The arrays of a file, ours or of another layout; read when asked for.
 
-  def __init__(self, file: epath.Path):
-    """Reads the file.
+  Attributes:
+    foreign: whether its names are not ours: `named` gives it some.
+  """
+
+  def __init__(self, file: epath.Path, tensors: Tensors | None = None):
+    """Reads names and shapes.
+
+    Args:
+      file: its place.
+      tensors: what is in it, by our names; None opens it.
 
     Raises:
       CheckpointError: if there is none, or it is damaged.
     """
-    from safetensors import flax as safetensors
-
-    if not file.exists():
-      raise CheckpointError(f"no such file: {file}.")
     try:
-      arrays = safetensors.load(file.read_bytes())
-    except Exception as error:
-      raise CheckpointError(
-        f"{file} cannot be read: {reason(error)}. Fix: fetch it again."
-      ) from error
-    self.tree = {tuple(name.split("/")): x for name, x in arrays.items()}
+      self._tensors = tensors or files.open_tensors(file).tensors
+    except UserError as error:
+      raise CheckpointError(str(error)) from error
+    self._file = file
+    self.tree = {tuple(name.split("/")): x for name, x in self._tensors.items()}
+    self.foreign = not any(path[0] in OURS for path in self.tree)
+
+  def named(self, shapes: Shapes, net: str, layout: str) -> "StoredFile":
+    """Returns a foreign file's arrays by our names, as those of a net.
+
+    Args:
+      shapes: path -> shape of the module's leaves, as `interop` names them.
+      net: the net that they are to be of.
+      layout: of the file; "" finds it out.
+
+    Raises:
+      CheckpointMismatch: if no layout has these leaves.
+    """
+    where = str(self._file)
+    try:
+      found = foreign.recognise(self._tensors, shapes, layout, where=where)
+    except UserError as error:
+      raise CheckpointMismatch(str(error)) from error
+    place = lambda kind, rest: (
+      f"params/{net}/{rest}"
+      if kind == OURS[0]
+      else f"stats/{net}/{kind}/{rest}"
+    )
+    named = {place(*path.split("/", 1)): x for path, x in found.items()}
+    return StoredFile(self._file, named)
 
   def read(self, wanted: Tree) -> dict[Path, jax.Array]:
     return {
-      path: jax.device_put(self.tree[path].astype(x.dtype), x.sharding)
+      path: jax.device_put(self.tree[path].load().astype(x.dtype), x.sharding)
       for path, x in wanted.items()
     }
 

@@ -10,6 +10,7 @@ from etils import epath
 
 from vision_jax import paths
 from vision_jax.core.types import Variables
+from vision_jax.interop import files
 from vision_jax.train.checkpoint import tree
 from vision_jax.train.checkpoint.checkpoints import Checkpoints
 from vision_jax.train.checkpoint.errors import (
@@ -80,8 +81,8 @@ def read_source(
 
   Args:
     path: a workdir, its `checkpoints` folder, one step's folder in it, or a
-      .safetensors file with names like params/NET/conv1/kernel and
-      stats/NET/norm1/mean (ema/params/NET/... for averaged ones).
+      file: with names like params/NET/conv1/kernel and stats/NET/norm1/mean
+      (ema/params/NET/... for averaged ones), or one of others' (`interop`).
     take: (where, its arrays) -> anything.
     which: "latest", "best" or a step, where there is a choice. A newest one
       that cannot be read is skipped for the one before, with a warning.
@@ -91,7 +92,7 @@ def read_source(
     CheckpointError: if there is nothing to read there.
   """
   path = epath.Path(paths.absolute(os.fspath(path)))  # as orbax needs it
-  if path.suffix == ".safetensors":
+  if files.holds_tensors(path):
     return None, take(path, StoredFile(path))
   quiet_orbax()
   read = lambda: _read_step(path, take, which, best)

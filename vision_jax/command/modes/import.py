@@ -1,0 +1,70 @@
+"""A file that others have published, as a workdir."""
+
+import dataclasses
+import functools
+from typing import TYPE_CHECKING
+
+from vision_jax.command.flags import option
+from vision_jax.command.options import Log, Options
+from vision_jax.errors import UserError
+
+if TYPE_CHECKING:  # they import jax
+  from vision_jax.interop.files import Opened
+  from vision_jax.recipe.recipe import Recipe
+  from vision_jax.recipe.saved import Shapes
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Mode(Options):
+  """Writes a workdir with the weights of a published file.
+
+  It is evaluated, probed, explained, exported and fine-tuned like any other.
+  """
+
+  needs_workdir = False
+
+  source: str = option(
+    "",
+    "What the file is: SOURCE:MODEL, such as torchvision:resnet50; or "
+    "huggingface, for a folder whose config.json says it.",
+  )
+  file: str = option(
+    "",
+    "The published file or folder: safetensors, .pth or .bin, npz, HDF5, ONNX; "
+    "in the working folder, or in that of VISION_JAX_WEIGHTS. Of huggingface "
+    "also a name such as google/vit-base-patch16-224 of the local cache.",
+  )
+  output: str = option("", "The workdir to write.", path=True)
+  download: bool = option(
+    False, "Fetch what is not in the local cache, and check its hash."
+  )
+
+  def check(self) -> None:
+    """Refuses to begin without a source, a file or a place."""
+    super().check()
+    for name in ("source", "file", "output"):
+      if not getattr(self, name):
+        raise UserError(f"--{name} is missing; --help says what it is.")
+
+  def load(self, log: Log) -> tuple["Recipe", "Shapes | None"]:
+    """Opens the file, and returns the config of what it holds."""
+    del log
+    from vision_jax.inference import importing
+
+    return importing.recipe_of(self.source, self._opened, self.overrides), None
+
+  def run(self, recipe: "Recipe", batch: "Shapes | None", log: Log) -> int:
+    """Writes the workdir."""
+    del batch
+    from vision_jax.inference import importing
+
+    importing.import_weights(
+      self.source, self._opened, recipe, self.output, log=log
+    )
+    return 0
+
+  @functools.cached_property
+  def _opened(self) -> "Opened":
+    from vision_jax.interop import files
+
+    return files.open_tensors(files.find(self.file), download=self.download)

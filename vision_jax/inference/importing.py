@@ -1,0 +1,240 @@
+"""Published weights as a workdir like any other."""
+
+import contextlib
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from etils import epath
+
+import vision_jax
+from vision_jax import paths
+from vision_jax.core.seeds import make_key
+from vision_jax.core.state import Average, TrainState
+from vision_jax.errors import UserError
+from vision_jax.experiment import Experiment
+from vision_jax.files import is_remote, replace_text, to_json
+from vision_jax.interop import convert, leaves, published
+from vision_jax.interop.adapt import Adapted, adapt
+from vision_jax.interop.files import Opened
+from vision_jax.provenance.manifest import append_run, describe_run
+from vision_jax.provenance.parts import Parts
+from vision_jax.recipe import recipe as recipes
+from vision_jax.recipe.recipe import Recipe
+from vision_jax.train.checkpoint.checkpoints import Checkpoints
+
+NET = "model"
+HUGGING_FACE = "huggingface"
+Log = Callable[[str], None]
+
+
+def recipe_of(
+  source: str, opened: Opened, overrides: Mapping[str, str]
+) -> Recipe:
+  """Returns the config of a published net: configs/TASK/imported.py.
+
+  Args:
+    source: "SOURCE:MODEL", or "huggingface" for what a folder describes.
+    opened: the file or folder.
+    overrides: values of the config to change, as text.
+
+  Raises:
+    UserError: if there is no such source.
+  """
+  described = _described(source, opened)
+  _, net = published.find(source, described)
+  values = {"source": source}
+  if net.num_classes:
+    values["num_classes"] = str(net.num_classes)
+  if described is not None:
+    values["described"] = json.dumps(described)
+  config = f"configs/{net.task}/imported.py"
+  return recipes.load(config, {**values, **overrides})
+
+
+def import_weights(
+  source: str,
+  opened: Opened,
+  recipe: Recipe,
+  workdir: epath.PathLike,
+  *,
+  log: Log,
+) -> None:
+  """Writes a workdir with the weights of a file, at step 0.
+
+  Args:
+    source: as for `recipe_of`.
+    opened: the file or folder.
+    recipe: of `recipe_of`.
+    workdir: a folder that is not there yet.
+    log: prints a line for the user.
+
+  Raises:
+    UserError: if there is such a folder, or the file has not what the net is
+      made of.
+  """
+  place = paths.folder("output", workdir)
+  if place.exists() and any(place.iterdir()):
+    raise UserError(
+      f"--output: {place} exists; expected a folder that is not there yet."
+    )
+  experiment = recipe.build()
+  batch = _batch(recipe)
+  fields = published.fields_of(recipe.config.fields)
+  adapted = _adapted(source, opened, fields, experiment, batch)
+  state = _state(experiment, batch, adapted, recipe.config.seed)
+  with _whole(place) as folder:
+    with Checkpoints(folder / "checkpoints", best=None) as checkpoints:
+      extra = {"seed": recipe.config.seed}
+      checkpoints.save(0, state, extra=extra)
+      checkpoints.wait()
+    made_of = Parts(files=recipe.sources)
+    append_run(folder, describe_run(made_of))
+    about = _about(source, opened)
+    replace_text(folder / "imported.json", to_json(about, indent=2) + "\n")
+    recipe.keep(folder, batch, start=0, log=log)
+  count = sum(x.size for x in jax.tree.leaves(state.params))
+  log(f"{source}: {count:,} parameters of {opened.path}, in {place}.")
+  for line in adapted.lines:
+    log(f"{line}.")
+
+
+def _described(source: str, opened: Opened) -> dict[str, Any] | None:
+  if source != HUGGING_FACE:
+    return None
+  if opened.config is None:
+    raise UserError(
+      f"--file: {opened.path} has no config.json, which says what is in it; "
+      "expected a Hugging Face folder. Name the net: --source=SOURCE:MODEL."
+    )
+  return opened.config
+
+
+def _batch(recipe: Recipe) -> dict[str, np.ndarray]:
+  """Returns a batch of one image, of what the net is given."""
+  config = recipe.config
+  height, width = config.preprocess["size"]
+  return {
+    "image": np.zeros((1, height, width, config.channels), np.uint8),
+    "label": np.zeros((1,), np.int32),
+    "index": np.zeros((1,), np.int32),
+    "mask": np.ones((1,), np.float32),
+  }
+
+
+def _adapted(
+  source: str,
+  opened: Opened,
+  fields: Mapping[str, Any],
+  experiment: Experiment,
+  batch: Mapping[str, np.ndarray],
+) -> Adapted:
+  """Returns the file's leaves, as the experiment's net has them."""
+  layout, net = published.find(source, _described(source, opened))
+  own = experiment.task.model
+  size, given = batch["image"].shape[1:3], net.preprocess
+  theirs = _shapes(net.model(**fields), given.size, max(len(given.mean), 1))
+  shapes = _shapes(own, size, batch["image"].shape[-1])
+  where = str(opened.path)
+  try:
+    found = convert.convert(opened.tensors, layout(theirs), theirs, where=where)
+  except convert.LayoutMismatch as error:
+    raise UserError(
+      f"{error} Expected the weights of {source}.{_likely(opened, source)}"
+    ) from None
+  return adapt(found, shapes, where=where)
+
+
+def _shapes(
+  model: nn.Module, size: tuple[int, int], channels: int
+) -> dict[str, tuple[int, ...]]:
+  image = jax.ShapeDtypeStruct((1, *size, channels), jnp.float32)
+  return leaves.shapes(leaves.abstract(model, image))
+
+
+def _likely(opened: Opened, source: str) -> str:
+  """Says which layout knows the most of a file's names."""
+  found = published.most_like(opened.tensors)
+  return f" Its names are most like those of {found}." if found else ""
+
+
+def _state(
+  experiment: Experiment,
+  batch: Mapping[str, np.ndarray],
+  adapted: Adapted,
+  seed: int,
+) -> TrainState:
+  """Returns the state of a run that has not begun, with the file's leaves."""
+  found = leaves.read(adapted.leaves)
+  if adapted.new:
+    found = leaves.merged(found, _initialised(experiment, batch, adapted, seed))
+  params = {NET: found.pop("params")}
+  stats = {NET: found}
+  optimizers = experiment.optimizers.items()
+  return TrainState(
+    step=jnp.zeros((), jnp.int32),
+    key=jax.random.split(make_key(seed))[1],
+    params=params,
+    stats=stats,
+    opt_state={name: tx.init(params[name]) for name, tx in optimizers},
+    ema=Average({}, {}, jnp.zeros((), jnp.int32)),
+    bad_step=jnp.full((), -1, jnp.int32),
+  )
+
+
+def _initialised(
+  experiment: Experiment,
+  batch: Mapping[str, np.ndarray],
+  adapted: Adapted,
+  seed: int,
+) -> dict[str, jax.Array]:
+  """Returns the new leaves alone: what they do not need is not computed."""
+
+  def make():
+    state = experiment.initial_state(make_key(seed), batch)
+    own = leaves.flat({"params": state.params[NET], **state.stats[NET]})
+    return {path: own[path] for path in adapted.new}
+
+  return jax.jit(make)()
+
+
+def _about(source: str, opened: Opened) -> dict[str, Any]:
+  """Returns what is kept of the file, in imported.json."""
+  return {
+    "source": source,
+    "file": pathlib.Path(opened.path).name,
+    "sha256": {file.name: _sha256(file) for file in opened.files},
+    "bytes": sum(file.stat().st_size for file in opened.files),
+    "kind": opened.kind,
+    "vision_jax": vision_jax.__version__,
+  }
+
+
+def _sha256(file: pathlib.Path) -> str:
+  with file.open("rb") as stream:
+    return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def _whole(place: epath.Path) -> Iterator[epath.Path]:
+  """Gives a folder that becomes `place` once all of it is written."""
+  if is_remote(place):
+    yield place
+    return
+  folder = place.parent / f".{place.name}.{os.getpid()}"
+  try:
+    folder.mkdir(parents=True)
+    yield folder
+    if place.exists():
+      place.rmdir()  # it is empty
+    folder.rename(place)
+  finally:
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,104 @@
+"""Leaves of a published net for one that differs in its ends."""
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+
+from vision_jax.interop.convert import LayoutMismatch
+from vision_jax.interop.rules import Shapes
+from vision_jax.interop.tensors import Tensor
+
+
+@dataclasses.dataclass(frozen=True)
+class Adapted:
+  """What a net begins with.
+
+  Attributes:
+    leaves: path -> tensor, of the net's shape.
+    new: paths of leaves that are initialised: a head of other classes.
+    lines: what a user is told of them.
+  """
+
+  leaves: Mapping[str, Tensor]
+  new: tuple[str, ...]
+  lines: tuple[str, ...]
+
+
+def adapt(
+  leaves: Mapping[str, Tensor], shapes: Shapes, *, where: str
+) -> Adapted:
+  """Returns published leaves for a net of other channels or classes.
+
+  A convolution that reads images takes further channels by the mean of its
+  filters. Leaves whose last axis alone differs, all of them from one number to
+  another, are those of a head, and new.
+
+  Args:
+    leaves: path -> tensor, in the shapes of the published net.
+    shapes: path -> shape of the net that is to have them.
+    where: what an error calls the file.
+
+  Raises:
+    LayoutMismatch: naming a leaf that differs in any other way.
+  """
+  found, heads, lines = dict(leaves), {}, []
+  for path, shape in shapes.items():
+    if path not in leaves:
+      raise LayoutMismatch(f"{where}: it has no {path}, which the net has.")
+    have = leaves[path].shape
+    if have == shape:
+      continue
+    if len(shape) == 4 and _without(have, 2) == _without(shape, 2):
+      found[path] = _widened(leaves[path], shape)
+      lines.append(
+        f"{path} reads {shape[2]} channels: its filters for {have[2]}, "
+        "whose mean the others have"
+      )
+    elif have[:-1] == shape[:-1]:
+      heads[path] = (have[-1], shape[-1])
+    else:
+      raise LayoutMismatch(
+        f"{where}: {path} has shape {have}, expected {shape}."
+      )
+  if len(set(heads.values())) > 1:
+    raise LayoutMismatch(
+      f"{where}: it differs in more than the classes of a head: "
+      f"{', '.join(heads)}."
+    )
+  if heads:
+    old, new = next(iter(heads.values()))
+    names = sorted({path.split("/", 1)[1].rpartition("/")[0] for path in heads})
+    lines.append(f"new: {', '.join(names)}, of {new} classes and not {old}")
+  for path in heads:
+    del found[path]
+  return Adapted(found, tuple(heads), tuple(lines))
+
+
+def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
+  return (*shape[:axis], *shape[axis + 1 :])
+
+
+def _widened(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
+  return dataclasses.replace(
+    tensor, shape=shape, load=lambda: widen(tensor.load(), shape[2])
+  )
+
+
+def widen(kernel: np.ndarray, channels: int) -> np.ndarray:
+  """Returns a kernel (k, k, c, d) that reads another number of channels.
+
+  Of fewer channels each has the mean of all filters. Filters are scaled so that
+  what they give of channels that are all alike is as large as before.
+
+  Args:
+    kernel: as published.
+    channels: how many the new one reads.
+  """
+  mean = kernel.mean(2, keepdims=True)
+  have = kernel.shape[2]
+  more = np.repeat(mean, max(channels - have, 0), 2)
+  wide = np.concatenate([kernel, more], 2)
+  if channels < have:
+    wide = np.repeat(mean, channels, 2)
+  return wide * np.float32(have / channels)

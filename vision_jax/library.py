@@ -1,0 +1,138 @@
+"""What a notebook calls first: a model with its weights, and its images.
+
+model, variables = vision_jax.load("out/r50")
+images = vision_jax.preprocess(model, ["cat.jpg", "dog.png"])
+logits = model.apply(variables, images, train=False)
+"""
+
+import dataclasses
+import os
+import pathlib
+import weakref
+from collections.abc import Sequence
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+import numpy as np
+
+from vision_jax.core.types import Array, Inputs
+from vision_jax.data.transforms.base import Transform
+from vision_jax.data.transforms.image import decode
+from vision_jax.errors import UserError
+from vision_jax.inference import trained
+from vision_jax.interop import convert, files, leaves, published
+from vision_jax.interop.published import Published
+from vision_jax.ops.inputs import normalize
+
+Image = np.ndarray | bytes | str | os.PathLike
+# What a model's images go through, by the model's id while it lives.
+_LOADED: dict[int, "_Images"] = {}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Images:
+  """What makes images of a user those that a model sees."""
+
+  transforms: Sequence[Transform]
+  inputs: Inputs
+
+  def __call__(self, images: Sequence[Image]) -> Array:
+    rng = np.random.default_rng(0)
+    batch = []
+    for image in images:
+      example: dict[str, Any] = {"image": _opened(image)}
+      for transform in self.transforms:
+        example = transform(example, rng)
+      batch.append(example["image"])
+    return self.inputs({"image": jnp.asarray(np.stack(batch))})["image"]
+
+
+def load(
+  place: str | os.PathLike, source: str = "", *, checkpoint: str = "latest"
+) -> tuple[nn.Module, dict[str, Any]]:
+  """Returns a Flax module and its variables.
+
+  Args:
+    place: a workdir, of a training or of `--mode=import`; or, with a source, a
+      published file or a Hugging Face folder.
+    source: what the file is, such as "torchvision:resnet50", or "huggingface".
+    checkpoint: of a workdir: "latest", "best" or a step.
+
+  Returns:
+    The module, and {"params": ..., "batch_stats": ...}.
+
+  Raises:
+    UserError: if there are no weights there, or others than the net's.
+  """
+  if source:
+    return _published(os.fspath(place), source)
+  run = trained.load(place, checkpoint=checkpoint)
+  task, predict = run.experiment.task, run.experiment.predict
+  if not hasattr(task, "model"):
+    raise UserError(
+      f"load: {place} has a {type(task).__name__}, which has several nets; "
+      "expected a task of one. vision_jax.inference.load(...).weights() has "
+      "the parameters of all."
+    )
+  params, stats = run.weights()
+  variables = {"params": params["model"], **stats.get("model", {})}
+  if predict is not None:
+    inputs = run.experiment.inputs
+    _remember(task.model, _Images(predict.transforms, inputs))
+  return task.model, variables
+
+
+def preprocess(model: nn.Module, images: Sequence[Image] | Image) -> Array:
+  """Returns images (b, h, w, c) float32 as a model sees them.
+
+  Args:
+    model: of `load`.
+    images: paths, the bytes of files, or arrays (h, w, c) uint8 of any size;
+      one of them, an array (b, h, w, c), or a sequence.
+
+  Raises:
+    UserError: if the model is not one that `load` has returned.
+  """
+  if id(model) not in _LOADED:
+    raise UserError(
+      f"preprocess: got a {type(model).__name__} that vision_jax.load has not "
+      "returned; expected that very module, whose images it knows."
+    )
+  one = isinstance(images, str | bytes | os.PathLike) or (
+    isinstance(images, np.ndarray) and images.ndim == 3
+  )
+  return _LOADED[id(model)]([images] if one else images)
+
+
+def _published(file: str, source: str) -> tuple[nn.Module, dict[str, Any]]:
+  opened = files.open_tensors(files.find(file))
+  layout, net = published.find(
+    source, opened.config if source == "huggingface" else None
+  )
+  model, shapes = _model(net)
+  found = convert.convert(
+    opened.tensors, layout(shapes), shapes, where=str(opened.path)
+  )
+  given = net.preprocess
+  colours = [[x / given.largest for x in c] for c in (given.mean, given.std)]
+  transforms = [decode(len(given.mean)), given.transform()]
+  _remember(model, _Images(transforms, normalize(*colours)))
+  return model, leaves.read(found)
+
+
+def _model(net: Published) -> tuple[nn.Module, dict[str, tuple[int, ...]]]:
+  model, given = net.model(), net.preprocess
+  image = jnp.zeros((1, *given.size, len(given.mean)))
+  return model, leaves.shapes(leaves.abstract(model, image))
+
+
+def _remember(model: nn.Module, images: _Images) -> None:
+  _LOADED[id(model)] = images
+  weakref.finalize(model, _LOADED.pop, id(model), None)
+
+
+def _opened(image: Image) -> np.ndarray | bytes:
+  if isinstance(image, str | os.PathLike):
+    return pathlib.Path(image).read_bytes()
+  return image

@@ -1,0 +1,108 @@
+"""Nets that others have published, as values of a config.
+
+A config says where a net comes from, `source`, and keeps what its images go
+through beside it, so that a workdir tells all of it by itself.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import flax.linen as nn
+import ml_collections
+
+from vision_jax.data.transforms.preprocess import Preprocess
+from vision_jax.interop import published
+from vision_jax.interop.published import Published
+
+# The keys of a config that has such a net, with what says nothing yet.
+IMPORTED = {
+  "source": "",
+  "described": "",  # a Hugging Face config.json, as text
+  "fields": "",  # more fields of the model, as JSON
+  "num_classes": 1000,
+  "preprocess": {
+    "size": (),
+    "resize": -1,
+    "interpolation": "",
+    "mean": (),
+    "std": (),
+    "largest": 0.0,
+  },
+}
+
+
+def resolve_imported(config: ml_collections.ConfigDict) -> None:
+  """Fills in what a source publishes and the config does not say.
+
+  preprocess: see `Preprocess`. class_names: of the source, if `num_classes` is
+  as many; another number than the source's makes a new head.
+  """
+  net = _published(config)
+  given, block = net.preprocess, config.preprocess
+  if not config.get("class_names", ()) and (
+    len(net.class_names) == config.num_classes
+  ):
+    config.class_names = net.class_names
+  if not block.size:
+    block.size = given.size
+  if block.resize < 0:  # a larger image, and as much around it
+    block.resize = given.resize * min(block.size) // min(given.size)
+  block.interpolation = block.interpolation or given.interpolation
+  for name in ("mean", "std"):
+    value = tuple(block[name]) or getattr(given, name)
+    channels = config.get("channels", len(value))
+    if len(value) not in (1, channels):  # of a net that is widened
+      value = (sum(value) / len(value),) * channels
+    block[name] = value
+  block.largest = block.largest or given.largest
+
+
+@dataclasses.dataclass(frozen=True)
+class Imported:
+  """A published net as a config has it.
+
+  Attributes:
+    model: the module, with the config's number of classes.
+    preprocess: what its images go through.
+    published: as the source has it.
+  """
+
+  model: nn.Module
+  preprocess: Preprocess
+  published: Published
+
+  @classmethod
+  def of(cls, config: ml_collections.ConfigDict) -> "Imported":
+    """Returns the net of a config with the keys of IMPORTED."""
+    net = _published(config)
+    given = net.preprocess
+    block = dict(config.preprocess.items())
+    if not block["size"]:  # as it is before the data are looked at
+      return cls(net.model(), given, net)
+    for name in ("size", "mean", "std"):
+      block[name] = tuple(block[name])
+    fields = published.fields_of(config.fields)
+    if config.num_classes != net.num_classes:
+      fields["num_classes"] = config.num_classes
+    model = net.model(**fields)
+    return cls(model, Preprocess(**block), net)
+
+  @property
+  def colours(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of pixels in [0, 1]."""
+    scale = self.preprocess.largest
+    return (
+      tuple(x / scale for x in self.preprocess.mean),
+      tuple(x / scale for x in self.preprocess.std),
+    )
+
+
+def described(config: ml_collections.ConfigDict) -> Mapping[str, Any] | None:
+  """Returns the config.json of a Hugging Face folder; None without one."""
+  return json.loads(config.described) if config.described else None
+
+
+def _published(config: ml_collections.ConfigDict) -> Published:
+  return published.find(config.source, described(config))[1]
