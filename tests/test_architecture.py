@@ -47,7 +47,7 @@ ALLOWED = {
   "viz": set(),
   "writers": {"data", "viz"},
   "tuning": set(),
-  "interop": {"core", "data", "models", "layers"},  # weights of others
+  "interop": {"core", "data", "layers", "models", "paths"},  # of others
   "weights": {"core"},
   "experiment": {"core", "weights", "writers"},
   "pipelines": {  # sources in, what an experiment takes out

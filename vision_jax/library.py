@@ -21,7 +21,7 @@ from vision_jax.data.transforms.base import Transform
 from vision_jax.data.transforms.image import decode
 from vision_jax.errors import UserError
 from vision_jax.inference import trained
-from vision_jax.interop import convert, files, leaves, published
+from vision_jax.interop import convert, files, leaves, places, published
 from vision_jax.interop.published import Published
 from vision_jax.ops.inputs import normalize
 
@@ -106,14 +106,12 @@ def preprocess(model: nn.Module, images: Sequence[Image] | Image) -> Array:
 
 
 def _published(file: str, source: str) -> tuple[nn.Module, dict[str, Any]]:
-  opened = files.open_tensors(files.find(file))
+  opened = files.open_tensors(places.find(file))
   layout, net = published.find(
     source, opened.config if source == "huggingface" else None
   )
   model, shapes = _model(net)
-  found = convert.convert(
-    opened.tensors, layout(shapes), shapes, where=str(opened.path)
-  )
+  found = convert.convert(opened.tensors, layout(shapes), shapes, where=file)
   given = net.preprocess
   colours = [[x / given.largest for x in c] for c in (given.mean, given.std)]
   transforms = [decode(len(given.mean)), given.transform()]

@@ -1,6 +1,7 @@
 """Published weights as a workdir like any other."""
 
 import contextlib
+import dataclasses
 import hashlib
 import json
 import os
@@ -22,9 +23,9 @@ from vision_jax.core.state import Average, TrainState
 from vision_jax.errors import UserError
 from vision_jax.experiment import Experiment
 from vision_jax.files import is_remote, replace_text, to_json
-from vision_jax.interop import convert, leaves, published
+from vision_jax.interop import convert, leaves, places, published
 from vision_jax.interop.adapt import Adapted, adapt
-from vision_jax.interop.files import Opened
+from vision_jax.interop.files import Opened, open_tensors
 from vision_jax.provenance.manifest import append_run, describe_run
 from vision_jax.provenance.parts import Parts
 from vision_jax.recipe import recipe as recipes
@@ -36,22 +37,68 @@ HUGGING_FACE = "huggingface"
 Log = Callable[[str], None]
 
 
-def recipe_of(
-  source: str, opened: Opened, overrides: Mapping[str, str]
-) -> Recipe:
+@dataclasses.dataclass(frozen=True)
+class Given:
+  """A published file, and what it is.
+
+  Attributes:
+    source: "SOURCE:MODEL", or "huggingface" for what a folder describes.
+    path: of the file or folder.
+    opened: its tensors.
+  """
+
+  source: str
+  path: str
+  opened: Opened
+
+  @classmethod
+  def of(cls, source: str, file: str) -> "Given":
+    """Opens a file, of the working folder or that of VISION_JAX_WEIGHTS.
+
+    Raises:
+      UserError: if there is none, or it is damaged.
+    """
+    path = places.find(file)
+    return cls(source, path, open_tensors(path))
+
+  @property
+  def described(self) -> dict[str, Any] | None:
+    """A Hugging Face folder's config.json; None of any other source."""
+    if self.source != HUGGING_FACE:
+      return None
+    if self.opened.config is None:
+      raise UserError(
+        f"--file: {self.path} has no config.json, which says what is in it; "
+        "expected a Hugging Face folder. Name the net: --source=SOURCE:MODEL."
+      )
+    return dict(self.opened.config)
+
+  def about(self) -> dict[str, Any]:
+    """Returns what is kept of the file, in imported.json."""
+    files = places.files_of(self.path)
+    return {
+      "source": self.source,
+      "file": pathlib.Path(self.path).name,
+      "sha256": {file.name: _sha256(file) for file in files},
+      "bytes": sum(file.stat().st_size for file in files),
+      "kind": self.opened.kind,
+      "vision_jax": vision_jax.__version__,
+    }
+
+
+def recipe_of(given: Given, overrides: Mapping[str, str]) -> Recipe:
   """Returns the config of a published net: configs/TASK/imported.py.
 
   Args:
-    source: "SOURCE:MODEL", or "huggingface" for what a folder describes.
-    opened: the file or folder.
+    given: the file.
     overrides: values of the config to change, as text.
 
   Raises:
     UserError: if there is no such source.
   """
-  described = _described(source, opened)
-  _, net = published.find(source, described)
-  values = {"source": source}
+  described = given.described
+  _, net = published.find(given.source, described)
+  values = {"source": given.source}
   if net.num_classes:
     values["num_classes"] = str(net.num_classes)
   if described is not None:
@@ -61,18 +108,12 @@ def recipe_of(
 
 
 def import_weights(
-  source: str,
-  opened: Opened,
-  recipe: Recipe,
-  workdir: epath.PathLike,
-  *,
-  log: Log,
+  given: Given, recipe: Recipe, workdir: epath.PathLike, *, log: Log
 ) -> None:
   """Writes a workdir with the weights of a file, at step 0.
 
   Args:
-    source: as for `recipe_of`.
-    opened: the file or folder.
+    given: the file.
     recipe: of `recipe_of`.
     workdir: a folder that is not there yet.
     log: prints a line for the user.
@@ -88,34 +129,20 @@ def import_weights(
     )
   experiment = recipe.build()
   batch = _batch(recipe)
-  fields = published.fields_of(recipe.config.fields)
-  adapted = _adapted(source, opened, fields, experiment, batch)
+  adapted = _adapted(given, recipe, experiment, batch)
   state = _state(experiment, batch, adapted, recipe.config.seed)
   with _whole(place) as folder:
     with Checkpoints(folder / "checkpoints", best=None) as checkpoints:
-      extra = {"seed": recipe.config.seed}
-      checkpoints.save(0, state, extra=extra)
+      checkpoints.save(0, state, extra={"seed": recipe.config.seed})
       checkpoints.wait()
-    made_of = Parts(files=recipe.sources)
-    append_run(folder, describe_run(made_of))
-    about = _about(source, opened)
-    replace_text(folder / "imported.json", to_json(about, indent=2) + "\n")
+    append_run(folder, describe_run(Parts(files=recipe.sources)))
+    about = to_json(given.about(), indent=2)
+    replace_text(folder / "imported.json", about + "\n")
     recipe.keep(folder, batch, start=0, log=log)
   count = sum(x.size for x in jax.tree.leaves(state.params))
-  log(f"{source}: {count:,} parameters of {opened.path}, in {place}.")
+  log(f"{given.source}: {count:,} parameters of {given.path}, in {place}.")
   for line in adapted.lines:
     log(f"{line}.")
-
-
-def _described(source: str, opened: Opened) -> dict[str, Any] | None:
-  if source != HUGGING_FACE:
-    return None
-  if opened.config is None:
-    raise UserError(
-      f"--file: {opened.path} has no config.json, which says what is in it; "
-      "expected a Hugging Face folder. Name the net: --source=SOURCE:MODEL."
-    )
-  return opened.config
 
 
 def _batch(recipe: Recipe) -> dict[str, np.ndarray]:
@@ -131,26 +158,28 @@ def _batch(recipe: Recipe) -> dict[str, np.ndarray]:
 
 
 def _adapted(
-  source: str,
-  opened: Opened,
-  fields: Mapping[str, Any],
+  given: Given,
+  recipe: Recipe,
   experiment: Experiment,
   batch: Mapping[str, np.ndarray],
 ) -> Adapted:
   """Returns the file's leaves, as the experiment's net has them."""
-  layout, net = published.find(source, _described(source, opened))
-  own = experiment.task.model
-  size, given = batch["image"].shape[1:3], net.preprocess
-  theirs = _shapes(net.model(**fields), given.size, max(len(given.mean), 1))
-  shapes = _shapes(own, size, batch["image"].shape[-1])
-  where = str(opened.path)
+  layout, net = published.find(given.source, given.described)
+  fields = published.fields_of(recipe.config.fields)
+  seen = net.preprocess
+  theirs = _shapes(net.model(**fields), seen.size, max(len(seen.mean), 1))
+  *_, height, width, channels = batch["image"].shape
+  ours = _shapes(experiment.task.model, (height, width), channels)
+  tensors = given.opened.tensors
   try:
-    found = convert.convert(opened.tensors, layout(theirs), theirs, where=where)
+    found = convert.convert(tensors, layout(theirs), theirs, where=given.path)
   except convert.LayoutMismatch as error:
+    like = published.most_like(tensors)
+    near = f" Its names are most like those of {like}." if like else ""
     raise UserError(
-      f"{error} Expected the weights of {source}.{_likely(opened, source)}"
+      f"{error} Expected the weights of {given.source}.{near}"
     ) from None
-  return adapt(found, shapes, where=where)
+  return adapt(found, ours, where=given.path)
 
 
 def _shapes(
@@ -158,12 +187,6 @@ def _shapes(
 ) -> dict[str, tuple[int, ...]]:
   image = jax.ShapeDtypeStruct((1, *size, channels), jnp.float32)
   return leaves.shapes(leaves.abstract(model, image))
-
-
-def _likely(opened: Opened, source: str) -> str:
-  """Says which layout knows the most of a file's names."""
-  found = published.most_like(opened.tensors)
-  return f" Its names are most like those of {found}." if found else ""
 
 
 def _state(
@@ -204,18 +227,6 @@ def _initialised(
     return {path: own[path] for path in adapted.new}
 
   return jax.jit(make)()
-
-
-def _about(source: str, opened: Opened) -> dict[str, Any]:
-  """Returns what is kept of the file, in imported.json."""
-  return {
-    "source": source,
-    "file": pathlib.Path(opened.path).name,
-    "sha256": {file.name: _sha256(file) for file in opened.files},
-    "bytes": sum(file.stat().st_size for file in opened.files),
-    "kind": opened.kind,
-    "vision_jax": vision_jax.__version__,
-  }
 
 
 def _sha256(file: pathlib.Path) -> str:

@@ -9,7 +9,7 @@ from vision_jax.command.options import Log, Options
 from vision_jax.errors import UserError
 
 if TYPE_CHECKING:  # they import jax
-  from vision_jax.interop.files import Opened
+  from vision_jax.inference.importing import Given
   from vision_jax.recipe.recipe import Recipe
   from vision_jax.recipe.saved import Shapes
 
@@ -31,13 +31,9 @@ class Mode(Options):
   file: str = option(
     "",
     "The published file or folder: safetensors, .pth or .bin, npz, HDF5, ONNX; "
-    "in the working folder, or in that of VISION_JAX_WEIGHTS. Of huggingface "
-    "also a name such as google/vit-base-patch16-224 of the local cache.",
+    "in the working folder, or in that of VISION_JAX_WEIGHTS.",
   )
   output: str = option("", "The workdir to write.", path=True)
-  download: bool = option(
-    False, "Fetch what is not in the local cache, and check its hash."
-  )
 
   def check(self) -> None:
     """Refuses to begin without a source, a file or a place."""
@@ -51,20 +47,18 @@ class Mode(Options):
     del log
     from vision_jax.inference import importing
 
-    return importing.recipe_of(self.source, self._opened, self.overrides), None
+    return importing.recipe_of(self._given, self.overrides), None
 
   def run(self, recipe: "Recipe", batch: "Shapes | None", log: Log) -> int:
     """Writes the workdir."""
     del batch
     from vision_jax.inference import importing
 
-    importing.import_weights(
-      self.source, self._opened, recipe, self.output, log=log
-    )
+    importing.import_weights(self._given, recipe, self.output, log=log)
     return 0
 
   @functools.cached_property
-  def _opened(self) -> "Opened":
-    from vision_jax.interop import files
+  def _given(self) -> "Given":
+    from vision_jax.inference.importing import Given
 
-    return files.open_tensors(files.find(self.file), download=self.download)
+    return Given.of(self.source, self.file)

@@ -10,7 +10,7 @@ from etils import epath
 
 from vision_jax import paths
 from vision_jax.core.types import Variables
-from vision_jax.interop import files
+from vision_jax.interop import places as places_of
 from vision_jax.train.checkpoint import tree
 from vision_jax.train.checkpoint.checkpoints import Checkpoints
 from vision_jax.train.checkpoint.errors import (
@@ -92,7 +92,7 @@ def read_source(
     CheckpointError: if there is nothing to read there.
   """
   path = epath.Path(paths.absolute(os.fspath(path)))  # as orbax needs it
-  if files.holds_tensors(path):
+  if places_of.holds_tensors(path):
     return None, take(path, StoredFile(path))
   quiet_orbax()
   read = lambda: _read_step(path, take, which, best)

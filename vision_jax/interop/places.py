@@ -1,0 +1,48 @@
+"""Where published weights are, and what is a file of them."""
+
+import os
+import pathlib
+
+from vision_jax.paths import absolute
+
+VARIABLE = "VISION_JAX_WEIGHTS"  # a folder of published files
+PART = "::"  # between a file and the dict in it that is meant
+SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".th", ".npz", ".onnx")
+SUFFIXES += (".h5", ".hdf5", ".keras", ".mat", ".index.json")
+IN_FOLDER = ("model.safetensors", "pytorch_model.bin")
+
+
+def find(name: str) -> str:
+  """Returns the path of a file or folder of weights.
+
+  One of the working folder, or else of that which VISION_JAX_WEIGHTS names. A
+  name of neither is given back: it may be one of the Hugging Face hub.
+  """
+  path, _, part = name.partition(PART)
+  below = os.path.join(os.environ.get(VARIABLE, ""), path)
+  for place in (absolute(path), absolute(below)):
+    if os.path.exists(place):
+      return place + (PART + part if part else "")
+  return name
+
+
+def holds_tensors(path: os.PathLike | str) -> bool:
+  """Whether a path is a file of weights, or a folder that others publish."""
+  name = os.fspath(path).partition(PART)[0]
+  if name.endswith(SUFFIXES):
+    return True
+  place = pathlib.Path(name)
+  starts = tuple(x.rpartition(".")[0] for x in IN_FOLDER)
+  return place.is_dir() and any(
+    file.name.startswith(starts) and file.name.endswith(SUFFIXES)
+    for file in place.iterdir()
+  )
+
+
+def files_of(path: str) -> list[pathlib.Path]:
+  """Returns the files of a path that hold weights."""
+  place = pathlib.Path(path.partition(PART)[0])
+  if not place.is_dir():
+    return [place]
+  found = [p for p in place.iterdir() if p.name.endswith(SUFFIXES)]
+  return sorted(p for p in found if p.is_file())
