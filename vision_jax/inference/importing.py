@@ -86,11 +86,14 @@ class Given:
     }
 
 
-def recipe_of(given: Given, overrides: Mapping[str, str]) -> Recipe:
-  """Returns the config of a published net: configs/TASK/imported.py.
+def recipe_of(
+  given: Given, config: str | None, overrides: Mapping[str, str]
+) -> Recipe:
+  """Returns the config of a published net.
 
   Args:
     given: the file.
+    config: "PATH:VARIANT"; None for configs/TASK/imported.py.
     overrides: values of the config to change, as text.
 
   Raises:
@@ -103,7 +106,7 @@ def recipe_of(given: Given, overrides: Mapping[str, str]) -> Recipe:
     values["num_classes"] = str(net.num_classes)
   if described is not None:
     values["described"] = json.dumps(described)
-  config = f"configs/{net.task}/imported.py"
+  config = config or f"configs/{net.task}/imported.py"
   return recipes.load(config, {**values, **overrides})
 
 

@@ -5,7 +5,7 @@ import functools
 from typing import TYPE_CHECKING
 
 from vision_jax.command.flags import option
-from vision_jax.command.options import Log, Options
+from vision_jax.command.options import Configured, Log
 from vision_jax.errors import UserError
 
 if TYPE_CHECKING:  # they import jax
@@ -15,10 +15,11 @@ if TYPE_CHECKING:  # they import jax
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Mode(Options):
+class Mode(Configured):
   """Writes a workdir with the weights of a published file.
 
   It is evaluated, probed, explained, exported and fine-tuned like any other.
+  Its config is configs/TASK/imported.py, or the one that --config names.
   """
 
   needs_workdir = False
@@ -47,7 +48,7 @@ class Mode(Options):
     del log
     from vision_jax.inference import importing
 
-    return importing.recipe_of(self._given, self.overrides), None
+    return importing.recipe_of(self._given, self.config, self.overrides), None
 
   def run(self, recipe: "Recipe", batch: "Shapes | None", log: Log) -> int:
     """Writes the workdir."""
