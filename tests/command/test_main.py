@@ -43,6 +43,10 @@ OWN = {
   "eval": ("checkpoint", "weights"),
   "predict": ("checkpoint", "weights", "images", "output", "threshold"),
   "features": ("checkpoint", "weights", "images", "output", "layer"),
+  "probe": (
+    *("checkpoint", "weights", "output", "layer", "shots", "seed"),
+    *("episodes", "neighbours", "dataset", "classes", "layout"),
+  ),
   "sample": ("checkpoint", "weights", "output", "num_samples", "label", "seed"),
   "show": ("config",),
   "check": ("config", "output"),

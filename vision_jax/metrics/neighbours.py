@@ -22,9 +22,12 @@ class NearestNeighbours:
 
   Attributes:
     neighbours: number of neighbours that vote, k.
+    temperature: where it is given, a vote counts exp(cosine / temperature), as
+      DINO's with 0.07 (Caron et al., 2021); else all count alike.
   """
 
   neighbours: int = 20
+  temperature: float | None = None
   state: ClassVar[Any] = None
   refers: ClassVar[bool] = True
   names: ClassVar[tuple[str, ...]] = ("knn",)
@@ -33,6 +36,10 @@ class NearestNeighbours:
     if self.neighbours < 1:
       raise UserError(
         f"neighbours: got {self.neighbours}; expected at least 1."
+      )
+    if self.temperature is not None and not self.temperature > 0:
+      raise UserError(
+        f"temperature: got {self.temperature}; expected more than 0, or None."
       )
 
   def measure(
@@ -56,16 +63,45 @@ class NearestNeighbours:
         f"neighbours: got {self.neighbours}, and the reference has {count} "
         "examples; expected at most as many."
       )
-    known, hits = _unit(reference["features"]), 0
-    for start in range(0, len(rows["label"]), CHUNK):
-      part = slice(start, start + CHUNK)
-      near = np.argpartition(
-        -_unit(rows["features"][part]) @ known.T, self.neighbours - 1
-      )[:, : self.neighbours]
-      labels = reference["label"][near]
-      votes = [np.bincount(x).argmax() for x in labels]
-      hits += int(np.sum(votes == rows["label"][part]))
-    return {"knn": hits / len(rows["label"])}
+    found = vote(
+      rows["features"],
+      reference["features"],
+      reference["label"],
+      self.neighbours,
+      self.temperature,
+    )
+    return {"knn": float(np.mean(found == rows["label"]))}
+
+
+def vote(
+  features: np.ndarray,
+  reference: np.ndarray,
+  labels: np.ndarray,
+  neighbours: int,
+  temperature: float | None = None,
+) -> np.ndarray:
+  """Returns the label (n,) that most of each example's neighbours have.
+
+  Args:
+    features: (n, d).
+    reference: (r, d), those of the examples that vote, r >= neighbours.
+    labels: (r,) integers, theirs.
+    neighbours: how many vote: those with the largest cosine.
+    temperature: a vote counts exp(cosine / temperature); None: 1.
+  """
+  known, found = _unit(reference), np.zeros(len(features), labels.dtype)
+  for start in range(0, len(features), CHUNK):
+    part = slice(start, start + CHUNK)
+    cosine = _unit(features[part]) @ known.T
+    near = np.argpartition(-cosine, neighbours - 1)[:, :neighbours]
+    weights = np.ones(near.shape)
+    if temperature is not None:
+      closest = np.take_along_axis(cosine, near, 1)
+      weights = np.exp((closest - 1).astype(np.float64) / temperature)
+    votes = np.zeros((len(near), labels.max() + 1))
+    np.add.at(votes, (np.arange(len(near))[:, None], labels[near]), weights)
+    found[part] = votes.argmax(1)
+  return found
 
 
 def _unit(x: np.ndarray) -> np.ndarray:

@@ -64,7 +64,7 @@ class Extractor:
     )
 
   def __call__(
-    self, source: Source, *, threads: int = 0, on_bad_image: str = "error"
+    self, source: Source, *, on_bad_image: str = "error"
   ) -> Features:
     """Returns the features of a source's images.
 
@@ -73,7 +73,6 @@ class Extractor:
 
     Args:
       source: images, with labels or without.
-      threads: that read images; 0 is one for each core.
       on_bad_image: "error", or "skip" to leave out what cannot be read.
     """
     loader = Loader(
@@ -81,7 +80,6 @@ class Extractor:
       self._transforms,
       batch_size=PREDICT_BATCH,
       shuffle=False,
-      threads=threads,
       on_bad_image=on_bad_image,
     ).rounded(self._execution.devices)
     key = self._execution.init(lambda: jax.random.key(0))
