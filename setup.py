@@ -42,6 +42,9 @@ EXTRAS = {
   "data": ["pyarrow>=18.0"],  # Hugging Face's data sets on disk
   "test": [
     "gcsfs>=2025.3",  # a test serves a bucket
+    "h5py>=3.11,<4",
+    "huggingface_hub>=1.0,<3",
+    "onnx>=1.17,<2",
     "pyarrow>=18.0",
     "pytest>=8.3",
     "pytest-timeout>=2.3",
@@ -57,6 +60,9 @@ EXTRAS = {
     "torchmetrics>=1.6",
     "transformers>=5.0",
   ],
+  "hdf5": ["h5py>=3.11,<4"],  # weights of Keras and MATLAB
+  "hub": ["huggingface_hub>=1.0,<3"],  # weights in its cache, or downloaded
+  "onnx": ["onnx>=1.17,<2"],  # initialisers of a graph
   "gcs": ["gcsfs>=2025.3"],  # workdirs on gs://
   "wandb": ["wandb>=0.19"],
 }

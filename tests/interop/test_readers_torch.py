@@ -35,9 +35,15 @@ def saved(path, content, **options):
   return path
 
 
-def test_tensors_are_those_of_torch(tmp_path):
+OLD = {"_use_new_zipfile_serialization": False}
+both = pytest.mark.parametrize("options", [{}, OLD], ids=["zip", "old"])
+
+
+@both
+def test_tensors_are_those_of_torch(tmp_path, options):
   given = tensor_files.torch_tensors() | tensor_files.rare_tensors()
-  opened = files.open_tensors(saved(tmp_path / "a.safetensors", given))
+  path = saved(tmp_path / "a.safetensors", given, **options)  # not by its name
+  opened = files.open_tensors(path)
   assert opened.kind == "torch"
   check_equal(opened.tensors, given)
 
@@ -52,7 +58,8 @@ def module():
   return net, optimizer
 
 
-def test_the_net_of_a_checkpoint_is_found(tmp_path):
+@both
+def test_the_net_of_a_checkpoint_is_found(tmp_path, options):
   torch = library("torch")
   net, optimizer = module()
   state = net.state_dict()
@@ -66,7 +73,7 @@ def test_the_net_of_a_checkpoint_is_found(tmp_path):
     "args": argparse.Namespace(rate=0.1),
     "random": torch.get_rng_state(),
   }
-  path = saved(tmp_path / "a.pth", checkpoint)
+  path = saved(tmp_path / "a.pth", checkpoint, **options)
   opened = files.open_tensors(path)
   check_equal(opened.tensors, state)
   assert opened.metadata["path"] == "model"
@@ -80,18 +87,18 @@ def test_of_two_nets_one_has_to_be_named(tmp_path):
   torch = library("torch")
   student, teacher = ({"x": torch.full((2,), i)} for i in (1.0, 2.0))
   path = saved(tmp_path / "a.pth", {"student": student, "teacher": teacher})
-  with pytest.raises(UserError, match=r"student \(1 tensors\), teacher"):
-    files.open_tensors(path)
+  refused(path, r"student \(1 tensors\), teacher")
   check_equal(files.open_tensors(f"{path}::teacher").tensors, teacher)
 
 
-def test_code_is_refused_by_its_name_and_not_run(tmp_path):
+@both
+def test_code_is_refused_by_its_name_and_not_run(tmp_path, options):
   torch = library("torch")
   content = {"x": torch.ones(2), "epoch": Code()}
-  with pytest.raises(UserError, match=r"test_readers_torch\.run"):
-    files.open_tensors(saved(tmp_path / "a.pth", content))
-  with pytest.raises(UserError, match=r"conv\.Conv2d.*state_dict"):
-    files.open_tensors(saved(tmp_path / "a.pth", torch.nn.Conv2d(1, 1, 1)))
+  path = saved(tmp_path / "a.pth", content, **options)
+  refused(path, r"test_readers_torch\.run")
+  whole = saved(tmp_path / "b.pth", torch.nn.Conv2d(1, 1, 1), **options)
+  refused(whole, "(conv.Conv2d|whole module).*state.dict")
   assert not RAN
 
 
@@ -165,6 +172,34 @@ def test_damaged_zip_is_an_error(tmp_path):
     if start <= at < start + 64
   }
   check_damaged(path, content, sorted(positions - data), arrays=arrays)
+
+
+def test_damaged_old_file_is_an_error(tmp_path):
+  torch = library("torch")
+  path = tmp_path / "a.pth"
+  content = saved(path, {"x": torch.arange(4.0)}, **OLD).read_bytes()
+  check_damaged(path, content, range(0, len(content), 3))
+
+
+def test_old_file_of_views_is_read(tmp_path):
+  """Before 0.4 a part of a storage had a key of its own."""
+  path = tmp_path / "a.pth"
+  whole = b"X\x05\x00\x00\x00whole"
+  key = lambda text: b"X" + len(text).to_bytes(4, "little") + text
+  storage = (
+    b"(" + key(b"storage") + b"ctorch\nFloatStorage\n" + whole + key(b"cpu")
+    + b"K\x06(" + key(b"part") + b"K\x02K\x03tt"
+  )  # fmt: skip
+  tensor = b"ctorch._utils\n_rebuild_tensor\n(" + storage
+  tensor += b"QK\x01K\x02\x85K\x01\x85tR"
+  old = io.BytesIO()
+  library("torch").save({}, old, **OLD)
+  start = old.getvalue()[: old.getvalue().index(b"\x80\x02}q\x00.")]
+  content = b"\x80\x02}" + key(b"x") + tensor + b"s."
+  keys = b"\x80\x02]" + whole + b"a."
+  data = (6).to_bytes(8, "little") + np.arange(6, dtype="<f4").tobytes()
+  path.write_bytes(start + content + keys + data)
+  np.testing.assert_array_equal(tensor_files.read(path)["x"], [3, 4])
 
 
 def content_starts(path):

@@ -6,18 +6,53 @@ is read before it is asked for.
 """
 
 import dataclasses
-import hashlib
 import os
 import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-from vision_jax.interop.readers import safetensors, torch_zip
+from vision_jax.errors import UserError
+from vision_jax.interop.readers import (
+  folder,
+  hdf5,
+  hub,
+  keras,
+  matlab,
+  npz,
+  onnx,
+  safetensors,
+  sharded,
+  torch_legacy,
+  torch_zip,
+)
 from vision_jax.interop.readers.source import Source, malformed
 from vision_jax.interop.readers.zipped import Archive
 from vision_jax.interop.tensors import Tensors
 
 PART = "::"  # between a file and the dict in it that is meant
+_HEAD = 1024  # bytes by which a format is known
+_ZIP = (b"PK\3\4", b"PK\5\6")  # of members, and of none
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_FORMATS = (
+  "safetensors, .pth (zip or older), npz, HDF5 of Keras, MATLAB v7.3, ONNX, an "
+  "index of shards, or a folder with config.json"
+)
+# What people have instead, by how it begins, and what to do about it.
+_OTHERS = {
+  b"": ("it is empty", "Get it again."),
+  b"version https://git-lfs": (
+    "it is a pointer of Git LFS, not the file",
+    "Get the file: git lfs pull.",
+  ),
+  b"<": ("it is a web page", "The download went wrong: get the file itself."),
+  b"\x1f\x8b": ("it is compressed by gzip", "Unpack it: gunzip."),
+  b"MATLAB 5": ("it is a MATLAB file of before v7.3", "Save it with -v7.3."),
+  b"\x93NUMPY": (
+    "it is a single array of numpy's",
+    "Save arrays by their names: numpy.savez.",
+  ),
+  b"GGUF": ("it is a GGUF file", "Get the model's safetensors."),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +61,8 @@ class Opened:
 
   Attributes:
     tensors: by the names that the file gives them; none is read yet.
-    kind: of its format: "safetensors", "torch", ...
+    kind: of its format: "safetensors", "torch", "npz", "keras", "hdf5",
+      "matlab", "onnx", "sharded".
     metadata: what the file says besides.
     config: config.json of a Hugging Face folder; None where there is none.
     preprocessor: its preprocessor_config.json, likewise.
@@ -34,49 +70,129 @@ class Opened:
 
   tensors: Tensors
   kind: str
-  metadata: Mapping[str, str] = dataclasses.field(default_factory=dict)
+  metadata: Mapping[str, Any] = dataclasses.field(default_factory=dict)
   config: Mapping[str, Any] | None = None
   preprocessor: Mapping[str, Any] | None = None
 
 
-def open_tensors(path: os.PathLike | str, *, sha256: str = "") -> Opened:
+def open_tensors(
+  path: os.PathLike | str,
+  *,
+  sha256: str = "",
+  download: bool = False,
+  revision: str = "",
+) -> Opened:
   """Opens a file or folder of tensors.
 
   Args:
-    path: of a file; with "::PART" behind it, of one dict among several in it,
-      such as checkpoint.pth::model_ema.
-    sha256: what the file's must be, or begin with; "" checks nothing.
+    path: of a file, or of a folder as Hugging Face has it, or OWNER/NAME of a
+      repository in Hugging Face's local cache. With "::PART" behind it, of one
+      dict among several in the file, such as checkpoint.pth::model_ema.
+    sha256: what that of the file of weights must be; "" checks nothing.
+    download: whether a repository may be downloaded that is not in the cache.
+    revision: of a repository: branch, tag or commit; "" is the main branch.
 
   Raises:
     UserError: for what is missing, damaged, malicious, ambiguous, or of a
       format that is not known.
   """
   name, _, part = os.fspath(path).partition(PART)
-  source = Source.of(pathlib.Path(name))
-  if sha256:
-    _check_hash(source, sha256)
-  return _open_file(source, part)
+  place = _place(name, download, revision)
+  if not place.is_dir():
+    return _open_checked(place, part, sha256)
+  found = _open_checked(folder.weights(place), part, sha256)
+  return dataclasses.replace(
+    found,
+    config=folder.config(place),
+    preprocessor=folder.config(place, folder.PREPROCESSOR),
+  )
 
 
-def _open_file(source: Source, part: str) -> Opened:
-  head = source.read(0, min(source.size, 1024))
-  if head[:2] == b"PK":
-    return _open_zip(Archive.of(source), part)
-  if head[8:9] == b"{":
+def _place(name: str, download: bool, revision: str) -> pathlib.Path:
+  """Returns the file or folder that a name means."""
+  path = pathlib.Path(name)
+  if os.path.exists(path) or not hub.is_name(name):
+    return path
+  found = hub.cached(name, revision)
+  if found is None and download:
+    return hub.download(name, revision)
+  if found is None:
+    raise malformed(
+      name,
+      "there is no such file or folder, nor repository in Hugging Face's "
+      "local cache",
+      "one of them",
+      "Check the path, or allow the download of a repository: --download.",
+    )
+  return found
+
+
+def _open_checked(path: pathlib.Path, part: str, sha256: str) -> Opened:
+  source = Source.of(path)
+  got = hub.file_hash(path) if sha256 else ""
+  if got != sha256.lower():
+    raise source.bad(f"it has the SHA-256 {got}", sha256)
+  opened = _open_file(source, part)
+  if part and "path" not in opened.metadata:
+    raise source.bad(f"it has no {part!r}", "a torch file", "Leave it out.")
+  return opened
+
+
+def _open_file(source: Source, part: str = "") -> Opened:
+  """Opens a file by what it begins with."""
+  head = source.read(0, min(source.size, _HEAD))
+  if safetensors.is_one(source, head):
     tensors, metadata = safetensors.read(source)
     return Opened(tensors, "safetensors", metadata)
-  raise source.bad(f"it begins with {head[:16]!r}", "safetensors or torch")
+  if head[:4] in _ZIP:
+    return _open_zip(Archive.of(source), part)
+  if head[:1] == b"\x80":
+    tensors, chosen = torch_legacy.read(source, part)
+    return Opened(tensors, "torch", dataclasses.asdict(chosen))
+  if _HDF5 in (head[:8], head[512:520]):
+    return _open_hdf5(source, head)
+  if source.path.name.endswith(sharded.SUFFIX):
+    open_shard = lambda path: _open_file(Source.of(path)).tensors
+    return Opened(sharded.read(source, open_shard), "sharded")
+  if source.path.suffix == ".safetensors":
+    safetensors.read(source)  # says what is wrong with it
+  if source.path.suffix == ".onnx" or head[:1] == b"\x08":
+    tensors, metadata = onnx.read(source)
+    return Opened(tensors, "onnx", metadata)
+  raise _unknown(source, head)
 
 
 def _open_zip(archive: Archive, part: str) -> Opened:
   if torch_zip.is_torch(archive):
     tensors, chosen = torch_zip.read(archive, part)
     return Opened(tensors, "torch", dataclasses.asdict(chosen))
-  raise archive.source.bad("it is a zip file", "one of torch's")
+  if npz.is_npz(archive):
+    return Opened(npz.read(archive), "npz")
+  raise archive.source.bad(
+    f"it is a zip file of {', '.join(list(archive.members)[:3]) or 'nothing'}",
+    "one that torch.save or numpy.savez has written",
+    "Unpack it, and name the file in it.",
+  )
 
 
-def _check_hash(source: Source, expected: str) -> None:
-  with source.open() as file:
-    got = hashlib.file_digest(file, "sha256").hexdigest()
-  if not got.startswith(expected.lower()):
-    raise malformed(source.path, f"it has the SHA-256 {got}", f"{expected}")
+def _open_hdf5(source: Source, head: bytes) -> Opened:
+  with hdf5.opened(source) as inside:
+    if head.startswith(matlab.MAGIC):
+      return Opened(matlab.read(source, inside), "matlab")
+    layers = keras.root(inside)
+    if layers is not None:
+      return Opened(keras.read(source, layers), "keras")
+    return Opened(hdf5.read(source, inside), "hdf5")
+
+
+def _unknown(source: Source, head: bytes) -> UserError:
+  if head[257:262] == b"ustar":
+    return source.bad(
+      "it is a tar archive, of torch before 0.2 or a packed folder",
+      _FORMATS,
+      "Unpack it, or save it anew with a torch of today.",
+    )
+  for begin, (got, fix) in _OTHERS.items():
+    if head.startswith(begin) and (begin or not head):
+      return source.bad(got, _FORMATS, fix)
+  return source.bad(f"it begins with {head[:16]!r}", _FORMATS, "Convert it.")

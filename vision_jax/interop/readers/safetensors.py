@@ -40,6 +40,15 @@ DTYPES = {
 }
 
 
+def is_one(source: Source, head: bytes) -> bool:
+  """Whether a file that begins with `head` is one: a length, then JSON.
+
+  To be asked before others: a length may look like what others begin with.
+  """
+  size = int.from_bytes(head[:_LENGTH], "little")
+  return head[_LENGTH : _LENGTH + 1] == b"{" and size <= source.size
+
+
 def read(source: Source) -> tuple[Tensors, dict[str, str]]:
   """Returns the tensors of a file, none of them read, and its metadata.
 

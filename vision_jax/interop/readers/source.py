@@ -1,10 +1,13 @@
 """A file's bytes: read where and when they are asked for, or not at all."""
 
+import contextlib
 import dataclasses
+import importlib
 import math
 import os
 import pathlib
-from collections.abc import Sequence
+import types
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 import ml_dtypes
@@ -107,6 +110,47 @@ class Source:
   def bad(self, got: str, expected: str, fix: str = DAMAGED) -> UserError:
     """Returns the error for what is wrong with this file."""
     return malformed(self.path, got, expected, fix)
+
+  @contextlib.contextmanager
+  def read_by(self, what: str) -> Iterator[None]:
+    """Makes whatever a library raises for a bad file an error of the file.
+
+    Such libraries have no one error for it: a flipped bit may be anything from
+    a KeyError to a RuntimeError, and none of them is a programmer's.
+
+    Args:
+      what: the format, as an error calls it.
+
+    Raises:
+      UserError: in place of any exception.
+    """
+    try:
+      yield
+    except UserError:
+      raise
+    except Exception as error:
+      text = f"{type(error).__name__}: {str(error)[:200]}"
+      raise self.bad(f"it cannot be read ({text})", what) from error
+
+
+def library(name: str, extra: str, path: os.PathLike | str) -> types.ModuleType:
+  """Imports a library that only some formats need.
+
+  Args:
+    name: of the library.
+    extra: of this package that has it.
+    path: of the file that needs it.
+
+  Raises:
+    UserError: if it is not installed.
+  """
+  try:
+    return importlib.import_module(name)
+  except ImportError as error:
+    raise UserError(
+      f"{path}: reading it needs {name}, which is not installed: "
+      f"pip install 'vision_jax[{extra}]' (from its source: '.[{extra}]')."
+    ) from error
 
 
 def native(array: np.ndarray) -> np.ndarray:
