@@ -9,7 +9,7 @@ from vision_jax.models.backbones import resnet
 from vision_jax.models.backbones.cnn import CNN
 from vision_jax.models.backbones.lenet import LeNet5
 from vision_jax.models.backbones.mlp import MLP
-from vision_jax.models.backbones.vit import ViT, variant
+from vision_jax.models.backbones.vit import ViT, dinov2, variant
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,7 +138,38 @@ def _vits():
     )
 
 
-MODELS = (*_mnist(), *_resnets(), *_vits())
+def _distilled_and_dinov2():
+  narrow = {"patch": 8, "features": 16, "depth": 2, "heads": 2}
+  distilled = {**variant("B/16"), "num_classes": 1000, "head": "distilled"}
+  yield ModelRow(
+    "deit_b16_distilled",
+    functools.partial(ViT, **distilled),
+    (224, 224, 3),
+    87_338_192,
+    "timm, DeiT",
+    {**narrow, "num_classes": 10},
+    (16, 16, 3),
+  )
+  # Published are these and a mask token, of pre-training, of d values.
+  counts = {
+    ("S", 0): 22_056_576 - 384,
+    ("S", 4): 22_056_576 - 384 + 4 * 384,
+    ("B", 0): 86_580_480 - 768,
+    ("g", 0): 1_136_480_768 - 1536,
+  }
+  for (size, registers), count in counts.items():
+    yield ModelRow(
+      f"dinov2_{size.lower()}14" + f"_reg{registers}" * bool(registers),
+      functools.partial(ViT, **dinov2(size, registers)),
+      (224, 224, 3),
+      count,
+      "facebookresearch/dinov2",
+      {**narrow, "num_classes": 10, "grid": (3, 3)},
+      (16, 16, 3),
+    )
+
+
+MODELS = (*_mnist(), *_resnets(), *_vits(), *_distilled_and_dinov2())
 
 
 def _structures():
@@ -165,6 +196,12 @@ def _structures():
       fields = {**row.narrow, "head": head, "positions": positions}
       make = functools.partial(row.make, **fields)
       yield f"vit_{head}_{positions}", make, row.small_image
+  more = {
+    **{"head": "distilled", "registers": 2, "class_position": False},
+    **{"layer_scale": 0.1, "mlp": "swiglu", "pre_norm": True},
+  }
+  make = functools.partial(row.make, **row.narrow, **more)
+  yield "vit_distilled", make, row.small_image
 
 
 # (name, make, image) of each structure, narrow.

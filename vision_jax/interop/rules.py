@@ -21,6 +21,7 @@ Rules = Sequence["Rule"]
 OIHW = (2, 3, 1, 0)  # torch's kernels to ours: (k, k, c, d)
 IOHW = (2, 3, 0, 1)  # torch's transposed convolutions
 OI = (1, 0)
+PARTS = ("query", "key", "value")  # of attention, in torch's order
 _PLACE = re.compile(r"\{(\d+)([+-]\d+)?\}")
 
 
@@ -84,6 +85,16 @@ def conv(theirs: str, *ours: str, axes: tuple[int, ...] = OIHW) -> list[Rule]:
 def dense(theirs: str, *ours: str) -> list[Rule]:
   """A linear layer's weight and bias; several of ours divide theirs."""
   return _weighted(theirs, ours, OI)
+
+
+def in_proj(theirs: str, ours: str) -> list[Rule]:
+  """torch's MultiheadAttention: its three projections are one tensor."""
+  parts = lambda name: [f"{ours}/{part}/{name}" for part in PARTS]
+  return [
+    *leaf(rf"{theirs}\.in_proj_weight", *parts("kernel"), axes=OI),
+    *leaf(rf"{theirs}\.in_proj_bias", *parts("bias")),
+    *dense(rf"{theirs}\.out_proj", f"{ours}/out"),
+  ]
 
 
 def norm(theirs: str, ours: str) -> list[Rule]:

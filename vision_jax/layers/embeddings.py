@@ -42,14 +42,16 @@ def resize_positions(
   """Interpolates a table of positions (extra + h * w, d) to another grid.
 
   For training or predicting at another resolution (Dosovitskiy et al., 2021,
-  section 3.2). Shrinking is antialiased.
+  section 3.2). Shrinking is antialiased but by "cubic_aliased".
 
   Args:
     table: positions, in row-major order.
     old: (h, w) of the table's grid.
     new: (h, w) wanted.
     extra: leading rows that are no patches (a class token's); kept as they are.
-    method: a method of `jax.image.resize`: "linear", "cubic", ...
+    method: "linear" and others of `jax.image.resize`, of which "cubic" (a of
+      -0.5) is timm's and DINOv2's with registers; or "cubic_aliased" (a of
+      -0.75), DINOv2's without them.
 
   Raises:
     UserError: if the table does not have extra + h * w rows.
@@ -64,5 +66,29 @@ def resize_positions(
     return table
   d = table.shape[1]
   patches = table[extra:].reshape(h, w, d)
-  patches = jax.image.resize(patches, (*new, d), method, antialias=True)
+  if method == "cubic_aliased":
+    rows, columns = (
+      cubic_weights(*pair) for pair in zip(old, new, strict=True)
+    )
+    patches = jnp.einsum("hy,wx,yxd->hwd", rows, columns, patches)
+  else:
+    patches = jax.image.resize(patches, (*new, d), method, antialias=True)
   return jnp.concatenate([table[:extra], patches.reshape(-1, d)])
+
+
+def cubic_weights(old: int, new: int, a: float = -0.75) -> np.ndarray:
+  """Returns (new, old): cubic interpolation between pixels' middles, float32.
+
+  Keys (1981), with edges repeated and no antialiasing, as torch and OpenCV do
+  it with an a of -0.75.
+  """
+  middle = (np.arange(new) + 0.5) * old / new - 0.5
+  weights = np.zeros((new, old), np.float32)
+  for step in (-1, 0, 1, 2):
+    at = np.floor(middle) + step
+    x = np.abs(middle - at)
+    near = ((a + 2) * x - (a + 3)) * x * x + 1
+    far = a * (((x - 5) * x + 8) * x - 4)
+    index = np.clip(at, 0, old - 1).astype(int)
+    np.add.at(weights, (np.arange(new), index), np.where(x <= 1, near, far))
+  return weights

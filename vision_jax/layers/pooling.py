@@ -7,7 +7,7 @@ from jax.typing import DTypeLike
 from vision_jax.core.types import Array
 from vision_jax.layers.attention import XAVIER, Attention
 from vision_jax.layers.broadcast import spread
-from vision_jax.layers.mlp import MlpBlock
+from vision_jax.layers.mlp import mlp
 from vision_jax.layers.norm import LayerNorm
 
 
@@ -20,11 +20,15 @@ class MapHead(nn.Module):
     heads: attention heads.
     hidden: features within the MLP.
     dtype: type to compute in; parameters are float32.
+    activation: of the MLP, see `layers.mlp`.
+    epsilon: added to the norm's variance.
   """
 
   heads: int
   hidden: int
   dtype: DTypeLike = jnp.float32
+  activation: str = "gelu"
+  epsilon: float = 1e-6
 
   @nn.compact
   def __call__(self, x: Array) -> Array:
@@ -33,6 +37,6 @@ class MapHead(nn.Module):
     probe = self.param("probe", XAVIER, (1, 1, d), jnp.float32)
     probe = spread(probe, (b, 1, d), self.dtype)
     x = Attention(self.heads, self.dtype, name="attention")(probe, x)
-    y = LayerNorm(epsilon=1e-6, dtype=self.dtype, name="norm")(x)
-    mlp = MlpBlock(self.hidden, dtype=self.dtype, name="mlp")
-    return (x + mlp(y, train=False))[:, 0]
+    y = LayerNorm(self.epsilon, self.dtype, name="norm")(x)
+    block = mlp(self.activation, self.hidden, 0.0, self.dtype, "mlp")
+    return (x + block(y, train=False))[:, 0]

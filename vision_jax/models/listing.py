@@ -15,7 +15,7 @@ from vision_jax.models.backbones.cnn import CNN
 from vision_jax.models.backbones.lenet import LeNet5
 from vision_jax.models.backbones.mlp import MLP
 from vision_jax.models.backbones.resnet8 import ResNet8
-from vision_jax.models.backbones.vit import ViT, variant
+from vision_jax.models.backbones.vit import ViT, dinov2, variant
 from vision_jax.models.detection import detr
 from vision_jax.models.generation.ddpm_unet import DDPMUNet
 from vision_jax.models.restoration.dncnn import DnCNN
@@ -86,6 +86,13 @@ def _entries() -> Iterator[tuple[str, Entry]]:
       fields = variant(f"{size}/{patch}")
       name = f"vit_{size.lower()}{patch}"
       yield name, _entry(ViT, 1000, (224, 224, 3), **fields)
+  for size in ("ti", "s", "b"):
+    fields = {**variant(f"{size.capitalize()}/16"), "head": "distilled"}
+    yield f"deit_{size}16", _entry(ViT, 1000, (224, 224, 3), **fields)
+  for size in ("S", "B", "L", "g"):
+    for registers in (0, 4):
+      name = f"dinov2_{size.lower()}14" + "_reg4" * bool(registers)
+      yield name, _other(ViT, image=(224, 224, 3), **dinov2(size, registers))
   paper = {"padding": "valid", "norm": False}
   yield "unet", _other(UNet, 2, (572, 572, 1), **paper)
   yield "fcn8s", _other(FCN8s, 21, (500, 500, 3))

@@ -10,11 +10,12 @@ from vision_jax.interop.config_json import class_names, expect, num_classes
 from vision_jax.interop.families import resnet
 from vision_jax.interop.published import Published
 from vision_jax.interop.rules import (
-  OI,
+  PARTS,
   Rules,
   Shapes,
   conv,
   dense,
+  in_proj,
   leaf,
   norm,
   within,
@@ -22,7 +23,6 @@ from vision_jax.interop.rules import (
 from vision_jax.models.detection import detr
 
 COCO_CLASSES = 91  # numbers of categories, of which 80 are used
-_PARTS = ("query", "key", "value")  # of attention, in torch's order
 
 
 def facebook(shapes: Shapes) -> Rules:
@@ -33,23 +33,13 @@ def facebook(shapes: Shapes) -> Rules:
     *within(r"backbone\.0\.body", "backbone", resnet.torchvision(shapes)),
     *conv("input_proj", "projection_c5"),
     *leaf(r"query_embed\.weight", "query_positions"),
-    *_fused(rf"{layer}\.self_attn", f"{ours}/self_attention"),
-    *_fused(rf"{layer}\.multihead_attn", f"{ours}/cross_attention"),
+    *in_proj(rf"{layer}\.self_attn", f"{ours}/self_attention"),
+    *in_proj(rf"{layer}\.multihead_attn", f"{ours}/cross_attention"),
     *dense(rf"{layer}\.linear(\d)", f"{ours}/dense{{3}}"),
     *norm(rf"{layer}\.norm(\d)", f"{ours}/norm{{3}}"),
     *norm(r"transformer\.decoder\.norm", "decoder_norm"),
     *dense("class_embed", "class_head"),
     *dense(r"bbox_embed\.layers\.(\d)", "box_head/dense{1+1}"),
-  ]
-
-
-def _fused(theirs: str, ours: str) -> Rules:
-  """torch's attention: queries, keys and values in one tensor."""
-  parts = lambda name: [f"{ours}/{part}/{name}" for part in _PARTS]
-  return [
-    *leaf(rf"{theirs}\.in_proj_weight", *parts("kernel"), axes=OI),
-    *leaf(rf"{theirs}\.in_proj_bias", *parts("bias")),
-    *dense(rf"{theirs}\.out_proj", f"{ours}/out"),
   ]
 
 
@@ -85,7 +75,7 @@ def huggingface(shapes: Shapes) -> Rules:
 
 def _separate(theirs: str, ours: str) -> Rules:
   rules = dense(rf"{theirs}\.o(?:ut)?_proj", f"{ours}/out")
-  for part in _PARTS:
+  for part in PARTS:
     rules += dense(rf"{theirs}\.{part[0]}_proj", f"{ours}/{part}")
   return rules
 
