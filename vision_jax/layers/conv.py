@@ -4,6 +4,7 @@ import functools
 
 import flax.linen as nn
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import DTypeLike
 
 from vision_jax.core.types import Array
@@ -100,8 +101,17 @@ def convolve(
   return weighted(product, x, kernel)
 
 
-def max_pool(x: Array, size: int = 2, stride: int = 2, padding: int = 0):
+def max_pool(
+  x: Array,
+  size: int = 2,
+  stride: int = 2,
+  padding: int = 0,
+  ceil: bool = False,
+) -> Array:
   """Largest value of each window of x (b, h, w, c); a rest is left out.
+
+  With ceil=True a rest is a window too, if it begins within the image (or the
+  padding before it), as in torch's ceil_mode.
 
   Padding counts as -inf. Of equal values the first in reading order takes the
   whole gradient, in both forms, as in torch. NaN is passed on.
@@ -109,27 +119,85 @@ def max_pool(x: Array, size: int = 2, stride: int = 2, padding: int = 0):
   In the form "shifts" it is the maximum of size² shifted and strided images,
   whose gradient needs no scatter.
   """
-  _, h, w, _ = x.shape
-  if min(h, w) + 2 * padding < size:
-    raise UserError(
-      f"max_pool: got an image of {h} x {w}; a window of {size} with padding "
-      f"{padding} does not fit; use larger images or fewer poolings."
-    )
-  operation = "pool_blocks" if size == stride else "pool_shifts"
-  if form(operation) == "window":
-    pads = ((padding, padding), (padding, padding))
+  pads = _pool_pads("max_pool", x, size, stride, padding, ceil)
+  if _is_window(size, stride):
     return nn.max_pool(
       x, window_shape=(size, size), strides=(stride, stride), padding=pads
     )
-  if padding:
-    pads = ((0, 0), (padding, padding), (padding, padding), (0, 0))
-    x = jnp.pad(x, pads, constant_values=-jnp.inf)
-  shifted = _blocks(x, size) if size == stride else _shifts(x, size, stride)
-  best, *others = shifted
+  best, *others = _places(x, size, stride, pads, -jnp.inf)
   for other in others:
     # Not jnp.maximum, which splits the gradient between equal values.
     best = jnp.where((other > best) | jnp.isnan(other), other, best)
   return best
+
+
+def avg_pool(
+  x: Array, size: int = 2, stride: int = 2, padding: int = 0
+) -> Array:
+  """Mean of each window of x (b, h, w, c); a rest is left out.
+
+  Padding counts as zeros, as in torch. Adds up in float32 at least.
+  """
+  pads = _pool_pads("avg_pool", x, size, stride, padding)
+  wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+  if _is_window(size, stride):
+    mean = nn.avg_pool(wide, (size, size), (stride, stride), pads)
+  else:
+    places = _places(wide, size, stride, pads, 0)
+    mean = functools.reduce(jnp.add, places) / size**2
+  return mean.astype(x.dtype)
+
+
+def adaptive_average(x: Array, sides: tuple[int, int]) -> Array:
+  """Means of x (b, h, w, c) over `sides` windows: (b, *sides, c).
+
+  Window i of n begins at i * h // n and ends where (i + 1) * h / n, rounded up,
+  is, as in torch: windows overlap where n does not divide h.
+  """
+  if x.shape[1:3] == tuple(sides):
+    return x
+  wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+  rows, columns = map(_windows, x.shape[1:3], sides)
+  return jnp.einsum("ph,bhwc,qw->bpqc", rows, wide, columns).astype(x.dtype)
+
+
+def _windows(length: int, windows: int) -> np.ndarray:
+  """The weights (windows, length) of the means along an axis."""
+  weights = np.zeros((windows, length), np.float32)
+  for i in range(windows):
+    part = slice(i * length // windows, -(-(i + 1) * length // windows))
+    weights[i, part] = 1 / (part.stop - part.start)
+  return weights
+
+
+def _pool_pads(where, x, size, stride, padding, ceil=False):
+  """Padding of both axes; what `ceil` adds is after them."""
+  _, h, w, _ = x.shape
+  if min(h, w) + 2 * padding < size:
+    raise UserError(
+      f"{where}: got an image of {h} x {w}; a window of {size} with padding "
+      f"{padding} does not fit; use larger images or fewer poolings."
+    )
+  more = [_rest(n, size, stride, padding) if ceil else 0 for n in (h, w)]
+  return tuple((padding, padding + extra) for extra in more)
+
+
+def _rest(n: int, size: int, stride: int, padding: int) -> int:
+  """Padding that completes the window of a rest which begins in n pixels."""
+  more = -(n + 2 * padding - size) % stride
+  return more if padding + more < size else 0
+
+
+def _is_window(size: int, stride: int) -> bool:
+  operation = "pool_blocks" if size == stride else "pool_shifts"
+  return form(operation) == "window"
+
+
+def _places(x, size, stride, pads, value) -> list[Array]:
+  """The size² places in the windows, in reading order."""
+  if any(map(any, pads)):
+    x = jnp.pad(x, ((0, 0), *pads, (0, 0)), constant_values=value)
+  return _blocks(x, size) if size == stride else _shifts(x, size, stride)
 
 
 def _blocks(x: Array, size: int) -> list[Array]:

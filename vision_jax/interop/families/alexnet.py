@@ -1,0 +1,29 @@
+"""AlexNet: torchvision's names and weights."""
+
+import functools
+
+from vision_jax.data.transforms.preprocess import Preprocess
+from vision_jax.interop.published import Published
+from vision_jax.interop.rules import Rules, Shapes, conv, dense, flattened
+from vision_jax.models.backbones.alexnet import SIDES, AlexNet
+
+
+def torchvision(shapes: Shapes) -> Rules:
+  """torchvision's names: numbers of layers, activations and pools counted."""
+  del shapes
+  numbers = enumerate((0, 3, 6, 8, 10), 1)
+  convs = [conv(rf"features\.{n}", f"conv{i}") for i, n in numbers]
+  return [
+    *sum(convs, []),
+    *flattened(r"classifier\.1", "fc6", SIDES),
+    *dense(r"classifier\.4", "fc7"),
+    *dense(r"classifier\.6", "fc8"),
+  ]
+
+
+LAYOUTS = {"torchvision": torchvision}
+PUBLISHED = {
+  "torchvision:alexnet": Published(
+    functools.partial(AlexNet, 1000), "torchvision", Preprocess()
+  )
+}
