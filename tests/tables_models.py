@@ -5,6 +5,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+from vision_jax.models import listing
 from vision_jax.models.backbones import resnet
 from vision_jax.models.backbones.cnn import CNN
 from vision_jax.models.backbones.lenet import LeNet5
@@ -107,6 +108,22 @@ def _resnets():
     )
 
 
+def _convolutional():
+  # By the weights' metadata: name in `listing` -> parameters, trainable ones.
+  counts = {
+    "alexnet": 61_100_840,
+    "vgg11": 132_863_336,
+    "vgg13_bn": 133_053_736,
+    "vgg16": 138_357_544,
+    "vgg19_bn": 143_678_248,
+    "resnext50_32x4d": 25_028_904,
+    "wide_resnet50_2": 68_883_240,
+  }
+  for name, count in counts.items():
+    entry = listing.find(name)
+    yield ModelRow(name, entry.make, entry.image, count, "torchvision")
+
+
 def _vits():
   # Class token, learned positions, 224 x 224 images, 1000 classes.
   counts = {
@@ -169,7 +186,13 @@ def _distilled_and_dinov2():
     )
 
 
-MODELS = (*_mnist(), *_resnets(), *_vits(), *_distilled_and_dinov2())
+MODELS = (
+  *_mnist(),
+  *_resnets(),
+  *_convolutional(),
+  *_vits(),
+  *_distilled_and_dinov2(),
+)
 
 
 def _structures():

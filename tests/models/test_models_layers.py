@@ -138,7 +138,7 @@ def test_the_command_prints_a_configs_nets(capsys):
 
 def test_the_command_says_what_is_wrong(capsys):
   for args, message in (
-    (["--layers=alexnet"], "config's path, or one of mlp, lenet5"),
+    (["--layers=zfnet"], "config's path, or one of mlp, lenet5"),
     (["--layers=lenet5", "--config.width=4"], "is a model, and no config"),
     (["--layers=configs/none.py"], "configs/none.py"),
     (["--layers=a.py", "--image_size=4"], "--mode=show"),

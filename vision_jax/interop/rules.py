@@ -37,7 +37,8 @@ class Rule:
       it out.
     axes: order of their axes in ours; None keeps it. Axes of size 1 that only
       one side has are dropped or added.
-    change: anything else, of the tensor as the file has it; the shape stays.
+    change: anything else, of the tensor as the file has it; the shape stays, or
+      becomes `shape`.
     shape: of ours, where it joins axes of theirs that follow one another (a
       convolution's to those of a linear layer of its flat map); None for none.
   """
@@ -94,6 +95,35 @@ def in_proj(theirs: str, ours: str) -> list[Rule]:
     *leaf(rf"{theirs}\.in_proj_weight", *parts("kernel"), axes=OI),
     *leaf(rf"{theirs}\.in_proj_bias", *parts("bias")),
     *dense(rf"{theirs}\.out_proj", f"{ours}/out"),
+  ]
+
+
+def flattened(
+  theirs: str, ours: str, sides: tuple[int, int], shapes: Shapes
+) -> list[Rule]:
+  """A linear layer of a flat map, or a convolution as large as the map.
+
+  torch flattens channels, rows and columns, and here channels come last.
+
+  Args:
+    theirs: as for `dense`.
+    ours: likewise.
+    sides: (height, width) of the map.
+    shapes: of our leaves.
+  """
+  path = f"params/{ours}/kernel"
+
+  def channels_last(x: np.ndarray) -> np.ndarray:
+    maps = x.reshape(len(x), -1, *sides).transpose(2, 3, 1, 0)
+    return maps.reshape(-1, len(x))
+
+  return [
+    Rule(
+      *(rf"{theirs}\.weight", (path,)),
+      change=channels_last,
+      shape=shapes.get(path),
+    ),
+    Rule(rf"{theirs}\.bias", (f"params/{ours}/bias",)),
   ]
 
 

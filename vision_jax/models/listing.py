@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 import flax.linen as nn
 
 from vision_jax.errors import UserError
-from vision_jax.models.backbones import resnet
+from vision_jax.models.backbones import resnet, vgg
+from vision_jax.models.backbones.alexnet import AlexNet
 from vision_jax.models.backbones.cnn import CNN
 from vision_jax.models.backbones.lenet import LeNet5
 from vision_jax.models.backbones.mlp import MLP
@@ -70,6 +71,20 @@ def _entry(constructor, num_classes, image, classifies=True, **fields) -> Entry:
 _other = functools.partial(_entry, classifies=False)
 
 
+def _convolutional() -> Iterator[tuple[str, Entry]]:
+  image = (224, 224, 3)
+  yield "alexnet", _entry(AlexNet, 1000, image)
+  for depth in (11, 13, 16, 19):
+    make = getattr(vgg, f"VGG{depth}")
+    yield f"vgg{depth}", _entry(make, 1000, image)
+    yield f"vgg{depth}_bn", _entry(make, 1000, image, norm=True)
+  yield "resnext50_32x4d", _entry(resnet.ResNeXt50_32x4d, 1000, image)
+  yield "resnext101_32x8d", _entry(resnet.ResNeXt101_32x8d, 1000, image)
+  yield "resnext101_64x4d", _entry(resnet.ResNeXt101_64x4d, 1000, image)
+  yield "wide_resnet50_2", _entry(resnet.WideResNet50_2, 1000, image)
+  yield "wide_resnet101_2", _entry(resnet.WideResNet101_2, 1000, image)
+
+
 def _entries() -> Iterator[tuple[str, Entry]]:
   for name, constructor in (("mlp", MLP), ("lenet5", LeNet5), ("cnn", CNN)):
     yield name, _entry(constructor, 10, (28, 28, 1))
@@ -80,6 +95,7 @@ def _entries() -> Iterator[tuple[str, Entry]]:
   for depth in (18, 34, 50, 101, 152):
     make = getattr(resnet, f"ResNet{depth}")
     yield f"resnet{depth}", _entry(make, 1000, (224, 224, 3))
+  yield from _convolutional()
   yield "vit_ti4", _entry(ViT, 10, (32, 32, 3), **variant("Ti/4"))
   for size in ("Ti", "S", "B", "L"):
     for patch in (32, 16, 8):

@@ -10,12 +10,10 @@ from vision_jax.models.backbones.alexnet import SIDES, AlexNet
 
 def torchvision(shapes: Shapes) -> Rules:
   """torchvision's names: numbers of layers, activations and pools counted."""
-  del shapes
   numbers = enumerate((0, 3, 6, 8, 10), 1)
-  convs = [conv(rf"features\.{n}", f"conv{i}") for i, n in numbers]
   return [
-    *sum(convs, []),
-    *flattened(r"classifier\.1", "fc6", SIDES),
+    *(rule for i, n in numbers for rule in conv(rf"features\.{n}", f"conv{i}")),
+    *flattened(r"classifier\.1", "fc6", SIDES, shapes),
     *dense(r"classifier\.4", "fc7"),
     *dense(r"classifier\.6", "fc8"),
   ]

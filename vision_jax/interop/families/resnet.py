@@ -18,6 +18,12 @@ from vision_jax.interop.rules import (
 from vision_jax.models.backbones import resnet
 
 DEPTHS = (18, 34, 50, 101, 152)
+WIDE = {
+  "resnext50_32x4d": resnet.ResNeXt50_32x4d,
+  "resnext101_32x8d": resnet.ResNeXt101_32x8d,
+  "wide_resnet50_2": resnet.WideResNet50_2,
+  "wide_resnet101_2": resnet.WideResNet101_2,
+}
 
 
 def torchvision(shapes: Shapes) -> Rules:
@@ -105,7 +111,11 @@ def body_of_config(config: Mapping[str, Any]) -> functools.partial:
 
 
 def _published(depth: int, preprocess: Preprocess) -> Published:
-  model = functools.partial(getattr(resnet, f"ResNet{depth}"), num_classes=1000)
+  return _of(getattr(resnet, f"ResNet{depth}"), preprocess)
+
+
+def _of(make: functools.partial, preprocess: Preprocess) -> Published:
+  model = functools.partial(make, num_classes=1000)
   return Published(model, "torchvision", preprocess)
 
 
@@ -120,6 +130,14 @@ PUBLISHED = {
     )
     for d in (50, 101, 152)
   },
+  **{f"torchvision:{n}": _of(make, Preprocess()) for n, make in WIDE.items()},
+  **{
+    f"torchvision:{n}.imagenet1k_v2": _of(make, Preprocess(resize=232))
+    for n, make in WIDE.items()
+  },
+  "torchvision:resnext101_64x4d": _of(
+    resnet.ResNeXt101_64x4d, Preprocess(resize=232)
+  ),
   **{
     f"timm:resnet{d}.a1_in1k": _published(
       d, Preprocess(resize=235, interpolation="bicubic")

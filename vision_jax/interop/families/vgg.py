@@ -22,7 +22,7 @@ def torchvision(shapes: Shapes) -> Rules:
   """torchvision's names: numbers of layers, activations and pools counted."""
   return [
     *_convolutions(shapes),
-    *flattened(r"classifier\.0", "fc6", vgg.SIDES),
+    *flattened(r"classifier\.0", "fc6", vgg.SIDES, shapes),
     *dense(r"classifier\.3", "fc7"),
     *dense(r"classifier\.6", "fc8"),
   ]
@@ -32,8 +32,8 @@ def timm(shapes: Shapes) -> Rules:
   """timm's names: its dense layers are convolutions of a whole map."""
   return [
     *_convolutions(shapes),
-    *flattened(r"pre_logits\.fc1", "fc6", vgg.SIDES),
-    *flattened(r"pre_logits\.fc2", "fc7", (1, 1)),
+    *flattened(r"pre_logits\.fc1", "fc6", vgg.SIDES, shapes),
+    *flattened(r"pre_logits\.fc2", "fc7", (1, 1), shapes),
     *dense(r"head\.fc", "fc8"),
   ]
 
@@ -64,9 +64,7 @@ def _stages(shapes: Shapes) -> dict[int, int]:
 LAYOUTS = {"torchvision": torchvision, "timm": timm}
 PUBLISHED = {
   f"torchvision:vgg{depth}{suffix}": Published(
-    functools.partial(
-      getattr(vgg, f"VGG{depth}"), 1000, norm=suffix == "_bn"
-    ),
+    functools.partial(getattr(vgg, f"VGG{depth}"), 1000, norm=suffix == "_bn"),
     "torchvision",
     Preprocess(),
   )

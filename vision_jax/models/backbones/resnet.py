@@ -24,8 +24,8 @@ class Block(nn.Module):
   is a 1x1 convolution (option B).
 
   Attributes:
-    features: width of the 3x3 convolutions; a bottleneck's result has four
-      times as many.
+    features: width of a basic block's convolutions; a bottleneck's result has
+      four times as many.
     stride: step of the first 3x3 convolution ("v1.5": not of the 1x1 before
       it).
     bottleneck: whether it is a bottleneck or a basic block.
@@ -33,6 +33,8 @@ class Block(nn.Module):
       "B" projects.
     zero_init: whether the branch's last scale starts at 0.
     dilation: dilation of the 3x3 convolutions.
+    groups: of a bottleneck's 3x3 convolution.
+    inner: width of a bottleneck's 1x1 and 3x3 convolutions.
     conv: partial of Conv.
     norm: partial of BatchNorm, with `train` and `mask`.
   """
@@ -43,6 +45,8 @@ class Block(nn.Module):
   shortcut: str
   zero_init: bool
   dilation: int
+  groups: int
+  inner: int
   conv: Callable[..., nn.Module]
   norm: Callable[..., Callable[[Array], Array]]
 
@@ -53,12 +57,14 @@ class Block(nn.Module):
     d, s = self.features, self.stride
     layers = [(d, 3, s), (d, 3, 1)]
     if self.bottleneck:
-      layers = [(d, 1, 1), (d, 3, s), (4 * d, 1, 1)]
+      layers = [(self.inner, 1, 1), (self.inner, 3, s), (4 * d, 1, 1)]
     y = x
     for i, (features, kernel, stride) in enumerate(layers, 1):
-      dilation = self.dilation if kernel == 3 else 1
       conv = self.conv(
-        features, kernel, stride, dilation=dilation, name=f"conv{i}"
+        *(features, kernel, stride),
+        dilation=self.dilation if kernel == 3 else 1,
+        groups=self.groups if kernel == 3 else 1,
+        name=f"conv{i}",
       )
       init = last if i == len(layers) else nn.initializers.ones
       y = self.norm(scale_init=init, name=f"bn{i}")(conv(y))
@@ -79,6 +85,9 @@ class Block(nn.Module):
 class ResNet(nn.Module):
   """ResNet (He et al., 2015), with the variants at the bottom of this file.
 
+  Those with groups are ResNeXt (Xie et al., 2016), those with a wider
+  bottleneck Wide ResNet (Zagoruyko & Komodakis, 2016).
+
   Paths follow the paper's table 1: conv1, bn1, conv2_1, conv2_2, ..., fc.
 
   Differs from the paper: a bottleneck's stride is in its 3x3 convolution
@@ -91,6 +100,8 @@ class ResNet(nn.Module):
     stages: blocks in each stage.
     bottleneck: whether blocks are bottlenecks.
     width: features of the first stage; they double with each.
+    groups: of the 3x3 convolutions of bottlenecks.
+    width_per_group: features of those in each group, in a stage of 64.
     stem: "imagenet", 7x7 stride 2 and max pooling, or "small", 3x3 stride 1.
     shortcut: "A" or "B", see Block.
     zero_init: whether each branch's last scale starts at 0.
@@ -109,6 +120,8 @@ class ResNet(nn.Module):
   stages: Sequence[int] = (3, 4, 6, 3)
   bottleneck: bool = True
   width: int = 64
+  groups: int = 1
+  width_per_group: int = 64
   stem: str = "imagenet"
   shortcut: str = "B"
   zero_init: bool = True
@@ -152,6 +165,7 @@ class ResNet(nn.Module):
       bottleneck=self.bottleneck,
       shortcut=self.shortcut,
       zero_init=self.zero_init,
+      groups=self.groups,
       conv=conv,
       norm=norm,
     )
@@ -159,8 +173,10 @@ class ResNet(nn.Module):
     for stage, blocks in enumerate(self.stages):
       dilated = self.dilated and stage == len(self.stages) - 1
       for i in range(blocks):
+        width = self.width * 2**stage
         x = block(
-          self.width * 2**stage,
+          width,
+          inner=width * self.width_per_group // 64 * self.groups,
           stride=2 if stage > 0 and i == 0 and not dilated else 1,
           dilation=2 if dilated and i > 0 else 1,
           name=f"conv{stage + 2}_{i + 1}",
@@ -209,3 +225,9 @@ ResNet34 = functools.partial(ResNet, stages=(3, 4, 6, 3), bottleneck=False)
 ResNet50 = functools.partial(ResNet, stages=(3, 4, 6, 3))
 ResNet101 = functools.partial(ResNet, stages=(3, 4, 23, 3))
 ResNet152 = functools.partial(ResNet, stages=(3, 8, 36, 3))
+
+ResNeXt50_32x4d = functools.partial(ResNet50, groups=32, width_per_group=4)
+ResNeXt101_32x8d = functools.partial(ResNet101, groups=32, width_per_group=8)
+ResNeXt101_64x4d = functools.partial(ResNet101, groups=64, width_per_group=4)
+WideResNet50_2 = functools.partial(ResNet50, width_per_group=128)
+WideResNet101_2 = functools.partial(ResNet101, width_per_group=128)
