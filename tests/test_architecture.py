@@ -61,15 +61,19 @@ ALLOWED = {
     *("recipe", "report", "train", "writers"),
   },
   "transfer": {  # what a trained net knows of other images
-    *("core", "data", "experiment", "inference", "metrics", "pipelines"),
+    *("core", "data", "experiment", "inference", "layers", "metrics"),
+    "pipelines",
+  },
+  "explain": {  # what a trained net looks at
+    *("core", "data", "experiment", "inference", "layers", "viz", "writers"),
   },
   "export": {  # a trained net in the files of others
     *("core", "data", "experiment", "inference", "ops", "train"),
   },
   "command": {
     *("cluster", "core", "data", "debugging", "experiment", "inference"),
-    *("checking", "export", "interop", "paths", "recipe", "report", "train"),
-    *("transfer", "tuning"),
+    *("checking", "explain", "export", "interop", "paths", "recipe"),
+    *("report", "train", "transfer", "tuning"),
   },
   "library": {"core", "data", "inference", "interop", "ops"},
   "main": {"command", "signals"},
@@ -79,7 +83,7 @@ COMMANDS = {"vision_jax/models/__main__.py": {"models", "recipe"}}
 # What a config is made of: everything but the command.
 LIBRARY = set(ALLOWED) - {
   *("main", "command", "debugging", "inference", "library", "recipe"),
-  *("export", "report", "transfer"),
+  *("explain", "export", "report", "transfer"),
 }
 
 # Packages of others that a part must not import.

@@ -47,6 +47,14 @@ OWN = {
     *("checkpoint", "weights", "output", "layer", "shots", "seed"),
     *("episodes", "neighbours", "dataset", "classes", "layout"),
   ),
+  "explain": (
+    *("checkpoint", "weights", "images", "output", "method", "layer"),
+    "label",
+  ),
+  "export": (
+    *("checkpoint", "weights", "images", "output", "format", "platforms"),
+    "license",
+  ),
   "sample": ("checkpoint", "weights", "output", "num_samples", "label", "seed"),
   "show": ("config",),
   "check": ("config", "output"),

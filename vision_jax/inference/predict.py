@@ -65,7 +65,7 @@ def predict_folder(
     shuffle=False,
     on_bad_image=on_bad_image,
   )
-  _check_apart(source.folder, output)
+  check_apart(source.folder, output)
   names = folder.names(source.files, source.folder)
   folder.check_fresh(output, WRITTEN)
   main_process = jax.process_index() == 0
@@ -84,7 +84,7 @@ def predict_folder(
   return len(source)
 
 
-def _check_apart(images: pathlib.Path, output: epath.Path) -> None:
+def check_apart(images: pathlib.Path, output: epath.Path) -> None:
   """Refuses results among the images, where a later call would read them."""
   place, images = pathlib.Path(output).absolute(), images.absolute()
   if place == images or images in place.parents:

@@ -1,0 +1,1 @@
+"""Tests of `vision_jax/explain`."""
