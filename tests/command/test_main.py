@@ -41,7 +41,9 @@ EVERY = ("workdir", "mode", "execution", "mesh", "cpu_tuning", "process_id")
 OWN = {
   "train": ("config", "init_from", "profile", "wandb", "debug"),
   "eval": ("checkpoint", "weights"),
-  "predict": ("checkpoint", "weights", "images", "output", "threshold"),
+  "predict": (
+    *("checkpoint", "weights", "images", "output", "threshold", "format"),
+  ),
   "features": ("checkpoint", "weights", "images", "output", "layer"),
   "probe": (
     *("checkpoint", "weights", "output", "layer", "shots", "seed"),
