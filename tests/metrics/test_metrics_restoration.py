@@ -16,6 +16,7 @@ MATLAB = {
   "sigma": 1.5,
   "use_sample_covariance": False,
 }
+similarity = jax.jit(ssim)
 
 
 def photo():

@@ -10,11 +10,10 @@ from vision_jax.interop.rules import (
   Shapes,
   conv,
   norm,
+  unused,
 )
 from vision_jax.models.restoration.dncnn import DnCNN
 
-# HDF5 has MATLAB's axes the other way round: kernels are OIWH there.
-OIWH, IWH = (3, 2, 1, 0), (2, 1, 0)
 KERAS_EPSILON = 1e-4
 
 
@@ -50,16 +49,14 @@ def keras(shapes: Shapes) -> Rules:
 def matconvnet(shapes: Shapes) -> Rules:
   """The cells of `net.layers`, numbered from 0: a kernel and a bias each.
 
-  MATLAB drops last axes of 1, so that the last kernel has three.
+  Their axes are ours, without last ones of 1, which MATLAB drops.
   """
-  depth, rules = len(_convs(shapes)), []
-  for i in range(1, depth + 1):
+  rules = []
+  for i in _convs(shapes):
     weights = rf"net/layers/{2 * i - 2}/weights"
-    few = i == depth and shapes[f"params/conv{i}/kernel"][-1] == 1
-    kernel, bias = f"params/conv{i}/kernel", f"params/conv{i}/bias"
-    rules.append(Rule(rf"{weights}/0", (kernel,), IWH if few else OIWH))
-    rules.append(Rule(rf"{weights}/1", (bias,)))
-  return [*rules, Rule(r"(?!net/layers/\d+/weights).*")]
+    rules.append(Rule(rf"{weights}/0", (f"params/conv{i}/kernel",)))
+    rules.append(Rule(rf"{weights}/1", (f"params/conv{i}/bias",)))
+  return [*rules, *unused(r"(?!net/layers/\d+/weights).*")]
 
 
 def _convs(shapes: Shapes) -> range:
