@@ -17,6 +17,7 @@ from vision_jax.models.detection.detr import Detr
 from vision_jax.models.detection.two_stage_detr import TwoStageDetr
 from vision_jax.models.generation import autoencoder, dcgan, gan, vae
 from vision_jax.models.generation.ddpm_unet import DDPMUNet
+from vision_jax.models.restoration.carn import CARN
 from vision_jax.models.restoration.dncnn import DnCNN
 from vision_jax.models.restoration.espcn import ESPCN
 from vision_jax.models.restoration.imdn import IMDN
@@ -101,6 +102,7 @@ FAMILIES = {
   "unet": Family(lambda **f: UNet(4, 4, 1, dropout=0.1, **f), True),
   "fcn": Family(_fcn, True),
   "segnet": Family(lambda **f: SegNetBasic(4, 4, 2, 3, **f), True),
+  "carn": Family(lambda **f: CARN(2, (2,), 8, 2, **f)),
   "dncnn": Family(lambda **f: DnCNN(3, 4, 4, **f)),
   "espcn": Family(lambda **f: ESPCN(2, 3, (4,), (3, 3), **f)),
   "imdn": Family(lambda **f: IMDN(2, 3, 16, 4, 2, **f)),

@@ -7,7 +7,7 @@ import pytest
 
 from tests.oracles import library
 from vision_jax.errors import UserError
-from vision_jax.metrics.restoration import ImageQuality, psnr
+from vision_jax.metrics.restoration import ImageQuality, psnr, ssim
 from vision_jax.ops.luma import luma, with_luma
 
 RNG = np.random.default_rng(0)

@@ -19,6 +19,7 @@ from vision_jax.models.backbones.resnet8 import ResNet8
 from vision_jax.models.backbones.vit import ViT, dinov2, variant
 from vision_jax.models.detection import detr
 from vision_jax.models.generation.ddpm_unet import DDPMUNet
+from vision_jax.models.restoration.carn import CARN
 from vision_jax.models.restoration.dncnn import DnCNN
 from vision_jax.models.restoration.espcn import ESPCN
 from vision_jax.models.restoration.imdn import IMDN, IMDN_RTC
@@ -120,6 +121,7 @@ def _entries() -> Iterator[tuple[str, Entry]]:
   yield "dncnn", Entry(DnCNN, (180, 180, 1), False)
   yield "imdn_x2", Entry(IMDN, (180, 320, 3), False)
   yield "imdn_rtc_x2", Entry(IMDN_RTC, (180, 320, 3), False)
+  yield "carn_m_x2", Entry(CARN, (180, 320, 3), False)
   yield "espcn_x3", Entry(ESPCN, (224, 224, 1), False)
   yield "ddpm_cifar10", _other(DDPMUNet, 0, (32, 32, 3))
 
