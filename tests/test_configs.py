@@ -144,7 +144,9 @@ def write_classes(folder):
 # Of configs for one's own data, and for data that tests cannot bring.
 WRITTEN = {
   "configs/classification/folder_resnet18.py": write_classes,
+  "configs/classification/imported.py": write_classes,
   "configs/detection/coco_detr_r50.py": write_coco,
+  "configs/detection/imported.py": write_boxes,
   "configs/detection/voc_detr.py": write_boxes,
   "configs/segmentation/folder_unet.py": write_masks,
 }

@@ -35,7 +35,7 @@ def get_config():
     image_size=224,  # of stand-ins; those of a folder are `preprocess.size`
     lr=0.001,
     convolutional=True,
-    **IMPORTED,
+    **(IMPORTED | {"source": "torchvision:resnet50"}),
   )
 
 

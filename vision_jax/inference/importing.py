@@ -93,7 +93,7 @@ def recipe_of(
 
   Args:
     given: the file.
-    config: "PATH:VARIANT"; None for configs/TASK/imported.py.
+    config: "PATH:VARIANT"; None for that of the published net.
     overrides: values of the config to change, as text.
 
   Raises:
@@ -101,12 +101,14 @@ def recipe_of(
   """
   described = given.described
   _, net = published.find(given.source, described)
-  values = {"source": given.source}
+  values = {"source": given.source, **net.values}
   if net.num_classes:
     values["num_classes"] = str(net.num_classes)
   if described is not None:
     values["described"] = json.dumps(described)
-  config = config or f"configs/{net.task}/imported.py"
+  config = config or net.config or f"configs/{net.task}/imported.py"
+  known = recipes.load(config, resolve=False).config
+  values = {name: x for name, x in values.items() if name in known}
   return recipes.load(config, {**values, **overrides})
 
 
@@ -151,7 +153,9 @@ def import_weights(
 def _batch(recipe: Recipe) -> dict[str, np.ndarray]:
   """Returns a batch of one image, of what the net is given."""
   config = recipe.config
-  height, width = config.preprocess["size"]
+  size = config.preprocess["size"] if "preprocess" in config else ()
+  size = size or config.image_size
+  height, width = (size, size) if isinstance(size, int) else size
   return {
     "image": np.zeros((1, height, width, config.channels), np.uint8),
     "label": np.zeros((1,), np.int32),
@@ -202,16 +206,16 @@ def _state(
   found = leaves.read(adapted.leaves)
   if adapted.new:
     found = leaves.merged(found, _initialised(experiment, batch, adapted, seed))
-  params = {NET: found.pop("params")}
+  params, optimizers = {NET: found.pop("params")}, experiment.optimizers.items()
   stats = {NET: found}
-  optimizers = experiment.optimizers.items()
+  averaged = lambda nets: {name: nets[name] for name in experiment.ema}
   return TrainState(
     step=jnp.zeros((), jnp.int32),
     key=jax.random.split(make_key(seed))[1],
     params=params,
     stats=stats,
     opt_state={name: tx.init(params[name]) for name, tx in optimizers},
-    ema=Average({}, {}, jnp.zeros((), jnp.int32)),
+    ema=Average(averaged(params), averaged(stats), jnp.zeros((), jnp.int32)),
     bad_step=jnp.full((), -1, jnp.int32),
   )
 

@@ -31,6 +31,8 @@ class Published:
       "restoration", "features", "diffusion".
     class_names: in the order of its classes; () where they are not known.
     differs: what is not as the source has it; "" for nothing.
+    config: the config of a workdir that has it; "" is configs/TASK/imported.py.
+    values: what of that config's values is not its default, as text.
   """
 
   model: Callable[..., nn.Module]
@@ -39,6 +41,8 @@ class Published:
   task: str = "classification"
   class_names: tuple[str, ...] = ()
   differs: str = ""
+  config: str = ""
+  values: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
   @property
   def num_classes(self) -> int:

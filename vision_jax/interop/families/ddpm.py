@@ -168,7 +168,14 @@ def _heads(config: Mapping[str, Any]) -> int:
 
 def _published(model, size: int) -> Published:
   preprocess = Preprocess((size, size), 0, mean=HALF, std=HALF)
-  return Published(model, "diffusers", preprocess, task="diffusion")
+  return Published(
+    model,
+    "diffusers",
+    preprocess,
+    task="diffusion",
+    config="configs/generation/cifar10_ddpm.py",
+    values={"conditional": "false"},
+  )
 
 
 LAYOUTS = {"diffusers": diffusers}

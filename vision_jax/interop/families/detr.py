@@ -168,7 +168,8 @@ LAYOUTS = {"facebook": facebook, "huggingface": huggingface}
 _SIZES = ("R50", "R101", "R50-DC5", "R101-DC5")
 PUBLISHED = {
   f"facebook:detr_{name.lower().replace('-', '_')}": _published(
-    functools.partial(detr.variant, name, num_classes=COCO_CLASSES), "facebook"
+    functools.partial(detr.variant, name=name, num_classes=COCO_CLASSES),
+    "facebook",
   )
   for name in _SIZES
 }

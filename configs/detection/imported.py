@@ -1,0 +1,90 @@
+"""A detector that others have published: what `--mode=import` writes.
+
+  python -m vision_jax.main --mode=import --source=facebook:detr_r50 \
+      --file=detr-r50-e632da11.pth --output=out/detr
+  python -m vision_jax.main --mode=predict --workdir=out/detr \
+      --images=IMAGES --output=out/detr_predictions
+
+Images are fitted into one canvas of `preprocess.size`, with padding. The
+published models see each at its own proportions, the short side at 800 pixels
+and the long one at 1333 at most. Classes are the published numbers
+(`--config.class_names=...` names them). To train one on your own boxes take a
+config of this folder with `--init_from=WORKDIR`.
+"""
+
+from vision_jax.experiment import Experiment
+from vision_jax.metrics.detection import AveragePrecision
+from vision_jax.optim.optimizers import sgd
+from vision_jax.pipelines.data import Loading
+from vision_jax.pipelines.detection import detection
+from vision_jax.pipelines.imported import IMPORTED, Imported, resolve_imported
+from vision_jax.pipelines.sources.boxes import BoxData
+from vision_jax.pipelines.sources.stand_ins import DIGITS
+from vision_jax.pipelines.values import detection_config
+from vision_jax.tasks.detection import Detection
+
+
+def get_config():
+  return detection_config(
+    steps=1000,
+    batch_size=4,
+    eval_batch_size=4,
+    dataset="folder",
+    splits=(),
+    letterbox=True,
+    in_memory=False,
+    on_bad_box="drop",
+    lr=1e-5,
+    convolutional=True,
+    **(IMPORTED | {"source": "facebook:detr_r50", "num_classes": 91}),
+  )
+
+
+VARIANTS = {
+  "tiny": {
+    "source": "facebook:detr_r50",
+    "fields": '{"name": "tiny", "features": 16, '
+    '"heads": 2, "hidden": 16, "encoder_layers": 1, "decoder_layers": 1, '
+    '"num_queries": 6, "frozen_norm": false}',
+    "dataset": "scenes",
+    "splits": ("train", "val", "test"),
+    "scenes": (16, 8, 8),
+    "class_names": DIGITS,
+    "num_classes": 10,
+    "preprocess": {"size": (32, 32), "resize": 0},
+    "image_size": (32, 32),
+    "steps": 4,
+    "batch_size": 8,
+    "eval_batch_size": 8,
+    "max_boxes": 5,
+  },
+}
+
+
+def resolve(config):
+  resolve_imported(config)
+  config.image_size = config.preprocess.size
+  if not config.class_names:
+    config.class_names = tuple(map(str, range(config.num_classes)))
+
+
+def build(config):
+  net, boxes = Imported.of(config), BoxData.of(config)
+  names = tuple(config.class_names)
+  data = detection(
+    train=boxes.train,
+    evals=boxes.evals,
+    class_names=names,
+    image_size=config.image_size,
+    letterbox=config.letterbox,
+    max_boxes=config.max_boxes,
+    in_memory=config.in_memory,
+    metrics={"ap": AveragePrecision(names, per_class=config.per_class)},
+    colours=net.colours,
+    loading=Loading.of(config),
+  )
+  return Experiment(
+    task=Detection(net.model),
+    optimizers={"model": sgd(config.lr, momentum=0.0)},
+    **data.fields(),
+  )
