@@ -127,11 +127,11 @@ def write_coco(folder, classes=91):
   return {"data_dir": str(folder)}
 
 
-def write_boxes(folder):
+def write_boxes(folder, label="dog"):
   for split in ("train", "val"):
     for i in range(8):
       write_voc(
-        folder, [("dog", 6, 4, 30, 20)], name=f"{split}{i}", split=split
+        folder, [(label, 6, 4, 30, 20)], name=f"{split}{i}", split=split
       )
   return {"data_dir": str(folder)}
 
@@ -146,7 +146,7 @@ WRITTEN = {
   "configs/classification/folder_resnet18.py": write_classes,
   "configs/classification/imported.py": write_classes,
   "configs/detection/coco_detr_r50.py": write_coco,
-  "configs/detection/imported.py": write_boxes,
+  "configs/detection/imported.py": functools.partial(write_boxes, label="17"),
   "configs/detection/voc_detr.py": write_boxes,
   "configs/segmentation/folder_unet.py": write_masks,
 }
