@@ -3,6 +3,7 @@
 One config of each kind trains to its end; `pytest -m slow` trains the others.
 """
 
+import functools
 import json
 import math
 import pathlib
