@@ -1,0 +1,75 @@
+"""What opening and reading costs: seconds, and memory above jax's own."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tests.oracles import library
+
+# Tensors, and numbers in each: as large as ResNet-50 and ViT-B/16.
+SIZES = {"resnet50": (64, 400_000), "vit_b16": (150, 577_000)}
+SECONDS = 10
+TIMES = 3  # the file's size, in memory
+
+PROGRAM = """
+import json, re, sys, time
+import jax
+jax.devices()
+from vision_jax.interop import files, leaves
+status = lambda: open("/proc/self/status").read()
+peak = lambda: int(re.search(r"VmHWM:\\s+(\\d+) kB", status())[1]) * 1024
+before, start = peak(), time.perf_counter()
+variables = leaves.read(files.open_tensors(sys.argv[1]).tensors)
+jax.block_until_ready(variables)
+numbers = sum(x.size for x in jax.tree.leaves(variables))
+result = time.perf_counter() - start, peak() - before, numbers
+print(json.dumps(result))
+"""
+
+
+def write(path, arrays):
+  if path.suffix == ".safetensors":
+    from safetensors.numpy import save_file
+
+    save_file(arrays, path)
+  elif path.suffix == ".npz":
+    np.savez(path, **arrays)
+  elif path.suffix == ".h5":
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(path, "w") as file:
+      for name, x in arrays.items():
+        file[name] = x
+  else:
+    torch = library("torch")
+    old = {"_use_new_zipfile_serialization": path.suffix == ".pth"}
+    torch.save({n: torch.from_numpy(x) for n, x in arrays.items()}, path, **old)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize(
+  "suffix", [".safetensors", ".pth", ".th", ".npz", ".h5"]
+)
+@pytest.mark.parametrize("name", SIZES)
+def test_reading_is_quick_and_small(tmp_path, name, suffix):
+  number, size = SIZES[name]
+  rng = np.random.default_rng(0)
+  path = tmp_path / f"a{suffix}"
+  write(
+    path,
+    {
+      f"x{i}.weight": rng.random(size, np.float32).reshape(-1, 100)
+      for i in range(number)
+    },
+  )
+  command = [sys.executable, "-c", PROGRAM, str(path)]
+  done = subprocess.run(command, capture_output=True, text=True, check=True)
+  seconds, memory, numbers = json.loads(done.stdout.splitlines()[-1])
+  total = path.stat().st_size
+  path.unlink()
+  print(f"{name}{suffix}: {seconds:.2f} s, {memory / total:.2f} times the file")
+  assert numbers == number * size
+  assert seconds < SECONDS and memory < TIMES * total
