@@ -7,6 +7,7 @@ import pytest
 from safetensors.numpy import save_file
 
 import vision_jax
+from tests.interop.folders import fake_hub
 from tests.interop.test_resnet import names_of_torchvision
 from tests.programs.command import call
 from vision_jax.errors import UserError
@@ -114,6 +115,19 @@ def test_what_cannot_be_imported_is_an_error(published, workdir, tmp_path):
   assert result.code == 2 and "torchvision:resnet18" in result.err
   result = call(*how, SOURCE, f"--file={tmp_path / 'none.safetensors'}")
   assert result.code == 2 and "none.safetensors" in result.err
+
+
+@pytest.mark.slow
+def test_a_repository_is_downloaded_if_that_is_asked_for(
+  published, tmp_path, monkeypatch
+):
+  fake_hub(monkeypatch, published[0].parent)
+  result = imported("owner/name", tmp_path / "w")
+  assert result.code == 2 and "--download" in result.err
+  result = imported("owner/name", tmp_path / "w", "--download")
+  assert result.code == 0, result.err
+  about = json.loads((tmp_path / "w" / "imported.json").read_text())
+  assert list(about["sha256"]) == ["resnet18.safetensors"]
 
 
 @pytest.mark.slow

@@ -1,17 +1,16 @@
 """Repositories in the cache, and what is downloaded: without a network."""
 
-import hashlib
-import types
-
 import pytest
 
-from tests.interop.folders import check_repository, repository, shards
+from tests.interop.folders import (
+  check_repository,
+  constants,
+  fake_hub,
+  repository,
+  shards,
+)
 from vision_jax.errors import UserError
 from vision_jax.interop import files
-
-ABSENT = "pip install -e '.[hub]'"
-hub = pytest.importorskip("huggingface_hub", reason=ABSENT)
-constants = pytest.importorskip("huggingface_hub.constants", reason=ABSENT)
 
 
 def cache(root, name):
@@ -24,44 +23,15 @@ def cache(root, name):
 
 def test_repository_in_the_cache_is_opened(tmp_path, monkeypatch):
   monkeypatch.chdir(tmp_path)
-  monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+  monkeypatch.setattr(constants(), "HF_HUB_CACHE", str(tmp_path))
   cache(tmp_path, "owner/name")
   check_repository(files.open_tensors("owner/name"))
   check_repository(files.open_tensors("owner/name", download=True))
   with pytest.raises(UserError, match=r"local cache.*--download"):
     files.open_tensors("owner/other")
-  monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+  monkeypatch.setattr(constants(), "HF_HUB_OFFLINE", True)
   with pytest.raises(UserError, match="HF_HUB_OFFLINE"):
     files.open_tensors("owner/other", download=True)
-
-
-def fake_hub(monkeypatch, folder):
-  """Serves a folder in the place of the hub, with its hashes."""
-
-  def sibling(path):
-    content = path.read_bytes()
-    sha = types.SimpleNamespace(sha256=hashlib.sha256(content).hexdigest())
-    git = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
-    lfs = sha if path.suffix == ".safetensors" else None
-    return types.SimpleNamespace(rfilename=path.name, lfs=lfs, blob_id=git)
-
-  info = types.SimpleNamespace(
-    sha="123abc", siblings=[sibling(path) for path in folder.iterdir()]
-  )
-
-  class Api:
-    def model_info(self, name, *, revision, files_metadata):
-      assert files_metadata
-      return info
-
-  def get(name, file, *, revision):
-    assert revision == "123abc"
-    return str(folder / file)
-
-  monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-  monkeypatch.setattr(constants, "HF_HUB_CACHE", "/nowhere")
-  monkeypatch.setattr(hub, "HfApi", Api)
-  monkeypatch.setattr(hub, "hf_hub_download", get)
 
 
 @pytest.mark.parametrize("file", ["config.json", "model.safetensors"])
@@ -82,3 +52,4 @@ def test_downloaded_shards(tmp_path, monkeypatch):
   fake_hub(monkeypatch, index.parent)
   opened = files.open_tensors("owner/name", download=True)
   assert list(opened.tensors) == ["b", "a"]
+  assert opened.files[0] == index and len(opened.files) == 3

@@ -52,14 +52,19 @@ class Given:
   opened: Opened
 
   @classmethod
-  def of(cls, source: str, file: str) -> "Given":
+  def of(cls, source: str, file: str, *, download: bool = False) -> "Given":
     """Opens a file, of the working folder or that of VISION_JAX_WEIGHTS.
+
+    Args:
+      source: what it is.
+      file: its name, or a repository's of the Hugging Face hub.
+      download: whether a repository may be downloaded.
 
     Raises:
       UserError: if there is none, or it is damaged.
     """
     path = places.find(file)
-    return cls(source, path, open_tensors(path))
+    return cls(source, path, open_tensors(path, download=download))
 
   @property
   def described(self) -> dict[str, Any] | None:
@@ -75,7 +80,7 @@ class Given:
 
   def about(self) -> dict[str, Any]:
     """Returns what is kept of the file, in imported.json."""
-    files = places.files_of(self.path)
+    files = self.opened.files
     return {
       "source": self.source,
       "file": pathlib.Path(self.path).name,

@@ -63,6 +63,7 @@ class Opened:
     tensors: by the names that the file gives them; none is read yet.
     kind: of its format: "safetensors", "torch", "npz", "keras", "hdf5",
       "matlab", "onnx", "sharded".
+    files: what the tensors are in: one, or an index and its shards.
     metadata: what the file says besides.
     config: config.json of a Hugging Face folder; None where there is none.
     preprocessor: its preprocessor_config.json, likewise.
@@ -70,6 +71,7 @@ class Opened:
 
   tensors: Tensors
   kind: str
+  files: tuple[pathlib.Path, ...] = ()
   metadata: Mapping[str, Any] = dataclasses.field(default_factory=dict)
   config: Mapping[str, Any] | None = None
   preprocessor: Mapping[str, Any] | None = None
@@ -88,7 +90,7 @@ def open_tensors(
     path: of a file, or of a folder as Hugging Face has it, or OWNER/NAME of a
       repository in Hugging Face's local cache. With "::PART" behind it, of one
       dict among several in the file, such as checkpoint.pth::model_ema.
-    sha256: what that of the file of weights must be; "" checks nothing.
+    sha256: what that of the file of weights must begin with; "" is anything.
     download: whether a repository may be downloaded that is not in the cache.
     revision: of a repository: branch, tag or commit; "" is the main branch.
 
@@ -129,13 +131,12 @@ def _place(name: str, download: bool, revision: str) -> pathlib.Path:
 
 def _open_checked(path: pathlib.Path, part: str, sha256: str) -> Opened:
   source = Source.of(path)
-  got = hub.file_hash(path) if sha256 else ""
-  if got != sha256.lower():
+  if sha256 and not (got := source.sha256()).startswith(sha256.lower()):
     raise source.bad(f"it has the SHA-256 {got}", sha256)
   opened = _open_file(source, part)
   if part and "path" not in opened.metadata:
     raise source.bad(f"it has no {part!r}", "a torch file", "Leave it out.")
-  return opened
+  return dataclasses.replace(opened, files=(path, *opened.files))
 
 
 def _open_file(source: Source, part: str = "") -> Opened:
@@ -143,29 +144,30 @@ def _open_file(source: Source, part: str = "") -> Opened:
   head = source.read(0, min(source.size, _HEAD))
   if safetensors.is_one(source, head):
     tensors, metadata = safetensors.read(source)
-    return Opened(tensors, "safetensors", metadata)
+    return Opened(tensors, "safetensors", metadata=metadata)
   if head[:4] in _ZIP:
     return _open_zip(Archive.of(source), part)
   if head[:1] == b"\x80":
     tensors, chosen = torch_legacy.read(source, part)
-    return Opened(tensors, "torch", dataclasses.asdict(chosen))
+    return Opened(tensors, "torch", metadata=dataclasses.asdict(chosen))
   if _HDF5 in (head[:8], head[512:520]):
     return _open_hdf5(source, head)
   if source.path.name.endswith(sharded.SUFFIX):
     open_shard = lambda path: _open_file(Source.of(path)).tensors
-    return Opened(sharded.read(source, open_shard), "sharded")
+    tensors, shards = sharded.read(source, open_shard)
+    return Opened(tensors, "sharded", shards)
   if source.path.suffix == ".safetensors":
     safetensors.read(source)  # says what is wrong with it
   if source.path.suffix == ".onnx" or head[:1] == b"\x08":
     tensors, metadata = onnx.read(source)
-    return Opened(tensors, "onnx", metadata)
+    return Opened(tensors, "onnx", metadata=metadata)
   raise _unknown(source, head)
 
 
 def _open_zip(archive: Archive, part: str) -> Opened:
   if torch_zip.is_torch(archive):
     tensors, chosen = torch_zip.read(archive, part)
-    return Opened(tensors, "torch", dataclasses.asdict(chosen))
+    return Opened(tensors, "torch", metadata=dataclasses.asdict(chosen))
   if npz.is_npz(archive):
     return Opened(npz.read(archive), "npz")
   raise archive.source.bad(

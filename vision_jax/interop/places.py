@@ -37,12 +37,3 @@ def holds_tensors(path: os.PathLike | str) -> bool:
     file.name.startswith(starts) and file.name.endswith(SUFFIXES)
     for file in place.iterdir()
   )
-
-
-def files_of(path: str) -> list[pathlib.Path]:
-  """Returns the files of a path that hold weights."""
-  place = pathlib.Path(path.partition(PART)[0])
-  if not place.is_dir():
-    return [place]
-  found = [p for p in place.iterdir() if p.name.endswith(SUFFIXES)]
-  return sorted(p for p in found if p.is_file())

@@ -32,7 +32,12 @@ class Mode(Configured):
   file: str = option(
     "",
     "The published file or folder: safetensors, .pth or .bin, npz, HDF5, ONNX; "
-    "in the working folder, or in that of VISION_JAX_WEIGHTS.",
+    "in the working folder, or in that of VISION_JAX_WEIGHTS. Or OWNER/NAME, a "
+    "repository in Hugging Face's local cache. FILE::PART is one dict of "
+    "several in it.",
+  )
+  download: bool = option(
+    False, "Downloads a repository that is not in the cache; checks its hashes."
   )
   output: str = option("", "The workdir to write.", path=True)
 
@@ -62,4 +67,4 @@ class Mode(Configured):
   def _given(self) -> "Given":
     from vision_jax.inference.importing import Given
 
-    return Given.of(self.source, self.file)
+    return Given.of(self.source, self.file, download=self.download)

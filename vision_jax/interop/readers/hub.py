@@ -112,7 +112,7 @@ def _checked(
   path = pathlib.Path(hub.hf_hub_download(name, file, revision=commit))
   lfs = files[file].lfs
   expected = lfs.sha256 if lfs else files[file].blob_id
-  got = file_hash(path) if lfs else _git_hash(path)
+  got = Source.of(path).sha256() if lfs else _git_hash(path)
   if got != expected:
     raise malformed(
       path,
@@ -121,12 +121,6 @@ def _checked(
       "Delete it and download it again.",
     )
   return path
-
-
-def file_hash(path: pathlib.Path) -> str:
-  """Returns the SHA-256 of a file."""
-  with Source.of(path).open() as file:
-    return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _git_hash(path: pathlib.Path) -> str:

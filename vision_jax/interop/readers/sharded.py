@@ -15,8 +15,10 @@ _SHOWN = 5  # names that an error lists
 Open = Callable[[pathlib.Path], Tensors]
 
 
-def read(source: Source, open_shard: Open) -> Tensors:
-  """Returns the tensors of all files that an index names.
+def read(
+  source: Source, open_shard: Open
+) -> tuple[Tensors, tuple[pathlib.Path, ...]]:
+  """Returns the tensors of all files that an index names, and the files.
 
   Args:
     source: the index.
@@ -33,20 +35,15 @@ def read(source: Source, open_shard: Open) -> Tensors:
   )
   if not texts or not places:
     raise source.bad(f"it has no {MAP} of names to files", "an index of shards")
-  shards = {
-    name: open_shard(path)
-    for name, path in shard_paths(source, places.values()).items()
-  }
+  paths = _paths(source, places.values())
+  shards = {name: open_shard(path) for name, path in paths.items()}
   _check_names(source, places, shards)
-  return {name: shards[shard][name] for name, shard in places.items()}
+  tensors = {name: shards[shard][name] for name, shard in places.items()}
+  return tensors, tuple(paths.values())
 
 
-def shard_paths(source: Source, names: Any) -> dict[str, pathlib.Path]:
-  """Returns where the files of an index are, by their names in it.
-
-  Raises:
-    UserError: naming those that are missing, or not beside the index.
-  """
+def _paths(source: Source, names: Any) -> dict[str, pathlib.Path]:
+  """Returns where the files of an index are, by their names in it."""
   names = sorted(set(names))
   for name in names:
     check_beside(source, name)

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import hashlib
 import importlib
 import math
 import os
@@ -106,6 +107,11 @@ class Source:
         f"something in it lies at bytes {start} to {start + size}",
         f"all of it within its {self.size} bytes",
       )
+
+  def sha256(self) -> str:
+    """Returns the file's SHA-256, in hexadecimal digits."""
+    with self.open() as file:
+      return hashlib.file_digest(file, "sha256").hexdigest()
 
   def bad(self, got: str, expected: str, fix: str = DAMAGED) -> UserError:
     """Returns the error for what is wrong with this file."""
