@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vision_jax.errors import UserError
+from vision_jax.interop.places import PART
 from vision_jax.interop.readers import (
   folder,
   hdf5,
@@ -29,7 +30,6 @@ from vision_jax.interop.readers.source import Source, malformed
 from vision_jax.interop.readers.zipped import Archive
 from vision_jax.interop.tensors import Tensors
 
-PART = "::"  # between a file and the dict in it that is meant
 _HEAD = 1024  # bytes by which a format is known
 _ZIP = (b"PK\3\4", b"PK\5\6")  # of members, and of none
 _HDF5 = b"\x89HDF\r\n\x1a\n"

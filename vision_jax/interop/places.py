@@ -3,13 +3,11 @@
 import os
 import pathlib
 
+from vision_jax.interop.readers import folder, sharded
 from vision_jax.paths import absolute
 
 VARIABLE = "VISION_JAX_WEIGHTS"  # a folder of published files
 PART = "::"  # between a file and the dict in it that is meant
-SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".th", ".npz", ".onnx")
-SUFFIXES += (".h5", ".hdf5", ".keras", ".mat", ".index.json")
-IN_FOLDER = ("model.safetensors", "pytorch_model.bin")
 
 
 def find(name: str) -> str:
@@ -29,11 +27,6 @@ def find(name: str) -> str:
 def holds_tensors(path: os.PathLike | str) -> bool:
   """Whether a path is a file of weights, or a folder that others publish."""
   name = os.fspath(path).partition(PART)[0]
-  if name.endswith(SUFFIXES):
+  if name.endswith((*folder.SUFFIXES, sharded.SUFFIX)):
     return True
-  place = pathlib.Path(name)
-  starts = tuple(x.rpartition(".")[0] for x in IN_FOLDER)
-  return place.is_dir() and any(
-    file.name.startswith(starts) and file.name.endswith(SUFFIXES)
-    for file in place.iterdir()
-  )
+  return any((pathlib.Path(name) / x).is_file() for x in folder.WEIGHTS)

@@ -18,8 +18,8 @@ WEIGHTS = (
   *(f"{x}.bin{end}" for x in _TORCH for end in ("", sharded.SUFFIX)),
 )
 SUFFIXES = (
-  *(".safetensors", ".bin", ".pth", ".pt", ".th", ".npz", ".h5", ".mat"),
-  ".onnx",
+  *(".safetensors", ".bin", ".pth", ".pt", ".th", ".ckpt", ".pth.tar", ".npz"),
+  *(".h5", ".hdf5", ".mat", ".onnx"),
 )
 _RUN = ("training_args.bin", "optimizer.pt", "scheduler.pt", "rng_state.pth")
 

@@ -42,6 +42,10 @@ class Name:
   make: Make | None = None
 
 
+class Members(dict):
+  """Attributes of an object, by name; its class is not looked at."""
+
+
 class Opaque:
   """Something whose content nobody asks for, such as a run's arguments."""
 
@@ -211,10 +215,12 @@ class Machine:
   _on_newobj = _on_reduce
 
   def _on_build(self, _) -> None:
-    """Attributes of an object: nothing that we make has any."""
-    self.stack.pop()
+    """Attributes of an object: kept of one that is nothing else."""
+    state = self.stack.pop()
     if type(self.stack[-1]) in (Name, *SCALARS):
       raise ValueError("sets attributes of what has none")
+    if type(self.stack[-1]) is Members:
+      self.stack[-1].update(state)  # a dict, whose keys have been looked at
 
   def _on_binpersid(self, _) -> None:
     if self.persistent is None:

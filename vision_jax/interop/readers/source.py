@@ -7,6 +7,7 @@ import importlib
 import math
 import os
 import pathlib
+import stat
 import types
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
@@ -56,13 +57,17 @@ class Source:
     """
     path = pathlib.Path(path)
     try:
-      with path.open("rb") as file:
-        stat = os.fstat(file.fileno())
+      found = path.stat()
+      if stat.S_ISREG(found.st_mode):  # to open a pipe would wait
+        with path.open("rb") as file:
+          found = os.fstat(file.fileno())
     except (OSError, ValueError) as error:
       raise malformed(
         path, f"it cannot be read ({error})", "a file", "Check the path."
       ) from error
-    return cls(path, stat.st_size, _stamp(stat))
+    if not stat.S_ISREG(found.st_mode):
+      raise malformed(path, "it is no file", "one", "Check the path.")
+    return cls(path, found.st_size, _stamp(found))
 
   def open(self) -> BinaryIO:
     """Opens the same file again, to be closed by the caller."""
@@ -200,5 +205,5 @@ def check_expansion(
     )
 
 
-def _stamp(stat: os.stat_result) -> tuple[int, ...]:
-  return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns
+def _stamp(found: os.stat_result) -> tuple[int, ...]:
+  return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns

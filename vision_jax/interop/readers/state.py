@@ -6,12 +6,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from vision_jax.errors import UserError
+from vision_jax.interop.readers.pickled import Members
 from vision_jax.interop.readers.source import Source
 from vision_jax.interop.readers.torch_names import Strided
 
 _AVERAGE = re.compile(r"(^|[/_.])(ema|swa|avg|averaged?)([/_.]|$)", re.I)
 _OPTIMIZER = "param_groups"  # what every optimizer's state has
 _DEEPEST = 8
+_DEEPEST_MODULE = 32
+_MODULES = 100_000  # shared ones as often as they are named
 _SHOWN = 8  # dicts that an error names
 
 
@@ -45,7 +48,8 @@ def state_of(
   Raises:
     UserError: if there is none, several, or not the one named.
   """
-  found = dict(_dicts(content, (), set()))
+  with source.read_by("tensors in dicts"):
+    found = dict(_dicts(content, (), set()))
   chosen = [part] if part in found and part else []
   if not part:
     found = _nets(found)
@@ -60,8 +64,13 @@ def state_of(
 def _dicts(
   content: Any, path: tuple[str, ...], seen: set[int]
 ) -> Iterator[tuple[str, dict[str, Strided]]]:
-  """Yields all dicts that hold tensors, but an optimizer's, by their paths."""
+  """Yields all dicts that hold tensors, but an optimizer's, by their paths.
+
+  A TorchScript program is one dict: its modules' names are joined by dots.
+  """
   items = dict(enumerate(content)) if isinstance(content, list) else content
+  if isinstance(content, Members):
+    items = dict(_attributes(content, "", iter(range(_MODULES))))
   known = id(content) in seen or len(path) > _DEEPEST
   if known or not isinstance(items, Mapping) or _OPTIMIZER in items:
     return
@@ -73,6 +82,19 @@ def _dicts(
     yield "/".join(path), tensors
   for name, value in items.items():
     yield from _dicts(value, (*path, str(name)), seen)
+
+
+def _attributes(
+  content: Any, prefix: str, left: Iterator[int]
+) -> Iterator[tuple[str, Any]]:
+  """Yields what the objects in a TorchScript program hold, by its name."""
+  if prefix.count(".") > _DEEPEST_MODULE or next(left, None) is None:
+    raise ValueError("modules in themselves, or too many")
+  for name, value in content.items():
+    if isinstance(value, Members):
+      yield from _attributes(value, f"{prefix}{name}.", left)
+    else:
+      yield f"{prefix}{name}", value
 
 
 def _nets(

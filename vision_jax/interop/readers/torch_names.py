@@ -8,7 +8,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from vision_jax.interop.readers.pickled import Name, Opaque, dictionary
+from vision_jax.interop.readers.pickled import Members, Name, Opaque, dictionary
 from vision_jax.interop.readers.source import BFLOAT16, Source, count
 from vision_jax.interop.tensors import Tensor
 
@@ -43,6 +43,7 @@ _DTYPES = {
     )
   },
 }
+_PROGRAM = "__torch__."  # before names of classes in a TorchScript program
 _STORAGE = re.compile(r"torch\.(?:cuda\.)?(\w+)Storage")
 _UNTYPED = ("torch.storage.UntypedStorage", "torch.UntypedStorage")
 Place = tuple[int, int]  # first byte, and number of bytes
@@ -137,6 +138,8 @@ def names(text: str) -> Name | None:
   """Returns what a name stands for, or None if it is none of torch's own."""
   if text in _CALLS:
     return Name(text, _CALLS[text])
+  if text.startswith(_PROGRAM):
+    return Name(text, Members)
   storage = _STORAGE.fullmatch(text)
   known = storage and storage[1] in _STORAGES
   return Name(text) if known or text in (*_UNTYPED, *_DTYPES, *_TYPES) else None
@@ -222,6 +225,7 @@ def _opaque(*_: Any) -> Opaque:
 
 
 _TYPES = ("torch.Tensor", "torch.nn.parameter.Parameter", "numpy.ndarray")
+_BUILTINS = ("set", "list", "dict", "tuple", "int", "float", "bool", "str")
 _CALLS: dict[str, Callable[..., Any]] = {
   "collections.OrderedDict": dictionary,
   "torch._utils._rebuild_tensor": _rebuild,
@@ -231,11 +235,18 @@ _CALLS: dict[str, Callable[..., Any]] = {
   "torch._utils._rebuild_parameter_with_state": _first,
   "torch._tensor._rebuild_from_type_v2": _from_type,
   "torch.Size": tuple,
+  "collections.defaultdict": lambda *_: {},
   # Beside the tensors: read over, made into nothing.
   **dict.fromkeys(
     (
-      *("collections.Counter", "collections.defaultdict", "torch.device"),
-      *("argparse.Namespace", "builtins.set", "__builtin__.set"),
+      *(
+        "collections.Counter",
+        "torch.device",
+        "torch.jit._pickle.build_intlist",
+      ),
+      *("torch.torch_version.TorchVersion", "pathlib.PosixPath"),
+      *("argparse.Namespace", "types.SimpleNamespace", "datetime.datetime"),
+      *(f"{x}.{y}" for x in ("builtins", "__builtin__") for y in _BUILTINS),
       *("numpy.dtype", "numpy.core.multiarray.scalar", "_codecs.encode"),
       *("numpy._core.multiarray.scalar", "numpy._core.multiarray._reconstruct"),
       "numpy.core.multiarray._reconstruct",

@@ -1,4 +1,8 @@
-"""torch's zip format: a pickle, and beside it a record for each storage."""
+"""torch's zip format: a pickle, and beside it a record for each storage.
+
+A TorchScript program (`torch.jit.save`) is one too: its modules' parameters,
+buffers and other tensors are read, its code is not.
+"""
 
 import io
 from typing import Any
@@ -34,12 +38,8 @@ def read(archive: Archive, part: str = "") -> tuple[Tensors, Part]:
     for name in archive.members
     if name.count("/") == 1 and name.endswith(f"/{PICKLE}")
   ]
-  if len(folders) != 1 or any("/code/" in name for name in archive.members):
-    raise source.bad(
-      "it is a TorchScript program or has no data.pkl of its own",
-      "a state dict",
-      "Save the state dict alone: torch.save(model.state_dict(), path).",
-    )
+  if len(folders) != 1:
+    raise source.bad(f"it has {len(folders)} pickles {PICKLE}", "one")
   (folder,) = folders
   machine = Machine(torch_names.names, torch_names.storage_of)
   pickle = io.BytesIO(archive.read(folder + PICKLE))
