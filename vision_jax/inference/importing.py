@@ -143,7 +143,8 @@ def import_weights(
   state = _state(experiment, batch, adapted, recipe.config.seed)
   with _whole(place) as folder:
     with Checkpoints(folder / "checkpoints", best=None) as checkpoints:
-      checkpoints.save(0, state, extra={"seed": recipe.config.seed})
+      extra = {"seed": recipe.config.seed}
+      checkpoints.save(0, state, extra=extra, donated=False)
       checkpoints.wait()
     append_run(folder, describe_run(Parts(files=recipe.sources)))
     about = to_json(given.about(), indent=2)

@@ -23,6 +23,11 @@ class Mode(Configured):
   """
 
   needs_workdir = False
+  cpu_tuning: str = option(
+    "off",
+    "The allocator of a training keeps what is freed: not of a large file.",
+    choices=("auto", "off"),
+  )
 
   source: str = option(
     "",

@@ -116,6 +116,8 @@ class Checkpoints:
     state: Any,
     metrics: Mapping[str, float] | None = None,
     extra: Mapping[str, Any] | None = None,
+    *,
+    donated: bool = True,
   ) -> bool:
     """Starts to save `state`, which may be donated as soon as this returns.
 
@@ -127,6 +129,7 @@ class Checkpoints:
       metrics: values to choose the best by, from this or an earlier step;
         those that are not finite count as not measured.
       extra: JSON to keep beside it: the batch size, the seed.
+      donated: whether it may be; of what stays no copy is made.
 
     Returns:
       False, without writing, if the newest checkpoint is of this very step.
@@ -146,8 +149,9 @@ class Checkpoints:
         f"{step} to save, expected a later one. Fix: resume from the newest "
         "checkpoint, or use a new --workdir."
       )
+    apart = tree.apart if donated else lambda arrays: arrays
     args = ocp.args.Composite(
-      state=ocp.args.PyTreeSave(tree.apart(tree.to_stored(state))),
+      state=ocp.args.PyTreeSave(apart(tree.to_stored(state))),
       extra=ocp.args.JsonSave(dict(extra or {})),
     )
     tracked = finite(metrics or {}) if self._rule.best else None
