@@ -10,7 +10,7 @@ import pathlib
 import platform
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from vision_jax.provenance import machine
 from vision_jax.recipe.sources import digest, sources
@@ -18,6 +18,11 @@ from vision_jax.recipe.sources import digest, sources
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # What trains a config, besides what that imports.
 TRAINS = ("vision_jax.command.session", "vision_jax.command.modes.train")
+# What evaluates a published file in place of that.
+IMPORTS = (
+  *("vision_jax.command.session", "vision_jax.command.modes.import"),
+  *("vision_jax.command.modes.eval", "vision_jax.interop.published"),
+)
 
 
 def versions() -> dict[str, str]:
@@ -38,14 +43,15 @@ def git_commit() -> str:
   return state["commit"] + ("-dirty" if state["dirty"] else "")
 
 
-def source_hash(config: str) -> str:
+def source_hash(config: str, makes: Sequence[str] = TRAINS) -> str:
   """Returns a hash of all that a run is made of, whether committed or not.
 
   Args:
     config: the config file, from the repository's root.
+    makes: the modules that make the number of it.
   """
   text = (ROOT / config).read_text(encoding="utf-8")
-  return digest(sources(config, text, TRAINS))
+  return digest(sources(config, text, makes))
 
 
 def host_memory() -> int | None:

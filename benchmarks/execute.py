@@ -10,11 +10,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks import environment
-from benchmarks.finished import RunFailed, measured
+from benchmarks.finished import RunFailed, evaluated, measured
 from benchmarks.row import Row
 from vision_jax.data.sources.tfds import ENVIRONMENT
 from vision_jax.files import open_own, replace_text
@@ -73,17 +73,42 @@ def arguments(
   ]
 
 
+def imports(row: Row, variant: str) -> bool:
+  """Whether a row is a published file; its tiny variant is trained."""
+  return bool(row.source) and variant != "tiny"
+
+
+def calls(
+  row: Row,
+  seed: int,
+  variant: str,
+  overrides: Mapping[str, str],
+  workdir: str,
+  root: str = "",
+) -> list[list[str]]:
+  """Returns the arguments of each call of vision_jax.main that a seed needs."""
+  if not imports(row, variant):
+    words = arguments(row, seed, variant, overrides, root)
+    return [[*words, f"--workdir={workdir}"]]
+  _, *values, _ = arguments(row, seed, variant, overrides)  # but the seed
+  place = [f"--source={row.source}", f"--file={row.file}"]
+  return [
+    ["--mode=import", *place, f"--output={workdir}", *values],
+    ["--mode=eval", f"--workdir={workdir}"],
+  ]
+
+
 def command(
   row: Row, seed: int, variant: str, overrides: Mapping[str, str]
 ) -> str:
   """Returns the command that repeats a seed, as one types it."""
-  words = ["python", "-m", "vision_jax.main"]
-  words += arguments(row, seed, variant, overrides)
-  return shlex.join([*words, f"--workdir=out/{row.name}-{seed}"])
+  parts = calls(row, seed, variant, overrides, f"out/{row.name}-{seed}")
+  start = ["python", "-m", "vision_jax.main"]
+  return " && ".join(shlex.join([*start, *words]) for words in parts)
 
 
 def run_seed(row: Row, seed: int, plan: Plan) -> Outcome:
-  """Trains one seed, or returns what an earlier call has measured.
+  """Runs one seed, or returns what an earlier call has measured.
 
   Interrupted runs resume from their checkpoint.
 
@@ -98,9 +123,14 @@ def run_seed(row: Row, seed: int, plan: Plan) -> Outcome:
     return Outcome(**json.loads(outcome_file.read_text(encoding="utf-8")))
   start = time.monotonic()
   train(row, seed, plan, folder)
+  workdir = folder / "workdir"
   outcome = Outcome(
     seed=seed,
-    **measured(row, folder / "workdir", variant=plan.variant),
+    **(
+      evaluated(row, workdir)
+      if imports(row, plan.variant)
+      else measured(row, workdir, variant=plan.variant)
+    ),
     seconds=round(time.monotonic() - start, 1),
     hardware=dict(plan.hardware),
     versions=environment.versions(),
@@ -119,7 +149,10 @@ def _identity(row: Row, seed: int, plan: Plan) -> dict[str, Any]:
   return {
     "command": command(row, seed, *planned(row, plan)),
     "figures": [row.metric, *row.also, *row.curve, row.time_to],
-    "sources": environment.source_hash(row.config),
+    "sources": environment.source_hash(
+      row.config,
+      environment.IMPORTS if imports(row, plan.variant) else environment.TRAINS,
+    ),
     "versions": environment.versions(),
     "hardware": dict(plan.hardware),
   }
@@ -146,16 +179,28 @@ def _claim(folder: pathlib.Path, identity: Mapping[str, Any]) -> None:
 
 
 def train(row: Row, seed: int, plan: Plan, folder: pathlib.Path) -> None:
-  """Trains the row in a process of its own, into folder/workdir.
+  """Trains the row, or imports and evaluates it, into folder/workdir.
+
+  In processes of their own; what was imported before is not again.
 
   Raises:
-    RunFailed: if the process does not end well; it says where its log is.
+    RunFailed: if a process does not end well; it says where its log is.
   """
-  log = folder / "log.txt"
-  words = [sys.executable, "-m", "vision_jax.main"]
-  words += arguments(row, seed, *planned(row, plan), f"{environment.ROOT}/")
-  words += [f"--workdir={folder / 'workdir'}"]
+  log, workdir = folder / "log.txt", folder / "workdir"
   print(f"{row.name}, seed {seed}: log in {log}", flush=True)
+  root = f"{environment.ROOT}/"
+  for words in calls(row, seed, *planned(row, plan), str(workdir), root):
+    if "--mode=import" not in words or not workdir.exists():
+      _call(words, log)
+
+
+def _call(arguments: Sequence[str], log: pathlib.Path) -> None:
+  """Runs vision_jax.main, whose output goes into a log.
+
+  Raises:
+    RunFailed: if it does not end well.
+  """
+  words = [sys.executable, "-m", "vision_jax.main", *arguments]
   with open_own(log) as out:
     child = subprocess.Popen(words, stdout=out, stderr=subprocess.STDOUT)
     try:

@@ -3,6 +3,7 @@
 import json
 import math
 import pathlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.row import Row
@@ -50,14 +51,7 @@ def measured(row: Row, workdir: pathlib.Path, variant: str = "") -> dict:
   for line in lines:
     last.update(line)
   also = [name for name in row.also if name in last or not variant]
-  for name in (row.metric, *also):
-    if name not in last:
-      raise RunFailed(
-        f"{workdir}/metrics.jsonl has no {name!r}; it has "
-        f"{', '.join(sorted(last))}"
-      )
-    if not _finite(last[name]):
-      raise RunFailed(f"{name} ended as {last[name]}, which is no number")
+  _check(also, row.metric, last, workdir / "metrics.jsonl")
   return {
     "value": last[row.metric],
     "also": {name: last[name] for name in also},
@@ -68,6 +62,41 @@ def measured(row: Row, workdir: pathlib.Path, variant: str = "") -> dict:
     },
     "seconds_to": seconds_to(row, lines, last),
   }
+
+
+def evaluated(row: Row, workdir: pathlib.Path) -> dict:
+  """Returns what the last evaluation of a workdir gives of a row's metrics.
+
+  With the keys of `measured`, though nothing was trained and timed.
+
+  Raises:
+    RunFailed: one of the row's metrics is not there, or no finite number.
+  """
+  found = _read_lines(workdir / "evaluations.jsonl")[-1:]
+  if not found:
+    raise RunFailed(f"{workdir} has no evaluation")
+  (last,) = found
+  _check(row.also, row.metric, last, workdir / "evaluations.jsonl")
+  return {
+    "value": last[row.metric],
+    "also": {name: last[name] for name in row.also},
+    "curve": {},
+    "speed": dict.fromkeys(SPEED_KEYS),
+    "seconds_to": None,
+  }
+
+
+def _check(
+  also: Sequence[str], metric: str, last: Mapping, file: pathlib.Path
+) -> None:
+  """Refuses metrics that are not there, or no numbers."""
+  for name in (metric, *also):
+    if name not in last:
+      raise RunFailed(
+        f"{file} has no {name!r}; it has {', '.join(sorted(last))}"
+      )
+    if not _finite(last[name]):
+      raise RunFailed(f"{name} ended as {last[name]}, which is no number")
 
 
 def curve(lines: list[dict], key: str) -> list[list[float]]:

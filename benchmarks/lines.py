@@ -28,6 +28,7 @@ OF_ROW = (
   *("config", "dataset", "metric", "weights", "unit", "protocol"),
   *("tolerance", "target"),
 )
+OF_SOURCE = ("source", "file", "sha256", "within")  # where a row has one
 OF_REFERENCE = (
   *("key", "model", "value", "higher_is_better", "protocol", "evidence"),
   *("source_title", "source_url", "source_location"),
@@ -46,6 +47,7 @@ def line(result: Result) -> dict[str, Any]:
     "suite": suite_of(row),
     "row": row.name,
     **_fields(row, OF_ROW),
+    **(_fields(row, OF_SOURCE) if row.source else {}),
     "reference": reference and _fields(reference, OF_REFERENCE),
     "sd": summary and summary.sd,
     "ci95": summary and summary.ci95,

@@ -98,6 +98,7 @@ class Result:
       self.row.tolerance,
       comparable=not self.differs,
       higher_is_better=self.row.higher_is_better,
+      exact=self.row.within is not None,
     )
 
   @property
@@ -105,6 +106,8 @@ class Result:
     """Whether our own goal is met; None without a goal or a number of its."""
     if self.row.target is None or self.changed or not self.values:
       return None
+    if self.row.within is not None:
+      return abs(self.mean - self.row.target) <= self.row.within + 1e-9
     better = self.row.higher_is_better
     return statistics.reaches(self.mean, self.row.target, 0.0, better)
 

@@ -1,7 +1,7 @@
 """A benchmark row, as data.
 
-A row says what is trained, how it is measured, what it is measured against and
-how far off it may be.
+A row says what is trained, or which published file is evaluated in place of
+that, how it is measured, what it is measured against and how far off it may be.
 """
 
 import dataclasses
@@ -27,6 +27,9 @@ class Row:
     differs: why our protocol cannot be compared with the reference's; empty
       where it can.
     target: a goal of our own, beside the published number; None for none.
+    within: how far off the target a value may be, either way, and the reference
+      is then met by as much either way too: for weights that are given, of
+      which better is as wrong as worse. None only asks that both be reached.
     overrides: config values that differ from the file's.
     needs: "cpu" (runs anywhere), "gpu" (any accelerator) or "tpu".
     data: what it needs of the folder that VISION_JAX_DATA names: a prepared
@@ -35,7 +38,12 @@ class Row:
       its data_dir.
     made_by: the command that writes that folder; empty where it is published.
     file: what else has to lie in the data folder, such as weights that only
-      their owner may hand out; the row's overrides name it too.
+      their owner may hand out; the row's overrides name it too. With a
+      `source` the published file, below the folder that VISION_JAX_WEIGHTS
+      names.
+    source: what that file is, "SOURCE:MODEL", for `--mode=import`: it is
+      evaluated, nothing is trained, and there is one seed. "" trains.
+    sha256: of that file: another is not what was published.
     seconds: what a seed should take on the hardware it needs.
     time_to: also report the seconds until `metric` first reached this.
     curve: keys in `metrics.jsonl` whose course over the first seed's training
@@ -51,12 +59,15 @@ class Row:
   metric: str = "test/accuracy"
   differs: str = ""
   target: float | None = None
+  within: float | None = None
   overrides: Mapping[str, str] = dataclasses.field(default_factory=dict)
   needs: str = "cpu"
   data: str = ""
   own: bool = False
   made_by: str = ""
   file: str = ""
+  source: str = ""
+  sha256: str = ""
   seeds: int = 3
   variant: str = ""
   unit: str = "%"
@@ -73,6 +84,11 @@ class Row:
       )
     if self.tolerance < 0:
       raise UserError(f"row {self.name!r}: tolerance {self.tolerance} < 0")
+    if self.source and not (self.file and self.sha256 and self.seeds == 1):
+      raise UserError(
+        f"row {self.name!r}: has a source; expected a file, its sha256, "
+        "and one seed"
+      )
 
   @property
   def weights(self) -> str:

@@ -22,6 +22,7 @@ from benchmarks import (
   lines,
   logged,
   options,
+  published,
   result,
   statistics,
 )
@@ -54,7 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
   )
   run = []
   for row in asked.rows:
-    run.append(run_row(row, range(asked.seeds or row.seeds), plan))
+    seeds = 1 if row.source else asked.seeds or row.seeds
+    run.append(run_row(row, range(seeds), plan))
     lines.write(merged(kept, run), output / "results.jsonl")
   page = pages.page(merged(kept, run), f"Suite {asked.suite}")
   replace_text(output / "report.md", page)
@@ -112,7 +114,7 @@ def not_logged(row: Row, seeds: Sequence[int], plan: Plan) -> str:
   Asked before a run, because it may be days long.
   """
   folder = plan.output / row.name
-  if plan.variant == "tiny":  # a run takes no longer than to find out
+  if plan.variant == "tiny" or row.source:  # takes no longer than to find out
     return ""
   if all((folder / f"seed{n}" / "outcome.json").exists() for n in seeds):
     return ""
@@ -130,7 +132,10 @@ def missing(row: Row, plan: Plan) -> str:
     wanted = "an accelerator" if row.needs == "gpu" else "a TPU"
     return f"needs {wanted}, this machine's jax has {platform} devices"
   root = plan.overrides.get("data_dir") or os.environ.get("VISION_JAX_DATA")
-  if row.file and not (root and (pathlib.Path(root) / row.file).is_file()):
+  if row.source:
+    if reason := published.missing(row):
+      return reason
+  elif row.file and not (root and (pathlib.Path(root) / row.file).is_file()):
     return f"needs {row.file} in the folder that VISION_JAX_DATA names"
   if not row.data:
     return ""

@@ -67,11 +67,18 @@ def verdict(
   *,
   comparable: bool,
   higher_is_better: bool = True,
+  exact: bool = False,
 ) -> str:
-  """Returns one of `VERDICTS`: `NOT_RUN` where there is no mean."""
+  """Returns one of `VERDICTS`: `NOT_RUN` where there is no mean.
+
+  With `exact` what is better by more than the tolerance is missed too.
+  """
   if mean is None:
     return NOT_RUN
   if not comparable:
     return NOT_COMPARABLE
-  met = reaches(mean, reference, tolerance, higher_is_better)
+  if exact:
+    met = abs(mean - reference) <= tolerance + 1e-9
+  else:
+    met = reaches(mean, reference, tolerance, higher_is_better)
   return REPRODUCED if met else MISSED
