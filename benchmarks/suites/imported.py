@@ -49,7 +49,6 @@ def _cifar(name: str, source: str, file: str, **more) -> Row:
     data="cifar10",
     overrides={
       "dataset": "cifar10",
-      "in_memory": "false",
       "eval_batch_size": "500",
     },
     **more,
@@ -94,7 +93,6 @@ IMPORTED = (
     overrides={
       "dataset": "mnist",
       "channels": "1",
-      "in_memory": "false",
       "eval_batch_size": "500",
     },
   ),

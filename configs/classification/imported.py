@@ -32,6 +32,7 @@ def get_config():
     batch_size=32,
     eval_batch_size=32,
     dataset="folder",
+    in_memory=False,  # each image is resized as its source has it
     image_size=224,  # of stand-ins; those of a folder are `preprocess.size`
     lr=0.001,
     convolutional=True,

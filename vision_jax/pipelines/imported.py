@@ -42,7 +42,7 @@ def resolve_imported(config: ml_collections.ConfigDict) -> None:
   net = _published(config)
   given, block = net.preprocess, config.preprocess
   if not config.get("class_names", ()) and (
-    len(net.class_names) == config.num_classes
+    len(net.class_names) == config.get("num_classes", 0)
   ):
     config.class_names = net.class_names
   if not block.size:
@@ -84,8 +84,9 @@ class Imported:
     for name in ("size", "mean", "std"):
       block[name] = tuple(block[name])
     fields = published.fields_of(config.fields)
-    if config.num_classes != net.num_classes:
-      fields["num_classes"] = config.num_classes
+    classes = config.get("num_classes", net.num_classes)
+    if classes != net.num_classes:
+      fields["num_classes"] = classes
     model = net.model(**fields)
     return cls(model, Preprocess(**block), net)
 

@@ -1,9 +1,9 @@
 """Data sets of images with labels, by name.
 
 "mnist" and "cifar10" are prepared TFDS sets that are decoded once and kept in
-memory; "folder" is one's own, of any layout; "digits" are
-scikit-learn's, which stand in for the others, at their size, in `tiny`
-variants; every other name is a prepared TFDS set of photographs, such as
+memory, unless a config has them resized; "folder" is one's own, of any layout;
+"digits" are scikit-learn's, which stand in for the others, at their size, in
+`tiny` variants; every other name is a prepared TFDS set of photographs, such as
 "imagenet2012".
 """
 
@@ -63,6 +63,7 @@ class LabelData(DataSet):
       labels; () for all. Of a folder all are.
     shots: examples of each class to train on, drawn by `seed`; 0 is all.
     seed: of that draw.
+    in_memory: whether small data sets are decoded and kept, at their own size.
   """
 
   dataset: str
@@ -78,6 +79,7 @@ class LabelData(DataSet):
   classes: Sequence[str] = ()
   shots: int = 0
   seed: int = 0
+  in_memory: bool = True
 
   def __post_init__(self):
     if self.classes and self.dataset == "folder":
@@ -102,6 +104,7 @@ class LabelData(DataSet):
       classes=tuple(config.get("classes", ())),
       shots=config.get("shots", 0),
       seed=config.seed,
+      in_memory=config.get("in_memory", True),
     )
 
   def names(self) -> tuple[str, ...]:
@@ -182,7 +185,7 @@ class LabelData(DataSet):
       )
     theirs = _SPLITS.get((self.dataset, split), split)
     source = TfdsSource(self.dataset, theirs, data_dir=self.data_dir)
-    if self.dataset in _IN_MEMORY:
+    if self.dataset in _IN_MEMORY and self.in_memory:
       return InMemory(source, [decode(self.channels)], self.threads)
     return source
 

@@ -1,0 +1,84 @@
+"""A segmenter that others have published: what `--mode=import` writes.
+
+  python -m vision_jax.main --mode=import --source=espnet:camvid \
+      --file=espnet_p_2_q_8_camvid.pth --output=out/espnet \
+      --config.dataset=camvid
+  python -m vision_jax.main --mode=eval --workdir=out/espnet
+
+Images are resized to `preprocess.size`, and normalised as its source has it.
+Where a net has an output for void, the last (`--config.void=true`), `miou`
+leaves out pixels whose truth is void, and `miou_void` counts what is predicted
+there as false.
+"""
+
+from vision_jax.experiment import Experiment
+from vision_jax.metrics.segmentation import Segmentation as Metrics
+from vision_jax.metrics.void import WithVoid
+from vision_jax.optim.optimizers import sgd
+from vision_jax.pipelines.data import Loading
+from vision_jax.pipelines.imported import IMPORTED, Imported, resolve_imported
+from vision_jax.pipelines.segmentation import segmentation
+from vision_jax.pipelines.sources.masks import MaskData
+from vision_jax.pipelines.sources.stand_ins import SCENE_CLASSES
+from vision_jax.pipelines.values import segmentation_config
+from vision_jax.tasks.segmentation import Segmentation
+
+
+def get_config():
+  return segmentation_config(
+    steps=1000,
+    batch_size=8,
+    dataset="folder",
+    lr=0.001,
+    void=False,
+    convolutional=True,
+    **IMPORTED,
+  )
+
+
+VARIANTS = {
+  "tiny": {
+    "source": "espnet:camvid",
+    "fields": '{"blocks": [1, 1], "widths": [4, 10, 10]}',
+    "steps": 4,
+    "batch_size": 4,
+    "eval_batch_size": 16,
+    "dataset": "scenes",
+    "scenes": (16, 16, 32),
+    "image_size": (32, 32),
+    "class_names": SCENE_CLASSES,
+    "num_classes": len(SCENE_CLASSES),
+    "void": True,
+    "preprocess": {"size": (32, 32)},
+  },
+}
+
+
+def resolve(config):
+  resolve_imported(config)
+  names = config.class_names
+  config.void = config.void or names[-1:] == ("void",)
+
+
+def build(config):
+  net, masks = Imported.of(config), MaskData.of(config)
+  names = tuple(config.class_names)
+  metric = Metrics(len(names), class_names=names)
+  if config.void:
+    metric = WithVoid(names[:-1])
+  data = segmentation(
+    train=masks.train,
+    evals=masks.evals,
+    class_names=names,
+    decode_mask=masks.decode_target(),
+    mask_values=masks.mask_values,
+    image_size=net.preprocess.size,
+    loading=Loading.of(config),
+    metrics={"segmentation": metric},
+    colours=net.colours,
+  )
+  return Experiment(
+    task=Segmentation(net.model),
+    optimizers={"model": sgd(config.lr, momentum=0.0)},
+    **data.fields(),
+  )
