@@ -150,6 +150,7 @@ WRITTEN = {
   "configs/detection/imported.py": functools.partial(write_boxes, label="17"),
   "configs/detection/voc_detr.py": write_boxes,
   "configs/segmentation/folder_unet.py": write_masks,
+  "configs/segmentation/imported.py": write_masks,
 }
 
 

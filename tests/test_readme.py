@@ -210,7 +210,7 @@ def shortened(command, data):
 
 def run_together(lines, place):
   """Runs shell commands in a folder; returns (exit code, output) of each."""
-  hidden = {"VISION_JAX_DATA", "JAX_NUM_CPU_DEVICES"}
+  hidden = {"VISION_JAX_DATA", "VISION_JAX_WEIGHTS", "JAX_NUM_CPU_DEVICES"}
   environment = {k: v for k, v in os.environ.items() if k not in hidden}
   # As after `pip install -e .`, of the copy where there is one.
   root = place if (place / "vision_jax").exists() else ROOT

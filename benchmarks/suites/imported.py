@@ -62,7 +62,7 @@ IMPORTED = (
     "espnet-camvid/espnet_p_2_q_8_camvid.pth",
     sha256="7d354a257170322086dcd4c1e89a482454cf2c9d30b085e70883878dd59301af",
     task="segmentation",
-    dataset="camvid",
+    dataset="camvid 367/101/233",
     reference="camvid_espnet",
     protocol=(
       "233 test images of 360 x 480, argmax over 12 outputs, mean over 11 "

@@ -21,7 +21,8 @@ from vision_jax.tasks.vae import VariationalAutoencoding
 
 
 def get_config():
-  net = {k: x for k, x in IMPORTED.items() if k != "num_classes"}  # of none
+  net = IMPORTED | {"source": "csinva:vae"}
+  del net["num_classes"]  # it has none
   return base_config(
     steps=1000,
     batch_size=100,

@@ -17,7 +17,7 @@ from vision_jax.metrics.void import WithVoid
 from vision_jax.optim.optimizers import sgd
 from vision_jax.pipelines.data import Loading
 from vision_jax.pipelines.imported import IMPORTED, Imported, resolve_imported
-from vision_jax.pipelines.segmentation import segmentation
+from vision_jax.pipelines.segmentation import mask_augment, segmentation
 from vision_jax.pipelines.sources.masks import MaskData
 from vision_jax.pipelines.sources.stand_ins import SCENE_CLASSES
 from vision_jax.pipelines.values import segmentation_config
@@ -30,9 +30,10 @@ def get_config():
     batch_size=8,
     dataset="folder",
     lr=0.001,
+    class_names=(),
     void=False,
     convolutional=True,
-    **IMPORTED,
+    **(IMPORTED | {"source": "espnet:camvid", "num_classes": 12}),
   )
 
 
@@ -76,6 +77,14 @@ def build(config):
     loading=Loading.of(config),
     metrics={"segmentation": metric},
     colours=net.colours,
+    augment=mask_augment(
+      scale=config.scale,
+      degrees=config.degrees,
+      crop=config.crop,
+      flip=config.flip,
+      jitter=config.jitter,
+      colours=net.colours,
+    ),
   )
   return Experiment(
     task=Segmentation(net.model),

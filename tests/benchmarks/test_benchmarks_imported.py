@@ -5,11 +5,16 @@ import hashlib
 import json
 import re
 
+import numpy as np
 import pytest
 
 from benchmarks import execute, finished, lines, result, run, statistics
-from benchmarks.suites.imported import IMPORTED
+from benchmarks.suite import SUITES
 from tests.benchmarks.test_benchmarks_run import HARDWARE
+from vision_jax.interop import convert, files, leaves
+from vision_jax.interop import published as interop
+
+IMPORTED = SUITES["imported"]
 
 LENET = next(row for row in IMPORTED if row.name == "imported_lenet_mnist")
 EVERY = pytest.mark.parametrize("row", IMPORTED, ids=lambda row: row.name)
@@ -108,3 +113,24 @@ def test_a_row_says_how_far_off_it_may_be(row):
   # One example of 10,000, a tenth of a point, or a hundredth of a dB's third.
   allowed = {"%": 0.001, "nats": 0.001, "dB": 0.03}
   assert row.within <= allowed[row.unit] and row.target is not None
+
+
+@pytest.mark.slow
+@EVERY
+def test_the_published_file_is_the_net(row, data_root):
+  """Every tensor has a leaf, every leaf a tensor, and the file its hash."""
+  file = data_root / "weights" / row.file
+  if not file.is_file():
+    pytest.skip(f"{file} is not there")
+  opened = files.open_tensors(file, sha256=row.sha256)
+  layout, net = interop.find(row.source)
+  channels = max(len(net.preprocess.mean), 1)
+  image = np.zeros((1, *net.preprocess.size, channels), np.float32)
+  shapes = leaves.shapes(leaves.abstract(net.model(), image))
+  found = convert.convert(
+    opened.tensors, layout(shapes), shapes, where=row.file
+  )
+  for path, tensor in found.items():
+    array = tensor.load()
+    assert array.shape == shapes[path] and np.isfinite(array).all(), path
+    assert not np.all(array == 0), path

@@ -54,6 +54,12 @@ RANGES: dict[str, tuple[str, Test]] = {
     ),
     SHARE,
   ),
+  "preprocess.size": NATURAL,
+  "preprocess.resize": (
+    "-1, which is the source's, or more",
+    lambda x: x >= -1,
+  ),
+  "preprocess.largest": NOT_NEGATIVE,
   "augment.rotation": ("0 to 180", lambda x: 0 <= x <= 180),
   "augment.hue": ("0 to 0.5", lambda x: 0 <= x <= 0.5),
   **dict.fromkeys(

@@ -91,7 +91,7 @@ def _red_first(x: np.ndarray) -> np.ndarray:
 LAYOUTS = {"espnet": authors}
 PUBLISHED = {
   "espnet:camvid": Published(
-    functools.partial(ESPNet, 12),
+    functools.partial(ESPNet, num_classes=12),
     "espnet",
     Preprocess(
       size=(360, 480),

@@ -120,7 +120,7 @@ LAYOUTS = {
 }
 PUBLISHED = {
   "csinva:lenet": Published(
-    functools.partial(LeNet5, 10, padding=0),
+    functools.partial(LeNet5, num_classes=10, padding=0),
     "csinva_lenet",
     Preprocess(size=(32, 32), resize=0, **GREY),
     class_names=DIGITS,
@@ -139,7 +139,7 @@ PUBLISHED = {
     task="generation",
   ),
   "mlperf_tiny:resnet8": Published(
-    functools.partial(ResNet8, 10),
+    functools.partial(ResNet8, num_classes=10),
     "mlperf_tiny",
     Preprocess(
       size=(32, 32), resize=0, mean=(0.0,) * 3, std=(1.0,) * 3, largest=255.0
@@ -148,7 +148,7 @@ PUBLISHED = {
   ),
   **{
     f"akamaster:resnet{depth}": Published(
-      functools.partial(getattr(resnet, f"ResNet{depth}"), 10),
+      functools.partial(getattr(resnet, f"ResNet{depth}"), num_classes=10),
       "akamaster",
       Preprocess(size=(32, 32), resize=0),
       class_names=CIFAR10,
