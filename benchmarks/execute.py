@@ -191,10 +191,10 @@ def train(row: Row, seed: int, plan: Plan, folder: pathlib.Path) -> None:
   root = f"{environment.ROOT}/"
   for words in calls(row, seed, *planned(row, plan), str(workdir), root):
     if "--mode=import" not in words or not workdir.exists():
-      _call(words, log)
+      call_main(words, log)
 
 
-def _call(arguments: Sequence[str], log: pathlib.Path) -> None:
+def call_main(arguments: Sequence[str], log: pathlib.Path) -> None:
   """Runs vision_jax.main, whose output goes into a log.
 
   Raises:

@@ -186,7 +186,7 @@ def test_result_of_another_recipe_is_not_reused(
 @pytest.mark.parametrize(
   ("name", "value"),
   [
-    ("source_hash", lambda config: f"other sources of {config}"),
+    ("source_hash", lambda config, *_: f"other sources of {config}"),
     ("versions", lambda: {"jax": "other"}),
     ("probe", lambda: {**HARDWARE, "device_kind": "NVIDIA H100"}),
   ],
