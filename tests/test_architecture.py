@@ -52,7 +52,8 @@ ALLOWED = {
   "experiment": {"core", "weights", "writers"},
   "pipelines": {  # sources in, what an experiment takes out
     *("core", "data", "experiment", "interop", "layers", "losses", "metrics"),
-    *("models", "ops", "optim", "recipe", "tasks", "train", "viz", "writers"),
+    *("models", "ops", "optim", "recipe", "tasks", "train", "viz", "weights"),
+    "writers",
   },
   "paths": set(),
   "recipe": {"experiment", "paths", "tuning"},

@@ -142,8 +142,15 @@ def write_classes(folder):
   return {"data_dir": str(folder)}
 
 
+def write_finetuned(folder):
+  """Classes, and the net that weights would be of."""
+  net = '{"model": "backbones.resnet.ResNet", "num_classes": 5}'
+  return write_classes(folder) | {"net": net, "image_size": "64"}
+
+
 # Of configs for one's own data, and for data that tests cannot bring.
 WRITTEN = {
+  "configs/classification/folder_finetune.py": write_finetuned,
   "configs/classification/folder_resnet18.py": write_classes,
   "configs/classification/imported.py": write_classes,
   "configs/detection/coco_detr_r50.py": write_coco,

@@ -10,7 +10,9 @@ from etils import epath
 from vision_jax.errors import UserError
 
 # Values of a config that name a folder or a file.
-CONFIG_KEYS = ("annotations", "data_dir", "images", "masks", "inception")
+CONFIG_KEYS = (
+  *("annotations", "data_dir", "images", "inception", "init_from", "masks"),
+)
 GLOB = "[]*?"
 
 

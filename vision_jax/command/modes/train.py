@@ -45,6 +45,19 @@ class Mode(Configured):
     for path in self.init_from.values():
       paths.check_no_glob("init_from", path)
 
+  def load(self, log: Log) -> tuple["Recipe", "Shapes | None"]:
+    """Loads the config; one that asks where weights come from is given that."""
+    from vision_jax.recipe import recipe
+
+    place = self.init_from.get("")
+    if not (place and self.config) or "init_from" in self.overrides:
+      return super().load(log)
+    values = recipe.load(self.config, resolve=False).values
+    given = {"init_from": place} if "init_from" in values else {}
+    overrides = {**self.overrides, **given}
+    told = dataclasses.replace(self, overrides=overrides, init_from={})
+    return Configured.load(told, log)
+
   def run(self, recipe: "Recipe", batch: "Shapes | None", log: Log) -> int:
     """Trains as the config and the flags say; returns the exit code."""
     from vision_jax.command import debug

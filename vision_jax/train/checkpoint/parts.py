@@ -53,6 +53,7 @@ def restore_part(
     here = {leaf: wanted[p] for leaf, p in own.items()}
     there = {leaf: stored.tree[names[p]] for leaf, p in have.items()}
     new = set() if part else _heads(there, here)
+    new |= {x for x in here.keys() - there.keys() if x[-1].startswith("lora_")}
     shared = {leaf: x for leaf, x in there.items() if leaf in here.keys() - new}
     here = {leaf: x for leaf, x in here.items() if leaf not in new}
     fix = f"give weights of {part or 'this very model'}{_near(here, there)}."
