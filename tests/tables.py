@@ -150,7 +150,7 @@ def small_detection(queries: str) -> Detection:
   learned = queries == "learned"
   model = (Detr if learned else TwoStageDetr)(
     4,
-    ResNet(0, (1, 1), False, 4, "small", zero_init=False),
+    ResNet(0, (1, 1), False, 4, stem="small", zero_init=False),
     levels=("c3",) if learned else ("c2", "c3"),
     num_queries=5,
     features=8,

@@ -53,7 +53,7 @@ def folder(tmp_path_factory):
   """Workdirs of a small CNN, and of the backbone that a detector has."""
   folder = tmp_path_factory.mktemp("start")
   train(classifier(ema={"model": 0.5}), folder / "cnn")
-  body = ResNet(10, (1, 1), False, 8, "imagenet", zero_init=False)
+  body = ResNet(10, (1, 1), False, 8, stem="imagenet", zero_init=False)
   task = Classification(body)
   coloured = lambda batch: batch | {"image": jnp.repeat(batch["image"], 3, -1)}
   train(classifier(task, inputs=coloured), folder / "resnet")

@@ -55,8 +55,8 @@ class Mode(Configured):
     values = recipe.load(self.config, resolve=False).values
     given = {"init_from": place} if "init_from" in values else {}
     overrides = {**self.overrides, **given}
-    told = dataclasses.replace(self, overrides=overrides, init_from={})
-    return Configured.load(told, log)
+    asked = dataclasses.replace(self, overrides=overrides, init_from={})
+    return Configured.load(asked, log)
 
   def run(self, recipe: "Recipe", batch: "Shapes | None", log: Log) -> int:
     """Trains as the config and the flags say; returns the exit code."""
