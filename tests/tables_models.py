@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from vision_jax.models import listing
-from vision_jax.models.backbones import resnet
+from vision_jax.models.backbones import convnext, efficientnet, resnet, swin
 from vision_jax.models.backbones.cnn import CNN
 from vision_jax.models.backbones.lenet import LeNet5
 from vision_jax.models.backbones.mlp import MLP
@@ -25,6 +25,7 @@ class ModelRow:
     source: where the count is from.
     narrow: fields of a small net of the same structure, for tests that run.
     small_image: (h, w, c) for it.
+    slow: whether only `.ci/run` counts it: a smaller one has its structure.
   """
 
   name: str
@@ -34,6 +35,7 @@ class ModelRow:
   source: str
   narrow: dict[str, Any] = dataclasses.field(default_factory=dict)
   small_image: tuple[int, int, int] = (32, 32, 3)
+  slow: bool = False
 
 
 def _mnist():
@@ -186,10 +188,65 @@ def _distilled_and_dinov2():
     )
 
 
+def _of_windows():
+  """ConvNeXt and Swin."""
+  counts = {"T": 28_589_128, "S": 50_223_688, "B": 88_591_464}
+  narrow = {
+    "num_classes": 10,
+    "stages": (1, 2),
+    "widths": (4, 8),
+    "layer_scale": 1.0,
+  }
+  for size, count in counts.items():
+    make = getattr(convnext, f"ConvNeXt{size}")
+    yield _imagenet(f"convnext_{size.lower()}", make, count, narrow)
+  narrow = {
+    "num_classes": 10,
+    "stages": (2, 1),
+    "features": 8,
+    "heads": (2, 4),
+    "window": 3,
+  }
+  counts = {"T": 28_288_354, "S": 49_606_258, "B": 87_768_224}
+  for size, count in counts.items():
+    make = getattr(swin, f"Swin{size}")
+    yield _imagenet(f"swin_{size.lower()}", make, count, narrow)
+
+
+def _efficientnets():
+  for size, count in {"B0": 5_288_548, "V2S": 21_458_488}.items():
+    make = getattr(efficientnet, f"EfficientNet{size}")
+    side = efficientnet.SIZES[size]
+    narrow = {"num_classes": 10, "stem": 4, "last": 16}
+    narrow["stages"] = NARROW_STAGES[size]
+    name = f"efficientnet_{size.lower()}"
+    yield _imagenet(name, make, count, narrow, (side, side, 3))
+
+
+def _imagenet(name, make, count, narrow, image=(224, 224, 3)):
+  make = functools.partial(make, num_classes=1000)
+  slow = name.endswith(("_s", "_b", "_v2s"))
+  return ModelRow(name, make, image, count, "torchvision", narrow, slow=slow)
+
+
+# Each kind of block: with and without expansion, halving and as a residual.
+NARROW_STAGES = {
+  "B0": (
+    efficientnet.Stage(False, 1, 3, 1, 4, 1),
+    efficientnet.Stage(False, 6, 5, 2, 8, 2),
+  ),
+  "V2S": (
+    efficientnet.Stage(True, 1, 3, 1, 8, 1),
+    efficientnet.Stage(True, 4, 3, 2, 8, 2),
+  ),
+}
+
 MODELS = (
   *_mnist(),
   *_resnets(),
   *_convolutional(),
+  *_of_windows(),
+  *_efficientnets(),
   *_vits(),
   *_distilled_and_dinov2(),
 )
@@ -205,6 +262,10 @@ def _structures():
     "resnet20": {},
     "resnet18": {"stem": "small"},
     "resnet50": {},
+    "convnext_t": {},
+    "swin_t": {},
+    "efficientnet_b0": {},
+    "efficientnet_v2s": {},
   }
   for name, fields in more.items():
     row = rows[name]

@@ -16,14 +16,17 @@ from vision_jax.ops.forms import cpu_forms
 from vision_jax.ops.shapes import check_shape
 
 BATCH = 4
-each_model = pytest.mark.parametrize("row", MODELS, ids=lambda row: row.name)
-each_structure = pytest.mark.parametrize(
-  "make,image",
-  [pytest.param(make, image, id=name) for name, make, image in STRUCTURES],
+each_model = pytest.mark.parametrize(
+  "row",
+  [
+    pytest.param(row, id=row.name, marks=[pytest.mark.slow] * row.slow)
+    for row in MODELS
+  ],
 )
 COSTLY = {
   *("resnet18", "resnet50", "vit_cls_learned"),
   *("vit_gap_sincos2d", "vit_map_learned", "vit_distilled"),
+  *("convnext_t", "swin_t", "efficientnet_b0", "efficientnet_v2s"),
 }
 assert {name for name, *_ in STRUCTURES} >= COSTLY
 few_structures = pytest.mark.parametrize(
@@ -129,7 +132,7 @@ def test_forms_agree_and_their_gradient_reaches_every_parameter(
     assert [p for p in dead(grads) if not p.endswith("key/bias")] == []
 
 
-@each_structure
+@few_structures
 def test_bfloat16_is_near_float32(make, image):
   x, variables = make_images(image), started(make, image)
   apply = lambda dtype: jax.jit(

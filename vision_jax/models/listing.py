@@ -10,7 +10,13 @@ from collections.abc import Callable, Iterator
 import flax.linen as nn
 
 from vision_jax.errors import UserError
-from vision_jax.models.backbones import resnet, vgg
+from vision_jax.models.backbones import (
+  convnext,
+  efficientnet,
+  resnet,
+  swin,
+  vgg,
+)
 from vision_jax.models.backbones.alexnet import AlexNet
 from vision_jax.models.backbones.cnn import CNN
 from vision_jax.models.backbones.lenet import LeNet5
@@ -97,6 +103,7 @@ def _entries() -> Iterator[tuple[str, Entry]]:
     make = getattr(resnet, f"ResNet{depth}")
     yield f"resnet{depth}", _entry(make, 1000, (224, 224, 3))
   yield from _convolutional()
+  yield from _recent()
   yield "vit_ti4", _entry(ViT, 10, (32, 32, 3), **variant("Ti/4"))
   for size in ("Ti", "S", "B", "L"):
     for patch in (32, 16, 8):
@@ -124,6 +131,18 @@ def _entries() -> Iterator[tuple[str, Entry]]:
   yield "carn_m_x2", Entry(CARN, (180, 320, 3), False)
   yield "espcn_x3", Entry(ESPCN, (224, 224, 1), False)
   yield "ddpm_cifar10", _other(DDPMUNet, 0, (32, 32, 3))
+
+
+def _recent() -> Iterator[tuple[str, Entry]]:
+  """ConvNeXt, Swin and EfficientNet."""
+  for size in ("T", "S", "B"):
+    for module, constructor in ((convnext, "ConvNeXt"), (swin, "Swin")):
+      make = getattr(module, f"{constructor}{size}")
+      name = f"{constructor.lower()}_{size.lower()}"
+      yield name, _entry(make, 1000, (224, 224, 3))
+  for size, side in efficientnet.SIZES.items():
+    make = getattr(efficientnet, f"EfficientNet{size}")
+    yield f"efficientnet_{size.lower()}", _entry(make, 1000, (side, side, 3))
 
 
 MODELS: dict[str, Entry] = dict(_entries())

@@ -1,0 +1,66 @@
+"""What is published here is what the sources' own metadata says."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from tests.oracles import library, torchvision
+from vision_jax.interop import published
+from vision_jax.models import count
+
+pytestmark = pytest.mark.slow
+SOURCES = published.sources()
+of = lambda source: [n for n in SOURCES if n.partition(":")[0] == source]
+
+
+def preprocess_of(size, resize, interpolation, mean, std):
+  """Returns the same things of a `Preprocess` and of theirs, as a dict."""
+  return {
+    "size": size,
+    "resize": resize,
+    "interpolation": interpolation,
+    "mean": tuple(mean),
+    "std": tuple(std),
+  }
+
+
+def ours(net):
+  p = net.preprocess
+  return preprocess_of(p.size, p.resize, p.interpolation, p.mean, p.std)
+
+
+@pytest.mark.parametrize("name", of("torchvision"))
+def test_torchvision(name):
+  models = torchvision().models
+  net = SOURCES[name][1]
+  model, _, kind = name.partition(":")[2].partition(".")
+  weights = models.get_model_weights(model)
+  weights = weights[kind.upper() or "IMAGENET1K_V1"]
+  theirs = weights.transforms()
+  (size,), (resize,) = theirs.crop_size, theirs.resize_size
+  assert ours(net) == preprocess_of(
+    (size, size), resize, theirs.interpolation.value, theirs.mean, theirs.std
+  )
+  shape = (1, size, size, 3)
+  assert count.parameters(net.model(), shape) == weights.meta["num_params"]
+
+
+@pytest.mark.parametrize("name", of("timm"))
+def test_timm(name):
+  torchvision()
+  timm = library("timm")
+  net, model = SOURCES[name][1], name.partition(":")[2]
+  theirs = timm.models.get_pretrained_cfg(model)
+  found = timm.data.resolve_data_config(pretrained_cfg=theirs.to_dict())
+  size = found["input_size"][1:]
+  resize = math.floor(size[0] / found["crop_pct"])
+  assert ours(net) == preprocess_of(
+    size, resize, found["interpolation"], found["mean"], found["std"]
+  )
+  made = net.model(dtype=jnp.bfloat16)
+  image = jax.ShapeDtypeStruct((1, *size, 3), jnp.float32)
+  make = lambda x: made.init_with_output(jax.random.key(0), x, train=False)
+  logits = jax.eval_shape(make, image)[0]
+  assert logits.shape == (1, theirs.num_classes)
