@@ -217,7 +217,10 @@ class One(nn.Module):
 @pytest.mark.parametrize(
   ("branches", "block", "oracle"),
   [
-    (block_a(32), lambda i: i.InceptionA(8, 32), torch_block_a),
+    pytest.param(
+      *(block_a(32), lambda i: i.InceptionA(8, 32), torch_block_a),
+      marks=pytest.mark.slow,
+    ),
     pytest.param(
       *(block_e("max"), lambda i: i.InceptionE(8), torch_block_e),
       marks=pytest.mark.slow,
