@@ -22,6 +22,7 @@ import pytest
 from PIL import Image
 
 from tests.box_files import write_voc
+from tests.interop.published_files import write_resnet18
 from tests.programs.command import PATIENCE, free_port
 from vision_jax import main
 
@@ -35,7 +36,7 @@ TESTS = "pip install -e '.[test]' && pytest"
 RUN = [name for name in BLOCKS if name != "tests"]  # that one runs this
 # Minutes of training, of kinds that other tests train in this process.
 SLOW = {"quickstart", "dense", "own", "generate", "speed"}
-SLOW |= {"devices", "processes", "benchmarks"}
+SLOW |= {"devices", "processes", "benchmarks", "weights"}
 
 
 def test_quickstart_and_tests_are_what_newcomers_and_ci_run():
@@ -54,7 +55,7 @@ def test_what_python_can_do_runs(data, place, monkeypatch):
   """All blocks one after another, as in a notebook; out/digits is trained."""
   notebook = README.split("## Add something")[0]  # whose files have a test
   blocks = re.findall(r"^```python\n(.*?)```", notebook, re.DOTALL | re.M)
-  assert len(blocks) == 4
+  assert len(blocks) == 5
   monkeypatch.chdir(place)
   (train, *_) = BLOCKS["train"]
   (line,) = shortened(train, data)
@@ -244,6 +245,8 @@ def run_together(lines, place):
 def test_commands_of_the_readme_run(name, data, place):
   if any("-m benchmarks." in command for command in BLOCKS[name]):
     copy_checkout(place)
+  if name == "weights":
+    write_resnet18(place / "resnet18.safetensors")
   for command in BLOCKS[name]:
     for code, output in run_together(shortened(command, data), place):
       assert code == 0, f"{command}\n{output}"

@@ -1,11 +1,10 @@
 """Residual networks of others: their names, their settings, their outputs."""
 
-import re
-
 import numpy as np
 import pytest
 
 from tests.interop import parity
+from tests.interop.published_files import names_of_torchvision
 from tests.oracles import library, torchvision
 from vision_jax.errors import UserError
 from vision_jax.interop import convert, leaves, published
@@ -85,28 +84,6 @@ def test_a_leaf_that_is_missing_or_too_much_is_named():
     convert.convert(tensors, rules, shapes, where="f")
   for part in ("params/conv3_1/conv1/kernel", "layer9.weight", "(8,)"):
     assert part in str(error.value)
-
-
-def names_of_torchvision(shapes):
-  """Returns what a torchvision file of these leaves would hold."""
-  found = {}
-  for path, shape in shapes.items():
-    _, *layer, last = path.split("/")
-    name = ".".join(layer)
-    at = lambda m: f"layer{int(m[1]) - 1}.{int(m[2]) - 1}."
-    name = re.sub(r"conv(\d)_(\d+)\.", at, name)
-    name = name.replace("projection_bn", "downsample.1")
-    name = name.replace("projection", "downsample.0")
-    last = {
-      "kernel": "weight",
-      "scale": "weight",
-      "mean": "running_mean",
-      "var": "running_var",
-    }.get(last, last)
-    order = (3, 2, 0, 1) if len(shape) == 4 else range(len(shape))[::-1]
-    x = np.zeros([shape[axis] for axis in order], np.float32)
-    found[f"{name}.{last}"] = convert.Tensor.of(x)
-  return found
 
 
 def test_sources_are_found_by_name():
