@@ -87,13 +87,17 @@ class Loader:
       DataError: if the batch cannot be divided, or there are more processes
         than examples.
     """
-    shard = copy.copy(self)
-    shard._set_share(self.batch_size, process_index, process_count)
     if process_count > 1 and process_count > len(self.source):
       raise DataError(
         f"processes: got {process_count} for {len(self.source)} examples; "
         "expected no more processes than examples. Use fewer processes."
       )
+    return self.slice_of(process_index, process_count)
+
+  def slice_of(self, process_index: int, process_count: int) -> "Loader":
+    """Returns the same, of any number of examples: some may have none."""
+    shard = copy.copy(self)
+    shard._set_share(self.batch_size, process_index, process_count)
     return shard
 
   def rounded(self, devices: int) -> "Loader":

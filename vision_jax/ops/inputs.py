@@ -46,6 +46,18 @@ def normalize(
   return inputs
 
 
+def in_unit(batch: Batch) -> Batch:
+  """Makes `image` and `clean`, where it is there, float32 in [0, 1].
+
+  Whole numbers are divided by their type's white; floats are as they are.
+  """
+  unit = lambda x: x.astype(jnp.float32) / _white(x.dtype)
+  return {
+    **batch,
+    **{k: unit(batch[k]) for k in ("image", "clean") if k in batch},
+  }
+
+
 def _check_channels(shape: Sequence[int], expected: int) -> None:
   if expected not in (1, shape[-1]):
     raise UserError(

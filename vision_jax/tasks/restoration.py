@@ -1,0 +1,96 @@
+"""Restoration: cleaner or larger images."""
+
+import dataclasses
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from vision_jax.core.checks import check_name
+from vision_jax.core.types import (
+  Array,
+  Batch,
+  Mean,
+  Nets,
+  Objective,
+  Terms,
+)
+from vision_jax.errors import UserError
+from vision_jax.losses.restoration import LOSSES
+from vision_jax.ops.luma import check_kind, luma, with_luma
+from vision_jax.tasks.net import NET, OneNet
+
+
+@dataclasses.dataclass(frozen=True)
+class Restoration(OneNet):
+  """Maps images to what they were before noise, or before they were smaller.
+
+  A batch has `image` (b, h, w, c) and `clean` (b, s h, s w, c), both in [0, 1],
+  and `mask` (b,).
+
+  Attributes:
+    model: (image, *, train, mask) -> what it was, of the size of `clean`.
+    loss: "l1", "l2" or "charbonnier".
+    luma: of colours, which luma the net restores, see `ops.luma`: chroma is
+      resized by bicubic; "" gives it all channels.
+    residual: whether the model gives what is to be added to its input, of the
+      same size.
+  """
+
+  model: nn.Module
+  loss: str = "l1"
+  luma: str = ""
+  residual: bool = False
+
+  def __post_init__(self):
+    check_name("loss", self.loss, LOSSES)
+    if self.luma:
+      check_kind(self.luma)
+
+  @property
+  def objectives(self) -> tuple[Objective, ...]:
+    """The loss, which the one net descends."""
+    return (Objective(NET, self._loss, {self.loss: 1.0}),)
+
+  def init(self, key: Array, batch: Batch) -> tuple[Nets, Nets]:
+    """Returns the model's parameters and its statistics, if it has any."""
+    return self.net.init(key, self._seen(batch["image"]))
+
+  def predict(
+    self, params: Nets, stats: Nets, batch: Batch, key: Array
+  ) -> dict[str, Array]:
+    """Returns `restored` (b, s h, s w, c) in [0, 1], float32.
+
+    And `luma` (b, s h, s w, 1) as the net gives it, where it restores that.
+    """
+    del key
+    image = batch["image"]
+    seen = self._seen(image)
+    found = self._whole(self.net.given(params, stats)(seen, train=False), seen)
+    if not self.luma:
+      return {"restored": jnp.clip(found, 0, 1)}
+    b, h, w, _ = found.shape
+    colours = jax.image.resize(image, (b, h, w, image.shape[-1]), "cubic")
+    colours = with_luma(colours, found, self.luma)
+    return {"restored": jnp.clip(colours, 0, 1), "luma": found}
+
+  def _seen(self, image: Array) -> Array:
+    return luma(image, self.luma) if self.luma else image
+
+  def _whole(self, found: Array, seen: Array) -> Array:
+    return seen + found if self.residual else found
+
+  def _loss(self, params, stats, batch, key, *, step, train) -> Terms:
+    seen, clean = self._seen(batch["image"]), self._seen(batch["clean"])
+    mask = batch["mask"]
+    found, stats = self.net.run(
+      params, stats, seen, key=key, train=train, mask=mask
+    )
+    found = self._whole(found, seen)
+    if found.shape != clean.shape:
+      raise UserError(
+        f"Restoration: the net makes {found.shape} of images {seen.shape}; "
+        f"expected {clean.shape}, as the clean ones are. Check its scale."
+      )
+    terms = {self.loss: Mean.of(LOSSES[self.loss](found, clean), mask)}
+    return terms, stats

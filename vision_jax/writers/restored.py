@@ -1,0 +1,34 @@
+"""Restored images as PNGs, with as many bits a channel as their files have."""
+
+import pathlib
+from typing import Any
+
+import numpy as np
+
+from vision_jax.data.images import is_deep
+from vision_jax.viz.png import write_png
+from vision_jax.writers.base import About, Row
+
+
+class RestoredWriter:
+  """Writes `restored/NAME.png`; the outputs have `restored` (h w c) in [0, 1].
+
+  Grey or RGB as the net gives it, of 16 bits where the file has more than 8.
+  """
+
+  needs = ("restored",)
+
+  def __init__(self, about: About):
+    self._output = about.output
+
+  def __call__(self, file: pathlib.Path, row: Row, name: str) -> dict[str, Any]:
+    """Returns the image's file."""
+    deep = is_deep(file.read_bytes())
+    dtype = np.dtype(np.uint16 if deep else np.uint8)
+    path = self._output / "restored" / f"{name}.png"
+    share = np.clip(row["restored"], 0, 1).astype(np.float64)
+    write_png(path, np.round(share * np.iinfo(dtype).max).astype(dtype))
+    return {"restored": str(path)}
+
+  def close(self) -> None:
+    """Has nothing to write."""
