@@ -148,6 +148,15 @@ def write_finetuned(folder):
   return write_classes(folder) | {"net": net, "image_size": "64"}
 
 
+def write_sets(folder):
+  for name in ("Train400", "Set12", "BSD68"):
+    (folder / name).mkdir()
+    for i in range(2):
+      data = encode(random_image(40, 60, 1, seed=i), "PNG")
+      (folder / name / f"{i}.png").write_bytes(data)
+  return {"data_dir": str(folder)}
+
+
 # Of configs for one's own data, and for data that tests cannot bring.
 WRITTEN = {
   "configs/classification/folder_finetune.py": write_finetuned,
@@ -156,6 +165,7 @@ WRITTEN = {
   "configs/detection/coco_detr_r50.py": write_coco,
   "configs/detection/imported.py": functools.partial(write_boxes, label="17"),
   "configs/detection/voc_detr.py": write_boxes,
+  "configs/restoration/imported.py": write_sets,
   "configs/segmentation/folder_unet.py": write_masks,
   "configs/segmentation/imported.py": write_masks,
 }

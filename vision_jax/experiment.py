@@ -88,6 +88,7 @@ class Predict:
     annotations: COCO json whose ids predictions take, "" for none.
     show_bands: channels of an image's file that pictures show, one or three; ()
       for its first.
+    own_size: whether images keep their sizes: a batch has those of one.
   """
 
   transforms: Sequence[Callable[..., Any]]
@@ -96,6 +97,7 @@ class Predict:
   mask_values: Sequence[int] = ()
   annotations: str = ""
   show_bands: Sequence[int] = ()
+  own_size: bool = False
 
   def __post_init__(self):
     check_class_names("class_names", self.class_names)

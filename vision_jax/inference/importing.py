@@ -180,9 +180,9 @@ def _adapted(
   layout, net = published.find(given.source, given.described)
   fields = published.fields_of(recipe.config.fields)
   seen = net.preprocess
-  theirs = _shapes(net.model(**fields), seen.size, max(len(seen.mean), 1))
-  *_, height, width, channels = batch["image"].shape
-  ours = _shapes(experiment.task.model, (height, width), channels)
+  size = seen.size or batch["image"].shape[1:3]  # () is any
+  theirs = _shapes(net.model(**fields), size, max(len(seen.mean), 1))
+  ours = _own_shapes(experiment, batch)
   tensors = given.opened.tensors
   try:
     found = convert.convert(tensors, layout(theirs), theirs, where=given.path)
@@ -200,6 +200,15 @@ def _shapes(
 ) -> dict[str, tuple[int, ...]]:
   image = jax.ShapeDtypeStruct((1, *size, channels), jnp.float32)
   return leaves.shapes(leaves.abstract(model, image))
+
+
+def _own_shapes(
+  experiment: Experiment, batch: Mapping[str, np.ndarray]
+) -> dict[str, tuple[int, ...]]:
+  """Returns those of the experiment's net, of images as its task sees them."""
+  make = lambda: experiment.initial_state(make_key(0), batch)
+  state = jax.eval_shape(make)
+  return leaves.shapes({"params": state.params[NET], **state.stats[NET]})
 
 
 def _state(

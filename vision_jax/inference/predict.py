@@ -10,6 +10,7 @@ from etils import epath
 from vision_jax.core.execution import Execution
 from vision_jax.core.step import make_predict_step
 from vision_jax.core.types import Output, Variables
+from vision_jax.data.by_size import BySize
 from vision_jax.data.loader import Loader
 from vision_jax.data.sources.arrays import ArraySource
 from vision_jax.data.sources.image_list import ImageList
@@ -58,13 +59,12 @@ def predict_folder(
       call.
   """
   how, source = _how(experiment), ImageList(images)
-  loader = Loader(
-    source,
-    how.transforms,
-    batch_size=batch_size,
-    shuffle=False,
-    on_bad_image=on_bad_image,
-  )
+  options = {"batch_size": batch_size, "on_bad_image": on_bad_image}
+  if how.own_size:
+    loader = BySize(source, how.transforms, **options)
+    loader = loader.rounded(execution.devices)
+  else:
+    loader = Loader(source, how.transforms, shuffle=False, **options)
   check_apart(source.folder, output)
   names = folder.names(source.files, source.folder)
   folder.check_fresh(output, WRITTEN)
@@ -80,7 +80,7 @@ def predict_folder(
       if main_process:
         results(source.files[index], row, names[index])
   if main_process:
-    results.close(log)
+    results.close(log, source.files)
   return len(source)
 
 
@@ -128,7 +128,7 @@ def _how(experiment: Experiment) -> Predict:
 
 
 def _shapes(
-  experiment: Experiment, weights: Variables, loader: Loader
+  experiment: Experiment, weights: Variables, loader: Loader | BySize
 ) -> dict[str, jax.ShapeDtypeStruct]:
   """Returns what is predicted of an image: name -> shape; compiles nothing."""
   batch, found = next(loader.epoch()), {}
@@ -151,7 +151,7 @@ def _outputs(
   experiment: Experiment,
   weights: Variables,
   execution: Execution,
-  loader: Loader,
+  loader: Loader | BySize,
   output: Output | None = None,
 ) -> Iterator[tuple[int, Row | None]]:
   """Yields (index, outputs) of each image, None for an unreadable one."""

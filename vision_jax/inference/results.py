@@ -17,7 +17,7 @@ from vision_jax.writers.line import line
 
 # In the output folder.
 WRITTEN = (
-  r"masks|overlays|probs|labels|Annotations|legend\.png|"
+  r"masks|overlays|probs|labels|restored|Annotations|legend\.png|"
   r".*\.(jsonl?|csv|yaml|xml)"
 )
 # Outputs too large to be given always: a task that can has a method so called.
@@ -66,7 +66,8 @@ class Results:
     thresholds.check(shapes, threshold)
     self._check(makers, shapes.keys())
     self._writers = [make(self._about) for make in makers]
-    self._tally, self._lines = Tally(threshold, self._about), []
+    self._tally = Tally(threshold, self._about)
+    self._lines: dict[pathlib.Path, str] = {}
     # A file may be another than in the call before.
     base.shown.cache_clear()
     base.height_width.cache_clear()
@@ -89,14 +90,16 @@ class Results:
       entry = line(row, self._about)
       for write in self._writers:
         entry |= write(file, row, name) or {}
-    self._lines.append(to_json({"file": str(file)} | entry) + "\n")
+    self._lines[file] = to_json({"file": str(file)} | entry) + "\n"
 
-  def close(self, log: Callable[[str], None]) -> None:
-    """Writes what is of all images, and says where it is."""
+  def close(
+    self, log: Callable[[str], None], files: Sequence[pathlib.Path]
+  ) -> None:
+    """Writes what is of all images, in the order of `files`; says where."""
     for writer in self._writers:
       writer.close()
     path = self._about.output / "predictions.jsonl"
-    replace_text(path, "".join(self._lines))
+    replace_text(path, "".join(map(self._lines.get, files)))
     log(f"{len(self._lines)} images: {path}")
     for text in self._tally.lines():
       log(text)

@@ -23,7 +23,7 @@ from vision_jax.recipe.values import flat, override
 MAY_CHANGE = (
   *CONFIG_KEYS,
   *("epochs", "eval_every", "keep_best", "keep_every", "log_every"),
-  *("on_bad_image", "save_every", "show_bands", "steps", "threads"),
+  *("on_bad_image", "save_every", "show_bands", "steps", "tests", "threads"),
 )
 
 

@@ -43,6 +43,7 @@ RANGES: dict[str, tuple[str, Test]] = {
       *("norm_group", "r1", "scenes", "score_examples", "score_samples"),
       *("beta", "class_weights", "drop_at", "epochs", "ignore_values", "level"),
       *("bands", "mask_values", "show_bands", "warmup", "weight_decay"),
+      *("sigma", "sigma_most"),
     ),
     NOT_NEGATIVE,
   ),

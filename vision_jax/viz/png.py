@@ -10,7 +10,7 @@ from vision_jax.files import replace_bytes
 
 
 def write_png(path: str | os.PathLike[str], image: np.ndarray) -> None:
-  """Writes (h w) of 8 or 16 bits, or (h w 3) uint8 RGB.
+  """Writes (h w) of 8 or 16 bits, or (h w 3) RGB of as many.
 
   Raises:
     OSError: if the file cannot be written.

@@ -27,7 +27,8 @@ class RestoredWriter:
     dtype = np.dtype(np.uint16 if deep else np.uint8)
     path = self._output / "restored" / f"{name}.png"
     share = np.clip(row["restored"], 0, 1).astype(np.float64)
-    write_png(path, np.round(share * np.iinfo(dtype).max).astype(dtype))
+    image = np.round(share * np.iinfo(dtype).max).astype(dtype)
+    write_png(path, image[..., 0] if image.shape[-1] == 1 else image)
     return {"restored": str(path)}
 
   def close(self) -> None:

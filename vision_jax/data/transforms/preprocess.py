@@ -55,8 +55,9 @@ class Preprocess:
     return preprocess(self.size, self.resize, self.interpolation)
 
 
-# Pixels in [0, 1], of any size: what nets of restoration take.
-AS_STORED = Preprocess((), 0, mean=(0.0,), std=(1.0,))
+def as_stored(channels: int) -> Preprocess:
+  """Returns what leaves images as they are, of any size, in [0, 1]."""
+  return Preprocess((), 0, mean=(0.0,) * channels, std=(1.0,) * channels)
 
 
 @transform

@@ -37,8 +37,8 @@ def with_smaller(
   """
   if scale < 1 or method not in SMALLER:
     raise DataError(
-      f"with_smaller: got scale {scale} and method {method!r}; expected a scale "
-      f"of 1 or more and one of {', '.join(SMALLER)}."
+      f"with_smaller: got scale {scale} and method {method!r}; expected a "
+      f"scale of 1 or more and one of {', '.join(SMALLER)}."
     )
 
   def apply(example: Example, rng: np.random.Generator | None) -> Example:
@@ -97,21 +97,19 @@ def with_noise(sigma: float, most: float | None = None) -> Transform:
         "with_noise: is random, so it belongs in the Loader's transforms or "
         "those of `Transformed`."
       )
-    clean = decoded(example, "with_noise")
+    given = decoded(example, "with_noise")
     level = sigma if most is None else rng.uniform(sigma, most)
-    noise = rng.standard_normal(clean.shape, np.float32)
-    unit = clean
-    if clean.dtype.kind != "f":
-      unit = clean / np.float32(np.iinfo(clean.dtype).max)
-    image = unit + noise * np.float32(level / 255)
-    return example | {"image": image.astype(np.float32), "clean": clean}
+    noise = rng.standard_normal(given.shape, np.float32)
+    white = 1 if given.dtype.kind == "f" else np.iinfo(given.dtype).max
+    image = given / np.float32(white) + noise * np.float32(level / 255)
+    return {"clean": given} | example | {"image": image}
 
   return apply
 
 
 @transform
 def patch(size: int, scale: int = 1, *, turn: bool = True) -> Transform:
-  """Cuts a random square out of `image`, and the same of `clean` if it is there.
+  """Cuts a random square out of `image`, and the same of `clean`, if any.
 
   Args:
     size: side of the square in `image`.

@@ -2,7 +2,7 @@
 
 import functools
 
-from vision_jax.data.transforms.preprocess import AS_STORED
+from vision_jax.data.transforms.preprocess import as_stored
 from vision_jax.interop.published import Published
 from vision_jax.interop.rules import Rules, Shapes, conv
 from vision_jax.models.restoration.carn import CARN
@@ -31,7 +31,7 @@ def authors(shapes: Shapes) -> Rules:
 LAYOUTS = {"carn": authors}
 PUBLISHED = {
   f"carn:carn_m_x{scale}": Published(
-    functools.partial(CARN, scale), "carn", AS_STORED, task="restoration"
+    functools.partial(CARN, scale), "carn", as_stored(3), task="restoration"
   )
   for scale in (2, 3, 4)
 }

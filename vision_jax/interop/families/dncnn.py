@@ -2,7 +2,7 @@
 
 import functools
 
-from vision_jax.data.transforms.preprocess import AS_STORED
+from vision_jax.data.transforms.preprocess import as_stored
 from vision_jax.interop.published import Published
 from vision_jax.interop.rules import (
   Rule,
@@ -96,7 +96,8 @@ LAYOUTS = {
 
 def _published(layout: str, **fields) -> Published:
   make = functools.partial(DnCNN, **fields)
-  return Published(make, layout, AS_STORED, task="restoration")
+  seen = as_stored(fields.get("channels", 1))
+  return Published(make, layout, seen, task="restoration")
 
 
 _merged = functools.partial(_published, norm=False, bias="all")

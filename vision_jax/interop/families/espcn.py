@@ -2,7 +2,7 @@
 
 import functools
 
-from vision_jax.data.transforms.preprocess import AS_STORED
+from vision_jax.data.transforms.preprocess import as_stored
 from vision_jax.interop.published import Published
 from vision_jax.interop.rules import OIHW, Rule, Rules, Shapes, conv
 from vision_jax.models.restoration.espcn import ESPCN
@@ -31,9 +31,9 @@ LAYOUTS = {"pytorch": pytorch, "onnx": onnx}
 _x3 = functools.partial(ESPCN, 3)
 PUBLISHED = {
   "pytorch:super_resolution": Published(
-    _x3, "pytorch", AS_STORED, task="restoration"
+    _x3, "pytorch", as_stored(1), task="restoration"
   ),
   "onnx:super_resolution": Published(
-    _x3, "onnx", AS_STORED, task="restoration"
+    _x3, "onnx", as_stored(1), task="restoration"
   ),
 }

@@ -2,7 +2,7 @@
 
 import functools
 
-from vision_jax.data.transforms.preprocess import AS_STORED
+from vision_jax.data.transforms.preprocess import as_stored
 from vision_jax.interop.published import Published
 from vision_jax.interop.rules import Rules, Shapes, conv
 from vision_jax.models.restoration.imdn import IMDN, IMDN_RTC
@@ -30,9 +30,11 @@ LAYOUTS = {"imdn": authors}
 PUBLISHED = {
   **{
     f"imdn:imdn_x{scale}": Published(
-      functools.partial(IMDN, scale), "imdn", AS_STORED, task="restoration"
+      functools.partial(IMDN, scale), "imdn", as_stored(3), task="restoration"
     )
     for scale in (2, 3, 4)
   },
-  "imdn:imdn_rtc": Published(IMDN_RTC, "imdn", AS_STORED, task="restoration"),
+  "imdn:imdn_rtc": Published(
+    IMDN_RTC, "imdn", as_stored(3), task="restoration"
+  ),
 }

@@ -1,0 +1,135 @@
+"""Restoration: images in, which are made worse; loaders and evaluations out."""
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+
+from vision_jax.core.types import Metric
+from vision_jax.data.by_size import BySize
+from vision_jax.data.source import Source
+from vision_jax.data.transformed import Transformed
+from vision_jax.data.transforms.base import Transform, keep
+from vision_jax.data.transforms.image import decode
+from vision_jax.data.transforms.restoration import (
+  larger,
+  patch,
+  with_noise,
+  with_smaller,
+)
+from vision_jax.experiment import Eval, Predict
+from vision_jax.ops.inputs import in_unit
+from vision_jax.pipelines.data import Arrays, Data, Loading
+from vision_jax.viz.grid import grid
+from vision_jax.viz.pixels import to_unit
+
+DEEP = 16  # bits that images of 8 go into without a loss
+SHOWN = 160  # side of the part of an image that TensorBoard shows
+
+
+@dataclasses.dataclass(frozen=True)
+class Worse:
+  """What is done to an image, which is to be undone.
+
+  Attributes:
+    scale: how many times smaller it becomes.
+    method: by which rule, see `with_smaller`.
+    enlarge: whether it is then resized back, for nets that take it so.
+    sigma: deviation of the noise on it, in levels of 255.
+    most: of training, up to which deviation; None for `sigma` itself.
+    seed: of an evaluation's noise.
+  """
+
+  scale: int = 1
+  method: str = "bicubic"
+  enlarge: bool = False
+  sigma: float = 0.0
+  most: float | None = None
+  seed: int = 0
+
+  @property
+  def ratio(self) -> int:
+    """How many times larger clean images are than what a net takes."""
+    return 1 if self.enlarge else self.scale
+
+  def fixed(self) -> list[Transform]:
+    """Returns what makes images smaller."""
+    if self.scale == 1:
+      return []
+    return [with_smaller(self.scale, self.method, enlarge=self.enlarge)]
+
+  def noise(self, most: float | None = None) -> list[Transform]:
+    """Returns what adds the noise, also of none where nothing else is done."""
+    if self.scale > 1 and not (self.sigma or most):
+      return []
+    return [with_noise(self.sigma, most)]
+
+
+def restoration(
+  *,
+  train: Source,
+  evals: Mapping[str, Source],
+  worse: Worse,
+  patch_size: int,
+  loading: Loading,
+  metrics: Mapping[str, Metric],
+  in_memory: bool = True,
+) -> Data:
+  """Returns what an experiment takes, of sources of images of any sizes.
+
+  Training sees square parts of images, mirrored and turned; an evaluation each
+  image whole, at its own size, with noise that is drawn once. Losses are of
+  training alone.
+
+  Args:
+    train: a source whose examples have `image`, encoded or not.
+    evals: name -> such a source.
+    worse: what is done to the images.
+    patch_size: side of the parts, as the net takes them.
+    loading: how examples become batches.
+    metrics: what each evaluation measures.
+    in_memory: whether images to train on stay in memory once they are decoded.
+  """
+  both = keep("image", "clean")
+  decoded = [keep("image"), loading.decode(), *worse.fixed()]
+
+  def measured(source: Source) -> Eval:
+    steps = [*decoded, *worse.noise(), both]
+    found = BySize(
+      Transformed(source, steps, seed=worse.seed),
+      batch_size=loading.eval_batch_size,
+      threads=loading.threads,
+      on_bad_image=loading.on_bad_image,
+    )
+    return Eval(found, metrics, losses=False, images=_restored)
+
+  return Data(
+    train_data=loading.train(
+      Transformed(train, decoded, keep=in_memory),
+      [patch(patch_size, worse.ratio), *worse.noise(worse.most), both],
+    ),
+    evals={name: measured(source) for name, source in evals.items()},
+    inputs=in_unit,
+    predict=Predict(
+      [
+        decode(loading.channels, max(loading.bits, DEEP), loading.bands),
+        *([larger(worse.scale)] if worse.enlarge else []),
+      ],
+      formats=("restored",),
+      show_bands=loading.shown,
+      own_size=True,
+    ),
+  )
+
+
+def _restored(batch: Arrays, out: Arrays) -> dict[str, np.ndarray]:
+  """A part of the first image: as it was, as it is given, and restored."""
+  clean, got = (
+    to_unit(np.asarray(x[0][:SHOWN, :SHOWN]))
+    for x in (batch["clean"], out["restored"])
+  )
+  times = batch["clean"].shape[1] // batch["image"].shape[1]
+  given = np.clip(to_unit(batch["image"][0]), 0, 1)
+  given = given.repeat(times, 0).repeat(times, 1)[:SHOWN, :SHOWN]
+  images = np.stack([clean, given, got])
+  return {"restored": grid(images, 3, titles=["clean", "given", "restored"])}
