@@ -63,6 +63,7 @@ EXTRAS = {
   "hdf5": ["h5py>=3.11,<4"],  # weights of Keras and MATLAB
   "hub": ["huggingface_hub>=1.0,<3"],  # weights in its cache, or downloaded
   "onnx": ["onnx>=1.17,<2"],  # initialisers of a graph
+  "text": ["tokenizers>=0.20"],  # of tokenizer.json, for CLIP and SigLIP
   "gcs": ["gcsfs>=2025.3"],  # workdirs on gs://
   "wandb": ["wandb>=0.19"],
 }

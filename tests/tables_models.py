@@ -11,6 +11,7 @@ from vision_jax.models.backbones.cnn import CNN
 from vision_jax.models.backbones.lenet import LeNet5
 from vision_jax.models.backbones.mlp import MLP
 from vision_jax.models.backbones.vit import ViT, dinov2, variant
+from vision_jax.models.text.image_text import clip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -241,6 +242,19 @@ NARROW_STAGES = {
   ),
 }
 
+
+def _clips():
+  counts = {"B/32": 151_277_313, "B/16": 149_620_737}
+  for name, count in counts.items():
+    yield ModelRow(
+      f"clip_{name.lower().replace('/', '')}",
+      functools.partial(clip, name),
+      (224, 224, 3),
+      count,
+      "openai/CLIP",
+    )
+
+
 MODELS = (
   *_mnist(),
   *_resnets(),
@@ -249,6 +263,7 @@ MODELS = (
   *_efficientnets(),
   *_vits(),
   *_distilled_and_dinov2(),
+  *_clips(),
 )
 
 

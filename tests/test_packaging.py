@@ -20,7 +20,10 @@ INSIDE = ("configs", "third_party")  # of the package, once it is installed
 # Required by tensorflow-datasets' array_record sources, but not imported here.
 INDIRECT = {"array_record", "importlib_resources"}
 # Imported only where the user has asked for them; extras declare them.
-OPTIONAL = {"wandb": "wandb", "torch": "oracle", "pyarrow": "data"}
+OPTIONAL = {
+  **{"wandb": "wandb", "torch": "oracle", "pyarrow": "data"},
+  "tokenizers": "text",
+}
 
 IMPORT_ALL = """
 import importlib, pathlib, pkgutil, sys

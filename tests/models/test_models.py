@@ -98,7 +98,8 @@ def test_logits_are_float32(row):
   init = lambda x: model.init_with_output(KEYS, x, train=False)
   x = jax.ShapeDtypeStruct((2, *row.image), jnp.uint8)
   logits, variables = jax.eval_shape(init, x)
-  assert logits.shape == (2, model.num_classes or model.features)
+  features = getattr(model, "features", getattr(model, "embedding", None))
+  assert logits.shape == (2, model.num_classes or features)
   assert {x.dtype for x in jax.tree.leaves((logits, variables))} == {
     jnp.dtype("float32")
   }

@@ -130,6 +130,7 @@ def flattened(
 def norm(theirs: str, ours: str) -> list[Rule]:
   """A normalisation's weight and bias, and a BatchNorm's moments."""
   stats = lambda name: (f"batch_stats/{ours}/{name}",)
+  theirs = f"(?:{theirs})"
   return [
     Rule(rf"{theirs}\.weight", (f"params/{ours}/scale",)),
     Rule(rf"{theirs}\.bias", (f"params/{ours}/bias",)),
@@ -166,6 +167,7 @@ def _weighted(
   theirs: str, ours: tuple[str, ...], axes: tuple[int, ...]
 ) -> list[Rule]:
   paths = lambda name: tuple(f"params/{x}/{name}" for x in ours)
+  theirs = f"(?:{theirs})"  # which may be one of several
   return [
     Rule(rf"{theirs}\.weight", paths("kernel"), axes),
     Rule(rf"{theirs}\.bias", paths("bias")),

@@ -33,6 +33,7 @@ from vision_jax.models.segmentation.espnet import ESPNet
 from vision_jax.models.segmentation.fcn import FCN8s
 from vision_jax.models.segmentation.segnet import SegNetBasic
 from vision_jax.models.segmentation.unet import UNet
+from vision_jax.models.text.image_text import clip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,6 +118,10 @@ def _entries() -> Iterator[tuple[str, Entry]]:
     for registers in (0, 4):
       name = f"dinov2_{size.lower()}14" + "_reg4" * bool(registers)
       yield name, _other(ViT, image=(224, 224, 3), **dinov2(size, registers))
+  for name in ("B/32", "B/16", "L/14"):
+    make = functools.partial(clip, name)
+    entry = Entry(make, (224, 224, 3), classifies=False)
+    yield f"clip_{name.lower().replace('/', '')}", entry
   paper = {"padding": "valid", "norm": False}
   yield "unet", _other(UNet, 2, (572, 572, 1), **paper)
   yield "fcn8s", _other(FCN8s, 21, (500, 500, 3))

@@ -1,0 +1,1 @@
+"""Models that read text: towers, and nets of a tower and one for images."""
