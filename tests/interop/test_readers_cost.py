@@ -1,13 +1,14 @@
 """What opening and reading costs: seconds, and memory above jax's own."""
 
 import json
+import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
-from tests.oracles import library
+from tests.oracles import library, torchvision
 
 # Tensors, and numbers in each: as large as ResNet-50 and ViT-B/16.
 SIZES = {"resnet50": (64, 400_000), "vit_b16": (150, 577_000)}
@@ -28,6 +29,28 @@ numbers = sum(x.size for x in jax.tree.leaves(variables))
 result = time.perf_counter() - start, peak() - before, numbers
 print(json.dumps(result))
 """
+
+
+# jax, and LLVM when it compiles its first program: of no file's size.
+COMPILER = 64 * 2**20
+IMPORT = """
+import json, re, sys, time
+import jax
+jax.devices()
+from vision_jax import main
+status = lambda: open("/proc/self/status").read()
+peak = lambda: int(re.search(r"VmHWM:\\s+(\\d+) kB", status())[1]) * 1024
+before, start = peak(), time.process_time()
+code = main.main(sys.argv[1:])
+print(json.dumps((code, time.process_time() - start, peak() - before)))
+"""
+
+
+def run(program, *arguments):
+  """Runs a program in a process of its own; returns what it prints last."""
+  command = [sys.executable, "-c", program, *map(str, arguments)]
+  done = subprocess.run(command, capture_output=True, text=True, check=True)
+  return json.loads(done.stdout.splitlines()[-1])
 
 
 def write(path, arrays):
@@ -65,11 +88,31 @@ def test_reading_is_quick_and_small(tmp_path, name, suffix):
       for i in range(number)
     },
   )
-  command = [sys.executable, "-c", PROGRAM, str(path)]
-  done = subprocess.run(command, capture_output=True, text=True, check=True)
-  seconds, memory, numbers = json.loads(done.stdout.splitlines()[-1])
+  seconds, memory, numbers = run(PROGRAM, path)
   total = path.stat().st_size
   path.unlink()
   print(f"{name}{suffix}: {seconds:.2f} s, {memory / total:.2f} times the file")
   assert numbers == number * size
   assert seconds < SECONDS and memory < TIMES * total
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("name", ["resnet50", "vit_b_16"])
+def test_an_import_is_quick_and_small(tmp_path, name):
+  """Its seconds are those of processors: a busy machine takes longer."""
+  file = tmp_path / f"{name}.pth"
+  net = getattr(torchvision().models, name)()
+  library("torch").save(net.state_dict(), file)
+  code, seconds, memory = run(
+    IMPORT,
+    "--mode=import",
+    f"--source=torchvision:{name}",
+    f"--file={file}",
+    f"--output={tmp_path / 'w'}",
+  )
+  total = file.stat().st_size
+  shutil.rmtree(tmp_path)
+  print(f"{name}: {seconds:.1f} s, {memory / total:.2f} times the file")
+  assert code == 0 and seconds < SECONDS
+  assert memory < TIMES * total + COMPILER
