@@ -33,6 +33,8 @@ TIMM = {  # patches of timm's nets of a size
   "base": (8, 16, 32),
   "large": (16, 32),
 }
+# The former is not there; the latter has no classes.
+_UNPUBLISHED = {("base", 8, 384), ("large", 32, 224)}
 HALF = {"mean": (0.5,) * 3, "std": (0.5,) * 3}
 
 
@@ -251,7 +253,7 @@ def _published() -> Iterator[tuple[str, Published]]:
     )
   for size, patches in TIMM.items():
     for patch, side in itertools.product(patches, (224, 384)):
-      if patch < 16 and side > 224:
+      if (size, patch, side) in _UNPUBLISHED:
         continue
       net = published(
         f"{SIZES[size]}/{patch}",
