@@ -16,7 +16,7 @@ from vision_jax.experiment import Experiment
 from vision_jax.metrics.detection import AveragePrecision
 from vision_jax.optim.optimizers import sgd
 from vision_jax.pipelines.data import Loading
-from vision_jax.pipelines.detection import detection
+from vision_jax.pipelines.detection import box_augment, detection
 from vision_jax.pipelines.imported import IMPORTED, Imported, resolve_imported
 from vision_jax.pipelines.sources.boxes import BoxData
 from vision_jax.pipelines.sources.stand_ins import DIGITS
@@ -79,9 +79,23 @@ def build(config):
     letterbox=config.letterbox,
     max_boxes=config.max_boxes,
     in_memory=config.in_memory,
-    metrics={"ap": AveragePrecision(names, per_class=config.per_class)},
+    augment=box_augment(
+      crop=config.crop,
+      ratio=config.crop_ratio,
+      probability=config.crop_probability,
+      flip=config.flip,
+      vertical=config.flip_vertical,
+      jitter=config.jitter,
+      colours=net.colours,
+    ),
+    metrics={
+      "ap": AveragePrecision(
+        names, per_class=config.per_class, voc=config.voc_ap
+      )
+    },
     colours=net.colours,
     loading=Loading.of(config),
+    annotations=config.annotations,
   )
   return Experiment(
     task=Detection(net.model),

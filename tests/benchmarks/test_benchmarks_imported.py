@@ -135,3 +135,18 @@ def test_the_published_file_is_the_net(row, data_root):
     array = tensor.load()
     assert array.shape == shapes[path] and np.isfinite(array).all(), path
     assert not np.all(array == 0), path
+
+
+@pytest.mark.slow
+def test_a_row_runs_from_the_file_to_its_target(
+  tmp_path, data_root, monkeypatch
+):
+  if not (data_root / "weights").is_dir():
+    pytest.skip(f"{data_root} has no weights")
+  monkeypatch.setenv("VISION_JAX_DATA", str(data_root))
+  monkeypatch.setenv("VISION_JAX_WEIGHTS", str(data_root / "weights"))
+  flags = ("--suite=imported", "--rows=imported_vae_mnist")
+  assert run.main([*flags, f"--output={tmp_path}"]) == 0
+  (found,) = lines.read(tmp_path / "results.jsonl")
+  assert found.target_met and len(found.seeds) == 1
+  assert found.differs == "its authors publish no number"
