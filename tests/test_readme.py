@@ -194,6 +194,7 @@ def shortened(command, data):
   own = "--config.dataset=folder --config.class_names="
   command = command.replace("VOC", f"{data}/voc {own}hen,ox")
   command = command.replace("FOLDER", f"{data}/folder {own}a,b")
+  command = command.replace("PHOTOS", f"{data}/folder")
   command = command.replace("HOST:PORT", f"127.0.0.1:{free_port()}")
   command = command.replace("python -m", f"{sys.executable} -m")
   if "--suite=quick" in command:
