@@ -95,7 +95,7 @@ def test_what_is_no_file_of_tensors_is_an_error(tmp_path, name):
 
 
 def test_paths_that_lead_to_nothing(tmp_path):
-  refused(tmp_path / "nothing.pth", "cannot be read")
+  refused(tmp_path / "nothing.pth", "no such file")
   refused("a\0b", "cannot be read")
   os.mkfifo(tmp_path / "pipe.pth")
   refused(tmp_path / "pipe.pth", "no file")

@@ -73,7 +73,9 @@ def read(source: Source) -> tuple[Tensors, dict[str, str]]:
 def _header(source: Source) -> tuple[dict[str, Any], int]:
   """Returns the header, and the byte at which the tensors begin."""
   if source.size < _LENGTH:
-    raise source.bad(f"it has {source.size} bytes", "a header's length in 8")
+    raise source.bad(
+      f"it cannot be read: it has {source.size} bytes", "a header's length in 8"
+    )
   size = int.from_bytes(source.read(0, _LENGTH), "little")
   if size > min(MAX_HEADER, source.size - _LENGTH):
     raise source.bad(

@@ -61,9 +61,17 @@ class Source:
       if stat.S_ISREG(found.st_mode):  # to open a pipe would wait
         with path.open("rb") as file:
           found = os.fstat(file.fileno())
-    except (OSError, ValueError) as error:
+    except FileNotFoundError as error:
       raise malformed(
-        path, f"it cannot be read ({error})", "a file", "Check the path."
+        path, "there is no such file", "one", "Check the path."
+      ) from error
+    except (OSError, ValueError) as error:
+      text = getattr(error, "strerror", None) or error
+      raise malformed(
+        path,
+        f"it cannot be read ({text})",
+        "a file",
+        "Check the path and its permissions.",
       ) from error
     if not stat.S_ISREG(found.st_mode):
       raise malformed(path, "it is no file", "one", "Check the path.")
