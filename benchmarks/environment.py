@@ -23,6 +23,8 @@ IMPORTS = (
   *("vision_jax.command.session", "vision_jax.command.modes.import"),
   *("vision_jax.command.modes.eval", "vision_jax.interop.published"),
 )
+# What measures a trained net's features.
+PROBES = ("vision_jax.command.session", "vision_jax.command.modes.probe")
 
 
 def versions() -> dict[str, str]:

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks import environment
-from benchmarks.finished import RunFailed, evaluated, measured
+from benchmarks.finished import RunFailed, evaluated, measured, probed
 from benchmarks.row import Row
 from vision_jax.data.sources.tfds import ENVIRONMENT
 from vision_jax.files import open_own, replace_text
@@ -66,6 +66,8 @@ def arguments(
   """Returns the arguments of vision_jax.main, without a workdir."""
   own = row.own and variant != "tiny"  # which needs no data
   data = {"data_dir": f"${ENVIRONMENT}/{row.data}"} if own else {}
+  if row.backbone and variant != "tiny":
+    data["init_from"] = f"${ENVIRONMENT}/{row.backbone}"
   variant = f":{variant}" if variant else ""
   return [f"--config={root}{row.config}{variant}"] + [
     f"--config.{key}={value}"
@@ -78,6 +80,11 @@ def imports(row: Row, variant: str) -> bool:
   return bool(row.source) and variant != "tiny"
 
 
+def probes(row: Row, variant: str) -> bool:
+  """Whether features are measured; a row's tiny variant is trained."""
+  return bool(row.probe) and variant != "tiny"
+
+
 def calls(
   row: Row,
   seed: int,
@@ -87,6 +94,11 @@ def calls(
   root: str = "",
 ) -> list[list[str]]:
   """Returns the arguments of each call of vision_jax.main that a seed needs."""
+  if probes(row, variant):
+    flags = {**row.probe, "seed": seed, "output": f"{workdir}/probe.json"}
+    place = f"--workdir=${ENVIRONMENT}/{row.backbone}"
+    words = [f"--{key}={value}" for key, value in flags.items()]
+    return [["--mode=probe", place, "--episodes=1", *words]]
   if not imports(row, variant):
     words = arguments(row, seed, variant, overrides, root)
     return [[*words, f"--workdir={workdir}"]]
@@ -127,7 +139,9 @@ def run_seed(row: Row, seed: int, plan: Plan) -> Outcome:
   outcome = Outcome(
     seed=seed,
     **(
-      evaluated(row, workdir)
+      probed(row, workdir)
+      if probes(row, plan.variant)
+      else evaluated(row, workdir)
       if imports(row, plan.variant)
       else measured(row, workdir, variant=plan.variant)
     ),
@@ -149,13 +163,18 @@ def _identity(row: Row, seed: int, plan: Plan) -> dict[str, Any]:
   return {
     "command": command(row, seed, *planned(row, plan)),
     "figures": [row.metric, *row.also, *row.curve, row.time_to],
-    "sources": environment.source_hash(
-      row.config,
-      environment.IMPORTS if imports(row, plan.variant) else environment.TRAINS,
-    ),
+    "sources": environment.source_hash(row.config, _made_by(row, plan)),
     "versions": environment.versions(),
     "hardware": dict(plan.hardware),
   }
+
+
+def _made_by(row: Row, plan: Plan) -> Sequence[str]:
+  """Returns the modules that make a row's number."""
+  if probes(row, plan.variant):
+    return environment.PROBES
+  imported = imports(row, plan.variant)
+  return environment.IMPORTS if imported else environment.TRAINS
 
 
 def _claim(folder: pathlib.Path, identity: Mapping[str, Any]) -> None:

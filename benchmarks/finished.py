@@ -86,6 +86,28 @@ def evaluated(row: Row, workdir: pathlib.Path) -> dict:
   }
 
 
+def probed(row: Row, workdir: pathlib.Path) -> dict:
+  """Returns what a probe has written, with the keys of `measured`.
+
+  Raises:
+    RunFailed: it has written nothing.
+  """
+  file = workdir / "probe.json"
+  if not file.exists():
+    raise RunFailed(f"{workdir} has no probe.json")
+  content = json.loads(file.read_text(encoding="utf-8"))
+  split = content["measured_on"]
+  found = {f"{split}/{k}": x["mean"] for k, x in content["accuracy"].items()}
+  _check(row.also, row.metric, found, file)
+  return {
+    "value": found[row.metric],
+    "also": {name: found[name] for name in row.also},
+    "curve": {},
+    "speed": dict.fromkeys(SPEED_KEYS),
+    "seconds_to": None,
+  }
+
+
 def _check(
   also: Sequence[str], metric: str, last: Mapping, file: pathlib.Path
 ) -> None:

@@ -44,6 +44,11 @@ class Row:
     source: what that file is, "SOURCE:MODEL", for `--mode=import`: it is
       evaluated, nothing is trained, and there is one seed. "" trains.
     sha256: of that file: another is not what was published.
+    backbone: folder of the data folder that is a workdir: its weights are what
+      training begins with; its config is `file`, and `made_by` trains it.
+    probe: flags of `--mode=probe`: the backbone's features are measured, in one
+      draw a seed, and nothing is trained. Metrics are test/logistic, test/ridge
+      and test/knn.
     seconds: what a seed should take on the hardware it needs.
     time_to: also report the seconds until `metric` first reached this.
     curve: keys in `metrics.jsonl` whose course over the first seed's training
@@ -68,6 +73,8 @@ class Row:
   file: str = ""
   source: str = ""
   sha256: str = ""
+  backbone: str = ""
+  probe: Mapping[str, str] = dataclasses.field(default_factory=dict)
   seeds: int = 3
   variant: str = ""
   unit: str = "%"

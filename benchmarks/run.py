@@ -114,7 +114,9 @@ def not_logged(row: Row, seeds: Sequence[int], plan: Plan) -> str:
   Asked before a run, because it may be days long.
   """
   folder = plan.output / row.name
-  if plan.variant == "tiny" or row.source:  # takes no longer than to find out
+  if (
+    plan.variant == "tiny" or row.source or row.probe
+  ):  # takes no longer than to find out
     return ""
   if all((folder / f"seed{n}" / "outcome.json").exists() for n in seeds):
     return ""

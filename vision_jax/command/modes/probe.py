@@ -25,7 +25,7 @@ class Mode(OfWorkdir):
     "Fit to so many images of each class, --episodes times anew; 0: to all.",
     low=0,
   )
-  episodes: int = option(10, "Draws of --shots, whose spread is given.", low=2)
+  episodes: int = option(10, "Draws of --shots, whose spread is given.", low=1)
   seed: int = option(0, "Of the first draw; the next has the next.", low=0)
   neighbours: int = option(20, "How many neighbours vote.", low=1)
   layer: str = option(
