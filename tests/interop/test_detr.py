@@ -184,6 +184,18 @@ def run_facebook(torch, module, image, positions):
 
 
 @pytest.mark.slow
+def test_classes_are_cocos_numbers():
+  torchvision()
+  weights = library("torchvision").models.detection
+  weights = weights.FasterRCNN_ResNet50_FPN_Weights.DEFAULT
+  net = published.find("facebook:detr_r50")[1]
+  theirs = weights.meta["categories"]
+  assert len(set(net.class_names)) == net.num_classes == len(theirs) == 91
+  for i, (ours, name) in enumerate(zip(net.class_names, theirs, strict=True)):
+    assert ours == (str(i) if name in ("__background__", "N/A") else name)
+
+
+@pytest.mark.slow
 def test_facebook():
   torch, tv = library("torch"), torchvision()
   module = spread(facebook(torch, tv))
@@ -220,7 +232,10 @@ def test_a_config_of_another_net_is_refused(change, message):
     published.find("", config_of("basic") | change)
 
 
-@pytest.mark.parametrize("name", ["detr_r50", "detr_r101_dc5"])
+@pytest.mark.parametrize(
+  "name",
+  ["detr_r50", pytest.param("detr_r101_dc5", marks=pytest.mark.slow)],
+)
 def test_published(name):
   _, net = published.find(f"facebook:{name}")
   image = jax.ShapeDtypeStruct((1, 64, 64, 3), jnp.float32)

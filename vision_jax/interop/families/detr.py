@@ -6,6 +6,7 @@ from typing import Any
 
 from vision_jax.data.transforms.preprocess import Preprocess
 from vision_jax.errors import UserError
+from vision_jax.interop.coco_names import COCO_NAMES
 from vision_jax.interop.config_json import class_names, expect, num_classes
 from vision_jax.interop.families import resnet
 from vision_jax.interop.published import Published
@@ -21,8 +22,6 @@ from vision_jax.interop.rules import (
   within,
 )
 from vision_jax.models.detection import detr
-
-COCO_CLASSES = 91  # numbers of categories, of which 80 are used
 
 
 def facebook(shapes: Shapes) -> Rules:
@@ -168,8 +167,9 @@ LAYOUTS = {"facebook": facebook, "huggingface": huggingface}
 _SIZES = ("R50", "R101", "R50-DC5", "R101-DC5")
 PUBLISHED = {
   f"facebook:detr_{name.lower().replace('-', '_')}": _published(
-    functools.partial(detr.variant, name=name, num_classes=COCO_CLASSES),
+    functools.partial(detr.variant, name=name, num_classes=len(COCO_NAMES)),
     "facebook",
+    COCO_NAMES,
   )
   for name in _SIZES
 }
