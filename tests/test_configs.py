@@ -20,6 +20,7 @@ from vision_jax.core.step import make_eval_step
 from vision_jax.data.errors import DataError
 from vision_jax.data.found import KINDS
 from vision_jax.data.recognise import config_of
+from vision_jax.data.text.tokenizer import of_bytes
 from vision_jax.recipe import automatic, recipe
 
 CONFIGS = [
@@ -142,6 +143,13 @@ def write_classes(folder):
   return {"data_dir": str(folder)}
 
 
+def write_described(folder):
+  vocabulary = of_bytes().encode.vocabulary
+  (folder / "vocab.json").write_text(json.dumps(vocabulary))
+  (folder / "merges.txt").write_text("")
+  return write_classes(folder) | {"tokenizer": str(folder)}
+
+
 def write_finetuned(folder):
   """Classes, and the net that weights would be of."""
   net = '{"model": "backbones.resnet.ResNet", "num_classes": 5}'
@@ -162,6 +170,7 @@ WRITTEN = {
   "configs/classification/folder_finetune.py": write_finetuned,
   "configs/classification/folder_resnet18.py": write_classes,
   "configs/classification/imported.py": write_classes,
+  "configs/classification/zero_shot.py": write_described,
   "configs/detection/coco_detr_r50.py": write_coco,
   "configs/detection/imported.py": functools.partial(write_boxes, label="17"),
   "configs/detection/voc_detr.py": write_boxes,

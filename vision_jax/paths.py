@@ -12,6 +12,7 @@ from vision_jax.errors import UserError
 # Values of a config that name a folder or a file.
 CONFIG_KEYS = (
   *("annotations", "data_dir", "images", "inception", "init_from", "masks"),
+  "tokenizer",
 )
 GLOB = "[]*?"
 

@@ -107,6 +107,8 @@ def recipe_of(
   described = given.described
   _, net = published.find(given.source, described)
   values = {"source": given.source, **net.values}
+  if given.opened.files:  # beside them are those of a tokenizer
+    values["tokenizer"] = str(given.opened.files[0].resolve().parent)
   if net.num_classes:
     values["num_classes"] = str(net.num_classes)
   if described is not None:

@@ -1,7 +1,7 @@
 """Leaves of a published net for one that differs in its ends."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -32,7 +32,8 @@ def adapt(
 
   A convolution that reads images takes further channels by the mean of its
   filters. Leaves whose last axis alone differs, all of them from one number to
-  another, are those of a head, and new.
+  another, are those of a head, and new. So are leaves that the published net
+  has not: those of a head, where it has none.
 
   Args:
     leaves: path -> tensor, in the shapes of the published net.
@@ -43,9 +44,10 @@ def adapt(
     LayoutMismatch: naming a leaf that differs in any other way.
   """
   found, heads, lines = dict(leaves), {}, []
+  absent = [path for path in shapes if path not in leaves]
   for path, shape in shapes.items():
-    if path not in leaves:
-      raise LayoutMismatch(f"{where}: it has no {path}, which the net has.")
+    if path in absent:
+      continue
     have = leaves[path].shape
     if have == shape:
       continue
@@ -68,11 +70,17 @@ def adapt(
     )
   if heads:
     old, new = next(iter(heads.values()))
-    names = sorted({path.split("/", 1)[1].rpartition("/")[0] for path in heads})
-    lines.append(f"new: {', '.join(names)}, of {new} classes and not {old}")
+    lines.append(f"new: {_layers(heads)}, of {new} classes and not {old}")
+  if absent:
+    lines.append(f"new: {_layers(absent)}, which {where} does not have")
   for path in heads:
     del found[path]
-  return Adapted(found, tuple(heads), tuple(lines))
+  return Adapted(found, (*heads, *absent), tuple(lines))
+
+
+def _layers(paths: Iterable[str]) -> str:
+  names = {path.split("/", 1)[1].rpartition("/")[0] for path in paths}
+  return ", ".join(sorted(names))
 
 
 def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:

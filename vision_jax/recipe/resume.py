@@ -24,6 +24,7 @@ MAY_CHANGE = (
   *CONFIG_KEYS,
   *("epochs", "eval_every", "keep_best", "keep_every", "log_every"),
   *("on_bad_image", "save_every", "show_bands", "steps", "tests", "threads"),
+  *("prompts", "words"),  # what a net that reads is asked
 )
 
 

@@ -26,7 +26,7 @@ class BytePairs:
     vocabulary: Mapping[str, int],
     merges: Sequence[tuple[str, str]],
   ):
-    self._vocabulary = vocabulary
+    self.vocabulary = vocabulary
     self._ranks = {pair: i for i, pair in enumerate(merges)}
     self._word = functools.lru_cache(4096)(self._numbers)
 
@@ -40,9 +40,9 @@ class BytePairs:
     letters = byte_letters()
     symbols = [letters[byte] for byte in word.encode()]
     symbols[-1] += _SUFFIX
-    unknown = self._vocabulary[END]
+    unknown = self.vocabulary[END]
     return tuple(
-      self._vocabulary.get(symbol, unknown) for symbol in self._merged(symbols)
+      self.vocabulary.get(symbol, unknown) for symbol in self._merged(symbols)
     )
 
   def _merged(self, symbols: list[str]) -> list[str]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from vision_jax.data.errors import DataError
-from vision_jax.data.text.bpe import END, START, BytePairs
+from vision_jax.data.text.bpe import END, START, BytePairs, byte_letters
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +56,15 @@ def load_tokenizer(folder: str | pathlib.Path) -> Tokenizer:
     f"tokenizer: {folder} has neither vocab.json and merges.txt nor a "
     "tokenizer.json; expected the folder of a published CLIP or SigLIP."
   )
+
+
+def of_bytes() -> Tokenizer:
+  """Returns CLIP's tokenizer without merges: 512 tokens, start and end."""
+  letters = byte_letters()
+  symbols = [*letters, *(f"{x}</w>" for x in letters), START, END]
+  vocabulary = {symbol: i for i, symbol in enumerate(symbols)}
+  encode = BytePairs(vocabulary, [])
+  return Tokenizer(encode, vocabulary[START], vocabulary[END])
 
 
 def _byte_pairs(folder: pathlib.Path) -> Tokenizer:

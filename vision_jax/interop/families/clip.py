@@ -23,6 +23,7 @@ from vision_jax.models.backbones.vit import ViT
 from vision_jax.models.text.image_text import ImageText, clip
 from vision_jax.models.text.tower import TextTower
 
+WORDS = {"task": "zero_shot", "config": "configs/classification/zero_shot.py"}
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 STD = (0.26862954, 0.26130258, 0.27577711)
 
@@ -116,14 +117,14 @@ def from_config(config: Mapping[str, Any]) -> Published | None:
       functools.partial(_siglip, image, text),
       "huggingface",
       Preprocess(side, 0, "bicubic", **vit.HALF),
-      task="zero_shot",
+      **WORDS,
     )
   size = config.get("projection_dim", 512)
   return Published(
     functools.partial(_clip, image, text, size),
     "huggingface",
     _crop(side),
-    task="zero_shot",
+    **WORDS,
   )
 
 
@@ -202,7 +203,7 @@ PUBLISHED = {
     functools.partial(clip, size, side),
     "openai",
     _crop((side, side)),
-    task="zero_shot",
+    **WORDS,
   )
   for size, side in (("B/32", 224), ("B/16", 224), ("L/14", 224), ("L/14", 336))
 }

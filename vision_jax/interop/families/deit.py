@@ -34,8 +34,7 @@ def from_config(config: Mapping[str, Any]) -> Published | None:
     model,
     "huggingface",
     Preprocess(side, max(256, *side), "bicubic"),
-    task="features" if features else "classification",
-    class_names=() if features else class_names(config),
+    **(vit.FEATURES if features else {"class_names": class_names(config)}),
   )
 
 

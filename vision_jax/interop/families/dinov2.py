@@ -39,8 +39,7 @@ def from_config(config: Mapping[str, Any]) -> Published | None:
     functools.partial(ViT, **fields),
     "huggingface",
     CROP,
-    task="classification" if classifies else "features",
-    class_names=class_names(config) if classifies else (),
+    **({"class_names": class_names(config)} if classifies else vit.FEATURES),
   )
 
 
@@ -54,7 +53,8 @@ def _published() -> Iterator[tuple[str, Published]]:
         f"facebook:dinov2_vit{short.lower()}14{reg and '_reg'}",
         Published(
           functools.partial(ViT, **fields),
-          *("timm", CROP, "features"),
+          *("timm", CROP),
+          **vit.FEATURES,
           differs=""
           if number
           else "positions are interpolated without an offset of 0.1 patches, "
@@ -65,7 +65,9 @@ def _published() -> Iterator[tuple[str, Published]]:
       fields |= {"class_position": not number, "interpolation": "cubic"}
       yield (
         f"timm:vit_{size}_patch14{reg}_dinov2",
-        Published(functools.partial(ViT, **fields), "timm", whole, "features"),
+        Published(
+          functools.partial(ViT, **fields), "timm", whole, **vit.FEATURES
+        ),
       )
 
 

@@ -21,7 +21,7 @@ def from_config(config: Mapping[str, Any]) -> Published | None:
     functools.partial(ViT, **vit.fields_of_config(config), num_classes=0),
     "huggingface",
     Preprocess(vit.side_of_config(config), 0),
-    task="features",
+    **vit.FEATURES,
     differs="no patch is masked, and there is no decoder",
   )
 

@@ -35,6 +35,8 @@ TIMM = {  # patches of timm's nets of a size
 }
 # The former is not there; the latter has no classes.
 _UNPUBLISHED = {("base", 8, 384), ("large", 32, 224)}
+# Of a net without classes: a workdir's has a new head.
+FEATURES = {"task": "features", "config": "configs/classification/imported.py"}
 HALF = {"mean": (0.5,) * 3, "std": (0.5,) * 3}
 
 
@@ -153,8 +155,7 @@ def from_config(config: Mapping[str, Any]) -> Published | None:
     model,
     "huggingface",
     Preprocess(side, 0, **HALF),
-    task="classification" if classifies else "features",
-    class_names=class_names(config) if classifies else (),
+    **({"class_names": class_names(config)} if classifies else FEATURES),
   )
 
 
@@ -232,8 +233,8 @@ def published(
       **fields,
     },
   )
-  task = "classification" if num_classes else "features"
-  return Published(model, layout, preprocess, task)
+  more = {} if num_classes else FEATURES
+  return Published(model, layout, preprocess, **more)
 
 
 def timm_crop(side: int, **colours: Any) -> Preprocess:

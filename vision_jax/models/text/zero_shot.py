@@ -11,6 +11,7 @@ import numpy as np
 from vision_jax.core.types import Array
 from vision_jax.errors import UserError
 from vision_jax.models.text.image_text import ImageText
+from vision_jax.models.text.tower import TextTower
 
 Tokenizer = Callable[[Sequence[str], int], np.ndarray]
 TEMPLATES = ("a photo of a {}.",)
@@ -37,7 +38,7 @@ def zero_shot(
     templates: texts with {} where the name goes; the mean of all of them
       stands for a class.
   """
-  numbers = tokens(tokenizer, class_names, templates, model.text.length)
+  numbers = tokens(tokenizer, class_names, templates, model.text)
   describe = jax.jit(
     functools.partial(model.apply, variables, method="describe")
   )
@@ -49,9 +50,15 @@ def tokens(
   tokenizer: Tokenizer,
   class_names: Sequence[str],
   templates: Sequence[str],
-  length: int,
+  tower: TextTower,
 ) -> np.ndarray:
   """Returns the tokens (k, t, l) of each class in each template.
+
+  A tower that is causal is not given what follows the ends of all of them.
+
+  Args:
+    tokenizer, class_names, templates: as of `zero_shot`.
+    tower: what reads them.
 
   Raises:
     UserError: for a template without {}, or no class or template at all.
@@ -68,5 +75,8 @@ def tokens(
       "templates; expected one of each at least."
     )
   texts = [x.replace("{}", name) for name in class_names for x in templates]
-  found = tokenizer(texts, length)
-  return found.reshape(len(class_names), len(templates), length)
+  found = tokenizer(texts, tower.length)
+  if tower.causal and tower.pooled == "end":
+    ends = found == found[:, -1:]
+    found = found[:, : ends.argmax(1).max() + 1]
+  return found.reshape(len(class_names), len(templates), -1)
