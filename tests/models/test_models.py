@@ -92,7 +92,13 @@ def test_parameters_are_the_published_ones(row):
   assert count.parameters(row.make(), (1, *row.image)) == row.parameters
 
 
-@each_model
+@pytest.mark.parametrize(
+  "row",
+  [
+    pytest.param(row, marks=[pytest.mark.slow] * (not row.narrow), id=row.name)
+    for row in MODELS
+  ],
+)
 def test_logits_are_float32(row):
   model = row.make(dtype=jnp.bfloat16)
   init = lambda x: model.init_with_output(KEYS, x, train=False)

@@ -21,6 +21,11 @@ TORCHVISION = {
   "resnet152": 11.514,
   "alexnet": 0.714,
   "vgg16": 15.47,
+  "mobilenet_v2": 0.301,
+  "mobilenet_v3_small": 0.057,
+  "densenet121": 2.834,
+  "googlenet": 1.498,
+  "inception_v3": 5.713,
   "resnext50_32x4d": 4.23,
   "vit_b16": 17.564,
   "vit_b32": 4.409,
@@ -29,7 +34,16 @@ TORCHVISION = {
 matrix = functools.partial(jax.ShapeDtypeStruct, dtype=jnp.float32)
 
 
-@pytest.mark.parametrize("name", list(TORCHVISION))
+DEEP = {"densenet121", "googlenet", "inception_v3", "resnet152"}
+
+
+@pytest.mark.parametrize(
+  "name",
+  [
+    pytest.param(name, marks=[pytest.mark.slow] * (name in DEEP))
+    for name in TORCHVISION
+  ],
+)
 def test_multiply_adds_are_torchvisions(name):
   entry = listing.find(name)
   _, flops = count.forward_cost(entry.make(), entry.shape())

@@ -140,6 +140,11 @@ def norm(theirs: str, ours: str) -> list[Rule]:
   ]
 
 
+def conv_norm(theirs: str, theirs_norm: str, ours: str) -> list[Rule]:
+  """A `ConvNorm`: a convolution of theirs, and its BatchNorm."""
+  return [*conv(theirs, f"{ours}/conv"), *norm(theirs_norm, f"{ours}/bn")]
+
+
 def within(theirs: str, ours: str, rules: Rules) -> list[Rule]:
   """The same rules of a module that lies in another: theirs. and ours/.
 

@@ -1,6 +1,8 @@
 """A convolution, BatchNorm and a nonlinearity: what most nets repeat."""
 
+import functools
 from collections.abc import Callable
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -49,3 +51,21 @@ class ConvNorm(nn.Module):
     norm = BatchNorm(self.momentum, self.epsilon, self.dtype, name="bn")
     x = norm(x, train=train, mask=mask)
     return x if self.activation is None else self.activation(x)
+
+
+def conv_norms(
+  *, train: bool, mask: Array | None, **shared: Any
+) -> Callable[..., Callable[[Array], Array]]:
+  """Returns what makes a ConvNorm that knows how it is called.
+
+  Args:
+    train: whether BatchNorm's moments are the batch's.
+    mask: (b,), which examples count in them.
+    **shared: fields of all of them; those of one take precedence.
+  """
+
+  def make(*args: Any, **fields: Any) -> Callable[[Array], Array]:
+    layer = ConvNorm(*args, **{**shared, **fields})
+    return functools.partial(layer, train=train, mask=mask)
+
+  return make

@@ -12,17 +12,24 @@ import flax.linen as nn
 from vision_jax.errors import UserError
 from vision_jax.models.backbones import (
   convnext,
+  densenet,
   efficientnet,
+  mobilenet_v3,
   resnet,
   swin,
   vgg,
 )
 from vision_jax.models.backbones.alexnet import AlexNet
 from vision_jax.models.backbones.cnn import CNN
+from vision_jax.models.backbones.googlenet import GoogLeNet
+from vision_jax.models.backbones.inception_v3 import InceptionV3
 from vision_jax.models.backbones.lenet import LeNet5
 from vision_jax.models.backbones.mlp import MLP
+from vision_jax.models.backbones.mobilenet_v1 import MobileNetV1
+from vision_jax.models.backbones.mobilenet_v2 import MobileNetV2
 from vision_jax.models.backbones.resnet8 import ResNet8
 from vision_jax.models.backbones.vit import ViT, dinov2, variant
+from vision_jax.models.backbones.xception import Xception
 from vision_jax.models.detection import detr
 from vision_jax.models.generation.ddpm_unet import DDPMUNet
 from vision_jax.models.restoration.carn import CARN
@@ -91,6 +98,17 @@ def _convolutional() -> Iterator[tuple[str, Entry]]:
   yield "resnext101_64x4d", _entry(resnet.ResNeXt101_64x4d, 1000, image)
   yield "wide_resnet50_2", _entry(resnet.WideResNet50_2, 1000, image)
   yield "wide_resnet101_2", _entry(resnet.WideResNet101_2, 1000, image)
+  yield "mobilenet_v1", _entry(MobileNetV1, 1000, image)
+  yield "mobilenet_v2", _entry(MobileNetV2, 1000, image)
+  for size in ("Large", "Small"):
+    make = getattr(mobilenet_v3, f"MobileNetV3{size}")
+    yield f"mobilenet_v3_{size.lower()}", _entry(make, 1000, image)
+  for layers in (121, 161, 169, 201):
+    make = getattr(densenet, f"DenseNet{layers}")
+    yield f"densenet{layers}", _entry(make, 1000, image)
+  yield "googlenet", _entry(GoogLeNet, 1000, image)
+  yield "inception_v3", _entry(InceptionV3, 1000, (299, 299, 3))
+  yield "xception", _entry(Xception, 1000, (299, 299, 3))
 
 
 def _entries() -> Iterator[tuple[str, Entry]]:
