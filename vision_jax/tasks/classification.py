@@ -33,18 +33,22 @@ class Classification(OneNet):
   distribution (b, k); for several labels an image indicators (b, k).
 
   Attributes:
-    model: (image, *, train, mask) -> logits (b, k).
+    model: (image, *, train, mask) -> logits (b, k); in training also {"logits":
+      (b, k), ...}, of which the others are auxiliary heads', as GoogLeNet's.
     loss: gives the loss of each example; None is cross entropy, by a softmax of
       classes that exclude one another, else by a sigmoid of each.
     class_weights: (k,) weights of the classes in the loss's mean, or None.
     exclusive: whether an image has one class; else each has a probability of
       its own.
+    auxiliary: weight of each auxiliary head's loss, where the model has some
+      (0.3 in GoogLeNet's paper); their sum is the term "auxiliary".
   """
 
   model: nn.Module
   loss: Loss | None = None
   class_weights: Sequence[float] | None = None
   exclusive: bool = True
+  auxiliary: float = 0.0
 
   def __post_init__(self):
     if self.loss is None:
@@ -62,7 +66,10 @@ class Classification(OneNet):
   @property
   def objectives(self) -> tuple[Objective, ...]:
     """The loss, to be descended by the one net."""
-    return (Objective(NET, self._loss, {"cross_entropy": 1.0}),)
+    weights = {"cross_entropy": 1.0}
+    if self.auxiliary:
+      weights["auxiliary"] = self.auxiliary
+    return (Objective(NET, self._loss, weights),)
 
   def predict(
     self, params: Nets, stats: Nets, batch: Batch, key: Array
@@ -78,16 +85,34 @@ class Classification(OneNet):
     return {"logits": logits, "label": jnp.argmax(logits, -1)}
 
   def _loss(self, params, stats, batch, key, *, step, train) -> Terms:
-    logits, stats = self.net.run(
+    out, stats = self.net.run(
       *(params, stats, batch["image"]),
       key=key,
       train=train,
       mask=batch["mask"],
     )
+    logits, *others = self._heads(out, train)
     check_class_weights(self.class_weights, logits.shape[-1])
-    values = self.loss(logits, batch["label"])
-    weights = batch["mask"] * self._weights(batch["label"])
-    return {"cross_entropy": Mean.of(values, weights)}, stats
+    label = batch["label"]
+    weights = batch["mask"] * self._weights(label)
+    terms = {"cross_entropy": Mean.of(self.loss(logits, label), weights)}
+    if others:
+      values = sum(self.loss(other, label) for other in others)
+      terms["auxiliary"] = Mean.of(values, weights)
+    return terms, stats
+
+  def _heads(self, out: Array | dict[str, Array], train: bool) -> list[Array]:
+    """The logits, and those of auxiliary heads in training."""
+    several = isinstance(out, dict)
+    if train and several != bool(self.auxiliary):
+      have = "has auxiliary heads" if several else "has no auxiliary heads"
+      raise UserError(
+        f"auxiliary: got {self.auxiliary}, and the model {have}; expected "
+        "their weight, such as 0.3, just where its field auxiliary is True."
+      )
+    if not several:
+      return [out]
+    return [out["logits"], *(x for n, x in out.items() if n != "logits")]
 
   def _weights(self, label: Array) -> Array | float:
     if self.class_weights is None:

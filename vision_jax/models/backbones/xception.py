@@ -42,9 +42,8 @@ class Separable(nn.Module):
     """Maps x (b, h, w, c) to (b, h, w, d)."""
     c = x.shape[-1]
     x = self.conv(c, 3, groups=c, name="depthwise")(x)
-    return self.norm(name="bn")(
-      self.conv(self.features, 1, name="pointwise")(x)
-    )
+    x = self.conv(self.features, 1, name="pointwise")(x)
+    return self.norm(name="bn")(x)
 
 
 class Block(nn.Module):
@@ -120,10 +119,8 @@ class Xception(nn.Module):
       layer = BatchNorm(self.momentum, self.epsilon, self.dtype, name=name)
       return functools.partial(layer, train=train, mask=mask)
 
-    for i, (features, stride) in enumerate(
-      zip(self.stem, (2, 1), strict=True), 1
-    ):
-      x = conv(features, 3, stride, 0, name=f"conv{i}")(x)
+    for i, features in enumerate(self.stem, 1):
+      x = conv(features, 3, 2 if i == 1 else 1, 0, name=f"conv{i}")(x)
       x = jax.nn.relu(norm(f"bn{i}")(x))
     block = remat(Block, self.remat)
     for i, (features, stride) in enumerate(self.blocks, 1):
