@@ -5,6 +5,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+from tests.tables_convolutional import CONVOLUTIONAL
 from vision_jax.models import listing
 from vision_jax.models.backbones import convnext, efficientnet, resnet, swin
 from vision_jax.models.backbones.cnn import CNN
@@ -112,39 +113,10 @@ def _resnets():
 
 
 def _convolutional():
-  # By the weights' metadata: name in `listing` -> parameters, trainable ones.
-  counts = {
-    "alexnet": 61_100_840,
-    "vgg11": 132_863_336,
-    "vgg13_bn": 133_053_736,
-    "vgg16": 138_357_544,
-    "vgg19_bn": 143_678_248,
-    "mobilenet_v2": 3_504_872,
-    "mobilenet_v3_large": 5_483_032,
-    "mobilenet_v3_small": 2_542_856,
-    "densenet121": 7_978_856,
-    "googlenet": 6_624_904,
-    "resnext50_32x4d": 25_028_904,
-    "wide_resnet50_2": 68_883_240,
-  }
-  for name, count in counts.items():
-    entry = listing.find(name)
-    yield ModelRow(name, entry.make, entry.image, count, "torchvision")
-  others = {
-    "mobilenet_v1": (4_231_976, "Keras' metadata; timm"),
-    "xception": (22_855_952, "Keras' metadata; timm"),
-  }
-  for name, (count, source) in others.items():
-    entry = listing.find(name)
-    yield ModelRow(name, entry.make, entry.image, count, source)
-  for name, count in {
-    "googlenet": 13_004_888,
-    "inception_v3": 27_161_264,
-  }.items():
-    entry = listing.find(name)
-    make = functools.partial(entry.make, auxiliary=True)
-    name = f"{name}_auxiliary"
-    yield ModelRow(name, make, entry.image, count, "torchvision")
+  for name, (model, count, source, fields) in CONVOLUTIONAL.items():
+    entry = listing.find(model)
+    make = functools.partial(entry.make, **fields)
+    yield ModelRow(name, make, entry.image, count, source)
 
 
 def _vits():

@@ -8,14 +8,9 @@ import jax
 
 from vision_jax.core.types import Array
 from vision_jax.layers.squeeze_excitation import SqueezeExcitation
+from vision_jax.models.backbones.efficientnet import multiple
 
 Activation = Callable[[Array], Array]
-
-
-def multiple(channels: float, of: int = 8) -> int:
-  """Rounds to a multiple, but never by more than a tenth downwards."""
-  rounded = max(of, int(channels + of / 2) // of * of)
-  return rounded + of * (rounded < 0.9 * channels)
 
 
 @dataclasses.dataclass(frozen=True)

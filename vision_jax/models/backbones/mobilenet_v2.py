@@ -13,11 +13,11 @@ from vision_jax.layers.conv_norm import conv_norms
 from vision_jax.layers.dense import Dense
 from vision_jax.layers.remat import remat
 from vision_jax.layers.stochastic import Dropout
+from vision_jax.models.backbones.efficientnet import multiple
 from vision_jax.models.backbones.inverted_residual import (
   InvertedResidual,
   Residual,
   levels,
-  multiple,
   named,
 )
 from vision_jax.ops.shapes import check_shape
