@@ -62,7 +62,15 @@ EXTRAS = {
   ],
   "hdf5": ["h5py>=3.11,<4"],  # weights of Keras and MATLAB
   "hub": ["huggingface_hub>=1.0,<3"],  # weights in its cache, or downloaded
-  "onnx": ["onnx>=1.17,<2"],  # initialisers of a graph
+  # Initialisers of a graph; and graphs out, with jax2onnx, which has to be
+  # installed by itself for its pin of an older orbax-checkpoint:
+  # pip install --no-deps jax2onnx
+  "onnx": [
+    "ml_dtypes>=0.5",
+    "onnx>=1.17,<2",
+    "onnx-ir>=0.1",
+    "onnxruntime>=1.22",
+  ],
   "text": ["tokenizers>=0.20"],  # of tokenizer.json, for CLIP and SigLIP
   "gcs": ["gcsfs>=2025.3"],  # workdirs on gs://
   "wandb": ["wandb>=0.19"],

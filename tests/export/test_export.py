@@ -2,8 +2,10 @@
 
 import json
 import os
+import pathlib
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -11,14 +13,21 @@ from safetensors import safe_open
 
 from tests.export.trained import workdir
 from tests.marks import with_slow
+from tests.oracles import library
 from tests.programs.command import call, stored, train
 from tests.programs.flags import real_environment
+from vision_jax.data.transforms.boxes import letterbox
+from vision_jax.data.transforms.crops import resize_centre_crop
 from vision_jax.data.transforms.image import decode, resize
+from vision_jax.data.transforms.preprocess import Preprocess
 from vision_jax.errors import RunFailure, UserError
 from vision_jax.experiment import Predict
 from vision_jax.export import compare, place
+from vision_jax.export.about import describe
 from vision_jax.export.examples import examples
+from vision_jax.export.huggingface import preprocessor
 from vision_jax.inference import trained
+from vision_jax.ops.inputs import normalize
 
 KINDS = ("classifier", "segmenter", "detector")
 OUTPUTS = {
@@ -138,6 +147,106 @@ def test_a_program_of_a_cpu_alone_has_its_forms(tmp_path):
     export(kind, "stablehlo", tmp_path / kind, *flags)
     about = json.loads((tmp_path / kind / "model.json").read_text())
     assert about["platforms"] == ["cpu"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_onnx_runs_by_itself(kind, tmp_path):
+  onnxruntime = library("onnxruntime")
+  library("jax2onnx")
+  result = export(kind, "onnx", tmp_path / "out", "--platforms=cpu")
+  assert "Largest difference from the live net" in result.err
+  image, expected = pixels(kind)
+  session = onnxruntime.InferenceSession(
+    tmp_path / "out" / "model.onnx", providers=["CPUExecutionProvider"]
+  )
+  (given,) = session.get_inputs()
+  assert given.name == "image" and given.shape == ["b", *image.shape[1:]]
+  names = [x.name for x in session.get_outputs()]
+  assert {*names} == OUTPUTS[kind]
+  for count in (1, 3):  # other batches than the one that was compared
+    found = session.run(names, {"image": image[:count]})
+    got = dict(zip(names, found, strict=True))
+    live = {name: x[:count] for name, x in expected.items()}
+    compare.check_same(live, {name: got[name] for name in live})
+  about = session.get_modelmeta().custom_metadata_map
+  assert json.loads(about["step"]) == 2 and "classes" in about
+
+
+def test_onnx_says_what_to_install(tmp_path, monkeypatch):
+  monkeypatch.setitem(sys.modules, "jax2onnx", None)
+  result = export("classifier", "onnx", tmp_path / "out", code=2)
+  assert "pip install --no-deps jax2onnx" in result.err
+  assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_hugging_face_folder(kind, tmp_path):
+  hub = library("huggingface_hub")
+  out = tmp_path / "out"
+  result = export(kind, "huggingface", out)
+  assert "licence is unknown: give it with --license" in result.err
+  names = ("README.md", "config.json", "model.safetensors")
+  assert sorted(os.listdir(out)) == [*names, "preprocessor_config.json"]
+  config = json.loads((out / "config.json").read_text())
+  image, _ = pixels(kind)
+  assert config["model_type"] == "vision_jax"
+  assert config["image_size"] == [*image.shape[1:3]]
+  assert config["num_channels"] == image.shape[3]
+  assert len(config["id2label"]) == len(config["label2id"]) >= 10
+  assert config["id2label"][str(config["label2id"]["3"])] == "3"
+  head = hub.ModelCard.load(out / "README.md").data
+  assert head.license == "unknown" and head.library_name == "vision_jax"
+  assert head.pipeline_tag.startswith(("image-", "object-"))
+  found = {(x.dataset_split, x.metric_type): x.metric_value
+           for x in head.eval_results}  # fmt: skip
+  lines = pathlib.Path(workdir(kind), "metrics.jsonl").read_text().splitlines()
+  logged = {k: x for line in lines for k, x in json.loads(line).items()}
+  for (split, name), value in found.items():
+    assert value == pytest.approx(logged[f"{split}/{name}"])
+  assert any(name in ("accuracy", "miou", "ap") for _, name in found)
+  given = export(kind, "huggingface", tmp_path / "own", "--license=apache-2.0")
+  assert "licence is unknown" not in given.err
+  text = (tmp_path / "own" / "README.md").read_text()
+  assert "\nlicense: apache-2.0\n" in text
+
+
+@pytest.mark.parametrize(
+  ("transform", "kind"),
+  [
+    (resize((20, 30)), "ViTImageProcessor"),
+    (resize_centre_crop(40, 32), "BitImageProcessor"),
+    (Preprocess((28, 30), 40, "bicubic").transform(), "BitImageProcessor"),
+  ],
+)
+def test_preprocessor_is_transformers(transform, kind):
+  """Its slow processors resize by Pillow, as ours do."""
+  content = preprocessor(described(transform, "uint8"))
+  assert content["image_processor_type"] == kind
+  image = np.random.default_rng(0).integers(0, 256, (50, 70, 3), np.uint8)
+  expected = transform({"image": image}, None)["image"]
+  side = content.get("crop_size", content["size"])
+  assert (side["height"], side["width"]) == expected.shape[:2]
+  assert content["do_resize"] and content["do_normalize"]
+  assert content["image_mean"] == [0.5, 0.25, 0.1]
+  assert content["image_std"] == [0.2, 0.3, 0.4]
+
+
+def test_steps_that_transformers_has_not_are_left_out():
+  content = preprocessor(described(letterbox((32, 32)), "uint16"))
+  assert content["do_resize"] is False and "size" not in content
+  assert content["rescale_factor"] == 1 / 65535
+
+
+def described(transform, dtype):
+  """What is said of a net that sees images through a transform."""
+  experiment = types.SimpleNamespace(
+    task=None,
+    predict=Predict([decode(3), transform]),
+    inputs=normalize((0.5, 0.25, 0.1), (0.2, 0.3, 0.4)),
+  )
+  return describe(experiment, [np.zeros((1, 4, 4, 3), dtype)], {})
 
 
 def test_outputs_that_exist_or_are_files_are_refused(tmp_path):

@@ -60,9 +60,13 @@ def _of_any_batch(arrays: Sequence[np.ndarray]) -> list[jax.ShapeDtypeStruct]:
   return [jax.ShapeDtypeStruct((b, *x.shape[1:]), x.dtype) for x in arrays]
 
 
+def size_of(net: Net) -> int:
+  """Returns how many bytes the weights have."""
+  return sum(x.nbytes for x in jax.tree.leaves(net.weights))
+
+
 def _check_fits(net: Net) -> None:
-  size = sum(x.nbytes for x in jax.tree.leaves(net.weights))
-  if size > MOST:
+  if (size := size_of(net)) > MOST:
     raise UserError(
       f"--format=stablehlo: the weights have {size / 2**30:.2f} GiB; expected "
       "less than 2, as much as such a file holds. Use --format=safetensors."

@@ -121,7 +121,8 @@ class Detection(OneNet):
       return score, jnp.take_along_axis(label, query, 1), query
     count = min(self.detections, q * k)
     score, place = jax.lax.top_k(probs.reshape(b, q * k), count)
-    return score, place % k, place // k
+    query = jax.lax.div(place, jnp.full_like(place, k))  # both are >= 0
+    return score, place - query * k, query
 
   def _loss(self, params, stats, batch, key, *, step, train) -> Terms:
     outputs, stats = self.net.run(

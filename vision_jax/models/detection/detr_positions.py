@@ -20,7 +20,7 @@ def sine_positions(mask: Array, features: int) -> Array:
     features: d, a multiple of 4.
   """
   mask = mask.astype(jnp.float32)
-  y, x = jnp.cumsum(mask, 1), jnp.cumsum(mask, 2)
+  y, x = jnp.cumsum(mask, axis=1), jnp.cumsum(mask, axis=2)
   y = y / (y[:, -1:, :] + 1e-6)
   x = x / (x[:, :, -1:] + 1e-6)
   return sine_of_points(jnp.stack([x, y], -1), features)
@@ -61,8 +61,8 @@ def anchor_boxes(mask: Array) -> Array:
   Coordinates are fractions of the part that is not padding. Sizes are four
   pixels, a box that such a pixel's surroundings can show.
   """
-  y = jnp.cumsum(mask, 1) - 0.5
-  x = jnp.cumsum(mask, 2) - 0.5
+  y = jnp.cumsum(mask, axis=1) - 0.5
+  x = jnp.cumsum(mask, axis=2) - 0.5
   h = jnp.maximum(jnp.sum(mask, 1, keepdims=True), 1)
   w = jnp.maximum(jnp.sum(mask, 2, keepdims=True), 1)
   size = lambda n: jnp.broadcast_to(jnp.minimum(4 / n, 0.5), y.shape)
