@@ -100,8 +100,6 @@ class ResNet(nn.Module):
     stages: blocks in each stage.
     bottleneck: whether blocks are bottlenecks.
     width: features of the first stage; they double with each.
-    groups: of the 3x3 convolutions of bottlenecks.
-    width_per_group: features of those in each group, in a stage of 64.
     stem: "imagenet", 7x7 stride 2 and max pooling, or "small", 3x3 stride 1.
     shortcut: "A" or "B", see Block.
     zero_init: whether each branch's last scale starts at 0.
@@ -114,14 +112,14 @@ class ResNet(nn.Module):
       convolutions, after the first block, in place of its stride (DC5).
     remat: what blocks compute again in the backward pass, see `layers.remat`.
     dtype: type to compute in; parameters and the head are float32.
+    groups: of the 3x3 convolutions of bottlenecks.
+    width_per_group: features of those in each group, in a stage of 64.
   """
 
   num_classes: int
   stages: Sequence[int] = (3, 4, 6, 3)
   bottleneck: bool = True
   width: int = 64
-  groups: int = 1
-  width_per_group: int = 64
   stem: str = "imagenet"
   shortcut: str = "B"
   zero_init: bool = True
@@ -130,6 +128,8 @@ class ResNet(nn.Module):
   dilated: bool = False
   remat: str = "none"
   dtype: DTypeLike = jnp.float32
+  groups: int = 1
+  width_per_group: int = 64
 
   @nn.compact
   def __call__(
