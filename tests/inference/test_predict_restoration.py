@@ -10,6 +10,7 @@ import pytest
 from etils import epath
 
 from vision_jax.core.execution import make_execution
+from vision_jax.errors import UserError
 from vision_jax.inference.predict import predict_folder
 from vision_jax.models.restoration.espcn import ESPCN
 from vision_jax.recipe import recipe
@@ -60,3 +61,10 @@ def test_a_net_that_enlarges_luma_gives_larger_colours():
     *task.init(jax.random.key(0), batch), batch, jax.random.key(0)
   )
   assert jax.eval_shape(shape)["restored"].shape == (1, 24, 30, 3)
+
+
+def test_one_set_is_named_without_a_comma():
+  config = recipe.load("configs/restoration/imported.py", {"tests": "Set12"})
+  assert config.config.tests == ("Set12",)
+  with pytest.raises(UserError, match="differ from each other"):
+    recipe.load("configs/restoration/imported.py", {"tests": "a/x,b/X"}).build()

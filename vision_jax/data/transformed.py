@@ -19,8 +19,8 @@ from vision_jax.data.transforms.base import Transform, apply_all
 class Transformed(OfSource, AsMade):
   """Examples after transforms, each the same whenever it is read.
 
-  Random numbers are those of (seed, position in the source), so that noise is
-  drawn once for a set and in its order. Shapes may differ.
+  Random numbers are of one stream, that of the seed, of which the examples have
+  parts in their order: noise is drawn once for a set. Shapes may differ.
 
   Args:
     source: examples to read.
@@ -58,7 +58,7 @@ class Transformed(OfSource, AsMade):
   def _read(self, i: int) -> Example:
     if i in self._kept:
       return self._kept[i]
-    rng = np.random.default_rng((self._seed, i))
+    rng = np.random.Generator(np.random.PCG64(self._seed).jumped(i))
     (example,) = read(self.source, np.array([i]))
     example = apply_all(self.transforms, example, rng)
     if self._keep:

@@ -216,4 +216,5 @@ def _holds_words(key: str, old: Value) -> bool:
   """Whether a list is of words, which are given as in `cat,dog`."""
   words = bool(old) and all(isinstance(word, str) for word in old)
   words &= _last(key) not in _MEASURABLE
-  return words or _last(key) in ("class_names", "classes", "splits", "words")
+  lists = ("class_names", "classes", "splits", "tests", "words")
+  return words or _last(key) in lists
