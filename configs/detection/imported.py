@@ -7,10 +7,9 @@
 
 Images are fitted into one canvas of `preprocess.size`, with padding. The
 published models see each at its own proportions, the short side at 800 pixels
-and the long one at 1333 at most. Classes have COCO's names,
-and numbers where it has none (`--config.class_names=...` names others). To
-train one on your own boxes take a
-config of this folder with `--init_from=WORKDIR`.
+and the long one at 1333 at most. Classes have COCO's names, and numbers where
+it has none (`--config.class_names=...` names others). To train one on your own
+boxes take a config of this folder with `--init_from=WORKDIR`.
 """
 
 from vision_jax.experiment import Experiment
