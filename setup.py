@@ -21,6 +21,7 @@ REQUIRES = [
   "importlib_resources>=6.4",  # tensorflow-datasets imports it, undeclared
   "jax>=0.10,<0.12",
   "ml-collections>=1.1,<2",
+  "ml_dtypes>=0.5,<1",  # bfloat16 in files of weights
   "numpy>=2.0,<3",
   "opencv-python-headless>=4.10,<6",
   "optax>=0.2.8,<0.3",
@@ -66,7 +67,6 @@ EXTRAS = {
   # installed by itself for its pin of an older orbax-checkpoint:
   # pip install --no-deps jax2onnx
   "onnx": [
-    "ml_dtypes>=0.5",
     "onnx>=1.17,<2",
     "onnx-ir>=0.1",
     "onnxruntime>=1.22",
