@@ -28,8 +28,11 @@ def is_remote(path: epath.PathLike) -> bool:
 
 
 def replace_text(path: epath.PathLike, text: str) -> None:
-  """Writes a file whole: a kill leaves the old one or the new one."""
-  replace_bytes(path, text.encode())
+  """Writes a file whole: a kill leaves the old one or the new one.
+
+  Bytes of a file's name that are no UTF-8, surrogates here, are escaped.
+  """
+  replace_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def replace_bytes(path: epath.PathLike, data: bytes) -> None:

@@ -6,7 +6,6 @@ import re
 import shutil
 import types
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -16,9 +15,9 @@ from PIL import Image
 from tests.programs.blobs import CLASSES, Blobs, Net
 from tests.programs.command import BLOBS, ROOT, call, stored, train
 from tests.programs.files import content, write_folder
-from vision_jax.core.execution import Jit, make_execution
-from vision_jax.core.types import as_given
-from vision_jax.data.transforms.image import decode, resize
+from tests.programs.halves import halves, run_halves
+from vision_jax.core.execution import make_execution
+from vision_jax.data.transforms.image import decode
 from vision_jax.errors import UserError
 from vision_jax.experiment import Predict
 from vision_jax.inference.predict import predict_folder
@@ -127,11 +126,16 @@ def test_an_unreadable_image(tmp_path, trained, images):
   (folder / "000.png").write_bytes(b"")
   data = (folder / "040.png").read_bytes()
   (folder / "040.png").write_bytes(data[: len(data) // 2])
-  output = tmp_path / "out"
-  lines, failed = predict(trained, folder, output, code=2)
+  strict, output = "--config.on_bad_image=error", tmp_path / "out"
+  lines, failed = predict(trained, folder, output, strict, code=2)
   assert lines == []
   assert "000.png" in failed.err and "on_bad_image=skip" in failed.err
-  lines, _ = predict(trained, folder, output, "--config.on_bad_image=skip")
+  lines, result = predict(trained, folder, output)
+  assert f"2 of {COUNT} images could not be read" in result.err
+  end = result.err[result.err.index("could not be read") :]
+  assert f"  {folder / '000.png'}: the file is empty\n" in end
+  assert re.search(r"  .*040\.png: .*truncated", end)
+  assert re.search(r"70 images in .* s: .* then .* images/s\.", end)
   assert len(lines) == COUNT
   for i, line in enumerate(lines):
     assert line["file"].endswith(f"{i:03}.png")
@@ -225,31 +229,15 @@ def test_outputs_have_names_of_their_own():
   assert len({name.casefold() for name in got}) == len(got)
 
 
-class Half:
-  """A task whose mask is the image's upper left value."""
-
-  def predict(self, params, stats, batch, key):
-    del params, stats, key
-    return {"target": batch["image"][..., 0].astype(int)}
-
-
 def test_images_of_one_name_have_masks_and_overlays_of_their_own(tmp_path):
   images = {"cell.jpg": (0, 8, 6), "cell.png": (3, 10, 4), "b.png": (1, 5, 5)}
   (tmp_path / "in").mkdir()
   for name, (value, h, w) in images.items():
     image = np.full((h, w, 3), value, np.uint8)
     Image.fromarray(image).save(tmp_path / "in" / name)
-  experiment = types.SimpleNamespace(
-    task=Half(),
-    inputs=as_given,
-    predict=Predict([decode(3), resize((8, 8))], (), ("masks", "overlay")),
-  )
-  write = lambda: predict_folder(
-    experiment,
-    ((), ()),
-    Jit(devices=jax.devices()[:1]),
-    str(tmp_path / "in"),
-    epath.Path(tmp_path / "out"),
+  write = lambda: run_halves(
+    halves(tmp_path / "none", 0, ("masks", "overlay")),
+    *(tmp_path / "in", tmp_path / "out"),
     batch_size=2,
   )
   write()

@@ -184,8 +184,9 @@ class Assembly:
       if example is not None:
         break
     else:
+      first = "".join(f"; {k}: {x}" for k, x in [*self.skipped.items()][:1])
       raise DataError(
-        f"source: none of its {len(self._source)} images can be decoded."
+        f"source: none of its {len(self._source)} images can be decoded{first}."
       )
     first = {k: _array(k, x) for k, x in example.items() if k != "name"}
     last = {k: x[None] for k, x in first.items()}

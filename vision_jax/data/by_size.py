@@ -120,6 +120,11 @@ class BySize:
     """The bad images met so far."""
     return tuple(n for x in self._loaders for n in x.skipped_names)
 
+  @property
+  def skipped_reasons(self) -> dict[str, str]:
+    """What is wrong with each bad image met so far, by its name."""
+    return {k: x for y in self._loaders for k, x in y.skipped_reasons.items()}
+
   def fingerprint(self) -> str:
     """Returns the source's short hash."""
     return self.source.fingerprint()

@@ -137,6 +137,11 @@ class Loader:
     """The bad images met so far."""
     return tuple(self._assembly.skipped)
 
+  @property
+  def skipped_reasons(self) -> dict[str, str]:
+    """What is wrong with each bad image met so far, by its name."""
+    return dict(self._assembly.skipped)
+
   def fingerprint(self) -> str:
     """Returns the source's short hash; of its own `order` too."""
     found = self.source.fingerprint()

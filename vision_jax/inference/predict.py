@@ -1,7 +1,7 @@
 """Images in, predictions out: a trained workdir on images of one's own."""
 
 import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import jax
 import numpy as np
@@ -16,6 +16,7 @@ from vision_jax.data.sources.arrays import ArraySource
 from vision_jax.data.sources.image_list import ImageList
 from vision_jax.errors import UserError
 from vision_jax.experiment import Experiment, Predict
+from vision_jax.inference.progress import Progress
 from vision_jax.inference.results import LARGE, WRITTEN, Formats, Results
 from vision_jax.inference.threshold import NONE, Threshold
 from vision_jax.writers import folder
@@ -30,7 +31,7 @@ def predict_folder(
   output: epath.Path,
   *,
   batch_size: int,
-  on_bad_image: str = "error",
+  on_bad_image: str = "skip",
   formats: Formats | None = None,
   threshold: Threshold = NONE,
   log: Callable[[str], None] = print,
@@ -38,7 +39,10 @@ def predict_folder(
   """Writes `predictions.jsonl`, one object for each image; returns how many.
 
   An object has `file`, what `writers.line` says of the outputs, and what the
-  formats say. An unreadable image under on_bad_image="skip" has `error`.
+  formats say. An unreadable image under on_bad_image="skip" has `error`, and is
+  logged at the end. Lines come as images are done, each after its files, so
+  that of a call that is killed whole ones stay; what is of all images together
+  (a table, a COCO file) comes at the end.
 
   Args:
     experiment: its task predicts, and its `predict` says how.
@@ -68,25 +72,29 @@ def predict_folder(
   check_apart(source.folder, output)
   names = folder.names(source.files, source.folder)
   folder.check_fresh(output, WRITTEN)
-  main_process = jax.process_index() == 0
-  with loader:
+  with _of_process(loader) as loader:
     results = Results(
       *(how, experiment.task, output, formats, threshold),
       shapes=_shapes(experiment, weights, loader),
     )
     output.mkdir(parents=True, exist_ok=True)
     predicted = (experiment, weights, execution, loader, results.large)
-    for index, row in _outputs(*predicted):
-      if main_process:
-        results(source.files[index], row, names[index])
-  if main_process:
-    results.close(log, source.files)
+    rows = _outputs(*predicted)
+    if jax.process_index() > 0:
+      return sum(1 for _ in rows)
+    progress = Progress(len(source), batch_size)
+    for index, row in rows:
+      results(source.files[index], row, names[index])
+      progress()
+    rate = progress.close()
+    results.close(log, source.files, loader.skipped_reasons)
+    log(rate)
   return len(source)
 
 
 def check_apart(images: pathlib.Path, output: epath.Path) -> None:
   """Refuses results among the images, where a later call would read them."""
-  place, images = pathlib.Path(output).absolute(), images.absolute()
+  place, images = pathlib.Path(output).resolve(), images.resolve()
   if place == images or images in place.parents:
     raise UserError(
       f"--output: {output} is in the folder of the images, {images}, where a "
@@ -111,7 +119,7 @@ def predict_arrays(
   transforms = _how(experiment).transforms
   source = ArraySource({"image": images})
   options = {"batch_size": batch_size, "shuffle": False}
-  with Loader(source, transforms, **options) as loader:
+  with _of_process(Loader(source, transforms, **options)) as loader:
     outputs = sorted(_outputs(experiment, weights, execution, loader))
   rows = [row for _, row in outputs]
   names = rows[0].keys() - {"index", "mask"}
@@ -154,16 +162,32 @@ def _outputs(
   loader: Loader | BySize,
   output: Output | None = None,
 ) -> Iterator[tuple[int, Row | None]]:
-  """Yields (index, outputs) of each image, None for an unreadable one."""
+  """Yields (index, outputs) of each image, None for an unreadable one.
+
+  A batch is on its way while the one before it is written.
+  """
   step = execution.eval_step(
     make_predict_step(experiment.task, inputs=experiment.inputs, output=output)
   )
-  key = execution.init(lambda: jax.random.key(0))
-  count = len(loader.source)
-  shard = loader.shard(jax.process_index(), jax.process_count())
-  for batch in shard.epoch():
-    rows = jax.device_get(step(*weights, (), execution.put(batch), key))
-    for i in np.argsort(rows["index"], kind="stable"):
-      if rows["index"][i] < count:  # the rest fills the last batch
-        row = {k: v[i] for k, v in rows.items()}
-        yield int(rows["index"][i]), row if row["mask"] > 0 else None
+  key, ahead = execution.init(lambda: jax.random.key(0)), None
+  for batch in loader.epoch():
+    begun = step(*weights, (), execution.put(batch), key)
+    if ahead is not None:
+      yield from _rows(ahead, len(loader.source))
+    ahead = begun
+  yield from _rows(ahead, len(loader.source))
+
+
+def _rows(
+  outputs: Mapping[str, jax.Array], count: int
+) -> Iterator[tuple[int, Row | None]]:
+  """Yields the rows of a batch that are of one of `count` images, in order."""
+  rows = jax.device_get(outputs)
+  for i in np.argsort(rows["index"], kind="stable"):
+    if rows["index"][i] < count:  # the rest fills the last batch
+      row = {k: v[i] for k, v in rows.items()}
+      yield int(rows["index"][i]), row if row["mask"] > 0 else None
+
+
+def _of_process(loader: Loader | BySize) -> Loader | BySize:
+  return loader.shard(jax.process_index(), jax.process_count())

@@ -1,15 +1,15 @@
 """What a call of predict writes: a line an image, and files by formats."""
 
 import pathlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from etils import epath
 
 from vision_jax.core.types import Output, Task
 from vision_jax.errors import UserError
 from vision_jax.experiment import Predict
-from vision_jax.files import replace_text, to_json
 from vision_jax.inference import threshold as thresholds
+from vision_jax.inference.lines import Lines
 from vision_jax.inference.threshold import Tally, Threshold
 from vision_jax.writers import base
 from vision_jax.writers.base import About, MakeWriter, Row
@@ -17,11 +17,12 @@ from vision_jax.writers.line import line
 
 # In the output folder.
 WRITTEN = (
-  r"masks|overlays|probs|labels|restored|Annotations|legend\.png|"
-  r".*\.(jsonl?|csv|yaml|xml)"
+  r"masks|overlays|probs|labels|labels_scores|restored|Annotations|crops|"
+  r"legend\.png|contact_sheet.*\.png|.*\.(jsonl?|csv|yaml|xml)"
 )
 # Outputs too large to be given always: a task that can has a method so called.
 LARGE = ("probs",)
+LISTED = 50  # unreadable images that are listed
 Formats = Sequence[str | MakeWriter]
 
 
@@ -67,7 +68,8 @@ class Results:
     self._check(makers, shapes.keys())
     self._writers = [make(self._about) for make in makers]
     self._tally = Tally(threshold, self._about)
-    self._lines: dict[pathlib.Path, str] = {}
+    self._lines = Lines(output / "predictions.jsonl")
+    self._unreadable: list[str] = []
     # A file may be another than in the call before.
     base.shown.cache_clear()
     base.height_width.cache_clear()
@@ -84,25 +86,51 @@ class Results:
   def __call__(self, file: pathlib.Path, row: Row | None, name: str) -> None:
     """Writes an image's outputs; None stands for an unreadable one."""
     entry = {"error": "unreadable image"}
-    if row is not None:
+    if row is None:
+      self._unreadable.append(str(file))
+    else:
       row = thresholds.apply(row, self._about)
       self._tally.add(row)
       entry = line(row, self._about)
       for write in self._writers:
         entry |= write(file, row, name) or {}
-    self._lines[file] = to_json({"file": str(file)} | entry) + "\n"
+    self._lines.add(file, entry)
 
   def close(
-    self, log: Callable[[str], None], files: Sequence[pathlib.Path]
+    self,
+    log: Callable[[str], None],
+    files: Sequence[pathlib.Path],
+    reasons: Mapping[str, str],
   ) -> None:
-    """Writes what is of all images, in the order of `files`; says where."""
+    """Writes what is of all images; says where.
+
+    Args:
+      log: prints a line for the user.
+      files: all images, in the order of their lines.
+      reasons: name of an unreadable image -> what is wrong with it, as far as
+        this process knows.
+    """
     for writer in self._writers:
       writer.close()
-    path = self._about.output / "predictions.jsonl"
-    replace_text(path, "".join(map(self._lines.get, files)))
-    log(f"{len(self._lines)} images: {path}")
+    self._lines.close(files)
+    log(f"{len(self._lines)} images: {self._lines.path}")
     for text in self._tally.lines():
       log(text)
+    for text in self._left_out(reasons):
+      log(text)
+
+  def _left_out(self, reasons: Mapping[str, str]) -> Iterator[str]:
+    """Yields a line for each image that could not be read."""
+    names = sorted(self._unreadable)
+    if names:
+      yield (
+        f"{len(names)} of {len(self._lines)} images could not be read and have "
+        "no prediction; --config.on_bad_image=error makes that an error:"
+      )
+    for name in names[:LISTED]:
+      yield f"  {name}: {reasons.get(name, 'unreadable')}"
+    if len(names) > LISTED:
+      yield f"  ... and {len(names) - LISTED} more, whose lines have `error`"
 
   @property
   def _two_kinds_of_pixels(self) -> bool:

@@ -225,7 +225,7 @@ class Trained:
     images: str,
     output: epath.PathLike,
     *,
-    on_bad_image: str = "error",
+    on_bad_image: str = "skip",
     formats: Formats | None = None,
     threshold: float | None = None,
   ) -> None:

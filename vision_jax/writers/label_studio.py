@@ -33,7 +33,9 @@ class LabelStudioWriter:
     """Keeps an image's task."""
     found = self._boxes(file, row) if "boxes" in row else self._class(row)
     score = max((entry["score"] for entry in found), default=0.0)
-    image = LOCAL + urllib.parse.quote(place(file, name))
+    image = LOCAL + urllib.parse.quote(
+      place(file, name), errors="surrogateescape"
+    )
     self._tasks.append(
       {
         "data": {"image": image},

@@ -48,8 +48,16 @@ class Mode(OfWorkdir):
     self.trained(recipe, batch, log).predict_folder(
       self.images,
       self.output,
-      on_bad_image=recipe.config.on_bad_image,
+      on_bad_image=self._on_bad_image(recipe),
       formats=read_formats(self.format),
       threshold=read_threshold(self.threshold),
     )
     return 0
+
+  def _on_bad_image(self, recipe: "Recipe") -> str:
+    """What is done about unreadable images: left out, unless it is given.
+
+    The config's value is that of training, where one is an error by default.
+    """
+    given = "on_bad_image" in self.overrides
+    return recipe.config.on_bad_image if given else "skip"
