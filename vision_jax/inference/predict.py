@@ -2,6 +2,7 @@
 
 import pathlib
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import jax
 import numpy as np
@@ -13,7 +14,8 @@ from vision_jax.core.types import Output, Variables
 from vision_jax.data.by_size import BySize
 from vision_jax.data.loader import Loader
 from vision_jax.data.sources.arrays import ArraySource
-from vision_jax.data.sources.image_list import ImageList
+from vision_jax.data.sources.given_images import Given, given_images
+from vision_jax.data.sources.video import VideoFrames
 from vision_jax.errors import UserError
 from vision_jax.experiment import Experiment, Predict
 from vision_jax.inference.progress import Progress
@@ -34,6 +36,7 @@ def predict_folder(
   on_bad_image: str = "skip",
   formats: Formats | None = None,
   threshold: Threshold = NONE,
+  every: int = 1,
   log: Callable[[str], None] = print,
 ) -> int:
   """Writes `predictions.jsonl`, one object for each image; returns how many.
@@ -48,13 +51,14 @@ def predict_folder(
     experiment: its task predicts, and its `predict` says how.
     weights: parameters and statistics.
     execution: where to run.
-    images: the images, as `ImageList` takes them.
+    images: the images, as `given_images` takes them: a video too.
     output: folder to write to.
     batch_size: images at a time.
     on_bad_image: "error" or "skip".
     formats: names of files in vision_jax/writers, or what makes a writer; None
       takes the experiment's.
     threshold: the least score that counts.
+    every: of a video, of so many frames the first is taken.
     log: prints a line for the user.
 
   Raises:
@@ -62,14 +66,14 @@ def predict_folder(
       does not fit the task, or the output folder has results of an earlier
       call.
   """
-  how, source = _how(experiment), ImageList(images)
-  options = {"batch_size": batch_size, "on_bad_image": on_bad_image}
-  if how.own_size:
-    loader = BySize(source, how.transforms, **options)
-    loader = loader.rounded(execution.devices)
-  else:
-    loader = Loader(source, how.transforms, shuffle=False, **options)
-  check_apart(source.folder, output)
+  how, source = _how(experiment), given_images(images, every)
+  loader = _loader(
+    *(how, source, execution),
+    batch_size=batch_size,
+    on_bad_image=on_bad_image,
+  )
+  if not isinstance(source, VideoFrames):
+    check_apart(source.folder, output)
   names = folder.names(source.files, source.folder)
   folder.check_fresh(output, WRITTEN)
   with _of_process(loader) as loader:
@@ -90,6 +94,18 @@ def predict_folder(
     results.close(log, source.files, loader.skipped_reasons)
     log(rate)
   return len(source)
+
+
+def _loader(
+  how: Predict, source: Given, execution: Execution, **options: Any
+) -> Loader | BySize:
+  """Returns batches of one size, or of each size."""
+  if isinstance(source, VideoFrames):  # of one size, and read in order
+    options |= {"threads": 1}
+  elif how.own_size:
+    loader = BySize(source, how.transforms, **options)
+    return loader.rounded(execution.devices)
+  return Loader(source, how.transforms, shuffle=False, **options)
 
 
 def check_apart(images: pathlib.Path, output: epath.Path) -> None:

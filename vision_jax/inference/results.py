@@ -2,10 +2,12 @@
 
 import pathlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any
 
 from etils import epath
 
 from vision_jax.core.types import Output, Task
+from vision_jax.data.sources.video import Frame
 from vision_jax.errors import UserError
 from vision_jax.experiment import Predict
 from vision_jax.inference import threshold as thresholds
@@ -94,7 +96,7 @@ class Results:
       entry = line(row, self._about)
       for write in self._writers:
         entry |= write(file, row, name) or {}
-    self._lines.add(file, entry)
+    self._lines.add(file, _of_video(file) | entry)
 
   def close(
     self,
@@ -151,3 +153,15 @@ class Results:
           f"--format: {names.get(made, made.__name__)} writes {needs}, which "
           f"this task does not predict; expected some of {', '.join(fitting)}."
         )
+
+
+def _of_video(file: pathlib.Path) -> dict[str, Any]:
+  """Returns where in a video an image is; nothing of other images."""
+  if not isinstance(file, Frame):
+    return {}
+  seconds = round(file.seconds, 3)
+  return {
+    "video": str(file.video.path),
+    "frame": file.number,
+    "seconds": seconds,
+  }

@@ -228,17 +228,20 @@ class Trained:
     on_bad_image: str = "skip",
     formats: Formats | None = None,
     threshold: float | None = None,
+    every: int = 1,
   ) -> None:
     """Predicts on images, into a folder.
 
     Args:
-      images: a file, a folder, a pattern or a list, as `ImageList` takes them.
+      images: a file, a folder, a pattern or a list, as `ImageList` takes them,
+        or a video.
       output: the folder.
       on_bad_image: "error" or "skip".
       formats: names of files in vision_jax/writers, or what makes a writer of
         an `About`; None takes the experiment's.
       threshold: least score of a box that counts, or of two classes where the
         second is predicted; None takes the one that was best on val.
+      every: of a video, of so many frames the first is taken.
     """
     step, weights = self.chosen()
     run = (self.experiment, self.workdir, self.kind, step)
@@ -252,6 +255,7 @@ class Trained:
       on_bad_image=on_bad_image,
       formats=formats,
       threshold=choose(threshold, *run),
+      every=every,
       log=self._log,
     )
 

@@ -19,7 +19,8 @@ class Mode(OfWorkdir):
 
   images: str | None = option(
     None,
-    "An image, a folder, a pattern in quotes ('DIR/**/*.jpg'), or a .txt list.",
+    "An image, a folder, a pattern in quotes ('DIR/**/*.jpg'), a .txt list, or "
+    "a video (.mp4 .avi .mov .mkv .webm).",
     path=True,
   )
   output: str | None = option(None, "Folder of the results.", path=True)
@@ -27,6 +28,9 @@ class Mode(OfWorkdir):
     None,
     "Files of vision_jax/writers, with commas between, such as overlay,coco or "
     "masks,probs; by default what the config says.",
+  )
+  every: int = option(
+    1, "Of a video: of so many frames the first is predicted.", low=1
   )
   threshold: str = option(
     AUTO,
@@ -51,6 +55,7 @@ class Mode(OfWorkdir):
       on_bad_image=self._on_bad_image(recipe),
       formats=read_formats(self.format),
       threshold=read_threshold(self.threshold),
+      every=self.every,
     )
     return 0
 
