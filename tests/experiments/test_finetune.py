@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import safetensors.numpy as safetensors
 
 from tests.programs.command import call, stored, train
 from tests.programs.files import write_folder
@@ -84,6 +85,19 @@ def test_low_rank_updates_and_the_head_alone_are_trained(tmp_path):
     *("--episodes=2", "--dataset=digits"),
   )
   assert result.code == 0, result.err
+  result = call(
+    *("--mode=export", f"--workdir={tmp_path / 'run'}"),
+    *("--format=safetensors", f"--output={tmp_path / 'out'}"),
+  )
+  assert result.code == 0, result.err
+  file = safetensors.load_file(next((tmp_path / "out").rglob("*.safetensors")))
+  own = stored(tmp_path / "run")
+  layer = "params/model/block1/mlp/dense1"
+  update = own[f"{layer}/lora_a"] @ own[f"{layer}/lora_b"]
+  kernel = own[f"{layer}/kernel"] + update / 2  # alpha / rank
+  assert np.abs(update).max() > 0
+  np.testing.assert_allclose(file[f"{layer}/kernel"], kernel, atol=1e-6)
+  assert not any("lora" in name for name in file)
 
 
 @pytest.mark.parametrize(

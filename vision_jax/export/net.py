@@ -42,6 +42,20 @@ class Net:
     return run(self.experiment, self.weights, self.examples)
 
 
+def plain(
+  experiment: Experiment, weights: Variables
+) -> tuple[Experiment, Variables]:
+  """Returns both with an adapted net as itself, its updates in its kernels."""
+  model = getattr(experiment.task, "model", None)
+  if not hasattr(model, "plain"):
+    return experiment, weights
+  params, stats = weights
+  module, own = model.plain(params["model"])
+  task = dataclasses.replace(experiment.task, model=module)
+  experiment = dataclasses.replace(experiment, task=task)
+  return experiment, ({**params, "model": own}, stats)
+
+
 def run(
   experiment: Experiment, weights: Variables, arrays: Sequence[np.ndarray]
 ) -> dict[str, np.ndarray]:

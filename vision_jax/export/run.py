@@ -11,7 +11,7 @@ from vision_jax.errors import UserError
 from vision_jax.experiment import Experiment
 from vision_jax.export import about, compare, place
 from vision_jax.export.examples import examples
-from vision_jax.export.net import Net
+from vision_jax.export.net import Net, plain
 from vision_jax.export.net import run as run_net
 from vision_jax.export.options import How
 from vision_jax.inference.trained import Trained
@@ -81,7 +81,7 @@ def _net(
     weights=trained.kind,
     metrics=about.metrics_of(trained.workdir, step),
   )
-  return Net(experiment, weights, description, arrays)
+  return Net(*plain(experiment, weights), description, arrays)
 
 
 def _compared(net: Net, written: Any) -> str:

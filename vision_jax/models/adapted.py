@@ -80,6 +80,10 @@ class Adapted:
     with nn.intercept_methods(_with_running_moments):
       return self.module.apply(variables, *args, **options)
 
+  def plain(self, params: Mapping[str, Any]) -> tuple[nn.Module, Any]:
+    """Returns the module by itself, and its parameters with the updates in."""
+    return self.module, merged(params, self._scale)
+
   @property
   def _scale(self) -> float:
     return self.alpha / max(self.rank, 1)
@@ -109,7 +113,8 @@ def merged(params: Mapping[str, Any], scale: float) -> dict[str, Any]:
   for path in flat:
     if path[-1] == A:
       update = flat[path] @ flat[*path[:-1], B]
-      own[*path[:-1], "kernel"] += scale * update
+      kernel = (*path[:-1], "kernel")
+      own[kernel] = flat[kernel] + scale * update
   return traverse_util.unflatten_dict(own)
 
 
