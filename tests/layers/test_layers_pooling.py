@@ -12,6 +12,9 @@ from vision_jax.ops.forms import cpu_forms
 # size, stride, padding: with rests that are windows, and one that begins in
 # the padding and is none.
 CEIL = [(3, 2, 0), (2, 2, 0), (3, 2, 1), (3, 1, 1), (2, 3, 1), (4, 3, 1)]
+# size, stride: of TensorFlow's padding, which is as long on both sides for some
+# lengths and not for others; the last leaves pixels out.
+SAME = [(2, 1), (2, 2), (3, 2), (4, 3), (2, 3)]
 MEANS = [(2, 2, 0), (3, 1, 1), (5, 3, 0), (3, 2, 1)]
 
 
@@ -47,6 +50,35 @@ def test_max_pool_of_a_rest_equals_torch(size, stride, padding, on):
         lambda x: pool(x, size, stride, padding, ceil_mode=True),
         side,
       )
+
+
+@pytest.mark.parametrize("on", [True, False], ids=["cpu", "first"])
+@pytest.mark.parametrize("size,stride", SAME)
+def test_max_pool_same_is_tensorflows(size, stride, on):
+  """Values and gradients of torch's, after the padding that XLA calls SAME."""
+  torch = library("torch")
+
+  def theirs(x):
+    pads = jax.lax.padtype_to_pads(
+      x.shape[2:], (size, size), (stride, stride), "SAME"
+    )
+    around = [n for pad in reversed(pads) for n in pad]
+    x = torch.nn.functional.pad(x, around, value=-torch.inf)
+    return torch.nn.functional.max_pool2d(x, size, stride)
+
+  with cpu_forms(on):
+    for side in (7, 8):
+      compare(lambda x: max_pool(x, size, stride, "same"), theirs, side)
+
+
+def test_max_pool_same_by_hand():
+  """The extra column is on the right: a window sees itself and what follows."""
+  x = jnp.asarray([[5.0, 1, 2], [4, 3, 9]])[None, ..., None]
+  expected = [[5, 9, 9], [4, 9, 9]]
+  np.testing.assert_array_equal(max_pool(x, 2, 1, "same")[0, ..., 0], expected)
+  assert max_pool(jnp.zeros((1, 1, 1, 2)), 3, 2, "same").shape == (1, 1, 1, 2)
+  with pytest.raises(ValueError, match="got padding='valid'; expected a num"):
+    max_pool(x, padding="valid")
 
 
 @pytest.mark.parametrize("on", [True, False], ids=["cpu", "first"])

@@ -105,13 +105,15 @@ def max_pool(
   x: Array,
   size: int = 2,
   stride: int = 2,
-  padding: int = 0,
+  padding: int | str = 0,
   ceil: bool = False,
 ) -> Array:
   """Largest value of each window of x (b, h, w, c); a rest is left out.
 
   With ceil=True a rest is a window too, if it begins within the image (or the
-  padding before it), as in torch's ceil_mode.
+  padding before it), as in torch's ceil_mode. With padding="same" sides of n
+  become n / stride, rounded up, as in TensorFlow: of an odd number of pixels
+  that this takes the extra one lies below and to the right.
 
   Padding counts as -inf. Of equal values the first in reading order takes the
   whole gradient, in both forms, as in torch. NaN is passed on.
@@ -173,6 +175,13 @@ def _windows(length: int, windows: int) -> np.ndarray:
 def _pool_pads(where, x, size, stride, padding, ceil=False):
   """Padding of both axes; what `ceil` adds is after them."""
   _, h, w, _ = x.shape
+  if padding == "same":
+    return tuple(_same(n, size, stride) for n in (h, w))
+  if isinstance(padding, str):
+    raise UserError(
+      f"{where}: got padding={padding!r}; expected a number of pixels, or "
+      "'same'."
+    )
   if min(h, w) + 2 * padding < size:
     raise UserError(
       f"{where}: got an image of {h} x {w}; a window of {size} with padding "
@@ -180,6 +189,12 @@ def _pool_pads(where, x, size, stride, padding, ceil=False):
     )
   more = [_rest(n, size, stride, padding) if ceil else 0 for n in (h, w)]
   return tuple((padding, padding + extra) for extra in more)
+
+
+def _same(n: int, size: int, stride: int) -> tuple[int, int]:
+  """TensorFlow's padding of n pixels: (before, after)."""
+  total = max((-(-n // stride) - 1) * stride + size - n, 0)
+  return total // 2, total - total // 2
 
 
 def _rest(n: int, size: int, stride: int, padding: int) -> int:
