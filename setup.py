@@ -56,6 +56,7 @@ EXTRAS = {
   ],
   # Independent implementations which the parity tests compare with.
   "oracle": [
+    "panlabel>=0.7",  # reads what we write of boxes
     "pycocotools>=2.0.8",
     "torch==2.13.0",
     "torchmetrics>=1.6",

@@ -157,8 +157,8 @@ def test_a_threshold_decides_what_counts(image, threshold, count):
   assert len(json.loads((output / "results.json").read_text())) == 3
   _, entry = write("overlay", image, [ROW], threshold=threshold)
   drawn = cv2.imread(entry["overlay"])[..., ::-1]
-  assert drawn.shape == (20, 30, 3)
-  changed = (drawn != shown(image)).any()
+  assert drawn.shape == (220, 330, 3)  # by a whole factor
+  changed = (drawn != shown(image).repeat(11, 0).repeat(11, 1)).any()
   assert changed == (count > 0)
 
 
@@ -203,11 +203,13 @@ def test_an_overlay_is_as_wide_as_the_image_and_the_legend_beside(image):
 def test_each_format_says_what_it_fits():
   known = formats()
   fitting = lambda *outputs: {n for n, w in known.items() if fits(w, outputs)}
-  assert fitting("logits", "label") == {"csv", "label_studio"}
-  boxes = {"coco", "csv", "cvat", "label_studio", "overlay", "voc", "yolo"}
+  any_of = {"json", "contact_sheet"}
+  assert fitting("logits", "label") == {"csv", "label_studio"} | any_of
+  boxes = {"coco", "crops", "csv", "cvat", "label_studio", "overlay", "voc"}
+  boxes |= {"yolo", "yolo_scores"} | any_of
   assert fitting("boxes", "score", "label") == boxes
-  assert fitting("target") == {"masks", "overlay"}
-  maps = {"masks", "overlay", "probs", "prob_images"}
+  assert fitting("target") == {"masks", "overlay"} | any_of
+  maps = {"masks", "overlay", "probs", "prob_images"} | any_of
   assert fitting("target", "probs") == maps
 
 

@@ -23,6 +23,7 @@ def draw_boxes(
   colours: np.ndarray | None = None,
   thickness: int = 2,
   scale: float = 1.0,
+  text: bool = True,
 ) -> np.ndarray:
   """Returns the image with boxes over it, (h w 3) uint8.
 
@@ -36,6 +37,7 @@ def draw_boxes(
     colours: (k, 3) uint8; None for `palette`.
     thickness: width of the lines, in pixels.
     scale: size of the letters, and of the lines.
+    text: whether class and score are written.
 
   Raises:
     UserError: if lengths differ or a coordinate is not finite.
@@ -58,8 +60,8 @@ def draw_boxes(
     colours = palette(int(classes.max(initial=0)) + 1)
   order = np.arange(number) if scores is None else np.argsort(scores)
   for i in order:
-    text = _text(i, labels, scores, class_names)
-    _draw(image, boxes[i], colours[classes[i]], text, thickness, scale)
+    words = _text(i, labels, scores, class_names) if text else ""
+    _draw(image, boxes[i], colours[classes[i]], words, thickness, scale)
   return image
 
 

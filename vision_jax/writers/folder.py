@@ -30,6 +30,21 @@ def names(files: Sequence[pathlib.Path], root: pathlib.Path) -> list[str]:
   return [name if single(name) else long for name, long in pairs]
 
 
+def safe_names(names: Sequence[str]) -> list[str]:
+  """Returns a folder's name for each of some classes, all different.
+
+  What may not be in a file's name on some system becomes "_"; one that is
+  another's then, in small letters or capitals, has its number before it.
+  """
+  plain = [re.sub(r'[\x00-\x1f/\\:*?"<>|]', "_", name) for name in names]
+  plain = [re.sub(r"^[. ]+|[. ]+$", "_", name) or "_" for name in plain]
+  counts = collections.Counter(name.casefold() for name in plain)
+  single = lambda name: counts[name.casefold()] == 1
+  return [
+    name if single(name) else f"{i}_{name}" for i, name in enumerate(plain)
+  ]
+
+
 def check_fresh(folder: epath.PathLike, pattern: str) -> None:
   """Refuses a folder with the results of an earlier call.
 

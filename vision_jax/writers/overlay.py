@@ -7,18 +7,22 @@ import numpy as np
 
 from vision_jax.data.sources.video import Frame
 from vision_jax.viz.boxes import draw_boxes, readable_scale
+from vision_jax.viz.grid import enlarge, enlargement
 from vision_jax.viz.mp4 import Mp4
 from vision_jax.viz.overlay import legend, overlay_mask
 from vision_jax.viz.png import write_png
 from vision_jax.writers.base import About, Row, shown
 
+LEAST = 320  # pixels of the longer side of an image with boxes
+
 
 class OverlayWriter:
   """Writes `overlays/NAME.png`, of the image's own size.
 
-  Of `boxes` those that count, with class and score; of `target` the classes'
-  colours, which `legend.png` names. Of a video's frames also a video of the
-  same rate, `overlays/VIDEO.mp4`.
+  Of `boxes` those that count, with class and score; images below 320 pixels are
+  enlarged by a whole factor, so that the letters can be read and do not hide
+  all. Of `target` the classes' colours, which `legend.png` names. Of a video's
+  frames also a video of the same rate, `overlays/VIDEO.mp4`.
   """
 
   needs = ()
@@ -55,7 +59,9 @@ class OverlayWriter:
 
   def _boxes(self, image: np.ndarray, row: Row) -> np.ndarray:
     sure, names = self._about.sure(row), self._about.class_names
-    found = (sure["boxes"], sure["label"], sure["score"])
+    factor = enlargement(image.shape[:2], LEAST)
+    image = enlarge(image, factor)
+    found = (sure["boxes"] * factor, sure["label"], sure["score"])
     scale = readable_scale(image)
     return draw_boxes(image, *found, class_names=names, scale=scale)
 

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import urllib.parse
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -128,9 +129,20 @@ def _results(task: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     yield from annotation.get("result") or []
 
 
+def _task_image(address: str) -> str:
+  """Returns a file: of local storage its path, of others' addresses its name.
+
+  Local storage is asked for a path, quoted as in addresses.
+  """
+  _, local, path = address.rpartition("?d=")
+  if local:
+    return urllib.parse.unquote(path)
+  return address.rpartition("/")[2]
+
+
 def _task(task: Mapping[str, Any], where: str, has: str) -> _Image:
   texts = [x for x in (task.get("data") or {}).values() if isinstance(x, str)]
-  name = texts[0].rpartition("/")[2].rpartition("?d=")[2] if texts else ""
+  name = _task_image(texts[0]) if texts else ""
   classes, boxes, size = [], [], None
   for j, row in enumerate(_results(task)):
     value = row.get("value") or {}
