@@ -10,7 +10,7 @@ import pytest
 from tests.writers.test_writers_formats import NAMES, ROW, image, write
 from vision_jax.viz.png import write_png
 from vision_jax.writers.base import About, named, shown
-from vision_jax.writers.contact_sheet import thumbnail
+from vision_jax.writers.contact_sheet import thumbnail, title
 from vision_jax.writers.folder import safe_names
 
 assert image  # the fixture
@@ -60,16 +60,17 @@ def test_yolo_with_scores_is_yolo_with_a_sixth_number(image):
 
 
 @pytest.mark.parametrize(
-  ("row", "title"),
+  ("row", "words"),
   [
     ({"logits": np.log([0.25, 0.75])}, "a & <b> 0.75"),
     (ROW, "2: a & <b> 0.90"),
     ({"target": np.eye(2, dtype=int)}, "cat 50 %"),
   ],
 )
-def test_a_contact_sheet_has_a_page_for_a_hundred(tmp_path, row, title):
-  writer = named("contact_sheet")(About(tmp_path / "out", NAMES))
-  assert writer._title(row) == title
+def test_a_contact_sheet_has_a_page_for_a_hundred(tmp_path, row, words):
+  about = About(tmp_path / "out", NAMES)
+  assert title(row, about) == words
+  writer = named("contact_sheet")(about)
   for i in range(101):
     path = tmp_path / f"{i}.png"
     write_png(path, np.full((20, 30, 3), i, np.uint8))

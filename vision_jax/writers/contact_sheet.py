@@ -39,7 +39,7 @@ class ContactSheetWriter:
     """Adds an image; writes a page that is full."""
     image = shown(file, self._about.show_bands)
     self._cells.append(_cell(self._drawn(to_rgb(image), row), name))
-    self._titles.append(self._title(row))
+    self._titles.append(title(row, self._about))
     if len(self._cells) == COLUMNS * ROWS:
       self.close()
 
@@ -67,22 +67,24 @@ class ContactSheetWriter:
       return overlay_mask(small, target, k, ignore=None)
     return small
 
-  def _title(self, row: Row) -> str:
-    if "boxes" in row:
-      sure = self._about.sure(row)
-      if not len(sure["score"]):
-        return "no box"
-      best = int(np.argmax(sure["score"]))
-      label, score = int(sure["label"][best]), sure["score"][best]
-      return f"{len(sure['score'])}: {self._about.name(label)} {score:.2f}"
-    if "logits" in row:
-      labels, probs = found_classes(row, self._about)
-      names = [f"{self._about.name(k)} {probs[k]:.2f}" for k in labels]
-      return ", ".join(names) or "no class"
-    labels, counts = np.unique(row["target"], return_counts=True)
-    first = int(np.argmax(counts))
-    share = 100 * counts[first] / counts.sum()
-    return f"{self._about.name(int(labels[first]))} {share:.0f} %"
+
+def title(row: Row, about: About) -> str:
+  """Returns what was predicted of an image, in a few words."""
+  if "boxes" in row:
+    sure = about.sure(row)
+    if not len(sure["score"]):
+      return "no box"
+    best = int(np.argmax(sure["score"]))
+    label, score = int(sure["label"][best]), sure["score"][best]
+    return f"{len(sure['score'])}: {about.name(label)} {score:.2f}"
+  if "logits" in row:
+    labels, probs = found_classes(row, about)
+    names = [f"{about.name(k)} {probs[k]:.2f}" for k in labels]
+    return ", ".join(names) or "no class"
+  labels, counts = np.unique(row["target"], return_counts=True)
+  first = int(np.argmax(counts))
+  share = 100 * counts[first] / counts.sum()
+  return f"{about.name(int(labels[first]))} {share:.0f} %"
 
 
 def thumbnail(image: np.ndarray, side: int = SIDE) -> np.ndarray:
