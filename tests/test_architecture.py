@@ -66,7 +66,8 @@ ALLOWED = {
     "pipelines",
   },
   "explain": {  # what a trained net looks at
-    *("core", "data", "experiment", "inference", "layers", "viz", "writers"),
+    *("core", "data", "experiment", "inference", "layers", "ops", "viz"),
+    "writers",
   },
   "export": {  # a trained net in the files of others
     *("core", "data", "experiment", "inference", "ops", "train"),

@@ -87,12 +87,26 @@ def write_filters(
   `batch` gives the images' shapes.
   """
   folder.check_fresh(output, WRITTEN)
+  image, layer = learned_filters(experiment, weights, batch, choice)
+  path = pathlib.Path(output) / "filters.png"
+  write_png(path, image)
+  log(f"filters of {layer}: {path}")
+
+
+def learned_filters(
+  experiment: Experiment,
+  weights: Variables,
+  batch: HostBatch | Mapping[str, jax.ShapeDtypeStruct],
+  choice: Choice,
+) -> tuple[np.ndarray, str]:
+  """Returns a grid of filters (h, w, 3) uint8, and whose they are.
+
+  Arguments are as of `write_filters`.
+  """
   net = Net(experiment, weights, dict(batch))
   bands = experiment.predict.show_bands if experiment.predict else ()
   image, layer = filters(net, weights[0], choice, bands)
-  path = pathlib.Path(output) / "filters.png"
-  write_png(path, image)
-  log(f"filters of {net.name}, layer {layer}: {path}")
+  return image, f"{net.name}, layer {layer}"
 
 
 def read_class(how: Predict, text: str | None) -> int | None:
