@@ -58,6 +58,7 @@ OWN = {
     "license",
   ),
   "sample": ("checkpoint", "weights", "output", "num_samples", "label", "seed"),
+  "import": ("config", "source", "file", "download", "output"),
   "show": ("config",),
   "check": ("config", "output"),
 }
