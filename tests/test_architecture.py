@@ -58,7 +58,7 @@ ALLOWED = {
   "paths": set(),
   "recipe": {"experiment", "paths", "tuning"},
   "inference": {
-    *("core", "data", "experiment", "interop", "paths", "provenance"),
+    *("core", "data", "experiment", "interop", "ops", "paths", "provenance"),
     *("recipe", "report", "train", "writers"),
   },
   "transfer": {  # what a trained net knows of other images

@@ -206,6 +206,10 @@ def test_what_fills_a_batch_is_an_image(tmp_path, images):
   ("flags", "message"),
   [
     (["--output=x"], "--mode=predict needs --images=IMAGES and --output"),
+    (
+      ["--images=x", "--output=y", "--overlap=3"],
+      "--overlap: got 3 without --tile, whose windows would",
+    ),
     (["--images=x"], "--mode=predict needs --images=IMAGES and --output"),
     (
       ["--images=/no/x", "--output=y"],

@@ -21,6 +21,8 @@ from vision_jax.experiment import Experiment, Predict
 from vision_jax.inference.progress import Progress
 from vision_jax.inference.results import LARGE, WRITTEN, Formats, Results
 from vision_jax.inference.threshold import NONE, Threshold
+from vision_jax.inference.tiled import Tiled
+from vision_jax.inference.windows import Tiling, Windows
 from vision_jax.writers import folder
 from vision_jax.writers.base import Row
 
@@ -37,6 +39,7 @@ def predict_folder(
   formats: Formats | None = None,
   threshold: Threshold = NONE,
   every: int = 1,
+  tiling: Tiling | None = None,
   log: Callable[[str], None] = print,
 ) -> int:
   """Writes `predictions.jsonl`, one object for each image; returns how many.
@@ -59,6 +62,8 @@ def predict_folder(
       takes the experiment's.
     threshold: the least score that counts.
     every: of a video, of so many frames the first is taken.
+    tiling: cuts images into windows, which the net sees one by one; None shows
+      it images whole.
     log: prints a line for the user.
 
   Raises:
@@ -68,7 +73,7 @@ def predict_folder(
   """
   how, source = _how(experiment), given_images(images, every)
   loader = _loader(
-    *(how, source, execution),
+    *(how, source, execution, tiling),
     batch_size=batch_size,
     on_bad_image=on_bad_image,
   )
@@ -77,13 +82,20 @@ def predict_folder(
   names = folder.names(source.files, source.folder)
   folder.check_fresh(output, WRITTEN)
   with _of_process(loader) as loader:
+    shapes = _shapes(experiment, weights, loader)
     results = Results(
-      *(how, experiment.task, output, formats, threshold),
-      shapes=_shapes(experiment, weights, loader),
+      *(how, experiment.task, output, formats, threshold), shapes=shapes
     )
+    large, tiled = results.large, None
+    if tiling:
+      tiled = Tiled(
+        *(loader.source, tiling, experiment.task, shapes, threshold.value),
+        probs=large is not None,
+      )
+      large = tiled.output
     output.mkdir(parents=True, exist_ok=True)
-    predicted = (experiment, weights, execution, loader, results.large)
-    rows = _outputs(*predicted)
+    rows = _outputs(experiment, weights, execution, loader, large)
+    rows = tiled(rows) if tiled else rows
     if jax.process_index() > 0:
       return sum(1 for _ in rows)
     progress = Progress(len(source), batch_size)
@@ -97,15 +109,23 @@ def predict_folder(
 
 
 def _loader(
-  how: Predict, source: Given, execution: Execution, **options: Any
+  how: Predict,
+  source: Given,
+  execution: Execution,
+  tiling: Tiling | None,
+  **options: Any,
 ) -> Loader | BySize:
-  """Returns batches of one size, or of each size."""
+  """Returns batches of one size, or of each size; of images or windows."""
+  transforms = how.transforms
   if isinstance(source, VideoFrames):  # of one size, and read in order
     options |= {"threads": 1}
-  elif how.own_size:
-    loader = BySize(source, how.transforms, **options)
+  if tiling:  # of one size, too
+    first, *transforms = transforms
+    source = Windows(source, first, tiling.tiles)
+  elif how.own_size and not isinstance(source, VideoFrames):
+    loader = BySize(source, transforms, **options)
     return loader.rounded(execution.devices)
-  return Loader(source, how.transforms, shuffle=False, **options)
+  return Loader(source, transforms, shuffle=False, **options)
 
 
 def check_apart(images: pathlib.Path, output: epath.Path) -> None:

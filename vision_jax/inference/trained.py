@@ -19,6 +19,7 @@ from vision_jax.files import add_line, to_json
 from vision_jax.inference import predict, sample
 from vision_jax.inference.results import Formats
 from vision_jax.inference.threshold import choose
+from vision_jax.inference.windows import Tiling
 from vision_jax.provenance import parts
 from vision_jax.provenance.manifest import last_run, log_differences
 from vision_jax.recipe.recipe import Recipe, load_workdir
@@ -229,6 +230,7 @@ class Trained:
     formats: Formats | None = None,
     threshold: float | None = None,
     every: int = 1,
+    tiling: Tiling | None = None,
   ) -> None:
     """Predicts on images, into a folder.
 
@@ -242,6 +244,7 @@ class Trained:
       threshold: least score of a box that counts, or of two classes where the
         second is predicted; None takes the one that was best on val.
       every: of a video, of so many frames the first is taken.
+      tiling: cuts images into windows; None takes them whole.
     """
     step, weights = self.chosen()
     run = (self.experiment, self.workdir, self.kind, step)
@@ -256,6 +259,7 @@ class Trained:
       formats=formats,
       threshold=choose(threshold, *run),
       every=every,
+      tiling=tiling,
       log=self._log,
     )
 

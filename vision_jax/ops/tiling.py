@@ -70,7 +70,7 @@ class Tiles:
       (b, h, w, k), float32.
     """
     _, h, w, _ = check_shape("image", image, "b h w c")
-    rows, columns = (self._axis(n, i) for i, n in enumerate((h, w)))
+    rows, columns = self.axes(h, w)
     padded = mirror_pad(
       image,
       [
@@ -81,6 +81,13 @@ class Tiles:
     total = self._add_up(fn, padded, rows, columns)
     weight = np.outer(rows.total(), columns.total())[None, :, :, None]
     return (total / weight)[:, :h, :w]
+
+  def axes(self, h: int, w: int) -> tuple["_Axis", "_Axis"]:
+    """Returns the windows of an image along both axes.
+
+    Each has `starts` (t,), `weights` (t, size), and `total()`, their sum.
+    """
+    return self._axis(h, 0), self._axis(w, 1)
 
   def _add_up(self, fn, image, rows, columns):
     starts = np.array([(y, x) for y in rows.starts for x in columns.starts])

@@ -42,10 +42,15 @@ def own_size(file: pathlib.Path, probs: np.ndarray) -> np.ndarray:
 
   Between pixels they are interpolated linearly, which keeps their sum.
   """
-  h, w = height_width(file)
+  return resized(probs, height_width(file))
+
+
+def resized(probs: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+  """Returns probs (h', w', k) as float32 of size (h, w), likewise."""
+  h, w = size
   probs = np.asarray(probs, np.float32)
   if probs.shape[:2] == (h, w):
     return probs
-  resized = lambda x: cv2.resize(x, (w, h), interpolation=cv2.INTER_LINEAR)
-  maps = [resized(np.ascontiguousarray(x)) for x in np.moveaxis(probs, -1, 0)]
+  resize = lambda x: cv2.resize(x, (w, h), interpolation=cv2.INTER_LINEAR)
+  maps = [resize(np.ascontiguousarray(x)) for x in np.moveaxis(probs, -1, 0)]
   return np.stack(maps, -1)

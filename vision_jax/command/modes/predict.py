@@ -32,6 +32,18 @@ class Mode(OfWorkdir):
   every: int = option(
     1, "Of a video: of so many frames the first is predicted.", low=1
   )
+  tile: int | None = option(
+    None,
+    "Of large images: the net sees windows of so many pixels a side, and their "
+    "boxes and masks are put together. Best what the net's images have.",
+    low=1,
+  )
+  overlap: int | None = option(
+    None,
+    "Of windows: pixels that neighbours share, best the size of an object; by "
+    "default an eighth of --tile.",
+    low=0,
+  )
   threshold: str = option(
     AUTO,
     "From which score on a box counts, or of two classes the second is "
@@ -46,9 +58,17 @@ class Mode(OfWorkdir):
         "--mode=predict needs --images=IMAGES and --output=FOLDER."
       )
     read_threshold(self.threshold)
+    if self.overlap is not None and self.tile is None:
+      raise UserError(
+        f"--overlap: got {self.overlap} without --tile, whose windows would "
+        "overlap. Give both, or neither."
+      )
 
   def run(self, recipe: "Recipe", batch: "Shapes | None", log: Log) -> int:
     """Predicts, in the formats named, or the config's."""
+    from vision_jax.inference.windows import Tiling
+
+    tiling = Tiling(self.tile, self.overlap) if self.tile else None
     self.trained(recipe, batch, log).predict_folder(
       self.images,
       self.output,
@@ -56,6 +76,7 @@ class Mode(OfWorkdir):
       formats=read_formats(self.format),
       threshold=read_threshold(self.threshold),
       every=self.every,
+      tiling=tiling,
     )
     return 0
 
