@@ -9,23 +9,25 @@ import dataclasses
 import os
 import pathlib
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from vision_jax.core.types import Array, Inputs
 from vision_jax.data.transforms.base import Transform
 from vision_jax.data.transforms.image import decode
+from vision_jax.data.transforms.preprocess import Preprocess
 from vision_jax.errors import UserError
 from vision_jax.inference import trained
 from vision_jax.interop import convert, files, leaves, places, published
-from vision_jax.interop.published import Published
 from vision_jax.ops.inputs import normalize
 
 Image = np.ndarray | bytes | str | os.PathLike
+_ANY_SIZE = (64, 64)  # of images, where a net's may be of any
 # What a model's images go through, by the model's id while it lives.
 _LOADED: dict[int, "_Images"] = {}
 
@@ -49,7 +51,11 @@ class _Images:
 
 
 def load(
-  place: str | os.PathLike, source: str = "", *, checkpoint: str = "latest"
+  place: str | os.PathLike,
+  source: str = "",
+  *,
+  checkpoint: str = "latest",
+  **fields: Any,
 ) -> tuple[nn.Module, dict[str, Any]]:
   """Returns a Flax module and its variables.
 
@@ -58,6 +64,8 @@ def load(
       published file or a Hugging Face folder.
     source: what the file is, such as "torchvision:resnet50", or "huggingface".
     checkpoint: of a workdir: "latest", "best" or a step.
+    **fields: of the model of a file, where it is another than is published,
+      such as num_classes=7.
 
   Returns:
     The module, and {"params": ..., "batch_stats": ...}.
@@ -66,7 +74,12 @@ def load(
     UserError: if there are no weights there, or others than the net's.
   """
   if source:
-    return _published(os.fspath(place), source)
+    return _published(os.fspath(place), source, fields)
+  if fields:
+    raise UserError(
+      f"load: got {', '.join(fields)} of the workdir {place}, which says what "
+      "its model is; expected none without a source."
+    )
   run = trained.load(place, checkpoint=checkpoint)
   task, predict = run.experiment.task, run.experiment.predict
   if not hasattr(task, "model"):
@@ -105,24 +118,26 @@ def preprocess(model: nn.Module, images: Sequence[Image] | Image) -> Array:
   return _LOADED[id(model)]([images] if one else images)
 
 
-def _published(file: str, source: str) -> tuple[nn.Module, dict[str, Any]]:
+def _published(
+  file: str, source: str, fields: Mapping[str, Any]
+) -> tuple[nn.Module, dict[str, Any]]:
   opened = files.open_tensors(places.find(file))
   layout, net = published.find(
     source, opened.config if source == "huggingface" else None
   )
-  model, shapes = _model(net)
+  model = net.model(**fields)
+  shapes = _shapes(model, net.preprocess)
   found = convert.convert(opened.tensors, layout(shapes), shapes, where=file)
   given = net.preprocess
-  colours = [[x / given.largest for x in c] for c in (given.mean, given.std)]
   transforms = [decode(len(given.mean)), given.transform()]
-  _remember(model, _Images(transforms, normalize(*colours)))
+  _remember(model, _Images(transforms, normalize(*given.colours)))
   return model, leaves.read(found)
 
 
-def _model(net: Published) -> tuple[nn.Module, dict[str, tuple[int, ...]]]:
-  model, given = net.model(), net.preprocess
-  image = jnp.zeros((1, *given.size, len(given.mean)))
-  return model, leaves.shapes(leaves.abstract(model, image))
+def _shapes(model: nn.Module, given: Preprocess) -> dict[str, tuple[int, ...]]:
+  size = given.size or _ANY_SIZE
+  image = jax.ShapeDtypeStruct((1, *size, len(given.mean)), jnp.float32)
+  return leaves.shapes(leaves.abstract(model, image))
 
 
 def _remember(model: nn.Module, images: _Images) -> None:

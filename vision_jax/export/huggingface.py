@@ -107,7 +107,11 @@ def _cropped(short: int, size: tuple[int, int], method: str) -> dict[str, Any]:
 def _published(step: Mapping[str, Any]) -> dict[str, Any]:
   size, method = step["size"], step["interpolation"]
   if step["resize"]:
-    return _cropped(step["resize"], size, method)
+    cropped = _cropped(step["resize"], size, method)
+    squeezed = dict.fromkeys(("height", "width"), step["resize"])
+    if step.get("middle") == "squeezed":
+      cropped["size"] = squeezed
+    return cropped
   return _resized({"size": size, "method": method})
 
 

@@ -29,6 +29,7 @@ IMPORTED = {
     "mean": (),
     "std": (),
     "largest": 0.0,
+    "middle": "",
   },
 }
 
@@ -49,7 +50,8 @@ def resolve_imported(config: ml_collections.ConfigDict) -> None:
     block.size = given.size
   if block.resize < 0:  # a larger image, and as much around it
     block.resize = given.resize * min(block.size) // min(given.size)
-  block.interpolation = block.interpolation or given.interpolation
+  for name in ("interpolation", "middle"):
+    block[name] = block[name] or getattr(given, name)
   for name in ("mean", "std"):
     value = tuple(block[name]) or getattr(given, name)
     channels = config.get("channels", len(value))
@@ -93,11 +95,7 @@ class Imported:
   @property
   def colours(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation of pixels in [0, 1]."""
-    scale = self.preprocess.largest
-    return (
-      tuple(x / scale for x in self.preprocess.mean),
-      tuple(x / scale for x in self.preprocess.std),
-    )
+    return self.preprocess.colours
 
 
 def described(config: ml_collections.ConfigDict) -> Mapping[str, Any] | None:

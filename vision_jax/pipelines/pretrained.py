@@ -35,6 +35,7 @@ PRETRAINED = {
     "interpolation": "",
     "mean": (),
     "std": (),
+    "middle": "",
   },
   "batch_norm": "train",
   "lora": 0,
@@ -50,7 +51,7 @@ def resolve_pretrained(config: ml_collections.ConfigDict) -> None:
 
   net: that of the workdir `init_from`, or of the published `source`.
   preprocess: size, short side before the middle is cut out (0 resizes to the
-  size), interpolation, mean and std, as that run or source has them.
+  size), interpolation, mean, std and middle, as that run or source has them.
 
   Raises:
     UserError: if nothing says what net it is.
@@ -77,12 +78,10 @@ def resolve_pretrained(config: ml_collections.ConfigDict) -> None:
   block.size = tuple(block.size) or given.size
   if block.resize < 0:
     block.resize = given.resize * min(block.size) // min(given.size)
-  block.interpolation = block.interpolation or given.interpolation
-  largest = given.largest
-  for name in ("mean", "std"):
-    block[name] = tuple(block[name]) or tuple(
-      x / largest for x in getattr(given, name)
-    )
+  for name in ("interpolation", "middle"):
+    block[name] = block[name] or getattr(given, name)
+  for name, colour in zip(("mean", "std"), given.colours, strict=True):
+    block[name] = tuple(block[name]) or colour
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,9 +172,8 @@ def _of_workdir(path: epath.Path) -> tuple[str, Preprocess]:
   given = Preprocess(size, margin, mean=mean, std=std)
   if "preprocess" in recipe.config:
     own = recipe.config.preprocess
-    given = dataclasses.replace(
-      given, resize=own.resize, interpolation=own.interpolation
-    )
+    names = {"resize", "interpolation", "middle"} & {*own}
+    given = dataclasses.replace(given, **{name: own[name] for name in names})
   return net, given
 
 

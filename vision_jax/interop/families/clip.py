@@ -123,13 +123,13 @@ def from_config(config: Mapping[str, Any]) -> Published | None:
   return Published(
     functools.partial(_clip, image, text, size),
     "huggingface",
-    _crop(side),
+    _crop(side, middle="floored"),
     **WORDS,
   )
 
 
-def _crop(side: tuple[int, int]) -> Preprocess:
-  return Preprocess(side, min(side), "bicubic", MEAN, STD)
+def _crop(side: tuple[int, int], **more: str) -> Preprocess:
+  return Preprocess(side, min(side), "bicubic", MEAN, STD, **more)
 
 
 def _clip(

@@ -101,15 +101,16 @@ def from_config(config: Mapping[str, Any]) -> Published | None:
     patch=config.get("patch_size", 4),
   )
   size = config.get("image_size", 224)
+  preprocess = _middle(size, middle="floored")
   return Published(
-    model, "huggingface", _middle(size), class_names=class_names(config)
+    model, "huggingface", preprocess, class_names=class_names(config)
   )
 
 
-def _middle(size: int) -> Preprocess:
+def _middle(size: int, **more: str) -> Preprocess:
   """The middle 7/8 of an image; from 384 pixels on, all of it, squeezed."""
   resize = int(size / 0.875) if size < 384 else 0
-  return Preprocess((size, size), resize, "bicubic")
+  return Preprocess((size, size), resize, "bicubic", **more)
 
 
 def _published(size: str, layout: str, preprocess: Preprocess) -> Published:

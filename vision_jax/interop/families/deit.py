@@ -33,7 +33,7 @@ def from_config(config: Mapping[str, Any]) -> Published | None:
   return Published(
     model,
     "huggingface",
-    Preprocess(side, max(256, *side), "bicubic"),
+    Preprocess(side, max(256, *side), "bicubic", middle="squeezed"),
     **(vit.FEATURES if features else {"class_names": class_names(config)}),
   )
 

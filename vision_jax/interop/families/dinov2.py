@@ -1,5 +1,6 @@
 """DINOv2's nets (Oquab et al., 2024), without and with registers."""
 
+import dataclasses
 import functools
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -38,7 +39,7 @@ def from_config(config: Mapping[str, Any]) -> Published | None:
   return Published(
     functools.partial(ViT, **fields),
     "huggingface",
-    CROP,
+    dataclasses.replace(CROP, middle="floored"),
     **({"class_names": class_names(config)} if classifies else vit.FEATURES),
   )
 

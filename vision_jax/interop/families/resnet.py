@@ -78,7 +78,7 @@ def from_config(config: Mapping[str, Any]) -> Published | None:
   model = functools.partial(
     body_of_config(config), num_classes=num_classes(config)
   )
-  preprocess = Preprocess(interpolation="bicubic")
+  preprocess = Preprocess(interpolation="bicubic", middle="floored")
   return Published(
     model, "huggingface", preprocess, class_names=class_names(config)
   )

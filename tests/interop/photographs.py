@@ -1,0 +1,54 @@
+"""Photographs that scikit-learn and scikit-image bring along."""
+
+import functools
+import importlib.util
+import pathlib
+
+import numpy as np
+from PIL import Image
+
+from tests.oracles import library
+
+_FOLDERS = {
+  "sklearn": "datasets/images",
+  "skimage": "data",
+}
+FILES = {
+  "china": ("sklearn", "china.jpg"),
+  "flower": ("sklearn", "flower.jpg"),
+  "astronaut": ("skimage", "astronaut.png"),
+  "cat": ("skimage", "chelsea.png"),
+  "coffee": ("skimage", "coffee.png"),
+  "rocket": ("skimage", "rocket.jpg"),
+}
+
+
+def path(name):
+  """Returns where a photograph lies; skips the test where it does not."""
+  package, file = FILES[name]
+  library(package)
+  root = pathlib.Path(importlib.util.find_spec(package).origin).parent
+  return root / _FOLDERS[package] / file
+
+
+@functools.cache
+def photograph(name):
+  """Returns a photograph (h, w, 3) uint8, as Pillow reads it."""
+  with Image.open(path(name)) as image:
+    return np.asarray(image.convert("RGB"))
+
+
+def of_all_shapes():
+  """Returns photographs by name: lying, standing, square, odd and tiny."""
+  whole = {name: photograph(name) for name in FILES}
+  china, cat = whole["china"], whole["cat"]
+  return whole | {
+    "standing": np.ascontiguousarray(china.transpose(1, 0, 2)),
+    "odd": china[3:302, 5:478],
+    "odd and standing": whole["coffee"][:399, 100:331],
+    "nearly square": whole["astronaut"][:511],
+    "long": china[100:197],
+    "tall": cat[:, 60:131],
+    "tiny": cat[100:137, 100:161],
+    "a few pixels": cat[100:103, 100:107],
+  }
