@@ -22,6 +22,6 @@ def torchvision(shapes: Shapes) -> Rules:
 LAYOUTS = {"torchvision": torchvision}
 PUBLISHED = {
   "torchvision:alexnet": Published(
-    functools.partial(AlexNet, 1000), "torchvision", Preprocess()
+    functools.partial(AlexNet, num_classes=1000), "torchvision", Preprocess()
   )
 }

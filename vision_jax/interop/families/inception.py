@@ -68,10 +68,12 @@ LAYOUTS = {"googlenet": googlenet, "inception_v3": inception_v3}
 _HALF = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
 PUBLISHED = {
   "torchvision:googlenet": Published(
-    functools.partial(GoogLeNet, 1000), "googlenet", Preprocess(**_HALF)
+    functools.partial(GoogLeNet, num_classes=1000),
+    "googlenet",
+    Preprocess(**_HALF),
   ),
   "torchvision:inception_v3": Published(
-    functools.partial(InceptionV3, 1000),
+    functools.partial(InceptionV3, num_classes=1000),
     "inception_v3",
     Preprocess((SIZE, SIZE), 342, **_HALF),
   ),

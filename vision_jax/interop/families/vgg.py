@@ -64,7 +64,9 @@ def _stages(shapes: Shapes) -> dict[int, int]:
 LAYOUTS = {"torchvision": torchvision, "timm": timm}
 PUBLISHED = {
   f"torchvision:vgg{depth}{suffix}": Published(
-    functools.partial(getattr(vgg, f"VGG{depth}"), 1000, norm=suffix == "_bn"),
+    functools.partial(
+      getattr(vgg, f"VGG{depth}"), num_classes=1000, norm=suffix == "_bn"
+    ),
     "torchvision",
     Preprocess(),
   )

@@ -42,7 +42,7 @@ def _separable(theirs: str, ours: str) -> Rules:
 LAYOUTS = {"timm": timm}
 PUBLISHED = {
   "timm:legacy_xception.tf_in1k": Published(
-    functools.partial(xception.Xception, 1000),
+    functools.partial(xception.Xception, num_classes=1000),
     "timm",
     Preprocess((299, 299), 333, "bicubic", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
   )
