@@ -34,6 +34,14 @@ BOTH = {
   "text_config": {**TEXT, "eos_token_id": 29},
   "vision_config": {**IMAGE, "image_size": 224, "patch_size": 32},
 }
+
+
+def _siglip():
+  """Both towers of SigLIP end with one width."""
+  text = BOTH["text_config"] | {"projection_size": IMAGE["hidden_size"]}
+  return BOTH | {"text_config": text}
+
+
 logits = lambda y: y.logits
 cls = lambda y: y.last_hidden_state[:, 0]
 # model_type -> name in transformers, its suffix, its config, what it returns.
@@ -78,7 +86,7 @@ NETS = {
     logits,
   ),
   "clip": ("CLIP", NET, BOTH | {"projection_dim": 20}, None),
-  "siglip": ("Siglip", NET, BOTH, None),
+  "siglip": ("Siglip", NET, _siglip(), None),
 }
 embeds = lambda y: y.image_embeds
 

@@ -107,7 +107,7 @@ class Swin(nn.Module):
   heads: Sequence[int] = (3, 6, 12, 24)
   window: int = 7
   patch: int = 4
-  mlp_ratio: int = 4
+  mlp_ratio: float = 4
   dropout: float = 0.0
   drop_path: float = 0.0
   remat: str = "none"
@@ -168,7 +168,7 @@ class Swin(nn.Module):
       self.heads[stage],
       self.window,
       self.window // 2 if i % 2 else 0,
-      self.mlp_ratio * width,
+      int(self.mlp_ratio * width),
       self.dropout,
       self.drop_path * before / max(sum(self.stages) - 1, 1),
       self.dtype,
