@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 LARGE = 2**25  # bytes: of larger files not all formats are written
 
 
-def pictures():
+def photos():
   """Returns two photographs, one lying and one standing, of odd sizes."""
   found = photographs.of_all_shapes()
   return [found["china"], found["odd and standing"]]
@@ -99,8 +99,8 @@ def test_outputs_are_the_sources(row, tmp_path):
   paths = written(module, tmp_path)
   model, variables = loaded(paths, row.source, **classes, **row.fields)
   made = transform_of(row.source)
-  theirs = torch.stack([made(Image.fromarray(x)) for x in pictures()])
-  images = vision_jax.preprocess(model, pictures())
+  theirs = torch.stack([made(Image.fromarray(x)) for x in photos()])
+  images = vision_jax.preprocess(model, photos())
   if not getattr(module, "transform_input", False):
     parity.same(images, theirs.permute(0, 2, 3, 1), 1e-5)
   with torch.no_grad():

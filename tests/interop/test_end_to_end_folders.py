@@ -17,7 +17,7 @@ from tests.interop.end_to_end import spread_positions
 from tests.interop.test_clip import IMAGE, TEXT
 from tests.interop.test_ddpm import CONFIG as DDPM
 from tests.interop.test_detr import config_of, spread
-from tests.interop.test_end_to_end import apply, loaded, pictures, same
+from tests.interop.test_end_to_end import apply, loaded, photos, same
 from tests.interop.test_preprocessing import PROCESSORS, processor
 from tests.oracles import library, torchvision
 
@@ -102,8 +102,8 @@ def test_outputs_are_transformers(kind, tmp_path):
   model, variables = loaded(folders(module, tmp_path), "huggingface")
   process, _, more = PROCESSORS[kind.partition("_with")[0]]
   made = processor(process, more, "Pil")
-  theirs = np.stack([made(x) for x in pictures()])
-  images = vision_jax.preprocess(model, pictures())
+  theirs = np.stack([made(x) for x in photos()])
+  images = vision_jax.preprocess(model, photos())
   parity.same(images, theirs, 1e-5)
   with torch.no_grad():
     found = module(pixel_values=parity.nchw(theirs), **more_of(kind, torch))
@@ -146,9 +146,9 @@ def test_outputs_of_detr(tmp_path):
   config = transformers.DetrConfig(**options)
   module = spread(transformers.DetrForObjectDetection(config))
   model, variables = loaded(folders(module, tmp_path), "huggingface")
-  images = np.asarray(vision_jax.preprocess(model, pictures()[0]))
+  images = np.asarray(vision_jax.preprocess(model, photos()[0]))
   height, width = images.shape[1:3]
-  image = Image.fromarray(pictures()[0]).resize((width, height), 2)
+  image = Image.fromarray(photos()[0]).resize((width, height), 2)
   mean, std = (np.array(x) for x in model_colours())
   wanted = (np.asarray(image) / 255 - mean) / std
   parity.same(images[0], wanted.astype(np.float32), 1e-5)
@@ -173,8 +173,8 @@ def test_outputs_of_ddpm(tmp_path):
   module.save_pretrained(tmp_path / "whole")
   assert (tmp_path / "whole" / file).is_file()
   model, variables = loaded([tmp_path / "whole"], "huggingface")
-  images = vision_jax.preprocess(model, pictures())
-  resized = [Image.fromarray(x).resize((16, 16), 2) for x in pictures()]
+  images = vision_jax.preprocess(model, photos())
+  resized = [Image.fromarray(x).resize((16, 16), 2) for x in photos()]
   wanted = np.stack(resized) / np.float32(127.5) - 1
   parity.same(images, wanted, 1e-5)
   times = np.asarray([3, 700], np.float32)
