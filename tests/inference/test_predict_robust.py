@@ -12,6 +12,9 @@ from PIL import Image
 
 from tests.programs.command import finish, spawn
 from tests.programs.halves import halves, run_halves
+from vision_jax.data.transforms.image import decode
+from vision_jax.errors import UserError
+from vision_jax.experiment import Predict
 from vision_jax.inference.progress import Progress
 
 
@@ -99,6 +102,67 @@ def test_odd_names_stay_apart(tmp_path):
   for line in lines:
     assert pathlib.Path(line["mask"]).resolve().is_relative_to(inside)
     assert Image.open(line["mask"]).size == (5, 6)
+
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
+DEEP = PIXELS[..., 0].astype(np.uint16) * 257
+EXIF = Image.Exif()
+EXIF[274] = 6  # lies on its side
+FRAMES = [np.full((20, 30, 3), v, np.uint8) for v in (10, 200, 90)]
+ANIMATED = ("gif", "webp", "png", "tif")
+KINDS = {  # name -> what is saved there, and the red of its pixels
+  "cmyk.jpg": Image.fromarray(PIXELS).convert("CMYK"),
+  "cmyk.tif": Image.fromarray(PIXELS).convert("CMYK"),
+  "deep.png": Image.fromarray(DEEP),
+  "deep.tif": Image.fromarray(DEEP),
+  "grey_alpha.png": Image.fromarray(PIXELS[..., :2], "LA"),
+  "alpha.png": Image.fromarray(np.concatenate([PIXELS, PIXELS[..., :1]], 2)),
+  "palette.png": Image.fromarray(PIXELS).quantize(16),
+  "bits.png": Image.fromarray(PIXELS[..., 0] > 127),
+}
+
+
+def test_odd_kinds_of_images_have_masks_of_their_size(tmp_path):
+  folder = tmp_path / "in"
+  folder.mkdir()
+  for name, image in KINDS.items():
+    image.save(folder / name)
+  Image.fromarray(PIXELS).save(folder / "turned.jpg", exif=EXIF, quality=95)
+  Image.fromarray(PIXELS).save(folder / "turned.png", exif=EXIF)
+  first, *others = map(Image.fromarray, FRAMES)
+  for suffix in ANIMATED:
+    first.save(folder / f"a.{suffix}", save_all=True, append_images=others)
+  experiment = halves(tmp_path / "none", 0)
+  formats = ("masks", "overlay")
+  experiment.predict = Predict([decode(3)], (), formats, own_size=True)
+  logged = run_halves(experiment, folder, tmp_path / "out")
+  text = (tmp_path / "out" / "predictions.jsonl").read_text()
+  found = {
+    pathlib.Path(line["file"]).name: line
+    for line in map(json.loads, text.splitlines())
+  }
+  assert len(found) == len(KINDS) + 2 + len(ANIMATED)
+  for name, line in found.items():
+    size = (20, 30) if name.startswith("turned") else (30, 20)
+    mask = Image.open(line["mask"])
+    assert mask.size == Image.open(line["overlay"]).size == size, name
+    red = np.asarray(mask).astype(int)
+    if name in ("deep.png", "deep.tif", "grey_alpha.png", "alpha.png"):
+      np.testing.assert_array_equal(red, PIXELS[..., 0])
+    elif name == "turned.png":
+      np.testing.assert_array_equal(red, np.rot90(PIXELS[..., 0], -1))
+    elif name.startswith("a."):
+      assert abs(red - 10).max() <= 3 and line["frames"] == 3, name
+    assert ("frames" in line) == name.startswith("a.")
+  (several,) = [line for line in logged if "several images" in line]
+  assert several.startswith(f"{len(ANIMATED)} files hold several images, of")
+
+
+def test_a_folder_of_unreadable_images_names_one(tmp_path):
+  experiment = halves(tmp_path / "in", 0)
+  (tmp_path / "in" / "a.png").write_bytes(b"")
+  with pytest.raises(UserError, match=r"none of its 1 .*a\.png: the file is e"):
+    run_halves(experiment, tmp_path / "in", tmp_path / "out")
 
 
 def test_the_rate_is_without_compilation():

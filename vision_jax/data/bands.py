@@ -54,7 +54,15 @@ def as_bands(
     return True
   if not tiff.is_tiff(data):
     return False
-  return not tiff.is_photo(data) or (bits == FLOATS and depth_of(data)[0] == 1)
+  return not tiff.is_photo(data) or (bits == FLOATS and _is_grey(data))
+
+
+def _is_grey(data: bytes) -> bool:
+  """Whether a TIFF has one channel; not a stack of photographs."""
+  try:
+    return depth_of(data)[0] == 1
+  except UserError:  # of more axes than height, width and bands
+    return False
 
 
 def read_bands(

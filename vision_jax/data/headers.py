@@ -11,6 +11,8 @@ from vision_jax.data.assembly import cores
 from vision_jax.data.bands import size_by_bands
 from vision_jax.data.images import jpeg_size
 from vision_jax.data.orientation import orientation
+from vision_jax.data.reading import JPEG
+from vision_jax.data.tiff import is_photo, is_tiff
 
 UNREAD = (1000, 1000)  # of an image that does not open; decoding says why
 
@@ -25,6 +27,20 @@ def size_of(image: bytes | np.ndarray) -> tuple[int, int] | None:
   if size and orientation(image) >= 5:  # lies on its side
     return size[::-1]
   return size
+
+
+def frames_of(image: bytes) -> int:
+  """Returns how many images a file has, of which decoding takes the first.
+
+  One where the pages of a TIFF are bands.
+  """
+  if image.startswith(JPEG) or (is_tiff(image) and not is_photo(image)):
+    return 1
+  try:
+    with Image.open(io.BytesIO(image)) as opened:
+      return getattr(opened, "n_frames", 1)
+  except Exception:  # almost any, of a broken file
+    return 1
 
 
 def sizes(

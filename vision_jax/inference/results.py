@@ -7,6 +7,8 @@ from typing import Any
 from etils import epath
 
 from vision_jax.core.types import Output, Task
+from vision_jax.data.errors import some
+from vision_jax.data.headers import frames_of
 from vision_jax.data.sources.video import Frame
 from vision_jax.errors import UserError
 from vision_jax.experiment import Predict
@@ -24,6 +26,8 @@ WRITTEN = (
 )
 # Outputs too large to be given always: a task that can has a method so called.
 LARGE = ("probs",)
+# Kinds of files that may hold several images.
+SEVERAL = (".gif", ".webp", ".png", ".tif", ".tiff", ".avif")
 LISTED = 50  # unreadable images that are listed
 Formats = Sequence[str | MakeWriter]
 
@@ -72,6 +76,7 @@ class Results:
     self._tally = Tally(threshold, self._about)
     self._lines = Lines(output / "predictions.jsonl")
     self._unreadable: list[str] = []
+    self._several: list[str] = []  # files of several images
     # A file may be another than in the call before.
     base.shown.cache_clear()
     base.height_width.cache_clear()
@@ -96,6 +101,9 @@ class Results:
       entry = line(row, self._about)
       for write in self._writers:
         entry |= write(file, row, name) or {}
+      if (number := _images_in(file)) > 1:
+        self._several.append(str(file))
+        entry |= {"frames": number}
     self._lines.add(file, _of_video(file) | entry)
 
   def close(
@@ -118,6 +126,11 @@ class Results:
     log(f"{len(self._lines)} images: {self._lines.path}")
     for text in self._tally.lines():
       log(text)
+    if self._several:
+      log(
+        f"{len(self._several)} files hold several images, of which the first "
+        f"was predicted: {some(self._several)}."
+      )
     for text in self._left_out(reasons):
       log(text)
 
@@ -153,6 +166,13 @@ class Results:
           f"--format: {names.get(made, made.__name__)} writes {needs}, which "
           f"this task does not predict; expected some of {', '.join(fitting)}."
         )
+
+
+def _images_in(file: pathlib.Path) -> int:
+  """Returns how many images a file has: frames of an animation, or pages."""
+  if isinstance(file, Frame) or file.suffix.lower() not in SEVERAL:
+    return 1
+  return frames_of(file.read_bytes())
 
 
 def _of_video(file: pathlib.Path) -> dict[str, Any]:
