@@ -13,6 +13,7 @@ import json
 import math
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any, TextIO
@@ -25,6 +26,30 @@ from vision_jax.errors import UserError
 def is_remote(path: epath.PathLike) -> bool:
   """Whether `path` is on an object store, as in gs://bucket/run."""
   return "://" in os.fspath(path)
+
+
+@contextlib.contextmanager
+def whole_folder(place: epath.PathLike) -> Iterator[epath.Path]:
+  """Gives a local folder that becomes `place` once all of it is written.
+
+  An empty folder may be there, also behind a link.
+
+  Raises:
+    OSError: of `place`, if it cannot be made.
+  """
+  path = epath.Path(os.path.realpath(place))
+  new = path.parent / f".{path.name}.{secrets.token_hex(4)}"
+  try:
+    os.makedirs(new)
+  except OSError as error:
+    raise type(error)(error.errno, error.strerror, os.fspath(place)) from error
+  try:
+    yield new
+    with contextlib.suppress(FileNotFoundError):
+      os.rmdir(path)
+    os.rename(new, path)
+  finally:
+    shutil.rmtree(new, ignore_errors=True)
 
 
 def replace_text(path: epath.PathLike, text: str) -> None:

@@ -9,7 +9,7 @@ import dataclasses
 import os
 import pathlib
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -38,15 +38,18 @@ class _Images:
 
   transforms: Sequence[Transform]
   inputs: Inputs
+  unbounded: bool = False  # whether pixels are floats of any value
 
   def __call__(self, images: Sequence[Image]) -> Array:
     rng = np.random.default_rng(0)
     batch = []
     for image in images:
-      example: dict[str, Any] = {"image": _opened(image)}
+      example: dict[str, Any] = {"image": _opened(image, self.unbounded)}
       for transform in self.transforms:
         example = transform(example, rng)
       batch.append(example["image"])
+    if not batch:
+      raise UserError("preprocess: got no images; expected one at least.")
     return self.inputs({"image": jnp.asarray(np.stack(batch))})["image"]
 
 
@@ -75,6 +78,12 @@ def load(
   """
   if source:
     return _published(os.fspath(place), source, fields)
+  if places.holds_tensors(place):
+    raise UserError(
+      f"load: {place} has weights and says not of which net; expected its "
+      'source too, such as load(FILE, "torchvision:resnet50"), or '
+      '"huggingface" for a folder with a config.json.'
+    )
   if fields:
     raise UserError(
       f"load: got {', '.join(fields)} of the workdir {place}, which says what "
@@ -91,8 +100,8 @@ def load(
   params, stats = run.weights()
   variables = {"params": params["model"], **stats.get("model", {})}
   if predict is not None:
-    inputs = run.experiment.inputs
-    _remember(task.model, _Images(predict.transforms, inputs))
+    inputs, floats = run.experiment.inputs, run.batch["image"].dtype.kind == "f"
+    _remember(task.model, _Images(predict.transforms, inputs, floats))
   return task.model, variables
 
 
@@ -101,19 +110,23 @@ def preprocess(model: nn.Module, images: Sequence[Image] | Image) -> Array:
 
   Args:
     model: of `load`.
-    images: paths, the bytes of files, or arrays (h, w, c) uint8 of any size;
-      one of them, an array (b, h, w, c), or a sequence.
+    images: paths, the bytes of files, or arrays of any size, (h, w, c) or grey
+      (h, w), of uint8, uint16 or floats in [0, 1]; one of them, an array
+      (b, h, w, c), or a sequence.
 
   Raises:
-    UserError: if the model is not one that `load` has returned.
+    UserError: if the model is not one that `load` has returned, or for what is
+      no image.
   """
   if id(model) not in _LOADED:
     raise UserError(
       f"preprocess: got a {type(model).__name__} that vision_jax.load has not "
       "returned; expected that very module, whose images it knows."
     )
+  sized = hasattr(images, "__array__") and not hasattr(images, "convert")
+  images = np.asarray(images) if sized else images
   one = isinstance(images, str | bytes | os.PathLike) or (
-    isinstance(images, np.ndarray) and images.ndim == 3
+    images.ndim < 4 if sized else not isinstance(images, Iterable)
   )
   return _LOADED[id(model)]([images] if one else images)
 
@@ -123,9 +136,9 @@ def _published(
 ) -> tuple[nn.Module, dict[str, Any]]:
   opened = files.open_tensors(places.find(file))
   layout, net = published.find(
-    source, opened.config if source == "huggingface" else None
+    source, opened.described if source == published.HUGGING_FACE else None
   )
-  model = net.model(**fields)
+  model = net.build(fields)
   shapes = _shapes(model, net.preprocess)
   found = convert.convert(opened.tensors, layout(shapes), shapes, where=file)
   given = net.preprocess
@@ -145,7 +158,39 @@ def _remember(model: nn.Module, images: _Images) -> None:
   weakref.finalize(model, _LOADED.pop, id(model), None)
 
 
-def _opened(image: Image) -> np.ndarray | bytes:
+def _opened(image: Image, unbounded: bool) -> np.ndarray | bytes:
+  """Returns a file's bytes, or an array (h, w, c) of pixels."""
+  if isinstance(image, bytes):
+    return image
   if isinstance(image, str | os.PathLike):
-    return pathlib.Path(image).read_bytes()
-  return image
+    try:
+      return pathlib.Path(image).read_bytes()
+    except OSError as error:
+      raise UserError(
+        f"preprocess: {os.fspath(image)}: {error.strerror}; expected the path "
+        "of an image."
+      ) from error
+  pixels = None if hasattr(image, "convert") else np.asarray(image)
+  if (
+    pixels is None
+    or pixels.ndim not in (2, 3)
+    or not (_has_white(pixels, unbounded))
+  ):
+    what = type(image).__name__ if pixels is None else _of(pixels)
+    raise UserError(
+      f"preprocess: got {what}; expected a path, a file's bytes, or an array "
+      "(h, w, c) of uint8, uint16 or floats in [0, 1]. Of Pillow's images: "
+      'np.asarray(image.convert("RGB")).'
+    )
+  return pixels if pixels.ndim == 3 else pixels[..., None]
+
+
+def _has_white(pixels: np.ndarray, unbounded: bool) -> bool:
+  """Whether there are pixels, and it is known what black and white are."""
+  if pixels.size == 0 or pixels.dtype.kind != "f":
+    return pixels.size > 0 and pixels.dtype in (np.uint8, np.uint16)
+  return unbounded or bool(pixels.min() >= 0 and pixels.max() <= 1)
+
+
+def _of(pixels: np.ndarray) -> str:
+  return f"an array {pixels.shape} of {pixels.dtype}"

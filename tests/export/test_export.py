@@ -26,6 +26,7 @@ from vision_jax.export import compare, place
 from vision_jax.export.about import describe
 from vision_jax.export.examples import examples
 from vision_jax.export.huggingface import preprocessor
+from vision_jax.files import whole_folder
 from vision_jax.inference import trained
 from vision_jax.ops.inputs import normalize
 
@@ -278,11 +279,11 @@ def test_what_is_missing(tmp_path):
 
 
 def test_what_fails_leaves_nothing(tmp_path):
-  with pytest.raises(RunFailure), place.whole(tmp_path / "a" / "out") as new:
+  with pytest.raises(RunFailure), whole_folder(tmp_path / "a" / "out") as new:
     (new / "half").write_text("")
     raise RunFailure("differs")
   assert [*(tmp_path / "a").iterdir()] == []
-  with place.whole(tmp_path / "a" / "out") as new:
+  with whole_folder(tmp_path / "a" / "out") as new:
     (new / "all").write_text("")
   assert os.listdir(tmp_path / "a") == ["out"]
   assert os.listdir(tmp_path / "a" / "out") == ["all"]

@@ -1,11 +1,6 @@
-"""A folder that appears when it is complete."""
+"""Where an export may be written."""
 
-import contextlib
-import os
 import pathlib
-import secrets
-import shutil
-from collections.abc import Iterator
 
 from vision_jax.errors import UserError
 from vision_jax.files import is_remote
@@ -36,17 +31,3 @@ def check_place(output: str) -> pathlib.Path:
       "another, or remove it."
     )
   return path
-
-
-@contextlib.contextmanager
-def whole(folder: pathlib.Path) -> Iterator[pathlib.Path]:
-  """Gives a folder to write to, which takes its name once all went well."""
-  folder.parent.mkdir(parents=True, exist_ok=True)
-  new = folder.parent / f".{folder.name}.{secrets.token_hex(4)}"
-  new.mkdir()
-  try:
-    yield new
-    os.rename(new, folder)
-  finally:
-    if new.exists():
-      shutil.rmtree(new)

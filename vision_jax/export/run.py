@@ -14,6 +14,7 @@ from vision_jax.export.examples import examples
 from vision_jax.export.net import Net, plain
 from vision_jax.export.net import run as run_net
 from vision_jax.export.options import How
+from vision_jax.files import whole_folder
 from vision_jax.inference.trained import Trained
 
 
@@ -45,7 +46,7 @@ def export(
   if jax.process_count() > 1:
     raise UserError("--mode=export: got several processes; expected one.")
   net = _net(trained, format, writer.NEEDS_IMAGES, images, run)
-  with place.whole(folder) as new:
+  with whole_folder(folder) as new:
     writer.write(net, new, how)
     line = _compared(net, writer.read(net, new, how))
   files = sorted(x.name for x in folder.iterdir())

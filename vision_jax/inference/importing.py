@@ -4,13 +4,10 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-import os
 import pathlib
-import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -22,10 +19,11 @@ from vision_jax.core.seeds import make_key
 from vision_jax.core.state import Average, TrainState
 from vision_jax.errors import UserError
 from vision_jax.experiment import Experiment
-from vision_jax.files import is_remote, replace_text, to_json
-from vision_jax.interop import convert, leaves, places, published
+from vision_jax.files import is_remote, replace_text, to_json, whole_folder
+from vision_jax.interop import leaves, places, published
 from vision_jax.interop.adapt import Adapted, adapt
 from vision_jax.interop.files import Opened, open_tensors
+from vision_jax.interop.published_file import File
 from vision_jax.provenance.manifest import append_run, describe_run
 from vision_jax.provenance.parts import Parts
 from vision_jax.recipe import recipe as recipes
@@ -33,7 +31,7 @@ from vision_jax.recipe.recipe import Recipe
 from vision_jax.train.checkpoint.checkpoints import Checkpoints
 
 NET = "model"
-HUGGING_FACE = "huggingface"
+OF_SOURCE = ("source", "described")  # what --source and --file say
 Log = Callable[[str], None]
 
 
@@ -69,14 +67,14 @@ class Given:
   @property
   def described(self) -> dict[str, Any] | None:
     """A Hugging Face folder's config.json; None of any other source."""
-    if self.source != HUGGING_FACE:
+    if self.source != published.HUGGING_FACE:
       return None
-    if self.opened.config is None:
+    if self.opened.described is None:
       raise UserError(
         f"--file: {self.path} has no config.json, which says what is in it; "
         "expected a Hugging Face folder. Name the net: --source=SOURCE:MODEL."
       )
-    return dict(self.opened.config)
+    return self.opened.described
 
   def about(self) -> dict[str, Any]:
     """Returns what is kept of the file, in imported.json."""
@@ -102,8 +100,13 @@ def recipe_of(
     overrides: values of the config to change, as text.
 
   Raises:
-    UserError: if there is no such source.
+    UserError: if there is no such source, or the config is of no such net.
   """
+  if extra := [name for name in OF_SOURCE if name in overrides]:
+    raise UserError(
+      f"--config.{extra[0]} is what --source says in --mode=import; leave it "
+      "out."
+    )
   described = given.described
   _, net = published.find(given.source, described)
   values = {"source": given.source, **net.values}
@@ -113,10 +116,29 @@ def recipe_of(
     values["num_classes"] = str(net.num_classes)
   if described is not None:
     values["described"] = json.dumps(described)
-  config = config or net.config or f"configs/{net.task}/imported.py"
+  config = config or net.config or _usual(net)
   known = recipes.load(config, resolve=False).config
+  _check_task(config, known, net)
   values = {name: x for name, x in values.items() if name in known}
   return recipes.load(config, {**values, **overrides})
+
+
+def _check_task(
+  config: str, known: Mapping[str, Any], net: published.Published
+) -> None:
+  """Refuses a config whose nets do other things."""
+  of = known.get("source", "") if "fields" in known else None
+  task = published.find(of)[1].task if of else net.task
+  if of is None or task != net.task:
+    raise UserError(
+      f"--config: {config} is of {'no published net' if of is None else task}; "
+      f"expected one of {net.task}, such as {net.config or _usual(net)}, or "
+      "none, which takes that."
+    )
+
+
+def _usual(net: published.Published) -> str:
+  return f"configs/{net.task}/imported.py"
 
 
 def import_weights(
@@ -143,7 +165,7 @@ def import_weights(
   batch = _batch(recipe)
   adapted = _adapted(given, recipe, experiment, batch)
   state = _state(experiment, batch, adapted, recipe.config.seed)
-  with _whole(place) as folder:
+  with _made(place) as folder:
     with Checkpoints(folder / "checkpoints", best=None) as checkpoints:
       extra = {"seed": recipe.config.seed}
       checkpoints.save(0, state, extra=extra, donated=False)
@@ -154,7 +176,8 @@ def import_weights(
     recipe.keep(folder, batch, start=0, log=log)
   count = sum(x.size for x in jax.tree.leaves(state.params))
   log(f"{given.source}: {count:,} parameters of {given.path}, in {place}.")
-  for line in adapted.lines:
+  differs = published.find(given.source, given.described)[1].differs
+  for line in filter(None, (*adapted.lines, differs)):
     log(f"{line}.")
 
 
@@ -180,28 +203,14 @@ def _adapted(
 ) -> Adapted:
   """Returns the file's leaves, as the experiment's net has them."""
   layout, net = published.find(given.source, given.described)
-  fields = published.fields_of(recipe.config.fields)
-  seen = net.preprocess
-  size = seen.size or batch["image"].shape[1:3]  # () is any
-  theirs = _shapes(net.model(**fields), size, max(len(seen.mean), 1))
+  read = File(given.opened.tensors, layout, net, given.path)
+  found = read(
+    published.fields_of(recipe.config.fields),
+    recipe.config.get("num_classes", net.num_classes),
+    batch["image"].shape[1:3],
+  )
   ours = _own_shapes(experiment, batch)
-  tensors = given.opened.tensors
-  try:
-    found = convert.convert(tensors, layout(theirs), theirs, where=given.path)
-  except convert.LayoutMismatch as error:
-    like = published.most_like(tensors)
-    near = f" Its names are most like those of {like}." if like else ""
-    raise UserError(
-      f"{error} Expected the weights of {given.source}.{near}"
-    ) from None
-  return adapt(found, ours, where=given.path)
-
-
-def _shapes(
-  model: nn.Module, size: tuple[int, int], channels: int
-) -> dict[str, tuple[int, ...]]:
-  image = jax.ShapeDtypeStruct((1, *size, channels), jnp.float32)
-  return leaves.shapes(leaves.abstract(model, image))
+  return adapt(found, ours, where=given.path, headless=not net.num_classes)
 
 
 def _own_shapes(
@@ -258,18 +267,10 @@ def _sha256(file: pathlib.Path) -> str:
     return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-@contextlib.contextmanager
-def _whole(place: epath.Path) -> Iterator[epath.Path]:
+def _made(
+  place: epath.Path,
+) -> contextlib.AbstractContextManager[epath.Path]:
   """Gives a folder that becomes `place` once all of it is written."""
   if is_remote(place):
-    yield place
-    return
-  folder = place.parent / f".{place.name}.{os.getpid()}"
-  try:
-    folder.mkdir(parents=True)
-    yield folder
-    if place.exists():
-      place.rmdir()  # it is empty
-    folder.rename(place)
-  finally:
-    shutil.rmtree(folder, ignore_errors=True)
+    return contextlib.nullcontext(place)
+  return whole_folder(place)

@@ -26,7 +26,11 @@ class Adapted:
 
 
 def adapt(
-  leaves: Mapping[str, Tensor], shapes: Shapes, *, where: str
+  leaves: Mapping[str, Tensor],
+  shapes: Shapes,
+  *,
+  where: str,
+  headless: bool = False,
 ) -> Adapted:
   """Returns published leaves for a net of other channels or classes.
 
@@ -39,12 +43,15 @@ def adapt(
     leaves: path -> tensor, in the shapes of the published net.
     shapes: path -> shape of the net that is to have them.
     where: what an error calls the file.
+    headless: whether the published net has no head.
 
   Raises:
     LayoutMismatch: naming a leaf that differs in any other way.
   """
   found, heads, lines = dict(leaves), {}, []
   absent = [path for path in shapes if path not in leaves]
+  if absent and not headless:
+    raise LayoutMismatch(f"{where}: not there: {_layers(absent)}.")
   for path, shape in shapes.items():
     if path in absent:
       continue
@@ -54,8 +61,8 @@ def adapt(
     if len(shape) == 4 and _without(have, 2) == _without(shape, 2):
       found[path] = _widened(leaves[path], shape)
       lines.append(
-        f"{path} reads {shape[2]} channels: its filters for {have[2]}, "
-        "whose mean the others have"
+        f"{path} reads {shape[2]} channels by its filters for {have[2]}: "
+        + ("their mean" if shape[2] < have[2] else "the others have their mean")
       )
     elif have[:-1] == shape[:-1]:
       heads[path] = (have[-1], shape[-1])

@@ -1,5 +1,6 @@
 """What a Hugging Face folder's config.json says, and what we have not."""
 
+import collections
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +9,8 @@ from vision_jax.errors import UserError
 
 def class_names(config: Mapping[str, Any]) -> tuple[str, ...]:
   """Returns the classes' names in their order, () where none are given.
+
+  A name that several have gets each one's number: ImageNet's two "crane".
 
   Raises:
     UserError: where `id2label` leaves numbers out.
@@ -18,7 +21,11 @@ def class_names(config: Mapping[str, Any]) -> tuple[str, ...]:
       f"config.json: id2label has the classes {sorted(names)[:5]}...; expected "
       f"each from 0 to {max(names)}."
     )
-  return tuple(names[i] for i in range(len(names)))
+  several = collections.Counter(names.values())
+  return tuple(
+    f"{names[i]} ({i})" if several[names[i]] > 1 else names[i]
+    for i in range(len(names))
+  )
 
 
 def num_classes(config: Mapping[str, Any]) -> int:

@@ -40,11 +40,17 @@ class Found:
       for path, x in self.leaves.items()
       if path in shapes and not fits(x.shape, shapes[path])
     ]
+    whole = [
+      f"{path} is of {x.dtype} there, expected floats"
+      for path, x in self.leaves.items()
+      if path in shapes and x.dtype.kind in "biuc"
+    ]
     more = [path for path in self.leaves if path not in shapes]
     return [
       *_some("not there", missing, [*self.unused, *more]),
       *_some("not of this net", [*self.unused, *more], missing),
       *_some("there twice", self.twice, ()),
+      *whole[:SHOWN],
       *wrong[:SHOWN],
       *([f"{len(wrong) - SHOWN} more shapes differ"] * (len(wrong) > SHOWN)),
     ]

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vision_jax.errors import UserError
-from vision_jax.interop.places import PART
+from vision_jax.interop.places import split
 from vision_jax.interop.readers import (
   folder,
   hdf5,
@@ -76,6 +76,16 @@ class Opened:
   config: Mapping[str, Any] | None = None
   preprocessor: Mapping[str, Any] | None = None
 
+  @property
+  def described(self) -> dict[str, Any] | None:
+    """What a Hugging Face folder says of its net and of the net's images.
+
+    config.json, with the other file's content under that file's name.
+    """
+    if self.config is None or self.preprocessor is None:
+      return None if self.config is None else dict(self.config)
+    return {**self.config, folder.PREPROCESSOR: self.preprocessor}
+
 
 def open_tensors(
   path: os.PathLike | str,
@@ -98,7 +108,7 @@ def open_tensors(
     UserError: for what is missing, damaged, malicious, ambiguous, or of a
       format that is not known.
   """
-  name, _, part = os.fspath(path).partition(PART)
+  name, part = split(path)
   place = _place(name, download, revision)
   if not place.is_dir():
     return _open_checked(place, part, sha256)

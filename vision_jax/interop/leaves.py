@@ -8,6 +8,7 @@ import jax
 import numpy as np
 from flax import traverse_util
 
+from vision_jax.errors import UserError
 from vision_jax.interop.tensors import Tensor
 
 Variables = dict[str, Any]
@@ -43,12 +44,22 @@ def read(leaves: Mapping[str, Tensor]) -> Variables:
 
   Returns:
     A module's variables, {"params": ..., "batch_stats": ...}.
+
+  Raises:
+    UserError: for values that are not finite.
   """
-  arrays = {
-    path: jax.device_put(np.asarray(x.load(), np.float32, order="C"))
-    for path, x in leaves.items()
-  }
+  arrays = {path: jax.device_put(_read(path, x)) for path, x in leaves.items()}
   return traverse_util.unflatten_dict(arrays, sep="/")
+
+
+def _read(path: str, tensor: Tensor) -> np.ndarray:
+  array = np.asarray(tensor.load(), np.float32, order="C")
+  if not np.isfinite(array).all():
+    raise UserError(
+      f"{path}: the file has values there that are not finite; expected "
+      "weights of a net that works. Take another file, or an earlier one."
+    )
+  return array
 
 
 def merged(variables: Variables, more: Mapping[str, Any]) -> Variables:

@@ -14,9 +14,12 @@ import flax.linen as nn
 
 from vision_jax.data.transforms.preprocess import Preprocess
 from vision_jax.errors import UserError
+from vision_jax.interop import preprocessor_json
+from vision_jax.interop.readers.folder import PREPROCESSOR
 from vision_jax.interop.rules import Rules, Shapes
 
 Layout = Callable[[Shapes], Rules]
+HUGGING_FACE = "huggingface"  # a source whose folders describe their nets
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +51,20 @@ class Published:
   def num_classes(self) -> int:
     """The published number of classes; 0 of a net without any."""
     return getattr(self.model(), "num_classes", 0)
+
+  def build(self, fields: Mapping[str, Any]) -> nn.Module:
+    """Returns the module with fields that a user gives.
+
+    Raises:
+      UserError: if it has no such field.
+    """
+    try:
+      return self.model(**fields)
+    except TypeError as error:
+      raise UserError(
+        f"fields of a model: {error}; expected fields of "
+        f"{type(self.model()).__name__}."
+      ) from error
 
 
 @functools.cache
@@ -91,13 +108,18 @@ def find(
 
   Args:
     source: "SOURCE:MODEL", or "huggingface" with a config.
-    config: of a Hugging Face folder, its config.json.
+    config: of a Hugging Face folder, what `Opened.described` has of it.
 
   Raises:
     UserError: if there is none; says what is nearest.
   """
   if config is not None:
     return _of_config(config)
+  if source == HUGGING_FACE:
+    raise UserError(
+      "--source=huggingface is a folder whose config.json says what is in it; "
+      "got none. Name the net: --source=SOURCE:MODEL."
+    )
   if source not in sources():
     near = difflib.get_close_matches(source, sources(), 3, 0.3)
     raise UserError(
@@ -123,6 +145,11 @@ def fields_of(text: str) -> dict[str, Any]:
       f"--config.fields: got {text!r:.200}; expected a JSON object, such as "
       '{"drop_path": 0.1}.'
     ) from None
+  if "num_classes" in fields:
+    raise UserError(
+      "--config.fields: got num_classes, which is a key of its own; expected "
+      f"--config.num_classes={fields['num_classes']}."
+    )
   return {k: tuple(x) if isinstance(x, list) else x for k, x in items}
 
 
@@ -131,7 +158,16 @@ def _of_config(config: Mapping[str, Any]) -> tuple[Layout, Published]:
     read = getattr(module, "from_config", None)
     published = read and read(config)
     if published:
-      return module.LAYOUTS[published.layout], published
+      images = preprocessor_json.read(
+        config.get(PREPROCESSOR) or {}, published.preprocess
+      )
+      net = dataclasses.replace(published, preprocess=images)
+      return module.LAYOUTS[net.layout], net
+  if name := config.get("architecture"):
+    raise UserError(
+      f"config.json: it is timm's {name}; expected one of transformers. Name "
+      f"the net: --source=timm:{name}."
+    )
   kinds = config.get("architectures") or config.get("model_type")
   raise UserError(
     f"config.json: it is of {kinds}, which is none of the families here: "
@@ -150,7 +186,7 @@ def most_like(names: Iterable[str]) -> str:
       found = rules({})
     except (LookupError, ValueError):  # of names that follow from our leaves
       continue
-    known = sum(any(r.paths(n) is not None for r in found) for n in names)
+    known = sum(any(r.paths(n) for r in found) for n in names)
     if names and known / len(names) > best[1]:
       best = (layout, known / len(names))
   return best[0]

@@ -13,6 +13,7 @@ import flax.linen as nn
 import ml_collections
 
 from vision_jax.data.transforms.preprocess import Preprocess
+from vision_jax.errors import UserError
 from vision_jax.interop import published
 from vision_jax.interop.published import Published
 
@@ -48,16 +49,22 @@ def resolve_imported(config: ml_collections.ConfigDict) -> None:
     config.class_names = net.class_names
   if not block.size:
     block.size = given.size
-  if block.resize < 0:  # a larger image, and as much around it
-    block.resize = given.resize * min(block.size) // min(given.size)
+  dataclasses.replace(given, size=block.size, resize=0)  # checks the size
+  if block.resize < 0:
+    block.resize = given.margin(block.size)
   for name in ("interpolation", "middle"):
     block[name] = block[name] or getattr(given, name)
   for name in ("mean", "std"):
-    value = tuple(block[name]) or getattr(given, name)
+    own, value = tuple(block[name]), getattr(given, name)
     channels = config.get("channels", len(value))
+    if len(own) not in (0, 1, channels):
+      raise UserError(
+        f"--config.preprocess.{name}: got {own}; expected one for each of the "
+        f"{channels} channels, or one for all."
+      )
     if len(value) not in (1, channels):  # of a net that is widened
       value = (sum(value) / len(value),) * channels
-    block[name] = value
+    block[name] = own or value
   block.largest = block.largest or given.largest
 
 
@@ -89,7 +96,7 @@ class Imported:
     classes = config.get("num_classes", net.num_classes)
     if classes != net.num_classes:
       fields["num_classes"] = classes
-    model = net.model(**fields)
+    model = net.build(fields)
     return cls(model, Preprocess(**block), net)
 
   @property

@@ -54,7 +54,7 @@ class Restores:
   def of(cls, config: ml_collections.ConfigDict) -> "Restores":
     """Returns the net of a config with the keys of RESTORATION."""
     _, net = published.find(config.source)
-    model = net.model(**published.fields_of(config.fields))
+    model = net.build(published.fields_of(config.fields))
     channels, scale = len(net.preprocess.mean), getattr(model, "scale", 1)
     usual = "video" if scale > 1 and channels == 1 else ""
     noise = {"sigma": config.sigma, "most": config.sigma_most or None}

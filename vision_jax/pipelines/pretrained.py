@@ -75,9 +75,10 @@ def resolve_pretrained(config: ml_collections.ConfigDict) -> None:
       "of one."
     )
   config.net = config.net or net
-  block.size = tuple(block.size) or given.size
+  size = block.size or given.size
+  block.size = dataclasses.replace(given, size=size, resize=0).size
   if block.resize < 0:
-    block.resize = given.resize * min(block.size) // min(given.size)
+    block.resize = given.margin(block.size)
   for name in ("interpolation", "middle"):
     block[name] = block[name] or getattr(given, name)
   for name, colour in zip(("mean", "std"), given.colours, strict=True):

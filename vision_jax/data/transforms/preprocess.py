@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -52,7 +53,11 @@ class Preprocess:
         raise DataError(
           f"{name}: got {getattr(self, name)!r}; expected one of {known}."
         )
-    if self.resize and self.resize < min(self.size):
+    if self.size and not _is_size(self.size):
+      raise DataError(
+        f"preprocess.size: got {self.size}; expected (height, width) in pixels."
+      )
+    if self.resize and self.size and self.resize < min(self.size):
       raise DataError(
         f"resize: got a short side of {self.resize} for images of {self.size}; "
         "expected one that they fit into, or 0."
@@ -66,9 +71,23 @@ class Preprocess:
       tuple(x / self.largest for x in self.std),
     )
 
+  def margin(self, size: Sequence[int]) -> int:
+    """Returns `resize` for images of another size: as much around them."""
+    if not (self.size and size):
+      return self.resize
+    return self.resize * min(size) // min(self.size)
+
   def transform(self) -> Transform:
     """Returns what makes a decoded image (h, w, c) one of `size`."""
     return preprocess(self.size, self.resize, self.interpolation, self.middle)
+
+
+def _is_size(size: object) -> bool:
+  return (
+    isinstance(size, Sequence)
+    and len(size) == 2
+    and all(isinstance(n, int) and n > 0 for n in size)
+  )
 
 
 def as_stored(channels: int) -> Preprocess:
