@@ -67,7 +67,10 @@ def whole(image, tiling):
 def test_masks_are_those_of_tiles(images, tmp_path):
   tiling = Tiling(16, 6)
   made = experiment(Masks(), formats=("masks", "probs"))
-  run_halves(made, images, tmp_path / "out", tiling=tiling)
+  logged = run_halves(made, images, tmp_path / "out", tiling=tiling)
+  assert logged[0] == (
+    "Windows of 16x16 pixels, 6 shared; the net sees each pixel."
+  )
   for name, size in SIZES.items():
     expected = whole(np.asarray(Image.open(images / f"{name}.png")), tiling)
     probs = np.load(tmp_path / "out" / "probs" / f"{name}.npy")
@@ -90,7 +93,8 @@ def test_masks_are_those_of_tiles(images, tmp_path):
 
 def test_windows_that_the_net_sees_smaller(images, tmp_path):
   made = experiment(Masks(), resize((8, 8)), formats=("masks",))
-  run_halves(made, images, tmp_path / "out", tiling=Tiling(16))
+  logged = run_halves(made, images, tmp_path / "out", tiling=Tiling(16))
+  assert "resized to 8x8 (height x width): --tile=8 shows it" in logged[0]
   for name, (h, w) in SIZES.items():
     mask = Image.open(tmp_path / "out" / "masks" / f"{name}.png")
     assert mask.size == (w, h)

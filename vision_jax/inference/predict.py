@@ -11,6 +11,7 @@ from etils import epath
 from vision_jax.core.execution import Execution
 from vision_jax.core.step import make_predict_step
 from vision_jax.core.types import Output, Variables
+from vision_jax.data.assembly import Arrays
 from vision_jax.data.by_size import BySize
 from vision_jax.data.loader import Loader
 from vision_jax.data.sources.arrays import ArraySource
@@ -82,7 +83,8 @@ def predict_folder(
   names = folder.names(source.files, source.folder)
   folder.check_fresh(output, WRITTEN)
   with _of_process(loader) as loader:
-    shapes = _shapes(experiment, weights, loader)
+    first = next(loader.epoch())
+    shapes = _shapes(experiment, weights, first)
     results = Results(
       *(how, experiment.task, output, formats, threshold), shapes=shapes
     )
@@ -93,6 +95,7 @@ def predict_folder(
         probs=large is not None,
       )
       large = tiled.output
+      log(tiling.words(first["image"].shape[1:3]))
     output.mkdir(parents=True, exist_ok=True)
     rows = _outputs(experiment, weights, execution, loader, large)
     rows = tiled(rows) if tiled else rows
@@ -172,10 +175,10 @@ def _how(experiment: Experiment) -> Predict:
 
 
 def _shapes(
-  experiment: Experiment, weights: Variables, loader: Loader | BySize
+  experiment: Experiment, weights: Variables, batch: Arrays
 ) -> dict[str, jax.ShapeDtypeStruct]:
   """Returns what is predicted of an image: name -> shape; compiles nothing."""
-  batch, found = next(loader.epoch()), {}
+  found = {}
   for name in (None, *LARGE):
     output = getattr(experiment.task, name, None) if name else None
     if name and output is None:

@@ -22,8 +22,12 @@ _KEPT = 2  # decoded images: those that threads are at
 
 @dataclasses.dataclass(frozen=True)
 class Tiling:
-  """How images are cut up: squares of `tile` pixels, of which `overlap` are
-  the next one's too; None is an eighth."""
+  """How images are cut up.
+
+  Attributes:
+    tile: side of the windows, in pixels.
+    overlap: how many of them the next window has, too; None for an eighth.
+  """
 
   tile: int
   overlap: int | None = None
@@ -41,6 +45,17 @@ class Tiling:
   def shared(self) -> int:
     """Pixels that neighbours share."""
     return self.tile // 8 if self.overlap is None else self.overlap
+
+  def words(self, seen: tuple[int, int]) -> str:
+    """Returns how the net sees windows: (h, w) as they come to it."""
+    begin = f"Windows of {self.tile}x{self.tile} pixels, {self.shared} shared"
+    if seen == (self.tile, self.tile):
+      return f"{begin}; the net sees each pixel."
+    h, w = seen
+    return (
+      f"{begin}; the net sees them resized to {h}x{w} (height x width): "
+      f"--tile={max(seen)} shows it each pixel."
+    )
 
   @property
   def tiles(self) -> Tiles:
