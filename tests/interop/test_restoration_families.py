@@ -169,8 +169,8 @@ def distillation_block():
   return Block
 
 
-@pytest.mark.slow
-def test_imdn():
+def imdn_net():
+  """Returns a narrow net by its authors' names, x3."""
   torch = library("torch")
   nn = torch.nn
 
@@ -193,12 +193,17 @@ def test_imdn():
       trunk = self.LR_conv(self.c(torch.cat([one, two], 1)))
       return self.upsampler(trunk + first)
 
-  ours = IMDN(3, width=16, distilled=4, blocks=2)
-  check(Net(), imdn.authors, ours, (2, 9, 7, 3))
+  return Net()
 
 
 @pytest.mark.slow
-def test_imdn_for_real_time():
+def test_imdn():
+  ours = IMDN(3, width=16, distilled=4, blocks=2)
+  check(imdn_net(), imdn.authors, ours, (2, 9, 7, 3))
+
+
+def imdn_rtc_net():
+  """Returns a narrow net for real time by its authors' names, x2."""
   nn = library("torch").nn
 
   class Shortcut(nn.Module):
@@ -223,12 +228,17 @@ def test_imdn_for_real_time():
     def forward(self, x):
       return self.model(x)
 
-  ours = IMDN_RTC(width=8, distilled=2, blocks=2)
-  check(Net(), imdn.authors, ours, (2, 9, 7, 3))
+  return Net()
 
 
 @pytest.mark.slow
-def test_sub_pixel_net():
+def test_imdn_for_real_time():
+  ours = IMDN_RTC(width=8, distilled=2, blocks=2)
+  check(imdn_rtc_net(), imdn.authors, ours, (2, 9, 7, 3))
+
+
+def espcn_net():
+  """Returns a narrow net by the example's names, x3."""
   nn = library("torch").nn
 
   class Net(nn.Module):
@@ -242,8 +252,13 @@ def test_sub_pixel_net():
       y = self.conv2(self.conv1(x).relu()).relu()
       return nn.functional.pixel_shuffle(self.conv3(y), 3)
 
+  return Net()
+
+
+@pytest.mark.slow
+def test_sub_pixel_net():
   ours = ESPCN(3, 1, (6, 5), (5, 3, 3))
-  check(Net(), espcn.pytorch, ours, (2, 9, 7, 1))
+  check(espcn_net(), espcn.pytorch, ours, (2, 9, 7, 1))
 
 
 def test_onnx_numbers_are_a_kernel_and_a_bias_in_turn():

@@ -87,13 +87,10 @@ def shapes_of(model, image):
   return leaves.shapes(leaves.abstract(model, x))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("side", [32, 17])
-def test_resnet8_pads_as_tensorflow(side):
+def run_keras(tensors, x):
+  """Returns what torch makes of images x (b, h, w, 3) by a Keras file."""
   torch = library("torch")
   f = torch.nn.functional
-  shapes = shapes_of(ResNet8(10, width=4), (side, side, 3))
-  tensors = {k: x.load() for k, x in names_of_keras(shapes).items()}
   value = lambda layer, name: torch.tensor(tensors[f"{layer}/{layer}/{name}:0"])
 
   def conv(x, number, stride=1):
@@ -109,7 +106,6 @@ def test_resnet8_pads_as_tensorflow(side):
     values = [value(NORMS[number], name) for name in names]
     return f.batch_norm(x, *values, eps=1e-3)
 
-  x = parity.images(2, side, side, 3)
   y = norm(conv(parity.nchw(x), 0), 0).relu()
   z = norm(conv(norm(conv(y, 1), 1).relu(), 2), 2)
   y = (y + z).relu()
@@ -117,8 +113,17 @@ def test_resnet8_pads_as_tensorflow(side):
     z = norm(conv(norm(conv(y, first, 2), scale).relu(), first + 1), scale + 1)
     y = (conv(y, first + 2, 2) + z).relu()
   kernel = value("dense", "kernel").T
-  expected = f.linear(y.mean((2, 3)), kernel, value("dense", "bias"))
+  return f.linear(y.mean((2, 3)), kernel, value("dense", "bias"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("side", [32, 17])
+def test_resnet8_pads_as_tensorflow(side):
   model = ResNet8(10, width=4)
+  shapes = shapes_of(model, (side, side, 3))
+  tensors = {k: x.load() for k, x in names_of_keras(shapes).items()}
+  x = parity.images(2, side, side, 3)
+  expected = run_keras(tensors, x)
   rules = family.tiny_keras(shapes)
   given = {k: convert.Tensor.of(x) for k, x in tensors.items()}
   given = leaves.read(convert.convert(given, rules, shapes, where="f"))
@@ -175,8 +180,8 @@ def test_vae_has_a_layer_of_log_variances():
   parity.same(model.apply(given, x).reshape(5, -1), logits)
 
 
-@pytest.mark.slow
-def test_option_a_pads_before_and_behind():
+def option_a_net():
+  """Returns a narrow net by the names of the CIFAR-10 ResNets."""
   torch = library("torch")
   nn, f = torch.nn, torch.nn.functional
 
@@ -208,9 +213,16 @@ def test_option_a_pads_before_and_behind():
       x = self.layer2(self.layer1(self.bn1(self.conv1(x)).relu()))
       return self.linear(x.mean((2, 3)))
 
+  return Net()
+
+
+@pytest.mark.slow
+def test_option_a_pads_before_and_behind():
   fields = {"bottleneck": False, "stem": "small", "shortcut": "A"}
   model = ResNet(10, (1, 2), width=4, zero_init=False, **fields)
-  parity.check(Net(), family.akamaster, model, parity.images(2, 8, 8, 3))
+  parity.check(
+    option_a_net(), family.akamaster, model, parity.images(2, 8, 8, 3)
+  )
 
 
 def check(net, names, layout, model, image):
