@@ -3,14 +3,12 @@
 import functools
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from tests.interop import parity
 from tests.oracles import library, torchvision
 from vision_jax.data.transforms.preprocess import IMAGENET_MEAN, IMAGENET_STD
-from vision_jax.interop import convert, leaves, published
 from vision_jax.interop.families import (
   alexnet,
   densenet,
@@ -163,35 +161,6 @@ def check_training(theirs, layout, ours, images, names):
   assert found.keys() == names.keys()
   for name, attribute in names.items():
     parity.same(found[name], getattr(expected, attribute), 1e-3)
-
-
-FAMILIES = (
-  *("alexnet", "densenet", "inception", "mobilenet", "resnet", "vgg"),
-  "xception",
-)
-SOURCES = [
-  name
-  for name, (family, _) in published.sources().items()
-  if family in FAMILIES and not name.endswith("imagenet1k_v2")
-]
-
-
-@pytest.mark.parametrize("source", SOURCES)
-def test_names_of_the_published_size_are_all_there(source):
-  """Without values, on torch's device that has no memory."""
-  models, torch = torchvision().models, library("torch")
-  kind, _, name = source.partition(":")
-  with torch.device("meta"):
-    theirs = timms(name) if kind == "timm" else models.get_model(name)
-  layout, net = published.find(source)
-  image = jax.ShapeDtypeStruct((1, *net.preprocess.size, 3), jnp.float32)
-  shapes = leaves.shapes(leaves.abstract(net.model(), image))
-  tensors = {
-    name: convert.Tensor(tuple(x.shape), "float32", lambda: None)
-    for name, x in theirs.state_dict().items()
-  }
-  found = convert.find(tensors, layout(shapes))
-  assert found.mismatch(shapes) == []
 
 
 def timms(name, **fields):

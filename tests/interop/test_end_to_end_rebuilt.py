@@ -14,6 +14,7 @@ import pytest
 
 import vision_jax
 from tests.interop import parity
+from tests.interop.end_to_end import ROWS as LIBRARIES
 from tests.interop.test_carn import carn_module
 from tests.interop.test_end_to_end import apply, loaded, photos, same, written
 from tests.interop.test_espnet import NARROW, rebuilt
@@ -205,3 +206,10 @@ def test_outputs_of_a_keras_file(tmp_path):
   images = np.asarray(vision_jax.preprocess(model, photos()))
   expected = run_keras(tensors, images)
   same(source, apply(model, variables, images), expected)
+
+
+def test_every_family_has_a_row():
+  sources = [*ROWS, *(row.source for row in LIBRARIES)]
+  covered = {published.sources()[source][0] for source in sources}
+  covered |= {"clip", "detr", "ddpm", "vit_google"}  # tests of their own
+  assert covered == published.families().keys()
