@@ -93,7 +93,7 @@ def test_names_of_transformers_own_size_are_all_there(kind):
   config = make.config_class(**own)
   with torch.device("meta"):
     theirs = make(config)
-  said = config.to_dict() | {"architectures": [KINDS[kind]]}
-  layout, net = published.find("huggingface", said)
+  full = config.to_dict() | {"architectures": [KINDS[kind]]}
+  layout, net = published.find("huggingface", full)
   size = (64, 96) if kind == "detr" else net.preprocess.size
   assert mismatch(theirs, layout, net, size) == []
