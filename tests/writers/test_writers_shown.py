@@ -1,15 +1,25 @@
 """Formats to look at: crops, contact sheets, overlays; and a list."""
 
 import json
+import os
 import pathlib
+import xml.etree.ElementTree as ElementTree
 
 import cv2
 import numpy as np
 import pytest
 
 from tests.writers.test_writers_formats import NAMES, ROW, image, write
+from vision_jax.files import to_json
 from vision_jax.viz.png import write_png
-from vision_jax.writers.base import About, named, shown
+from vision_jax.writers.base import (
+  About,
+  fits,
+  formats,
+  height_width,
+  named,
+  shown,
+)
 from vision_jax.writers.contact_sheet import thumbnail, title
 from vision_jax.writers.folder import safe_names
 
@@ -128,3 +138,30 @@ def test_letters_are_readable_and_leave_the_image_visible(tmp_path, side):
   height = np.ptp(above[:, 0]) + 1  # of the label over the box
   assert 10 <= height <= drawn.shape[0] / 10
   assert len(changed) < 0.2 * drawn.shape[0] ** 2
+
+
+def test_names_that_are_no_utf8_are_written(tmp_path):
+  """By every format of boxes, in files that can be read again."""
+  name = os.fsdecode(b"latin-\xe9")
+  path = tmp_path / "in" / f"{name}.png"
+  try:
+    write_png(path, np.zeros((20, 30, 3), np.uint8))
+  except OSError:
+    pytest.skip("the file system takes no such names")
+  for made in formats().values():
+    if fits(made, ROW.keys()):
+      shown.cache_clear()
+      height_width.cache_clear()
+      writer = made(About(tmp_path / "out", NAMES))
+      to_json(writer(path, ROW, name) or {})
+      writer.close()
+
+  files = [p for p in (tmp_path / "out").rglob("*") if p.is_file()]
+  assert len(files) >= 10
+  for file in files:
+    if file.suffix == ".xml":
+      ElementTree.parse(file)
+    elif file.suffix == ".json":
+      json.loads(file.read_text())
+    elif file.suffix in (".csv", ".yaml", ".txt"):
+      file.read_text(encoding="utf-8")
