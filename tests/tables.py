@@ -27,6 +27,7 @@ from vision_jax.tasks.classification import Classification
 from vision_jax.tasks.detection import Detection
 from vision_jax.tasks.diffusion import Diffusion
 from vision_jax.tasks.gan import GAN
+from vision_jax.tasks.regression import Regression
 from vision_jax.tasks.segmentation import Segmentation
 from vision_jax.tasks.vae import VariationalAutoencoding
 
@@ -181,6 +182,20 @@ def small_gan() -> GAN:
   )
 
 
+def numbered_images(size: int, seed: int) -> dict[str, np.ndarray]:
+  """A batch of 8x8 images with two numbers each, of their brightness."""
+  batch = labelled_images(size, seed)
+  label = batch.pop("label").astype(np.float32)
+  return batch | {"number": np.stack([10 + 3 * label, -label], -1)}
+
+
+def small_regression() -> Regression:
+  """A mixture of two numbers, by a narrow ResNet with BatchNorm."""
+  model = ResNet(10, stages=(1,), width=8, stem="small")
+  how = {"centre": (14.5, -1.5), "scale": (3.0, 1.0), "components": 2}
+  return Regression(model, "mixture", **how)
+
+
 TASKS = (
   TaskCase(
     "classification_resnet",
@@ -221,6 +236,7 @@ TASKS = (
     ),
     {"model": 0.9},
   ),
+  TaskCase("regression", small_regression, numbered_images),
   TaskCase("vae", small_vae, labelled_images),
   TaskCase("gan", small_gan, labelled_images, None, {"generator": 0.9}),
 )

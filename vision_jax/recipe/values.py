@@ -26,7 +26,7 @@ RANGES: dict[str, tuple[str, Test]] = {
   **dict.fromkeys(
     (
       *("accumulate", "batch_size", "eval_batch_size", "steps", "keep_best"),
-      *("attention", "samples"),
+      *("attention", "components", "samples"),
       *("blocks", "channels", "decoder_layers", "depth", "features", "groups"),
       *("heads", "hidden", "image_size", "latent", "layers", "max_boxes"),
       *("multipliers", "num_classes", "num_queries", "patch", "r1_every"),
@@ -44,11 +44,13 @@ RANGES: dict[str, tuple[str, Test]] = {
       *("beta", "class_weights", "drop_at", "epochs", "ignore_values", "level"),
       *("bands", "lora", "mask_values", "shots", "show_bands", "warmup"),
       "weight_decay",
-      *("sigma", "sigma_most"),
+      *("sigma", "sigma_most", "spread"),
     ),
     NOT_NEGATIVE,
   ),
-  **dict.fromkeys(("crop_ratio", "lora_alpha", "scale", "std"), POSITIVE),
+  **dict.fromkeys(
+    ("crop_ratio", "delta", "lora_alpha", "scale", "std"), POSITIVE
+  ),
   **dict.fromkeys(
     (
       *("crop_probability", "drop_label", "flip", "flip_vertical"),
@@ -56,6 +58,7 @@ RANGES: dict[str, tuple[str, Test]] = {
     ),
     SHARE,
   ),
+  "centre": ("a finite number", math.isfinite),
   "preprocess.size": NATURAL,
   "preprocess.resize": (
     "-1, which is the source's, or more",

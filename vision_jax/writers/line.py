@@ -18,6 +18,8 @@ def line(row: Row, about: About) -> dict[str, Any]:
   image has several, `classes`, the names of those that count, and `scores` of
   all. Of `boxes` (p, 4) xyxy in pixels with `score` and `label` (p,): `boxes`,
   those that count. Of `target` (h w): `share`, each class's part of the pixels.
+  Of `number` (t,): `numbers`, by their names; of a mixture, which has `weight`,
+  `mean` and `sd` too, also `sds`, their standard deviations.
   """
   found: dict[str, Any] = {}
   for output, fields in _FIELDS.items():
@@ -113,8 +115,21 @@ def _digits(score: np.ndarray) -> float:
   return round(float(score), 6)
 
 
+def _numbers(row: Row, about: About) -> dict[str, Any]:
+  number = np.asarray(row["number"], np.float64)
+  names = about.class_names or [str(i) for i in range(len(number))]
+  by_name = lambda values: dict(zip(names, map(float, values), strict=True))
+  found = {"numbers": by_name(number)}
+  if "sd" in row:
+    weight, mean, sd = (np.float64(row[x]) for x in ("weight", "mean", "sd"))
+    variance = weight @ (sd**2 + (mean - number) ** 2)
+    found["sds"] = by_name(np.sqrt(variance))
+  return found
+
+
 _FIELDS: dict[str, Callable[[Row, About], dict[str, Any]]] = {
   "logits": _classes,
   "boxes": _boxes,
   "target": _shares,
+  "number": _numbers,
 }
