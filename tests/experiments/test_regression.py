@@ -31,7 +31,7 @@ def roads(loss="mixture", **values):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("loss", ["l1", "l2", "huber", "mixture"])
+@pytest.mark.parametrize("loss", ["huber", "mixture"])
 def test_it_is_the_same_everywhere(loss):
   assert_equal_everywhere(lambda: roads(loss), rounding=2e-4)
 
@@ -46,6 +46,7 @@ def test_it_resumes(where, tmp_path):
 @pytest.mark.parametrize("loss", ["l1", "l2", "huber", "mixture"])
 def test_it_learns_to_steer(loss):
   values = {"scenes": "800,100,200", "width": 8, "eval_batch_size": 100}
+  values |= {"steps": 300, "batch_size": 32, "image_size": 32}
   metrics = train(lambda: roads(loss, **values), steps=300).metrics
   assert metrics["test/r2"] > 0.8
   if loss == "mixture":
