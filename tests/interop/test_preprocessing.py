@@ -4,6 +4,7 @@ On photographs, of all shapes, within one grey level.
 """
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from vision_jax.data.transforms.preprocess import (
   Preprocess,
 )
 from vision_jax.interop import published
+from vision_jax.interop.readers.folder import PREPROCESSOR
 from vision_jax.ops.inputs import normalize
 
 SOURCES = published.sources()
@@ -130,6 +132,18 @@ IMAGENET = {"image_mean": IMAGENET_MEAN, "image_std": IMAGENET_STD}
 
 def processor(kind, more, backend):
   """Returns a processor of transformers: image (h, w, 3) -> as a net sees."""
+  make = made(kind, more, backend)
+
+  def run(image):
+    image = Image.fromarray(image)
+    found = make(image, return_tensors="np")["pixel_values"][0]
+    return np.asarray(found).transpose(1, 2, 0)
+
+  return run
+
+
+def made(kind, more, backend):
+  """Returns transformers' own, with the values of what is published."""
   torchvision()
   transformers = library("transformers")
   more = dict(more)
@@ -140,14 +154,15 @@ def processor(kind, more, backend):
     more["size"] = dict(zip(("height", "width"), size, strict=True))
   elif size:
     more["size"] = {"shortest_edge": size}
-  make = getattr(transformers, f"{kind}ImageProcessor{backend}")(**more)
+  return getattr(transformers, f"{kind}ImageProcessor{backend}")(**more)
 
-  def run(image):
-    image = Image.fromarray(image)
-    found = make(image, return_tensors="np")["pixel_values"][0]
-    return np.asarray(found).transpose(1, 2, 0)
 
-  return run
+def config_of(name):
+  """Returns the least that a config.json of a processor's net says."""
+  config = {"model_type": name.split()[0], **PROCESSORS[name][1]}
+  if config["model_type"] == "deit":
+    config["architectures"] = ["DeiTForImageClassificationWithTeacher"]
+  return config
 
 
 @pytest.mark.slow
@@ -158,13 +173,26 @@ def test_images_are_transformers(name, backend):
 
   torch rounds between its two passes otherwise than Pillow, in few pixels.
   """
-  kind, config, more = PROCESSORS[name]
-  config = {"model_type": name.split()[0], **config}
-  if config["model_type"] == "deit":
-    config["architectures"] = ["DeiTForImageClassificationWithTeacher"]
-  net = published.find("huggingface", config)[1]
+  kind, _, more = PROCESSORS[name]
+  net = published.find("huggingface", config_of(name))[1]
   few = 0.0 if backend else 1e-3
   check_seen(net.preprocess, processor(kind, more, backend), few)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PROCESSORS)
+def test_what_a_processor_writes_is_read(name, tmp_path):
+  """Of colours and a size that are not its family's."""
+  kind, _, more = PROCESSORS[name]
+  colours = {"image_mean": [0.1, 0.2, 0.3], "image_std": [0.3, 0.2, 0.1]}
+  if "size" not in more and kind == "ViT":
+    colours["size"] = (96, 128)
+  more = {**more, **colours, "resample": 3}
+  made(kind, more, "Pil").save_pretrained(tmp_path)
+  config = config_of(name)
+  config[PREPROCESSOR] = json.loads((tmp_path / PREPROCESSOR).read_text())
+  net = published.find("huggingface", config)[1]
+  check_seen(net.preprocess, processor(kind, more, "Pil"))
 
 
 @pytest.mark.slow
