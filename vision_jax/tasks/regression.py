@@ -61,7 +61,7 @@ class Regression(OneNet):
     """
     del key
     out = self.net.given(params, stats)(batch["image"], train=False)
-    centre, scale = jnp.asarray(self.centre), jnp.asarray(self.scale)
+    centre, scale = self._unit
     if self.loss != MIXTURE:
       return {"number": centre + scale * self._checked(out)}
     found = Mixture.of(self._checked(out), self.components)
@@ -77,11 +77,15 @@ class Regression(OneNet):
     out, stats = self.net.run(
       params, stats, batch["image"], key=key, train=train, mask=mask
     )
-    truth = (batch["number"] - jnp.asarray(self.centre)) / jnp.asarray(
-      self.scale
-    )
+    centre, scale = self._unit
+    truth = (batch["number"] - centre) / scale
     values = self._values(self._checked(out), truth)
     return {self.loss: Mean.of(values, mask)}, stats
+
+  @property
+  def _unit(self) -> tuple[Array, Array]:
+    """What numbers are standardised by, float32 (t,)."""
+    return tuple(jnp.asarray(x, jnp.float32) for x in (self.centre, self.scale))
 
   def _values(self, out: Array, truth: Array) -> Array:
     if self.loss == MIXTURE:
