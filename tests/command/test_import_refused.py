@@ -12,6 +12,7 @@ from tests.command.test_import_mode import FIELDS, SOURCE, imported
 from tests.interop.published_files import write_resnet18
 from tests.programs.command import call
 from vision_jax.inference import importing
+from vision_jax.interop.files import Opened
 
 
 @pytest.fixture(scope="module")
@@ -117,3 +118,18 @@ def test_what_differs_from_the_source_is_said(monkeypatch, published, tmp_path):
   )
   result = imported(published[0], tmp_path / "w")
   assert "no bells." in result.err
+
+
+@pytest.mark.parametrize(
+  ("source", "config"),
+  [
+    ("diffusers:google/ddpm-cifar10-32", "generation/cifar10_ddpm.py"),
+    ("facebook:dinov2_vits14", "classification/imported.py"),
+    ("kair:dncnn_25", "restoration/imported.py"),
+  ],
+)
+def test_a_net_has_its_config_named_or_not(source, config):
+  given = importing.Given(source, "", Opened({}, "torch"))
+  for named in (None, f"configs/{config}"):
+    recipe = importing.recipe_of(given, named, {})
+    assert recipe.path.endswith(config)

@@ -116,29 +116,32 @@ def recipe_of(
     values["num_classes"] = str(net.num_classes)
   if described is not None:
     values["described"] = json.dumps(described)
-  config = config or net.config or _usual(net)
-  known = recipes.load(config, resolve=False).config
-  _check_task(config, known, net)
+  known = recipes.load(config or _usual(net), resolve=False).config
+  if config:
+    _check_task(config, known, net)
   values = {name: x for name, x in values.items() if name in known}
-  return recipes.load(config, {**values, **overrides})
+  return recipes.load(config or _usual(net), {**values, **overrides})
 
 
 def _check_task(
   config: str, known: Mapping[str, Any], net: published.Published
 ) -> None:
-  """Refuses a config whose nets do other things."""
-  of = known.get("source", "") if "fields" in known else None
-  task = published.find(of)[1].task if of else net.task
-  if of is None or task != net.task:
-    raise UserError(
-      f"--config: {config} is of {'no published net' if of is None else task}; "
-      f"expected one of {net.task}, such as {net.config or _usual(net)}, or "
-      "none, which takes that."
-    )
+  """Refuses a config that a user names, whose nets do other things."""
+  source, usual = known.get("source", ""), _usual(net)
+  folder = lambda path: pathlib.PurePath(path).parent
+  other = source and folder(_usual(published.find(source)[1])) != folder(usual)
+  ends = lambda path: pathlib.PurePath(path.partition(":")[0]).parts[-2:]
+  if ("source" in known and not other) or ends(config) == ends(usual):
+    return
+  what = published.find(source)[1].task if source else "no published net"
+  raise UserError(
+    f"--config: {config} is of {what}; expected one of {net.task}, such as "
+    f"{usual}, or none, which takes that."
+  )
 
 
 def _usual(net: published.Published) -> str:
-  return f"configs/{net.task}/imported.py"
+  return net.config or f"configs/{net.task}/imported.py"
 
 
 def import_weights(
@@ -205,7 +208,7 @@ def _adapted(
   layout, net = published.find(given.source, given.described)
   read = File(given.opened.tensors, layout, net, given.path)
   found = read(
-    published.fields_of(recipe.config.fields),
+    published.fields_of(recipe.config.get("fields", "")),
     recipe.config.get("num_classes", net.num_classes),
     batch["image"].shape[1:3],
   )
