@@ -133,3 +133,15 @@ def test_a_net_has_its_config_named_or_not(source, config):
   for named in (None, f"configs/{config}"):
     recipe = importing.recipe_of(given, named, {})
     assert recipe.path.endswith(config)
+
+
+def test_a_run_begins_with_floats_and_a_net_that_is_known(published, tmp_path):
+  file, kernel = tmp_path / "model.safetensors", published[1]["conv1.weight"]
+  arrays = {**published[1], "conv1.weight": kernel.astype(np.int8)}
+  save_file(arrays, file)
+  (tmp_path / "config.json").write_text("{}")
+  run = (f"--init_from={file}", f"--workdir={tmp_path / 'w'}")
+  result = call("--config=configs/classification/imported.py:tiny", *run)
+  refused(result, "int8 there, expected floats")
+  result = call("--config=configs/classification/folder_finetune.py", *run)
+  refused(result, "of no workdir")

@@ -32,6 +32,12 @@ class Found:
   unused: Sequence[str]
   twice: Sequence[str]
 
+  def not_floats(self, shapes: Shapes) -> list[str]:
+    """Returns the leaves of `shapes` that are whole or complex numbers."""
+    leaves = self.leaves
+    kind = lambda path: leaves[path].dtype.kind
+    return [p for p in shapes if p in leaves and kind(p) in "biuc"]
+
   def mismatch(self, shapes: Shapes) -> list[str]:
     """Returns what is not as `shapes` has it: a line for each leaf."""
     missing = [path for path in shapes if path not in self.leaves]
@@ -41,9 +47,8 @@ class Found:
       if path in shapes and not fits(x.shape, shapes[path])
     ]
     whole = [
-      f"{path} is of {x.dtype} there, expected floats"
-      for path, x in self.leaves.items()
-      if path in shapes and x.dtype.kind in "biuc"
+      f"{path} is of {self.leaves[path].dtype} there, expected floats"
+      for path in self.not_floats(shapes)
     ]
     more = [path for path in self.leaves if path not in shapes]
     return [

@@ -66,7 +66,8 @@ def _named(layout: str) -> published.Layout:
 def _wrong(found: Found, shapes: Shapes) -> int:
   """How many names and leaves have no partner."""
   missing = sum(path not in found.leaves for path in shapes)
-  return missing + len(found.unused) + len(found.twice)
+  more = (found.unused, found.twice, found.not_floats(shapes))
+  return missing + sum(map(len, more))
 
 
 def _fitted(leaves: Mapping[str, Tensor], shapes: Shapes) -> dict[str, Tensor]:

@@ -18,6 +18,7 @@ from vision_jax.core.types import Inputs
 from vision_jax.data.transforms.preprocess import Preprocess
 from vision_jax.errors import UserError
 from vision_jax.interop import published
+from vision_jax.interop.places import holds_tensors
 from vision_jax.models import described
 from vision_jax.models.adapted import Adapted
 from vision_jax.pipelines.colours import Colours
@@ -152,7 +153,8 @@ def _workdir(path: str) -> epath.Path | None:
   """Returns the workdir that is named, or that a checkpoint named is of."""
   folder = epath.Path(path)
   places = (folder, folder.parent, folder.parent.parent) if path else ()
-  return next((x for x in places if (x / "config.json").exists()), None)
+  own = lambda x: (x / "config.json").exists() and not holds_tensors(x)
+  return next(filter(own, places), None)
 
 
 def _of_workdir(path: epath.Path) -> tuple[str, Preprocess]:
