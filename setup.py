@@ -56,10 +56,15 @@ EXTRAS = {
   ],
   # Independent implementations which the parity tests compare with.
   "oracle": [
+    "diffusers>=0.35",
+    "onnx-ir>=0.1",  # as of the extra onnx; jax2onnx is installed by itself
+    "onnxruntime>=1.22",
     "panlabel>=0.7",  # reads what we write of boxes
     "pycocotools>=2.0.8",
+    "timm>=1.0.20",
     "torch==2.13.0",
     "torchmetrics>=1.6",
+    "torchvision==0.28.0",
     "transformers>=5.0",
   ],
   "hdf5": ["h5py>=3.11,<4"],  # weights of Keras and MATLAB
