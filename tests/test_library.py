@@ -9,6 +9,8 @@ import vision_jax
 from tests.interop.published_files import write_resnet18
 from tests.oracles import library
 from vision_jax.errors import UserError
+from vision_jax.metrics.classification import Accuracy
+from vision_jax.metrics.neighbours import NearestNeighbours
 
 
 @pytest.fixture(scope="module")
@@ -66,3 +68,15 @@ def test_a_net_of_images_of_any_size(tmp_path):
   save_file({"x": np.zeros(2, np.float32)}, file)
   with pytest.raises(UserError, match="not there: "):
     vision_jax.load(file, "imdn:imdn_rtc")
+
+
+def test_metrics_of_arrays():
+  logits = np.eye(4)[[0, 1, 2, 2]]
+  truth = {"label": [0, 1, 2, 3]}
+  found = vision_jax.measure(Accuracy(), {"logits": logits}, truth)
+  assert found == {"accuracy": 0.75}
+  some = {**truth, "mask": [1, 1, 0, 1]}
+  found = vision_jax.measure(Accuracy(), {"logits": logits}, some)
+  assert found["accuracy"] == pytest.approx(2 / 3)
+  with pytest.raises(UserError, match="reference data set"):
+    vision_jax.measure(NearestNeighbours(4), {}, truth)

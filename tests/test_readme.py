@@ -55,7 +55,7 @@ def test_what_python_can_do_runs(data, place, monkeypatch):
   """All blocks one after another, as in a notebook; out/digits is trained."""
   notebook = README.split("## Add something")[0]  # whose files have a test
   blocks = re.findall(r"^```python\n(.*?)```", notebook, re.DOTALL | re.M)
-  assert len(blocks) == 5
+  assert len(blocks) == 6
   monkeypatch.chdir(place)
   (train, *_) = BLOCKS["train"]
   (line,) = shortened(train, data)

@@ -1,8 +1,8 @@
 """A research codebase for computer vision in JAX and Flax Linen.
 
 Its parts are found when they are asked for: `vision_jax.train.run` needs no
-import but `vision_jax`, which itself imports nothing. `vision_jax.load` and
-`vision_jax.preprocess` are those of `library`.
+import but `vision_jax`, which itself imports nothing. `vision_jax.load`,
+`vision_jax.preprocess` and `vision_jax.measure` are those of `library`.
 """
 
 import importlib
@@ -12,7 +12,7 @@ from typing import Any
 __version__ = "0.3.0"
 
 
-_CALLS = ("load", "preprocess")  # of library
+_CALLS = ("load", "preprocess", "measure")  # of library
 
 
 def __getattr__(name: str) -> Any:

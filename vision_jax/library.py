@@ -1,8 +1,9 @@
-"""What a notebook calls first: a model with its weights, and its images.
+"""What a notebook calls first: a model with its weights, images, metrics.
 
 model, variables = vision_jax.load("out/r50")
 images = vision_jax.preprocess(model, ["cat.jpg", "dog.png"])
 logits = model.apply(variables, images, train=False)
+vision_jax.measure(Accuracy(), {"logits": logits}, {"label": [3, 5]})
 """
 
 import dataclasses
@@ -17,7 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vision_jax.core.types import Array, Inputs
+from vision_jax.core.types import Array, Inputs, Metric
 from vision_jax.data.transforms.base import Transform
 from vision_jax.data.transforms.image import decode
 from vision_jax.data.transforms.preprocess import Preprocess
@@ -129,6 +130,37 @@ def preprocess(model: nn.Module, images: Sequence[Image] | Image) -> Array:
     images.ndim < 4 if sized else not isinstance(images, Iterable)
   )
   return _LOADED[id(model)]([images] if one else images)
+
+
+def measure(
+  metric: Metric, outputs: Mapping[str, Any], truth: Mapping[str, Any]
+) -> dict[str, float]:
+  """Returns what a metric gives of outputs that are in memory.
+
+  Args:
+    metric: of `vision_jax.metrics`, such as `Accuracy()`.
+    outputs: what it reads of a prediction, by name: logits (n, k).
+    truth: what it reads of a batch: label (n,). A mask (n,) says which examples
+      count; all do without one.
+
+  Raises:
+    UserError: for a metric that compares with a reference data set.
+  """
+  if getattr(metric, "refers", False):
+    raise UserError(
+      f"measure: {type(metric).__name__} compares with a reference data set; "
+      "expected a metric of outputs alone. An Eval(reference=...) has both."
+    )
+  given = jax.tree.map(jnp.asarray, dict(truth), is_leaf=_is_array)
+  size = len(jax.tree.leaves(given)[0])
+  batch = {"mask": jnp.ones(size, jnp.float32), **given}
+  out = jax.tree.map(jnp.asarray, dict(outputs), is_leaf=_is_array)
+  found = metric.measure(metric.state, out, batch)
+  return metric.result(*jax.device_get(found))
+
+
+def _is_array(x: Any) -> bool:
+  return not isinstance(x, Mapping)  # a list of numbers is one
 
 
 def _published(
