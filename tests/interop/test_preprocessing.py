@@ -68,7 +68,7 @@ def shapes_of_pixels():
     if net.preprocess.size
   }
   name = lambda p: f"{p.size[0]}x{p.size[1]} of {p.resize} {p.interpolation}"
-  return {name(p): p for p in found}
+  return dict(sorted((name(p), p) for p in found))  # of every worker alike
 
 
 PIXELS = shapes_of_pixels()
