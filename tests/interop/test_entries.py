@@ -4,12 +4,14 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from tests.oracles import library, torchvision
 from vision_jax.interop import convert, leaves, published
 
 SOURCES = published.sources()
+FLOAT = np.dtype("float32")
 OF_FLAX = ("num_classes", "name", "parent")
 
 
@@ -34,7 +36,7 @@ def mismatch(theirs, layout, net, size):
   model = net.model(dtype=jnp.bfloat16)  # in the forms of an accelerator
   shapes = leaves.shapes(leaves.abstract(model, image))
   tensors = {
-    name: convert.Tensor(tuple(x.shape), "float32", lambda: None)
+    name: convert.Tensor(tuple(x.shape), FLOAT, lambda: None)
     for name, x in theirs.state_dict().items()
   }
   found = convert.find(tensors, layout(shapes))

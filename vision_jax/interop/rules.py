@@ -9,6 +9,7 @@ rules of a layer as torch has it:
 """
 
 import dataclasses
+import functools
 import re
 from collections.abc import Callable, Mapping, Sequence
 
@@ -51,8 +52,12 @@ class Rule:
 
   def paths(self, name: str) -> tuple[str, ...] | None:
     """Returns the paths that a name becomes; None if it does not match."""
-    match = re.fullmatch(self.theirs, name)
+    match = _compiled(self.theirs).fullmatch(name)
     return match and tuple(_filled(x, match) for x in self.ours)
+
+
+# re keeps 512 at most, and the rules of a large net are more.
+_compiled = functools.cache(re.compile)
 
 
 def _filled(template: str, match: re.Match) -> str:
