@@ -35,6 +35,7 @@ from benchmarks.speed import made_up, steps
 from vision_jax.files import replace_text
 from vision_jax.layers import attention
 from vision_jax.layers.remat import MODES
+from vision_jax.recipe import recipe
 
 DRAWN = 2  # examples of the batch from which the shapes of others follow
 CARD = "H100 80 GB"
@@ -79,9 +80,14 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def config_paths() -> list[str]:
-  """Returns every config, in order."""
+  """Returns every config that has a net of its own, in order.
+
+  Not those of nets that others have published, or that a workdir says.
+  """
   found = sorted((environment.ROOT / "configs").glob("*/[!_]*.py"))
-  return [str(path.relative_to(environment.ROOT)) for path in found]
+  names = [str(path.relative_to(environment.ROOT)) for path in found]
+  of_others = lambda name: "source" in recipe.load(name, resolve=False).config
+  return [name for name in names if not of_others(name)]
 
 
 @contextlib.contextmanager

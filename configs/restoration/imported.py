@@ -56,7 +56,7 @@ VARIANTS = {
     "image_size": 16,
     "steps": 20,
     "batch_size": 8,
-    "eval_batch_size": 4,
+    "eval_batch_size": 8,
     "log_every": 10,
     "warmup": 5,
   },

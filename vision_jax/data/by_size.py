@@ -98,7 +98,8 @@ class BySize:
 
   def rounded(self, devices: int) -> "BySize":
     """Returns batches of sizes that `devices` divide."""
-    return self._with(_devices=devices)
+    size = -(-self.batch_size // devices) * devices
+    return self._with(_devices=devices, batch_size=size)
 
   def shard(self, process_index: int, process_count: int) -> "BySize":
     """Returns one process's slices of the same batches."""

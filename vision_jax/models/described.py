@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import flax.linen as nn
+import jax
 
 from vision_jax.errors import UserError
 
@@ -36,12 +37,14 @@ def describe(model: nn.Module) -> str:
     value = getattr(model, field.name, None)
     if field.name in _LEFT_OUT or value == field.default:
       continue
-    if not _plain(value):
+    try:
+      fields[field.name] = _text(value)
+    except ValueError:
       raise UserError(
         f"model: {where} has {field.name}={value!r:.80}, which no text can "
-        "name; expected numbers, words and lists of them."
-      )
-    fields[field.name] = value
+        "name; expected numbers, words, lists of them, and what this package's "
+        "models are made of."
+      ) from None
   place = where.removeprefix(PACKAGE)
   return json.dumps({"model": place, **fields})
 
@@ -60,9 +63,10 @@ def build(text: str, **more: Any) -> nn.Module:
   try:
     fields = json.loads(text)
     place, _, name = str(fields.pop("model")).rpartition(".")
-    kind = getattr(importlib.import_module(PACKAGE + place), name)
+    kind = _class(f"{place}.{name}")
     known = {field.name for field in dataclasses.fields(kind)}
     assert issubclass(kind, nn.Module) and fields.keys() <= known
+    fields = {name: _value(x) for name, x in fields.items()}
   except (
     AssertionError,
     AttributeError,
@@ -86,14 +90,45 @@ def build(text: str, **more: Any) -> nn.Module:
       f"net: {name} has no field {absent[0]!r}, which is given as "
       f"{more[absent[0]]!r}; its fields are {', '.join(sorted(known))}."
     )
-  return kind(**{n: _tuples(x) for n, x in (fields | more).items()})
+  return kind(**fields | {n: _value(x) for n, x in more.items()})
 
 
-def _plain(value: object) -> bool:
+def _class(place: str) -> type:
+  module, _, name = place.rpartition(".")
+  return getattr(importlib.import_module(PACKAGE + module), name)
+
+
+def _text(value: Any) -> Any:
+  """Returns a field's value as JSON has it.
+
+  Raises:
+    ValueError: for one that is no number, word or list of them, no record of a
+      class of this package, and no function of jax.nn.
+  """
+  kind = type(value)
+  if isinstance(value, _PLAIN):
+    return value
   if isinstance(value, list | tuple):
-    return all(map(_plain, value))
-  return isinstance(value, _PLAIN)
+    return [_text(x) for x in value]
+  if dataclasses.is_dataclass(kind) and kind.__module__.startswith(PACKAGE):
+    place = f"{kind.__module__.removeprefix(PACKAGE)}.{kind.__qualname__}"
+    names = [field.name for field in dataclasses.fields(kind)]
+    return {"record": place, **{n: _text(getattr(value, n)) for n in names}}
+  name = getattr(value, "__name__", "")
+  if name and getattr(jax.nn, name, None) is value:
+    return {"function": name}
+  raise ValueError(value)
 
 
-def _tuples(value: Any) -> Any:
-  return tuple(map(_tuples, value)) if isinstance(value, list) else value
+def _value(text: Any) -> Any:
+  """Returns what `_text` has written."""
+  if isinstance(text, list):
+    return tuple(map(_value, text))
+  if not isinstance(text, dict):
+    return text
+  if "function" in text:
+    return getattr(jax.nn, text["function"])
+  fields = {name: _value(x) for name, x in text.items() if name != "record"}
+  kind = _class(text["record"])
+  assert dataclasses.is_dataclass(kind) and not issubclass(kind, nn.Module)
+  return kind(**fields)
