@@ -24,6 +24,8 @@ def stand_in(config: ConfigDict) -> None:
   """Fills in what a config would ask its data for, in place."""
   if "class_names" in config and not config.class_names:
     config.class_names = tuple(map(str, range(CLASSES)))
+  if "columns" in config and not config.columns:
+    config.columns = ("number",)
 
 
 def batch(experiment: Experiment, config: ConfigDict) -> dict[str, np.ndarray]:

@@ -69,7 +69,7 @@ def test_a_notebook_has_the_outputs_of_the_command(workdir, published):
   assert batch.shape == (2, 224, 224, 3)
   logits = model.apply(variables, batch, train=False)
   outputs = vision_jax.inference.load(workdir).predict(images)
-  np.testing.assert_allclose(logits, outputs["logits"], rtol=1e-4)
+  np.testing.assert_allclose(logits, outputs["logits"], atol=1e-5)
   with pytest.raises(UserError, match="has not returned"):
     vision_jax.preprocess(ResNet18(num_classes=2), images)
 

@@ -31,8 +31,9 @@ print(json.dumps(result))
 """
 
 
-# jax, and LLVM when it compiles its first program: of no file's size.
-COMPILER = 64 * 2**20
+# LLVM when it compiles a first program, and the buffers of a checkpoint that is
+# written: of no file's size.
+COMPILER = 96 * 2**20
 IMPORT = """
 import json, re, sys, time
 import jax
