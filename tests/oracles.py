@@ -7,8 +7,14 @@ import pytest
 ABSENT = "the oracle extra is not installed: pip install -e '.[oracle]'"
 
 
+# Import torchvision where there is one, whose operators have to be declared.
+ABOVE = ("diffusers", "timm", "torchmetrics", "torchvision", "transformers")
+
+
 def library(name):
   """Returns a library of the oracle extra; skips the test without it."""
+  if name.split(".")[0] in ABOVE and importlib.util.find_spec("torchvision"):
+    _declare()
   return pytest.importorskip(name, reason=ABSENT)
 
 
@@ -36,11 +42,15 @@ def torchvision():
   Its wheels are built for CUDA: there its operators are declared in their
   place, so that everything runs that does not call one.
   """
-  torch = library("torch")
   if importlib.util.find_spec("torchvision") is None:
     pytest.skip(ABSENT)
+  return library("torchvision")
+
+
+def _declare():
+  """Declares torchvision's operators, once, where they are absent."""
+  torch = pytest.importorskip("torch", reason=ABSENT)
   if not _declared and not hasattr(torch.ops.torchvision, "nms"):
     _declared.append(torch.library.Library("torchvision", "DEF"))
     for line in _OPERATORS.strip().splitlines():
       _declared[0].define(line)
-  return library("torchvision")
