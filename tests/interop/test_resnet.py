@@ -7,7 +7,7 @@ from tests.interop import parity
 from tests.interop.published_files import names_of_torchvision
 from tests.oracles import library, torchvision
 from vision_jax.errors import UserError
-from vision_jax.interop import convert, leaves, published
+from vision_jax.interop import convert, foreign, leaves, published
 from vision_jax.interop.families import resnet as family
 from vision_jax.models.backbones.resnet import ResNet
 from vision_jax.ops.forms import cpu_forms
@@ -92,3 +92,32 @@ def test_sources_are_found_by_name():
   assert net.preprocess.resize == 256
   with pytest.raises(UserError, match="torchvision:resnet50"):
     published.find("torchvison:resnet50")
+
+
+def test_a_file_that_begins_a_run_is_widened_and_that_is_logged(caplog):
+  shapes_of = lambda channels: leaves.shapes(
+    leaves.abstract(
+      ResNet(7, (1, 1), False, width=4),
+      np.zeros((1, 32, 32, channels), np.float32),
+    )
+  )
+  tensors = names_of_torchvision(shapes_of(3))
+  kernel = np.random.default_rng(0).normal(size=(4, 3, 7, 7))
+  tensors["conv1.weight"] = convert.Tensor.of(kernel.astype(np.float32))
+  found = foreign.recognise(tensors, shapes_of(5), where="f")
+  wide = found["params/conv1/kernel"].load()
+  assert wide.shape == (7, 7, 5, 4)
+  theirs = kernel.transpose(2, 3, 1, 0)
+  np.testing.assert_allclose(wide.sum(2), theirs.sum(2), atol=1e-5)
+  assert "reads 5 channels by its filters for 3" in caplog.text
+
+
+def test_a_map_of_other_features_is_not_widened():
+  image = np.zeros((1, 32, 32, 3), np.float32)
+  net = ResNet(7, (1, 1), False, width=8)
+  shapes = leaves.shapes(leaves.abstract(net, image))
+  tensors = names_of_torchvision(shapes)
+  name = "layer1.0.conv2.weight"
+  tensors[name] = convert.Tensor.of(np.zeros((8, 6, 3, 3), np.float32))
+  found = foreign.recognise(tensors, shapes, where="f")
+  assert found["params/conv2_1/conv2/kernel"].shape == (3, 3, 6, 8)

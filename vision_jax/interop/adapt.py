@@ -1,13 +1,16 @@
 """Leaves of a published net for one that differs in its ends."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from vision_jax.interop.convert import LayoutMismatch
 from vision_jax.interop.rules import Shapes
 from vision_jax.interop.tensors import Tensor
+
+
+CHANNELS = 4  # of images that nets are published for, at most
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,12 +61,9 @@ def adapt(
     have = leaves[path].shape
     if have == shape:
       continue
-    if len(shape) == 4 and _without(have, 2) == _without(shape, 2):
-      found[path] = _widened(leaves[path], shape)
-      lines.append(
-        f"{path} reads {shape[2]} channels by its filters for {have[2]}: "
-        + ("their mean" if shape[2] < have[2] else "the others have their mean")
-      )
+    if differs_in_channels(have, shape):
+      found[path] = widened(leaves[path], shape)
+      lines.append(widening(path, have, shape))
     elif have[:-1] == shape[:-1]:
       heads[path] = (have[-1], shape[-1])
     else:
@@ -90,11 +90,25 @@ def _layers(paths: Iterable[str]) -> str:
   return ", ".join(sorted(names))
 
 
-def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
-  return (*shape[:axis], *shape[axis + 1 :])
+def differs_in_channels(have: Sequence[int], shape: Sequence[int]) -> bool:
+  """Whether two kernels (k, k, c, d) read other numbers of channels alone.
+
+  And the first those of images: a map of other features is another net's.
+  """
+  others = lambda x: (*x[:2], *x[3:])
+  kernels = len(shape) == len(have) == 4 and others(have) == others(shape)
+  return kernels and have[2] <= CHANNELS
 
 
-def _widened(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
+def widening(path: str, have: Sequence[int], shape: Sequence[int]) -> str:
+  """Returns what a user is told of a kernel that is widened."""
+  return f"{path} reads {shape[2]} channels by its filters for {have[2]}: " + (
+    "their mean" if shape[2] < have[2] else "the others have their mean"
+  )
+
+
+def widened(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
+  """Returns a kernel of another number of channels, see `widen`."""
   return dataclasses.replace(
     tensor, shape=shape, load=lambda: widen(tensor.load(), shape[2])
   )

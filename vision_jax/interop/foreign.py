@@ -1,14 +1,20 @@
 """A file of others whose layout is found out, for a module that is there."""
 
-import dataclasses
+import logging
 from collections.abc import Mapping
 
 from vision_jax.errors import UserError
 from vision_jax.interop import convert, published
-from vision_jax.interop.adapt import widen
+from vision_jax.interop.adapt import (
+  differs_in_channels,
+  widened,
+  widening,
+)
 from vision_jax.interop.convert import Found, LayoutMismatch
 from vision_jax.interop.rules import Shapes
 from vision_jax.interop.tensors import Tensor, Tensors
+
+_LOG = logging.getLogger(__name__)
 
 
 def recognise(
@@ -77,13 +83,7 @@ def _fitted(leaves: Mapping[str, Tensor], shapes: Shapes) -> dict[str, Tensor]:
     tensor, shape = leaves[path], tuple(shape)
     if convert.fits(tensor.shape, shape):
       fitted[path] = convert.reshaped(tensor, shape)
-    elif len(shape) == 4 and _but_channels(tensor.shape) == _but_channels(
-      shape
-    ):
-      load = lambda x=tensor, n=shape[2]: widen(x.load(), n)
-      fitted[path] = dataclasses.replace(tensor, shape=shape, load=load)
+    elif differs_in_channels(tensor.shape, shape):
+      fitted[path] = widened(tensor, shape)
+      _LOG.warning("%s.", widening(path, tensor.shape, shape))
   return fitted
-
-
-def _but_channels(shape: tuple[int, ...]) -> tuple[int, ...]:
-  return (*shape[:2], *shape[3:])
