@@ -9,7 +9,6 @@ from vision_jax.interop.convert import LayoutMismatch
 from vision_jax.interop.rules import Shapes
 from vision_jax.interop.tensors import Tensor
 
-
 CHANNELS = 4  # of images that nets are published for, at most
 
 
