@@ -9,16 +9,15 @@ half the resolution, is not comparable; not run to its end either.
 
 from vision_jax.data.sources.masks import CAMVID_CLASSES, CAMVID_VOID
 from vision_jax.experiment import Experiment
-from vision_jax.metrics import segmentation as metrics
 from vision_jax.models.segmentation.fcn import FCN8s
 from vision_jax.optim.optimizers import sgd
 from vision_jax.optim.schedules import warmup_cosine
 from vision_jax.pipelines.data import Loading
 from vision_jax.pipelines.segmentation import mask_augment, segmentation
+from vision_jax.pipelines.segmentation_options import metrics_of, task_of
 from vision_jax.pipelines.sources.masks import MaskData
 from vision_jax.pipelines.sources.stand_ins import SCENE_CLASSES
 from vision_jax.pipelines.values import resolve_masks, segmentation_config
-from vision_jax.tasks.segmentation import Segmentation
 
 
 def get_config():
@@ -106,13 +105,11 @@ def build(config):
       jitter=config.jitter,
       colours=loading.colours,
     ),
-    metrics={
-      "segmentation": metrics.Segmentation(len(names), class_names=names)
-    },
+    metrics=metrics_of(config),
     loading=loading,
   )
   return Experiment(
-    task=Segmentation(model, class_weights=tuple(config.class_weights) or None),
+    task=task_of(config, model),
     optimizers={"model": sgd(schedule, weight_decay=config.weight_decay)},
     best=("val/miou", "max"),
     **pipeline.fields(),

@@ -9,16 +9,15 @@ after its 500 steps (seed 0, averaged weights).
 
 from vision_jax.data.sources.masks import CAMVID_CLASSES, CAMVID_VOID
 from vision_jax.experiment import Experiment
-from vision_jax.metrics import segmentation as metrics
 from vision_jax.models.segmentation.unet import UNet
 from vision_jax.optim.optimizers import adamw
 from vision_jax.optim.schedules import warmup_cosine
 from vision_jax.pipelines.data import Loading
 from vision_jax.pipelines.segmentation import mask_augment, segmentation
+from vision_jax.pipelines.segmentation_options import metrics_of, task_of
 from vision_jax.pipelines.sources.masks import MaskData
 from vision_jax.pipelines.sources.stand_ins import SCENE_CLASSES
 from vision_jax.pipelines.values import resolve_masks, segmentation_config
-from vision_jax.tasks.segmentation import Segmentation
 
 
 def get_config():
@@ -111,14 +110,12 @@ def build(config):
       jitter=config.jitter,
       colours=loading.colours,
     ),
-    metrics={
-      "segmentation": metrics.Segmentation(len(names), class_names=names)
-    },
+    metrics=metrics_of(config),
     loading=loading,
     weights=("raw", "ema"),
   )
   return Experiment(
-    task=Segmentation(model, class_weights=tuple(config.class_weights) or None),
+    task=task_of(config, model),
     optimizers={"model": adamw(schedule, weight_decay=config.weight_decay)},
     ema={"model": config.ema},
     best=("val/ema/miou", "max"),

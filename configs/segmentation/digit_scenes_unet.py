@@ -13,16 +13,15 @@ packages.
 """
 
 from vision_jax.experiment import Experiment
-from vision_jax.metrics import segmentation as metrics
 from vision_jax.models.segmentation.unet import UNet
 from vision_jax.optim.optimizers import muon
 from vision_jax.optim.schedules import one_cycle
 from vision_jax.pipelines.data import Loading
 from vision_jax.pipelines.segmentation import mask_augment, segmentation
+from vision_jax.pipelines.segmentation_options import metrics_of, task_of
 from vision_jax.pipelines.sources.masks import MaskData
 from vision_jax.pipelines.sources.stand_ins import SCENE_CLASSES
 from vision_jax.pipelines.values import resolve_masks, segmentation_config
-from vision_jax.tasks.segmentation import Segmentation
 
 BACKGROUND = 0.3  # its weight in the loss: it has most of the pixels
 
@@ -91,13 +90,11 @@ def build(config):
       jitter=config.jitter,
       colours=loading.colours,
     ),
-    metrics={
-      "segmentation": metrics.Segmentation(len(names), class_names=names)
-    },
+    metrics=metrics_of(config),
     loading=loading,
   )
   return Experiment(
-    task=Segmentation(model, class_weights=tuple(config.class_weights)),
+    task=task_of(config, model),
     optimizers={"model": muon(schedule, weight_decay=config.weight_decay)},
     **pipeline.fields(),
   )

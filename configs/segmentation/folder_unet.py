@@ -35,7 +35,6 @@ which are red, green and blue in overlays.
 """
 
 from vision_jax.experiment import Experiment
-from vision_jax.metrics import segmentation as metrics
 from vision_jax.metrics.mask_threshold import MaskThreshold
 from vision_jax.models.segmentation.unet import UNet
 from vision_jax.ops.tiling import Tiles
@@ -44,10 +43,10 @@ from vision_jax.optim.schedules import warmup_cosine
 from vision_jax.pipelines.augmentation import Augmentation, augment_config
 from vision_jax.pipelines.data import Loading
 from vision_jax.pipelines.segmentation import segmentation
+from vision_jax.pipelines.segmentation_options import metrics_of, task_of
 from vision_jax.pipelines.sources.masks import MaskData
 from vision_jax.pipelines.sources.stand_ins import SCENE_CLASSES
 from vision_jax.pipelines.values import resolve_masks, segmentation_config
-from vision_jax.tasks.segmentation import Segmentation
 
 
 def get_config():
@@ -132,12 +131,8 @@ def build(config):
     tiles = Tiles(tuple(config.crop), step, blend="smooth")
   schedule = warmup_cosine(config.lr, config.steps, warmup=config.warmup)
   masks, names = MaskData.of(config), tuple(config.class_names)
-  task = Segmentation(
-    model, class_weights=tuple(config.class_weights) or None, tiles=tiles
-  )
-  measured = {
-    "segmentation": metrics.Segmentation(len(names), class_names=names)
-  }
+  task = task_of(config, model, tiles=tiles)
+  measured = metrics_of(config)
   if two := len(names) == 2:
     measured["threshold"] = MaskThreshold()
   loading = Loading.of(config)

@@ -12,16 +12,15 @@ there as false.
 """
 
 from vision_jax.experiment import Experiment
-from vision_jax.metrics.segmentation import Segmentation as Metrics
 from vision_jax.metrics.void import WithVoid
 from vision_jax.optim.optimizers import sgd
 from vision_jax.pipelines.data import Loading
 from vision_jax.pipelines.imported import IMPORTED, Imported, resolve_imported
 from vision_jax.pipelines.segmentation import mask_augment, segmentation
+from vision_jax.pipelines.segmentation_options import metrics_of, task_of
 from vision_jax.pipelines.sources.masks import MaskData
 from vision_jax.pipelines.sources.stand_ins import SCENE_CLASSES
 from vision_jax.pipelines.values import segmentation_config
-from vision_jax.tasks.segmentation import Segmentation
 
 
 def get_config():
@@ -64,9 +63,10 @@ def resolve(config):
 def build(config):
   net, masks = Imported.of(config), MaskData.of(config)
   names = tuple(config.class_names)
-  metric = Metrics(len(names), class_names=names)
+  metrics = metrics_of(config)
   if config.void:
-    metric = WithVoid(names[:-1])
+    near = config.boundary_pixels, config.trimap_pixels
+    metrics = {"segmentation": WithVoid(names[:-1], *near)}
   data = segmentation(
     train=masks.train,
     evals=masks.evals,
@@ -75,7 +75,7 @@ def build(config):
     mask_values=masks.mask_values,
     image_size=net.preprocess.size,
     loading=Loading.of(config),
-    metrics={"segmentation": metric},
+    metrics=metrics,
     colours=net.colours,
     augment=mask_augment(
       scale=config.scale,
@@ -87,7 +87,7 @@ def build(config):
     ),
   )
   return Experiment(
-    task=Segmentation(net.model),
+    task=task_of(config, net.model),
     optimizers={"model": sgd(config.lr, momentum=0.0)},
     **data.fields(),
   )

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.oracles import library
+from vision_jax.losses import class_weights
 from vision_jax.losses import segmentation as losses
 
 B, H, W, K = 2, 5, 6, 4
@@ -93,23 +94,46 @@ def test_a_perfect_prediction_costs_nothing(name):
 
 def test_median_frequency():
   # Of class 0 half of its images' pixels, of class 1 a tenth, of 2 none.
-  weights = losses.median_frequency_weights(
+  weights = class_weights.median_frequency_weights(
     [500, 50, 0, 30], [1000, 500, 0, 100]
   )
   np.testing.assert_allclose(weights, [0.3 / 0.5, 0.3 / 0.1, 0, 1.0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.9, 0.9999])
+def test_effective_numbers(beta):
+  pixels = np.array([500, 50, 0, 7])
+  series = [sum(beta**i for i in range(n)) for n in pixels]  # Cui et al., (2)
+  each = np.array([1 / x if x else 0 for x in series])
+  weights = class_weights.effective_number_weights(pixels, beta)
+  np.testing.assert_allclose(weights, 3 * each / each.sum(), rtol=1e-6)
 
 
 @pytest.mark.parametrize(
   ("call", "message"),
   [
     (
+      lambda: class_weights.effective_number_weights([1, 2], 1.0),
+      r"got 1.0; expected \[0, 1\)",
+    ),
+    (
+      lambda: class_weights.effective_number_weights([0, 0], 0.5),
+      "one pixel at least",
+    ),
+    (
       lambda: losses.pixel_cross_entropy(LOGITS, TARGET[:, 1:]),
       r"target: got uint8\[2, 4, 6\] for logits",
     ),
     (lambda: losses.soft_dice(LOGITS, TARGET, absent="one"), "absent: got"),
     (lambda: losses.soft_dice(LOGITS, TARGET, smooth=0.0), "smooth: got 0"),
-    (lambda: losses.median_frequency_weights([1], [1, 2]), "expected a count"),
-    (lambda: losses.median_frequency_weights([3], [2]), "pixels <= present"),
+    (
+      lambda: class_weights.median_frequency_weights([1], [1, 2]),
+      "expected a count",
+    ),
+    (
+      lambda: class_weights.median_frequency_weights([3], [2]),
+      "pixels <= present",
+    ),
   ],
 )
 def test_bad_arguments_are_named(call, message):

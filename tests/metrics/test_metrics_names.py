@@ -51,6 +51,10 @@ CONFUSION = {
   "size": np.array([8, 8]),
   "images": 1,
 }
+EDGES = {
+  **{x: np.ones(2) for x in ("boundary_f1", "boundary_images")},
+  "trimap": np.ones((2, 2)),
+}
 NATS = {"log_likelihood": -9.0, "count": 1.0, "values": 64.0}
 COUNTS = {k: np.ones(2) for k in ("guess", "truth", "both")}
 COUNTS |= {"count": 2, "binary": 2}
@@ -78,6 +82,14 @@ CASES = {
   "bound": (ImportanceBound(5), NATS, {}),
   "miou": (Segmentation(2, class_names=("hen", "ox")), CONFUSION, {}),
   "void": (WithVoid(("hen",)), CONFUSION, {}),
+  "boundaries": (
+    Segmentation(
+      2, class_names=("hen", "ox"), boundary_pixels=2, trimap_pixels=3
+    ),
+    CONFUSION | EDGES,
+    {},
+  ),
+  "void_boundaries": (WithVoid(("hen",), 2, 3), CONFUSION | EDGES, {}),
   "ap": (AveragePrecision(("hen", "ox"), voc=True), {}, BOXES),
   "ap_alone": (AveragePrecision(("hen", "ox"), per_class=False), {}, BOXES),
   "quality": (SampleQuality(SEEN, **QUALITY), MOMENTS, FEATURES),

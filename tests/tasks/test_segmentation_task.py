@@ -1,5 +1,6 @@
 """The segmentation task: terms, what does not count, prediction in tiles."""
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,10 +10,12 @@ import pytest
 from tests.tables import segmented_images
 from vision_jax.core.state import create_state
 from vision_jax.core.step import make_eval_step, make_train_step
+from vision_jax.layers.conv import Conv
 from vision_jax.losses.segmentation import pixel_cross_entropy
 from vision_jax.metrics.segmentation import Segmentation as SegmentationMetric
 from vision_jax.models.segmentation.unet import UNet
 from vision_jax.ops.tiling import Tiles
+from vision_jax.ops.views import Views
 from vision_jax.tasks.segmentation import Segmentation
 
 TERMS = {"cross_entropy": 1.0, "dice": 0.5, "jaccard": 0.1, "focal": 0.2}
@@ -101,6 +104,60 @@ def test_it_overfits_one_batch_and_the_metrics_show_it():
   assert got["miou"] > 0.9
 
 
-def test_unknown_terms_are_named():
-  with pytest.raises(ValueError, match=r"terms: got \['lovasz'\]; .*'dice'"):
-    Segmentation(SAME, {"lovasz": 1.0})
+@pytest.mark.parametrize(
+  ("given", "message"),
+  [
+    ({"terms": {"lovas": 1.0}}, "terms: got 'lovas'; did you mean 'lovasz'"),
+    ({"terms": {}}, "terms: got none; expected some of cross_entropy, focal"),
+    ({"ohem_share": 1.5}, r"got threshold 0.7 and share 1.5; expected both in"),
+  ],
+)
+def test_losses_that_are_none_are_named(given, message):
+  with pytest.raises(ValueError, match=message):
+    Segmentation(SAME, **given)
+
+
+class One(nn.Module):
+  """One convolution, which sees a pixel's neighbours."""
+
+  @nn.compact
+  def __call__(self, x, *, train, mask=None):
+    return Conv(4, 3, use_bias=True)(x)
+
+
+VIEWS = Views((0.5, 1.0, 1.4), flip=True)
+
+
+@pytest.mark.parametrize("tiles", [None, Tiles((16, 16), (8, 8))])
+def test_views_are_merged_on_probabilities_as_by_hand(tiles):
+  """Of 12 x 10 pixels: a window of 16 is larger, whatever the scale."""
+  net = One()
+  task = Segmentation(net, tiles=tiles, views=VIEWS)
+  batch = segmented_images(2, 4, image=(12, 10))
+  params, stats = jax.jit(task.init)(jax.random.key(0), batch)
+  variables = {"params": params["model"], **stats["model"]}
+  logits = lambda x: net.apply(variables, x, train=False)
+  seen = lambda x: jax.nn.softmax(tiles(logits, x) if tiles else logits(x))
+  size = lambda x, h, w: jax.image.resize(
+    x, (2, h, w, x.shape[-1]), "linear", antialias=True
+  )
+
+  def by_hand(image):
+    found = []
+    for h, w in ((6, 5), (12, 10), (17, 14)):
+      small = size(image, h, w)
+      mirrored = seen(small[:, :, ::-1])[:, :, ::-1]
+      found += [size(x, 12, 10) for x in (seen(small), mirrored)]
+    return sum(found) / 6
+
+  expected = np.asarray(jax.jit(by_hand)(batch["image"]))
+  got = jax.jit(task.probs)(params, stats, batch, None)
+  np.testing.assert_allclose(got["probs"], expected, atol=1e-5)
+  np.testing.assert_array_equal(got["target"], got["probs"].argmax(-1))
+  assert np.abs(np.asarray(seen(batch["image"])) - expected).max() > 1e-3
+
+
+@pytest.mark.parametrize("scales", [(), (1.0, 0.0), (float("nan"),)])
+def test_scales_that_are_none_are_named(scales):
+  with pytest.raises(ValueError, match=r"scales of views: got .*above 0"):
+    Views(scales)

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from vision_jax.core.types import Array
 from vision_jax.errors import UserError
@@ -26,7 +25,7 @@ def pixel_cross_entropy(
 
   Ignored pixels are 0; give them weight 0 in a mean (`pixel_weights`).
   """
-  valid, label = _known(logits, target, ignore)
+  valid, label = known_pixels(logits, target, ignore)
   return jnp.where(valid, _entropy(logits, label, smoothing), 0)
 
 
@@ -34,7 +33,7 @@ def pixel_focal(
   logits: Array, target: Array, *, ignore: int = IGNORE, gamma: float = 2.0
 ) -> Array:
   """Cross entropy times (1 - p) ** gamma, (b, h, w): Lin et al. (2017)."""
-  valid, label = _known(logits, target, ignore)
+  valid, label = known_pixels(logits, target, ignore)
   return jnp.where(valid, _focal(logits, label, gamma), 0)
 
 
@@ -87,7 +86,7 @@ def soft_dice(
   """
   both, p, t = _overlap(logits, target, ignore, smooth)
   dice = (2 * both + smooth) / (p + t + smooth)
-  return _class_mean(1 - dice, t, absent)
+  return class_mean(1 - dice, t, absent)
 
 
 def soft_jaccard(
@@ -105,44 +104,12 @@ def soft_jaccard(
   """
   both, p, t = _overlap(logits, target, ignore, smooth)
   iou = (both + smooth) / (p + t - both + smooth)
-  return _class_mean(1 - iou, t, absent)
+  return class_mean(1 - iou, t, absent)
 
 
-def median_frequency_weights(
-  pixels: np.typing.ArrayLike, present: np.typing.ArrayLike
-) -> np.ndarray:
-  """Weights median(f) / f of classes: Eigen & Fergus (2015), SegNet (2015).
-
-  A class's frequency f is its pixels over all pixels of the images that have
-  it. A class without pixels has weight 0.
-
-  Args:
-    pixels: (k,) pixels of each class in the training set.
-    present: (k,) known pixels of the images where the class is present.
-
-  Returns:
-    (k,) float32.
-  """
-  pixels, present = (np.asarray(x, np.float64) for x in (pixels, present))
-  if pixels.shape != present.shape or pixels.ndim != 1 or not pixels.any():
-    raise UserError(
-      f"median_frequency_weights: got pixels {pixels.tolist()} and present "
-      f"{present.tolist()}; expected a count for each class in both, and one "
-      "pixel at least."
-    )
-  if (pixels < 0).any() or (present < pixels).any():
-    raise UserError(
-      f"median_frequency_weights: got pixels {pixels.tolist()} of "
-      f"{present.tolist()}; expected 0 <= pixels <= present."
-    )
-  has = pixels > 0
-  frequency = pixels[has] / present[has]
-  weights = np.zeros(len(pixels), np.float32)
-  weights[has] = np.median(frequency) / frequency
-  return weights
-
-
-def _known(logits: Array, target: Array, ignore: int) -> tuple[Array, Array]:
+def known_pixels(
+  logits: Array, target: Array, ignore: int
+) -> tuple[Array, Array]:
   """Returns which pixels count, and their classes (0 where they do not)."""
   _check(logits, target)
   target = target.astype(jnp.int32)
@@ -154,7 +121,7 @@ def _overlap(logits: Array, target: Array, ignore: int, smooth: float):
   """Returns sums over pixels of p t, p and t, each (b, k)."""
   if smooth <= 0:
     raise UserError(f"smooth: got {smooth}; expected pixels > 0.")
-  valid, label = _known(logits, target, ignore)
+  valid, label = known_pixels(logits, target, ignore)
   k = logits.shape[-1]
   p = jax.nn.softmax(logits.astype(jnp.float32)) * valid[..., None]
   t = jax.nn.one_hot(label, k, dtype=jnp.float32) * valid[..., None]
@@ -163,7 +130,14 @@ def _overlap(logits: Array, target: Array, ignore: int, smooth: float):
   return both, jnp.sum(p, (1, 2)), jnp.sum(t, (1, 2))
 
 
-def _class_mean(loss: Array, truth: Array, absent: str) -> Array:
+def class_mean(loss: Array, truth: Array, absent: str = "skip") -> Array:
+  """Means of losses over classes: (b,), see `soft_dice` for `absent`.
+
+  Args:
+    loss: (b, k).
+    truth: (b, k) pixels of each class.
+    absent: "skip" or "count".
+  """
   if absent not in ("skip", "count"):
     raise UserError(f"absent: got {absent!r}; expected 'skip' or 'count'.")
   if absent == "count":

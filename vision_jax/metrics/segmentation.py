@@ -14,6 +14,7 @@ import numpy as np
 from vision_jax.core.checks import check_class_names
 from vision_jax.core.types import Array, Batch
 from vision_jax.errors import UserError
+from vision_jax.metrics.boundaries import Boundaries
 from vision_jax.metrics.confusion import device_confusion, host_confusion
 
 IGNORE = 255
@@ -47,6 +48,9 @@ class Segmentation:
   global_accuracy: part of all pixels that is right.
   iou/NAME, dice/NAME: of each class, if class_names are given; absent ones by
     policy.
+  accuracy/NAME: part of a class's pixels that is right, where it has some.
+  boundary_f1, boundary_f1/NAME: of boundaries, see `Boundaries`.
+  trimap_miou, trimap_iou/NAME: intersection over union near boundaries only.
   scored_height, scored_width: mean size of the masks that were compared.
 
   Attributes:
@@ -56,6 +60,8 @@ class Segmentation:
       dice: "skip" (left out, as torchmetrics does), "zero" or "one"
       (scikit-learn's zero_division).
     class_names: names in the order of the classes.
+    boundary_pixels: tolerance of boundary F1, 2 as published; 0 for none.
+    trimap_pixels: how near to a boundary the trimap's pixels are; 0 for none.
     own_size: the truth before it was resized to the batch's size. Where sizes
       differ predictions are kept as rows, (b, h, w), and counted on the host
       at the truth's size; otherwise, and with None, as they are.
@@ -65,6 +71,8 @@ class Segmentation:
   ignore: int | None = IGNORE
   absent: str = "skip"
   class_names: Sequence[str] = ()
+  boundary_pixels: int = 0
+  trimap_pixels: int = 0
   own_size: OwnSize | None = None
   state: ClassVar[Any] = None
 
@@ -79,12 +87,21 @@ class Segmentation:
         f"class_names: got {len(self.class_names)} for {self.num_classes} "
         "classes."
       )
+    _ = self._edges  # checks its pixels
+
+  @property
+  def _edges(self) -> Boundaries:
+    near = self.boundary_pixels, self.trimap_pixels
+    return Boundaries(self.num_classes, self.ignore, *near)
 
   @property
   def names(self) -> tuple[str, ...]:
     """Names of the metrics that `result` may give."""
-    classes = (f"{x}/{n}" for x in ("iou", "dice") for n in self.class_names)
-    return (*NAMES, *classes, "scored_height", "scored_width")
+    classes = (f"{x}/{n}" for x in _BY_CLASS for n in self.class_names)
+    near = self._edges.names(self.class_names)
+    if self.trimap_pixels:
+      near += tuple(f"trimap_iou/{name}" for name in self.class_names)
+    return (*NAMES, *classes, *near, "scored_height", "scored_width")
 
   def measure(
     self, state: Any, out: Any, batch: Batch
@@ -114,6 +131,7 @@ class Segmentation:
     size = jnp.array(truth.shape[1:], jnp.int32)
     count = jnp.sum(images, dtype=jnp.int32)
     sums = {"confusion": matrix, "strange": strange}
+    sums |= self._edges.sums(truth, guess, known)
     return sums | {"size": count * size, "images": count}, {}
 
   def result(self, sums: Mapping, rows: Mapping) -> dict[str, float]:
@@ -134,24 +152,39 @@ class Segmentation:
       sums["confusion"], absent=self.absent, class_names=self.class_names
     )
     height, width = sums["size"] / max(sums["images"], 1)
+    found |= self._edges.f1(sums, self.class_names) | self._trimap(sums)
     return found | {
       "scored_height": float(height),
       "scored_width": float(width),
     }
 
+  def _trimap(self, sums: Mapping) -> dict[str, float]:
+    """IoU in the band; nothing where no pixel lies in it."""
+    if not (self.trimap_pixels and np.any(sums["trimap"])):
+      return {}
+    iou = class_iou(sums["trimap"], absent=self.absent)
+    each = zip(self.class_names, iou, strict=bool(self.class_names))
+    found = {f"trimap_iou/{n}": float(x) for n, x in each if not np.isnan(x)}
+    return {"trimap_miou": float(np.nanmean(iou))} | found
+
   def _own_sums(self, rows: Mapping) -> dict[str, Any]:
     """Sums over the truth at its own size."""
     k = self.num_classes
     matrix, size = np.zeros((k, k), np.int64), np.zeros(2)
+    edges: dict[str, Any] = {}
     for index, guess in zip(rows["index"], rows["guess"], strict=True):
       truth, guess = self.own_size(int(index), guess)
       matrix += host_confusion(truth, guess, k, ignore=self.ignore)
       size += truth.shape
+      near = self._edges.host_sums(truth, guess)
+      edges = {name: edges.get(name, 0) + x for name, x in near.items()}
     images = len(rows["index"])
-    return {"confusion": matrix, "strange": 0, "size": size, "images": images}
+    sums = {"confusion": matrix, "strange": 0, "size": size, "images": images}
+    return sums | edges
 
 
 NAMES = ("miou", "dice", "class_accuracy", "global_accuracy")
+_BY_CLASS = ("iou", "dice", "accuracy")
 
 
 def segmentation_metrics(
@@ -160,7 +193,7 @@ def segmentation_metrics(
   absent: str = "skip",
   class_names: Sequence[str] = (),
 ) -> dict[str, float]:
-  """Returns miou, dice, accuracies, iou/NAME and dice/NAME, see `Segmentation`.
+  """Returns the means, and iou, dice and accuracy/NAME, see `Segmentation`.
 
   Args:
     confusion: (k, k) pixels, row label, column prediction.
@@ -172,12 +205,13 @@ def segmentation_metrics(
   if not truth.sum() > 0:
     raise UserError("No pixel counts: all are ignored or of mask 0.")
   iou = class_iou(counts, absent=absent)
-  by_class = {"iou": iou, "dice": 2 * iou / (1 + iou)}
   has = truth > 0
+  accuracy = np.where(has, right / np.where(has, truth, 1), np.nan)
+  by_class = {"iou": iou, "dice": 2 * iou / (1 + iou), "accuracy": accuracy}
   found = {
     "miou": float(np.nanmean(iou)),
     "dice": float(np.nanmean(by_class["dice"])),
-    "class_accuracy": float(np.mean(right[has] / truth[has])),
+    "class_accuracy": float(np.mean(accuracy[has])),
     "global_accuracy": float(right.sum() / truth.sum()),
   }
   for what, values in by_class.items():

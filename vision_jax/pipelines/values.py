@@ -6,6 +6,7 @@ import ml_collections
 
 from vision_jax.experiment import base_config
 from vision_jax.pipelines.pixels import PIXELS, set_pixels
+from vision_jax.pipelines.segmentation_options import OPTIONS
 from vision_jax.pipelines.sources.base import DataSet
 from vision_jax.pipelines.sources.boxes import BoxData
 from vision_jax.pipelines.sources.labels import LabelData
@@ -59,7 +60,12 @@ def segmentation_config(**values: object) -> dict[str, object]:
   to. crop: (h, w) of the window that training cuts out at random, () for none.
   scale, degrees, jitter, flip: see `mask_augment`; a config with the block
   `augment` has that in their place. class_weights: of the loss, () for none.
-  balance: whether `resolve_masks` sets them by median frequency.
+  balance: whether `resolve_masks` sets them: balance_by="median_frequency", or
+  "effective_number" with balance_beta. loss, loss_weights: the loss's parts,
+  see `terms_of`. ohem_threshold, ohem_share: see `hardest_cross_entropy`.
+  tta_scales, tta_flip: views of each image in evaluation and prediction, see
+  `Views`; () and false for it alone. boundary_pixels, trimap_pixels: what is
+  also measured near boundaries, see `metrics.Segmentation`; 0 for nothing.
   epochs: see `set_steps`. channels, bands, show_bands, mean, std: see
   `set_pixels`.
   """
@@ -82,7 +88,7 @@ def segmentation_config(**values: object) -> dict[str, object]:
   if "augment" not in values:
     moves = {"scale": (1.0, 1.0), "degrees": 0.0, "flip": False}
     defaults |= moves | {"jitter": 0.0}
-  return base_config(**(PIXELS | defaults | values))
+  return base_config(**(PIXELS | OPTIONS | defaults | values))
 
 
 def resolve_masks(config: ml_collections.ConfigDict) -> None:
@@ -93,7 +99,7 @@ def resolve_masks(config: ml_collections.ConfigDict) -> None:
   set_steps(config, masks)
   set_pixels(config, masks)
   if config.balance:
-    weights = masks.balanced_weights()
+    weights = masks.balanced_weights(config.balance_by, config.balance_beta)
     config.class_weights = weights or config.class_weights
 
 

@@ -45,16 +45,18 @@ RANGES: dict[str, tuple[str, Test]] = {
       *("bands", "lora", "mask_values", "shots", "show_bands", "warmup"),
       "weight_decay",
       *("sigma", "sigma_most", "spread"),
+      *("boundary_pixels", "loss_weights", "trimap_pixels"),
     ),
     NOT_NEGATIVE,
   ),
   **dict.fromkeys(
-    ("crop_ratio", "delta", "lora_alpha", "scale", "std"), POSITIVE
+    ("crop_ratio", "delta", "lora_alpha", "scale", "std", "tta_scales"),
+    POSITIVE,
   ),
   **dict.fromkeys(
     (
       *("crop_probability", "drop_label", "flip", "flip_vertical"),
-      *("layer_decay", "rise", "smoothing"),
+      *("layer_decay", "ohem_share", "ohem_threshold", "rise", "smoothing"),
     ),
     SHARE,
   ),
@@ -78,11 +80,16 @@ RANGES: dict[str, tuple[str, Test]] = {
     NOT_NEGATIVE,
   ),
   **dict.fromkeys(
-    ("attention_dropout", "b1", "b2", "dropout", "drop_path", "ema"), BELOW_ONE
+    (
+      *("attention_dropout", "b1", "b2", "balance_beta", "dropout"),
+      *("drop_path", "ema"),
+    ),
+    BELOW_ONE,
   ),
 }
 CHOICES = {
   "augment.flip": ("horizontal", "vertical", "both", "0", ""),
+  "balance_by": ("median_frequency", "effective_number"),
   "bits": (8, 16, 32),
   "dtype": ("float32", "bfloat16", "float16"),
   "on_bad_image": ("error", "skip"),

@@ -7,18 +7,27 @@ from collections.abc import Callable, Mapping, Sequence
 import flax.linen as nn
 import jax.numpy as jnp
 
+from vision_jax.core.checks import check_name
 from vision_jax.core.types import Array, Batch, Mean, Nets, Objective, Terms
 from vision_jax.errors import UserError
 from vision_jax.losses import segmentation as losses
+from vision_jax.losses import segmentation_ranked as ranked
 from vision_jax.losses.class_weights import check_class_weights
 from vision_jax.ops.tiling import Tiles
+from vision_jax.ops.views import Views
 from vision_jax.tasks.net import NET, OneNet
 
 _PIXEL = {
   "cross_entropy": losses.pixel_cross_entropy,
   "focal": losses.pixel_focal,
 }
-_IMAGE = {"dice": losses.soft_dice, "jaccard": losses.soft_jaccard}
+_IMAGE = {
+  "dice": losses.soft_dice,
+  "jaccard": losses.soft_jaccard,
+  "lovasz": ranked.lovasz_softmax,
+}
+_HARD = "ohem"
+TERMS = (*_PIXEL, *_IMAGE, _HARD)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,11 +41,16 @@ class Segmentation(OneNet):
   Attributes:
     model: (image, *, train, mask) -> logits (b, h', w', k).
     terms: name -> weight of the loss's parts, out of cross_entropy and focal
-      (a mean over pixels), dice and jaccard (a mean over images).
+      (a mean over pixels), dice, jaccard, lovasz and ohem (over images).
     ignore: the target's value that does not count.
     class_weights: (k,) weights of classes in the mean over pixels, or None.
+    ohem_threshold, ohem_share: which pixels are hard, see
+      `hardest_cross_entropy`.
     tiles: how images are cut up in evaluation and prediction; None takes them
       whole.
+    views: how often images are seen in prediction, and in the predictions that
+      an evaluation measures; each view goes through `tiles`, and probabilities
+      are averaged. None takes them as they are, as losses do.
   """
 
   model: nn.Module
@@ -45,15 +59,17 @@ class Segmentation(OneNet):
   )
   ignore: int = losses.IGNORE
   class_weights: Sequence[float] | None = None
+  ohem_threshold: float = ranked.THRESHOLD
+  ohem_share: float = ranked.SHARE
   tiles: Tiles | None = None
+  views: Views | None = None
 
   def __post_init__(self):
-    unknown = sorted(set(self.terms) - {*_PIXEL, *_IMAGE})
-    if unknown or not self.terms:
-      raise UserError(
-        f"terms: got {sorted(self.terms)}; expected some of "
-        f"{sorted({*_PIXEL, *_IMAGE})}."
-      )
+    if not self.terms:
+      raise UserError(f"terms: got none; expected some of {', '.join(TERMS)}.")
+    for name in self.terms:
+      check_name("terms", name, TERMS)
+    ranked.check_hard(self.ohem_threshold, self.ohem_share)
 
   @property
   def objectives(self) -> tuple[Objective, ...]:
@@ -78,10 +94,13 @@ class Segmentation(OneNet):
     They are the softmax over the classes: as an `Eval`'s `output` for what
     measures probabilities, and for writers of them.
     """
-    logits = self._whole(params, stats, batch)
-    target = _most_likely(logits, batch["image"].shape)
-    probs = nn.softmax(logits.astype(jnp.float32))
-    return {"target": target, "probs": probs}
+    del key
+    if self.views is not None:
+      seen = lambda image: self._probs(self._logits(params, stats, image))
+      probs = self.views(seen, batch["image"])
+      return {"target": _most_likely(probs), "probs": probs}
+    logits = self._logits(params, stats, batch["image"])
+    return {"target": _most_likely(logits), "probs": self._probs(logits)}
 
   def sliding(self, tiles: Tiles) -> Callable[..., dict[str, Array]]:
     """Returns `predict` with other tiles, as an `Eval`'s `output`."""
@@ -96,7 +115,7 @@ class Segmentation(OneNet):
         mask=batch["mask"],
       )
     else:
-      logits = self._whole(params, stats, batch)
+      logits = self._whole(params, stats, batch["image"])
     check_class_weights(self.class_weights, logits.shape[-1])
     target = _middle(batch["target"], logits.shape)
     mask = batch["mask"]
@@ -109,14 +128,38 @@ class Segmentation(OneNet):
         values = _PIXEL[name](logits, target, ignore=self.ignore)
         terms[name] = Mean.of(values, weights * mask[:, None, None])
       else:
-        values = _IMAGE[name](logits, target, ignore=self.ignore)
+        values = self._of_images(name)(logits, target, ignore=self.ignore)
         terms[name] = Mean.of(values, mask)
     return terms, stats
 
-  def _whole(self, params: Nets, stats: Nets, batch: Batch) -> Array:
+  def _of_images(self, name: str) -> Callable[..., Array]:
+    if name != _HARD:
+      return _IMAGE[name]
+    return functools.partial(
+      ranked.hardest_cross_entropy,
+      class_weights=self.class_weights,
+      threshold=self.ohem_threshold,
+      share=self.ohem_share,
+    )
+
+  def _whole(self, params: Nets, stats: Nets, image: Array) -> Array:
     model = functools.partial(self.net.given(params, stats), train=False)
-    image = batch["image"]
     return model(image) if self.tiles is None else self.tiles(model, image)
+
+  def _logits(self, params: Nets, stats: Nets, image: Array) -> Array:
+    """Returns logits of all of an image's pixels."""
+    logits = self._whole(params, stats, image)
+    if logits.shape[1:3] != image.shape[1:3]:
+      raise UserError(
+        f"Segmentation: got logits {logits.shape} for images {image.shape}; "
+        "expected one for each pixel. A model with padding 'valid' predicts "
+        "through `tiles`, such as Tiles((572, 572), (384, 384), margin=92)."
+      )
+    return logits
+
+  @staticmethod
+  def _probs(logits: Array) -> Array:
+    return nn.softmax(logits.astype(jnp.float32))
 
 
 def _middle(target: Array, shape: tuple[int, ...]) -> Array:
@@ -127,12 +170,6 @@ def _middle(target: Array, shape: tuple[int, ...]) -> Array:
   return target[:, top : top + shape[1], left : left + shape[2]]
 
 
-def _most_likely(logits: Array, image: tuple[int, ...]) -> Array:
-  if logits.shape[1:3] != image[1:3]:
-    raise UserError(
-      f"Segmentation: got logits {logits.shape} for images {image}; expected "
-      "one for each pixel. A model with padding 'valid' predicts through "
-      "`tiles`, such as Tiles((572, 572), (384, 384), margin=92)."
-    )
-  small = logits.shape[-1] <= 255
-  return jnp.argmax(logits, -1).astype(jnp.uint8 if small else jnp.int32)
+def _most_likely(scores: Array) -> Array:
+  small = scores.shape[-1] <= 255
+  return jnp.argmax(scores, -1).astype(jnp.uint8 if small else jnp.int32)

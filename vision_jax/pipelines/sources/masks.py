@@ -22,11 +22,15 @@ from vision_jax.data.subsets import split_train
 from vision_jax.data.transforms.base import Transform
 from vision_jax.data.transforms.masks import decode_target
 from vision_jax.errors import UserError
-from vision_jax.losses.segmentation import median_frequency_weights
+from vision_jax.losses.class_weights import (
+  effective_number_weights,
+  median_frequency_weights,
+)
 from vision_jax.pipelines.sources import stand_ins
 from vision_jax.pipelines.sources.base import DataSet
 
 OBJECTS = ("background", "object")
+MEDIAN, EFFECTIVE = "median_frequency", "effective_number"
 CROWD, FEW = 15, 5  # digits in a scene at most, to train and to evaluate
 
 
@@ -177,14 +181,23 @@ class MaskData(DataSet):
         "which value each class has, as in --config.mask_values=3,0,..."
       )
 
-  def balanced_weights(self) -> tuple[float, ...]:
-    """Returns weights by median frequency of train's pixels; () for scenes."""
+  def balanced_weights(
+    self, by: str = MEDIAN, beta: float = 0.0
+  ) -> tuple[float, ...]:
+    """Returns weights of the classes by train's pixels; () for scenes.
+
+    Args:
+      by: "median_frequency" or "effective_number".
+      beta: of effective numbers.
+    """
     if self.dataset == "scenes":
       return ()
     counts = self._train().class_pixels(
       self.decode_target(), len(self.class_names)
     )
     weights = median_frequency_weights(*counts)
+    if by == EFFECTIVE:
+      weights = effective_number_weights(counts[0], beta)
     return tuple(round(float(w), 4) for w in weights)
 
   def _train(self) -> MaskFolder:
