@@ -2,8 +2,8 @@
 
 import pytest
 
+from benchmarks.memory.command import config_paths
 from tests.programs.first_losses import apart, first_losses
-from tests.programs.golden import configs
 
 # More than a minute of a CPU each; `python -m tests.programs.first_losses` does
 # them.
@@ -14,11 +14,13 @@ TOO_LARGE = (
 
 
 def test_what_is_too_large_exists():
-  assert set(TOO_LARGE) < set(configs())
+  assert set(TOO_LARGE) < set(config_paths())
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", [p for p in configs() if p not in TOO_LARGE])
+@pytest.mark.parametrize(
+  "path", [p for p in config_paths() if p not in TOO_LARGE]
+)
 def test_forms_of_an_accelerator_give_the_same_first_loss(path):
   losses = first_losses(path)
   if losses:

@@ -159,7 +159,10 @@ def _detr(batch: int, image: int, *, small: bool = False):
       num_labels=80,
       **({"auxiliary_loss": True} | head),
     )
-    model = transformers.DetrForObjectDetection(config)
+    try:
+      model = transformers.DetrForObjectDetection(config)
+    except ImportError as error:  # as of a torchvision for another torch
+      raise NotHere(f"DETR of transformers: {error}") from error
     x = torch.randn(batch, 3, image, image, device=device)
     labels = [_boxes(torch, device, 7) for _ in range(batch)]
     return model, batch, lambda net: net(pixel_values=x, labels=labels).loss

@@ -66,6 +66,7 @@ def resolve(config):
   config.image_size = config.preprocess.size
   if not config.class_names:
     config.class_names = tuple(map(str, range(config.num_classes)))
+  config.num_classes = len(config.class_names)
 
 
 def build(config):

@@ -57,6 +57,7 @@ VARIANTS = {
 def resolve(config):
   resolve_imported(config)
   names = config.class_names
+  config.num_classes = len(names) or config.num_classes
   config.void = config.void or names[-1:] == ("void",)
 
 

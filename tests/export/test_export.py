@@ -7,6 +7,7 @@ import subprocess
 import sys
 import types
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from safetensors import safe_open
@@ -155,7 +156,9 @@ def test_a_program_of_a_cpu_alone_has_its_forms(tmp_path):
 def test_onnx_runs_by_itself(kind, tmp_path):
   onnxruntime = library("onnxruntime")
   library("jax2onnx")
+  before = dict(vars(jnp))
   result = export(kind, "onnx", tmp_path / "out", "--platforms=cpu")
+  assert {k: x for k, x in vars(jnp).items() if k in before} == before
   assert "Largest difference from the live net" in result.err
   image, expected = pixels(kind)
   session = onnxruntime.InferenceSession(

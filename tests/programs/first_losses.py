@@ -14,10 +14,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from benchmarks.memory.command import config_paths
 from benchmarks.speed import made_up
 from benchmarks.speed.steps import build
 from tests.programs.flags import compile_cheaply
-from tests.programs.golden import configs
 from vision_jax.ops import forms
 
 BATCH = 2
@@ -93,7 +93,7 @@ def apart(losses):
 
 def main(*names):
   """Prints the losses, and how far they are apart."""
-  for path in names or configs():
+  for path in names or config_paths():
     losses = first_losses(path, tuple(FORMS))
     same = [name for name in FORMS if name not in losses]
     line = f"{path}: the plain program for {same or 'none'}"

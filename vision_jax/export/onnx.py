@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Iterator
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from vision_jax.errors import UserError
@@ -39,7 +40,7 @@ def write(net: Net, folder: pathlib.Path, how: How) -> None:
       in ONNX.
   """
   del how
-  with _quiet():
+  with _quiet(), _as_they_were(jax, jnp, jax.lax, jax.nn):
     convert, onnx = _package("jax2onnx").to_onnx, _package("onnx")
   _package("onnxruntime")
   if size_of(net) > MOST:
@@ -51,7 +52,8 @@ def write(net: Net, folder: pathlib.Path, how: How) -> None:
   program = functools.partial(outputs, net.experiment, net.weights)
   # Of flax's pooling the converter forgets the padding.
   shifts = forms.use_forms(pool_shifts="shifts")
-  with forms.cpu_forms(False), shifts, _quiet():
+  restored = _as_they_were(jax, jnp, jax.lax, jax.nn)
+  with forms.cpu_forms(False), shifts, _quiet(), restored:
     try:
       model = convert(
         lambda *arrays: tuple(program(*arrays).values()),
@@ -106,6 +108,22 @@ def _quiet() -> Iterator[None]:
   finally:
     for logger, level in zip(loggers, before, strict=True):
       logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def _as_they_were(*modules: types.ModuleType) -> Iterator[None]:
+  """Gives modules back what they had: the converter leaves its own `cumsum`.
+
+  That takes no axis by position, so that other code of the process would fail.
+  """
+  before = [dict(vars(module)) for module in modules]
+  try:
+    yield
+  finally:
+    for module, names in zip(modules, before, strict=True):
+      for name, value in names.items():
+        if vars(module).get(name) is not value:
+          setattr(module, name, value)
 
 
 def _package(name: str) -> types.ModuleType:
