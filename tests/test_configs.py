@@ -87,6 +87,7 @@ def test_tiny_variant_takes_its_first_step(path):
       data.metrics,
       inputs=experiment.inputs,
       output=data.output,
+      losses=data.losses,
     )
     states = {name: metric.state for name, metric in data.metrics.items()}
     weights = state.weights(data.weights[-1])
@@ -164,6 +165,24 @@ def write_sets(folder):
   return {"data_dir": str(folder)}
 
 
+def write_clouds(folder):
+  """Small images with labels, tiles, and the masks of both."""
+  rng = np.random.default_rng(0)
+  bytes_of = lambda *shape: rng.integers(0, 256, (*shape, 3), np.uint8)
+  bits_of = lambda *shape: rng.integers(0, 2, shape, np.uint8)
+  np.savez(
+    folder / "toy.npz",
+    train_images=bytes_of(8, 64, 64),
+    train_labels=np.arange(8) % 2,
+    train_masks=bits_of(8, 64, 64),
+    test_images=bytes_of(4, 64, 64),
+    test_labels=np.arange(4) % 2,
+    eval_tiles=bytes_of(4, 72, 80),
+    eval_masks=bits_of(4, 72, 80),
+  )
+  return {"dataset": "npz", "data_dir": str(folder / "toy.npz")}
+
+
 # Of configs for one's own data, and for data that tests cannot bring.
 WRITTEN = {
   "configs/classification/folder_finetune.py": write_finetuned,
@@ -174,6 +193,9 @@ WRITTEN = {
   "configs/detection/imported.py": write_boxes,
   "configs/detection/voc_detr.py": write_boxes,
   "configs/restoration/imported.py": write_sets,
+  "configs/segmentation/clouds_classifier.py": write_clouds,
+  "configs/segmentation/clouds_fcn.py": write_clouds,
+  "configs/segmentation/clouds_unet.py": write_clouds,
   "configs/segmentation/folder_unet.py": write_masks,
   "configs/segmentation/imported.py": write_masks,
 }

@@ -3,6 +3,7 @@
 import jax
 import numpy as np
 import pytest
+from sklearn import metrics as sklearn
 
 from vision_jax.core.execution import Jit, Pmap
 from vision_jax.data.loader import Loader
@@ -12,6 +13,7 @@ from vision_jax.metrics.calibration import CalibrationError
 from vision_jax.metrics.curves import Curves
 from vision_jax.metrics.decisions import ConfusionMatrix, PrecisionRecallF1
 from vision_jax.metrics.mask_threshold import MaskThreshold
+from vision_jax.metrics.pixel_curves import PixelCurves
 from vision_jax.train.evaluate import Evaluator
 
 N, NAMES = 37, ("hen", "ox", "cow")  # 37: the last batch is padded
@@ -61,4 +63,18 @@ def test_metrics_are_one_under_every_execution(label):
   assert {"val/f1_macro", "val/auc", "val/ece", "val/threshold"} <= {*found}
   for execution in (Jit(), Pmap()):  # of eight devices
     assert results(data, execution) == pytest.approx(found, abs=1e-6)
+  data.data.close()
+
+
+def test_areas_of_pixels_are_one_under_every_execution():
+  arrays = {"logits": LOGITS, "probs": PROBS, "target": TARGET}
+  loader = Loader(ArraySource(arrays), (), batch_size=16, shuffle=False)
+  data = Eval(loader, {"pixels": PixelCurves()})
+  score, truth = PROBS[..., 1].ravel(), TARGET.ravel()
+  areas = {
+    "val/auc": sklearn.roc_auc_score(truth, score),
+    "val/average_precision": sklearn.average_precision_score(truth, score),
+  }
+  for execution in (Jit(devices=jax.devices()[:1]), Jit(), Pmap()):
+    assert results(data, execution) == pytest.approx(areas, abs=1e-6)
   data.data.close()

@@ -14,6 +14,7 @@ from vision_jax.metrics.generation_extractor import Extractor
 from vision_jax.metrics.generation_scores import MeanOf, Recognised
 from vision_jax.metrics.likelihood import ImportanceBound
 from vision_jax.metrics.mask_threshold import MaskThreshold
+from vision_jax.metrics.pixel_curves import PixelCurves
 from vision_jax.metrics.segmentation import Segmentation
 from vision_jax.metrics.void import WithVoid
 
@@ -72,6 +73,11 @@ CASES = {
   "curves": (Curves(("hen", "ox")), {}, SEVERAL),
   "ece": (CalibrationError(), BINS, {}),
   "threshold": (MaskThreshold(bins=4), {"counts": np.ones((2, 4), int)}, {}),
+  "pixels": (
+    PixelCurves(),
+    {},
+    {"score": np.arange(4.0), "truth": np.array([0, 1, 1, 255])},
+  ),
   "boxes": (
     BoxThreshold(),
     {"objects": 2},
