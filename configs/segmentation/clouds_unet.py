@@ -53,7 +53,7 @@ VARIANTS = {
     "log_every": 10,
     "width": 4,
   },
-  "cpu": {"steps": 500},
+  "cpu": {"steps": 600},
 }
 ON_CPU = "cpu"
 

@@ -19,7 +19,7 @@ CLASS_NAMES = ("clear", "cloudy")
 CLEAR_COVER, CLOUDY_COVER = 0.1, 0.5  # of a cut-out: at most, at least
 _SPLITS = {"train": 0, "val": 1, "test": 2}
 _VERSION = 1  # of the drawing, part of the fingerprint
-_THINNEST = 0.15  # opacity from which on a pixel is cloudy
+_THINNEST = 0.2  # opacity from which on a pixel is cloudy
 
 
 class _Ground(NamedTuple):
@@ -55,7 +55,7 @@ class _Clouds(AsMade):
   """What cut-outs and tiles have in common: example i is pure in (seed, ...).
 
   An example has `image` (size size 3) uint8 and `target` (size size) uint8, 1
-  where a cloud takes 15 % of the light at least; cut-outs have a `label` too.
+  where a cloud takes 20 % of the light at least; cut-outs have a `label` too.
   """
 
   kind = 0
@@ -93,7 +93,7 @@ class _Clouds(AsMade):
 
   def _cover(self, rng: np.random.Generator, i: int) -> float:
     del i
-    return float(rng.beta(0.8, 0.9))
+    return float(rng.beta(1.1, 1.4))
 
   def _label(self, i: int) -> Example:
     del i
@@ -170,8 +170,8 @@ def _thickness(
   rng: np.random.Generator, size: int, cover: float
 ) -> tuple[np.ndarray, np.ndarray]:
   """Returns optical thickness beyond a cloud's edge, and the mask (h w)."""
-  field = _noise(rng, size, int(rng.integers(40, 120)), rng.uniform(0.45, 0.65))
-  slope = np.exp(rng.uniform(np.log(0.25), np.log(4)))  # thin to thick
+  field = _noise(rng, size, int(rng.integers(24, 100)), rng.uniform(0.45, 0.65))
+  slope = np.exp(rng.uniform(np.log(0.4), np.log(5)))  # thin to thick
   edge = np.quantile(field, 1 - cover)
   if cover in (0, 1):  # and well beyond: nothing is near an edge
     edge += rng.exponential() * (1 if cover == 0 else -1)
