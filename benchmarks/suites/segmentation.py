@@ -57,8 +57,8 @@ def _on_cpu(model: str) -> Row:
     model,
     variant="cpu",
     differs="a narrow net on folded pixels; windows of a quarter of an image's "
-    "area; weights and the Jaccard index in the loss; scored with mirrored views; "
-    "an hour of one core",
+    "area; weights and the Jaccard index in the loss; mirrored views where it is "
+    "scored; an hour of one core",
     target=0.45,
     seeds=1,
     seconds=3600,
