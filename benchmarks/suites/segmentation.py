@@ -56,9 +56,9 @@ def _on_cpu(model: str) -> Row:
     f"camvid_{model}_cpu",
     model,
     variant="cpu",
-    differs="a narrow net on folded pixels; windows of a quarter of an image's "
-    "area; weights and the Jaccard index in the loss; mirrored views where it is "
-    "scored; an hour of one core",
+    differs="a narrow net on folded pixels, an hour of one core; windows of a "
+    "quarter of an image's area; weights and the Jaccard index in the loss; "
+    "scored with mirrored views",
     target=0.45,
     seeds=1,
     seconds=3600,
