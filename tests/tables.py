@@ -24,6 +24,7 @@ from vision_jax.models.segmentation.unet import UNet
 from vision_jax.ops import augment, diffusion
 from vision_jax.ops.augment.boxes import random_crop_boxes, random_flip_boxes
 from vision_jax.tasks.classification import Classification
+from vision_jax.tasks.depth import Depth
 from vision_jax.tasks.detection import Detection
 from vision_jax.tasks.diffusion import Diffusion
 from vision_jax.tasks.gan import GAN
@@ -118,7 +119,7 @@ def segmented_images(
 def small_segmentation() -> Segmentation:
   """A narrow U-Net with every kind of loss term."""
   model = UNet(4, width=4, depth=1, dropout=0.1)
-  terms = {"cross_entropy": 1.0, "dice": 0.5}
+  terms = {"cross_entropy": 1.0, "dice": 0.5, "ohem": 0.5, "lovasz": 0.5}
   return Segmentation(model, terms, class_weights=(0.5, 1.0, 2.0, 1.0))
 
 
@@ -196,6 +197,25 @@ def small_regression() -> Regression:
   return Regression(model, "mixture", **how)
 
 
+def deep_images(size: int, seed: int) -> dict[str, np.ndarray]:
+  """A batch of 8x8 images that are darker where they are deep, with holes."""
+  rng = np.random.default_rng(seed)
+  depth = rng.uniform(1, 9, (size, 4, 4)).repeat(2, 1).repeat(2, 2)
+  image = rng.normal(size=(size, 8, 8, 3)) * 0.1 - np.log(depth)[..., None]
+  depth[:, 0, :3], depth[::3, 1, 1], depth[size - 1] = 0, np.nan, 0
+  return {
+    "image": image.astype(np.float32),
+    "depth": depth.astype(np.float32),
+    "mask": np.ones(size, np.float32),
+    "index": np.arange(size, dtype=np.int32) + size * seed,
+  }
+
+
+def small_depth() -> Depth:
+  """A narrow U-Net that gives the logarithm of depth."""
+  return Depth(UNet(1, width=4, depth=1), typical=3.0)
+
+
 TASKS = (
   TaskCase(
     "classification_resnet",
@@ -237,6 +257,7 @@ TASKS = (
     {"model": 0.9},
   ),
   TaskCase("regression", small_regression, numbered_images),
+  TaskCase("depth", small_depth, deep_images, augment.random_flip()),
   TaskCase("vae", small_vae, labelled_images),
   TaskCase("gan", small_gan, labelled_images, None, {"generator": 0.9}),
 )

@@ -11,7 +11,15 @@ from vision_jax.errors import UserError
 
 # Values of a config that name a folder or a file.
 CONFIG_KEYS = (
-  *("annotations", "data_dir", "images", "inception", "init_from", "masks"),
+  *(
+    "annotations",
+    "data_dir",
+    "depths",
+    "images",
+    "inception",
+    "init_from",
+    "masks",
+  ),
   "tokenizer",
 )
 GLOB = "[]*?"

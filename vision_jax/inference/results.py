@@ -21,7 +21,7 @@ from vision_jax.writers.line import line
 
 # In the output folder.
 WRITTEN = (
-  r"masks|overlays|probs|labels|labels_scores|restored|Annotations|crops|"
+  r"masks|overlays|probs|labels|labels_scores|restored|depth|depth_colours|Annotations|crops|"
   r"legend\.png|contact_sheet.*\.png|.*\.(jsonl?|csv|yaml|xml)"
 )
 # Outputs too large to be given always: a task that can has a method so called.

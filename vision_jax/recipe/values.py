@@ -50,13 +50,29 @@ RANGES: dict[str, tuple[str, Test]] = {
     NOT_NEGATIVE,
   ),
   **dict.fromkeys(
-    ("crop_ratio", "delta", "lora_alpha", "scale", "std", "tta_scales"),
+    (
+      "crop_ratio",
+      "delta",
+      "lora_alpha",
+      "depth_unit",
+      "scale",
+      "std",
+      "tta_scales",
+      "typical",
+    ),
     POSITIVE,
   ),
   **dict.fromkeys(
     (
       *("crop_probability", "drop_label", "flip", "flip_vertical"),
-      *("layer_decay", "ohem_share", "ohem_threshold", "rise", "smoothing"),
+      *(
+        "invariance",
+        "layer_decay",
+        "ohem_share",
+        "ohem_threshold",
+        "rise",
+        "smoothing",
+      ),
     ),
     SHARE,
   ),

@@ -26,7 +26,28 @@ def overlay_heat(
       f"heat: got {heat.shape} for an image {image.shape[:2]}; expected one "
       "value a pixel."
     )
-  levels = np.round(np.nan_to_num(heat).clip(0, 1) * 255).astype(np.uint8)
-  colour = cv2.applyColorMap(levels, cv2.COLORMAP_TURBO)[..., ::-1]
+  colour = _coloured(heat)
   grey = image.mean(-1, keepdims=True)
   return np.round((1 - alpha) * grey + alpha * colour).astype(np.uint8)
+
+
+def depth_colours(depth: np.ndarray) -> np.ndarray:
+  """Returns depth (h w) in colours, (h w 3) uint8.
+
+  The nearest is red and the farthest blue, by logarithms; what has no depth (0,
+  negative or not finite) is black.
+  """
+  depth = np.asarray(depth, np.float64)
+  known = np.isfinite(depth) & (depth > 0)
+  if not known.any():
+    return np.zeros((*depth.shape, 3), np.uint8)
+  log = np.log(np.where(known, depth, 1))
+  low, high = log[known].min(), log[known].max()
+  heat = (high - log) / max(high - low, 1e-9)
+  return _coloured(heat) * known[..., None].astype(np.uint8)
+
+
+def _coloured(heat: np.ndarray) -> np.ndarray:
+  """Returns (h w) in [0, 1] from blue to red, (h w 3) uint8."""
+  levels = np.round(np.nan_to_num(heat).clip(0, 1) * 255).astype(np.uint8)
+  return cv2.applyColorMap(levels, cv2.COLORMAP_TURBO)[..., ::-1]

@@ -19,7 +19,8 @@ def line(row: Row, about: About) -> dict[str, Any]:
   all. Of `boxes` (p, 4) xyxy in pixels with `score` and `label` (p,): `boxes`,
   those that count. Of `target` (h w): `share`, each class's part of the pixels.
   Of `number` (t,): `numbers`, by their names; of a mixture, which has `weight`,
-  `mean` and `sd` too, also `sds`, their standard deviations.
+  `mean` and `sd` too, also `sds`, their standard deviations. Of `depth` (h w):
+  `depths`, the nearest, the median and the farthest.
   """
   found: dict[str, Any] = {}
   for output, fields in _FIELDS.items():
@@ -127,9 +128,17 @@ def _numbers(row: Row, about: About) -> dict[str, Any]:
   return found
 
 
+def _depths(row: Row, about: About) -> dict[str, Any]:
+  del about
+  near, middle, far = np.quantile(np.float64(row["depth"]), (0, 0.5, 1))
+  named = {"nearest": near, "median": middle, "farthest": far}
+  return {"depths": {name: _digits(x) for name, x in named.items()}}
+
+
 _FIELDS: dict[str, Callable[[Row, About], dict[str, Any]]] = {
   "logits": _classes,
   "boxes": _boxes,
   "target": _shares,
   "number": _numbers,
+  "depth": _depths,
 }

@@ -175,7 +175,7 @@ def _as(image: Array, dtype) -> Array:
 
 
 def _check(batch: Batch, size: Sequence[int] | None) -> None:
-  placed = sorted({"masks"} & set(batch))
+  placed = sorted({"masks", "depth"} & set(batch))
   if size is not None or "target" in batch:
     placed += sorted({"image_mask"} & set(batch))
   if placed:

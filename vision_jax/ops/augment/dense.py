@@ -51,7 +51,7 @@ def _cut(batch, place, size):
 
 
 def _check(batch: Batch, name: str) -> None:
-  placed = sorted({"boxes", "masks"} & set(batch))
+  placed = sorted({"boxes", "masks", "depth"} & set(batch))
   if placed:
     raise UserError(
       f"{name} moves image and target; the batch has {placed} as well. Use an "
