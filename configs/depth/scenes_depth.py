@@ -72,7 +72,7 @@ VARIANTS = {
     "warmup": 2,
   },
   "cpu": {
-    "steps": 2000,
+    "steps": 1500,
     "batch_size": 16,
     "eval_every": 500,
     "save_every": 500,

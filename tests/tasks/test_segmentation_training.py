@@ -1,4 +1,4 @@
-"""A segmentation run that is stopped goes on as one that was not; bfloat16."""
+"""Runs of masks and depth that are stopped go on as others; bfloat16."""
 
 import jax
 import jax.numpy as jnp
@@ -13,14 +13,18 @@ from vision_jax.core.step import make_train_step
 from vision_jax.models.segmentation.unet import UNet
 from vision_jax.tasks.segmentation import Segmentation
 
-# With dropout, augmentation, averaged weights and balanced classes.
-CONFIG = "configs/segmentation/camvid_unet.py:tiny"
+# With dropout, augmentation, averaged weights and losses that rank pixels.
+MASKS = "configs/segmentation/camvid_unet.py:tiny"
+DEPTH = "configs/depth/scenes_depth.py:tiny"
 
 
 @pytest.mark.slow
-def test_a_stopped_run_continues_bit_for_bit(tmp_path):
-  flags = ("--config.steps=12", "--config.eval_every=0")
-  options = {"config": CONFIG, "devices": 1}
+@pytest.mark.parametrize(
+  ("config", "more"), [(MASKS, ("--config.loss=ohem,lovasz",)), (DEPTH, ())]
+)
+def test_a_stopped_run_continues_bit_for_bit(tmp_path, config, more):
+  flags = ("--config.steps=12", "--config.eval_every=0", *more)
+  options = {"config": config, "devices": 1}
   train(tmp_path / "whole", *flags, **options)
   first = train(tmp_path / "stopped", *flags, stop_at=7, **options)
   assert "SIGTERM: saved step 7 of 12" in first.err
