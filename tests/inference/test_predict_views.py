@@ -1,12 +1,14 @@
 """Views of images at test time, asked for where a trained net predicts."""
 
 import numpy as np
+import pytest
 
 from tests.data_fixtures import encode, random_image
 from tests.export.trained import workdir
 from tests.programs.command import call
 
 
+@pytest.mark.slow  # it trains a net, if no other test has
 def test_a_mirrored_view_is_averaged_with_the_image(tmp_path):
   """By hand: of an image and its mirror image, each predicted once."""
   image = random_image(32, 32, seed=3)  # the net's size: nothing is resized

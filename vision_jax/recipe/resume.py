@@ -19,12 +19,14 @@ from vision_jax.recipe.saved import (
 from vision_jax.recipe.values import flat, override
 
 # Values that may differ between the runs of one workdir: how long, how often,
-# where from. All others define the result.
+# where from, how it is looked at. All others define the result.
 MAY_CHANGE = (
   *CONFIG_KEYS,
   *("epochs", "eval_every", "keep_best", "keep_every", "log_every"),
   *("on_bad_image", "save_every", "show_bands", "steps", "tests", "threads"),
   *("prompts", "words"),  # what a net that reads is asked
+  # How a segmenter is looked at, and measured.
+  *("boundary_pixels", "tta_flip", "tta_scales", "trimap_pixels"),
 )
 
 
