@@ -1,6 +1,6 @@
 """An FCN on clouds: the classifier's blocks and dense layers, with padding.
 
-It learns from the masks of 384 tiles, cut to `--config.crop=128,128` at random,
+It learns from the masks of 384 tiles, cut to `--config.crop=96,96` at random,
 and is measured on the 64 tiles that `clouds_classifier.py` makes maps of; no
 two of them are the same. `--init_from=WORKDIR` of the classifier begins with
 its blocks and its first dense layer; without it all is new. One's own data are
@@ -26,10 +26,10 @@ def get_config():
   return base_config(
     **CLOUDS,
     init_from="",
-    crop=(128, 128),
+    crop=(96, 96),
     flip=True,
     steps=2000,
-    batch_size=8,
+    batch_size=16,
     eval_batch_size=8,
     log_every=50,
     width=24,

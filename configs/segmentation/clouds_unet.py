@@ -1,8 +1,8 @@
 """A U-Net on clouds, from a random start or with the classifier's encoder.
 
 Trained and measured as `clouds_fcn.py` is. `--init_from=WORKDIR` of
-`clouds_classifier.py` begins with its blocks, the first `--config.shared=2` of
-the U-Net's own; without it all is new.
+`clouds_classifier.py` begins with its blocks, which are the U-Net's first
+`--config.shared=2`; without it all is new.
 
 The variant `cpu`, which is taken where there is no accelerator, is shorter.
 """
@@ -23,14 +23,14 @@ def get_config():
     **CLOUDS,
     init_from="",
     shared=2,
-    crop=(128, 128),
+    crop=(96, 96),
     flip=True,
     steps=2000,
-    batch_size=8,
+    batch_size=16,
     eval_batch_size=8,
     log_every=50,
     width=24,
-    depth=3,
+    depth=2,
     patch=2,
     lr=3e-3,
     rise=0.2,

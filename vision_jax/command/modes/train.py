@@ -74,7 +74,7 @@ class Mode(Configured):
       with recipe.build().found_at(self.fixed) as experiment:
         look_into(
           *(asked.step, experiment, plan, self.workdir, execution),
-          init_from=self.init_from,
+          init_from=self._left_to_begin(recipe, experiment),
           log=log,
         )
       return 0
@@ -85,13 +85,23 @@ class Mode(Configured):
       self.workdir,
       execution=execution,
       recipe=recipe,
-      init_from=self.init_from,
+      init_from=self._left_to_begin(recipe, experiment),
       profile=profile,
       wandb=self.wandb,
       strict=self.strict,
       **dataclasses.asdict(plan),
     )
     return self._finish(outcome, experiment, plan.steps, log)
+
+  def _left_to_begin(
+    self, recipe: "Recipe", experiment: "Experiment"
+  ) -> Mapping[str, str]:
+    """Returns what begins as the flags say.
+
+    Not what a config was given, which begins parts of its nets with it.
+    """
+    taken = recipe.config.get("init_from") and "" not in experiment.start
+    return {k: x for k, x in self.init_from.items() if k or not taken}
 
   def _finish(
     self, outcome: "Outcome", experiment: "Experiment", steps: int, log: Log
