@@ -27,6 +27,9 @@ _BLOCKS = (
 )
 NARROW = {
   "vgg": functools.partial(VGG, 5, ((4,), (4, 8)), True, hidden=8),
+  "resnet_dilated": functools.partial(
+    ResNet, 5, (1, 2, 1, 2), False, 4, dilated=2
+  ),
   "resnext": functools.partial(
     ResNet, 5, (1, 1), groups=2, width_per_group=16, width=16
   ),

@@ -18,7 +18,7 @@ class ConvNorm(nn.Module):
   """Convolution without bias, BatchNorm, activation; paths conv and bn.
 
   Attributes:
-    features, kernel, stride, padding, groups, kernel_init: of `Conv`.
+    features, kernel, stride, padding, groups, kernel_init, dilation: of `Conv`.
     activation: after the normalisation; None for none.
     epsilon: of BatchNorm.
     momentum: decay of BatchNorm's running moments.
@@ -35,6 +35,7 @@ class ConvNorm(nn.Module):
   momentum: float = 0.9
   dtype: DTypeLike = jnp.float32
   kernel_init: nn.initializers.Initializer = HE_NORMAL
+  dilation: int = 1
 
   @nn.compact
   def __call__(
@@ -44,6 +45,7 @@ class ConvNorm(nn.Module):
     x = Conv(
       *(self.features, self.kernel, self.stride, self.padding),
       groups=self.groups,
+      dilation=self.dilation,
       dtype=self.dtype,
       kernel_init=self.kernel_init,
       name="conv",

@@ -71,12 +71,14 @@ class BatchNorm(nn.Module):
     epsilon: added to the variance.
     dtype: type of the result.
     scale_init: initial scale; zeros make a residual branch start as nothing.
+    per_image: whether with train=False each example's own moments normalize it.
   """
 
   momentum: float = 0.9
   epsilon: float = 1e-5
   dtype: DTypeLike = jnp.float32
   scale_init: nn.initializers.Initializer = nn.initializers.ones
+  per_image: bool = False
 
   @nn.compact
   def __call__(
@@ -85,7 +87,8 @@ class BatchNorm(nn.Module):
     """Normalizes x (b, ..., d); `mask` (b,) says which examples count.
 
     With train=True the batch's moments normalize and move the running ones
-    (make "batch_stats" mutable); with train=False the running ones normalize.
+    (make "batch_stats" mutable); with train=False the running ones normalize,
+    or each example's own.
     """
     shape = x.shape[-1:]
     mean = self.variable("batch_stats", "mean", jnp.zeros, shape, jnp.float32)
@@ -103,6 +106,9 @@ class BatchNorm(nn.Module):
       var.value += rate * (new_var - var.value)
     elif train:
       batch_mean, batch_var, _ = moments(x, mask)
+    elif self.per_image:
+      group = 1
+      batch_mean, batch_var, _ = jax.vmap(moments)(x[:, None])
     else:
       batch_mean, batch_var = mean.value, var.value
     # x * a + b rather than (x - mean) * a + bias: the gradient then takes two

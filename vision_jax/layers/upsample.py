@@ -26,7 +26,7 @@ class TransposedConv(nn.Module):
 
   Attributes:
     features: channels of the result, d.
-    kernel: side of the kernel; a multiple of the stride.
+    kernel: side of the kernel; the stride at least.
     stride: how many times larger the map becomes.
     use_bias: whether a bias is added.
     dtype: type to compute in; parameters are float32.
@@ -63,16 +63,17 @@ def transposed(x: Array, kernel: Array, stride: int) -> Array:
   In its sub-pixel form it is an ordinary convolution to stride² values for each
   place (a matrix product where the kernel is as large as the stride), which are
   then laid out as pixels; its weight gradient then is no convolution with a
-  kernel of the image's size and holes, which is slow everywhere.
+  kernel of the image's size and holes, which is slow everywhere. A kernel whose
+  side is no multiple of the stride has zeros beyond it in that form.
 
   Raises:
-    UserError: if the kernel's side is no multiple of the stride.
+    UserError: if the kernel is no square, or smaller than the stride.
   """
   size = kernel.shape[0]
-  if size % stride or kernel.shape[1] != size:
+  if size < stride or kernel.shape[1] != size:
     raise UserError(
       f"transposed: got a kernel of {size} x {kernel.shape[1]} at stride "
-      f"{stride}; expected a square whose side is a multiple of the stride."
+      f"{stride}; expected a square whose side is the stride at least."
     )
   subpixel = form("transposed") == "subpixel"
   product = _subpixel if subpixel else _dilated
@@ -93,6 +94,9 @@ def _dilated(x: Array, kernel: Array, stride: int) -> Array:
 
 def _subpixel(x: Array, kernel: Array, stride: int) -> Array:
   """Phase p of the result is a small convolution with kernel[p::stride]."""
+  if more := -kernel.shape[0] % stride:
+    kernel = jnp.pad(kernel, ((0, more), (0, more), (0, 0), (0, 0)))
+    return _subpixel(x, kernel, stride)[:, :-more, :-more]
   size, _, c, d = kernel.shape
   taps = size // stride
   k = kernel.reshape(taps, stride, taps, stride, c, d)

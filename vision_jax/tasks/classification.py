@@ -22,7 +22,7 @@ from vision_jax.losses.classification import (
   softmax_cross_entropy,
   softmax_focal,
 )
-from vision_jax.tasks.net import NET, OneNet
+from vision_jax.tasks.net import NET, OneNet, heads
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Classification(OneNet):
       train=train,
       mask=batch["mask"],
     )
-    logits, *others = self._heads(out, train)
+    logits, *others = heads(out, train, self.auxiliary)
     check_class_weights(self.class_weights, logits.shape[-1])
     label = batch["label"]
     weights = batch["mask"] * self._weights(label)
@@ -100,19 +100,6 @@ class Classification(OneNet):
       values = sum(self.loss(other, label) for other in others)
       terms["auxiliary"] = Mean.of(values, weights)
     return terms, stats
-
-  def _heads(self, out: Array | dict[str, Array], train: bool) -> list[Array]:
-    """The logits, and those of auxiliary heads in training."""
-    several = isinstance(out, dict)
-    if train and several != bool(self.auxiliary):
-      have = "has auxiliary heads" if several else "has no auxiliary heads"
-      raise UserError(
-        f"auxiliary: got {self.auxiliary}, and the model {have}; expected "
-        "their weight, such as 0.3, just where its field auxiliary is True."
-      )
-    if not several:
-      return [out]
-    return [out["logits"], *(x for n, x in out.items() if n != "logits")]
 
   def _weights(self, label: Array) -> Array | float:
     if self.class_weights is None:

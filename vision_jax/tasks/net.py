@@ -8,6 +8,7 @@ from typing import Any
 import flax.linen as nn
 
 from vision_jax.core.types import Array, Batch, Nets
+from vision_jax.errors import UserError
 
 NET = "model"  # of a task that has one net
 
@@ -69,6 +70,31 @@ class Net:
       *inputs, train=True, mutable=mutable, rngs={"dropout": key}, **options
     )
     return out, {**stats, self.name: new}
+
+
+def heads(
+  out: Array | dict[str, Array], train: bool, auxiliary: float
+) -> list[Array]:
+  """Returns the logits, and in training those of auxiliary heads after them.
+
+  Args:
+    out: logits, or {"logits": ..., ...} of which the others are such heads'.
+    train: whether the net trains: else there is no such head.
+    auxiliary: the weight that a task gives each one's loss; 0 for none.
+
+  Raises:
+    UserError: for heads without a weight, or a weight without heads.
+  """
+  several = isinstance(out, dict)
+  if train and several != bool(auxiliary):
+    have = "has auxiliary heads" if several else "has no auxiliary heads"
+    raise UserError(
+      f"auxiliary: got {auxiliary}, and the model {have}; expected their "
+      "weight, such as 0.3, just where its field auxiliary is True."
+    )
+  if not several:
+    return [out]
+  return [out["logits"], *(x for n, x in out.items() if n != "logits")]
 
 
 class OneNet:

@@ -15,7 +15,7 @@ from vision_jax.losses import segmentation_ranked as ranked
 from vision_jax.losses.class_weights import check_class_weights
 from vision_jax.ops.tiling import Tiles
 from vision_jax.ops.views import Views
-from vision_jax.tasks.net import NET, OneNet
+from vision_jax.tasks.net import NET, OneNet, heads
 
 _PIXEL = {
   "cross_entropy": losses.pixel_cross_entropy,
@@ -39,7 +39,9 @@ class Segmentation(OneNet):
   middle; prediction needs `tiles`.
 
   Attributes:
-    model: (image, *, train, mask) -> logits (b, h', w', k).
+    model: (image, *, train, mask) -> logits (b, h', w', k); in training also
+      {"logits": ..., ...}, of which the others are auxiliary heads', as DeepLab
+      v3's.
     terms: name -> weight of the loss's parts, out of cross_entropy and focal
       (a mean over pixels), dice, jaccard, lovasz and ohem (over images).
     ignore: the target's value that does not count.
@@ -51,6 +53,9 @@ class Segmentation(OneNet):
     views: how often images are seen in prediction, and in the predictions that
       an evaluation measures; each view goes through `tiles`, and probabilities
       are averaged. None takes them as they are, as losses do.
+    auxiliary: weight of the loss of auxiliary heads beside the logits', where
+      the model has some (0.5 in torchvision's recipes): each of `terms` is then
+      one of theirs too, "auxiliary_cross_entropy".
   """
 
   model: nn.Module
@@ -63,6 +68,7 @@ class Segmentation(OneNet):
   ohem_share: float = ranked.SHARE
   tiles: Tiles | None = None
   views: Views | None = None
+  auxiliary: float = 0.0
 
   def __post_init__(self):
     if not self.terms:
@@ -74,7 +80,11 @@ class Segmentation(OneNet):
   @property
   def objectives(self) -> tuple[Objective, ...]:
     """The weighted terms, to be descended by the one net."""
-    return (Objective(NET, self._loss, dict(self.terms)),)
+    weights = dict(self.terms)
+    if self.auxiliary:
+      more = {_of_heads(n): self.auxiliary * w for n, w in self.terms.items()}
+      weights |= more
+    return (Objective(NET, self._loss, weights),)
 
   def predict(
     self, params: Nets, stats: Nets, batch: Batch, key: Array
@@ -108,17 +118,26 @@ class Segmentation(OneNet):
 
   def _loss(self, params, stats, batch, key, *, step, train) -> Terms:
     if train:
-      logits, stats = self.net.run(
+      out, stats = self.net.run(
         *(params, stats, batch["image"]),
         key=key,
         train=True,
         mask=batch["mask"],
       )
     else:
-      logits = self._whole(params, stats, batch["image"])
+      out = self._whole(params, stats, batch["image"])
+    logits, *others = heads(out, train, self.auxiliary)
     check_class_weights(self.class_weights, logits.shape[-1])
-    target = _middle(batch["target"], logits.shape)
-    mask = batch["mask"]
+    terms = self._terms(logits, batch)
+    found = [self._terms(other, batch) for other in others]
+    for name in self.terms if others else ():
+      total = sum(head[name].total for head in found)
+      terms[_of_heads(name)] = Mean(total, terms[name].count)
+    return terms, stats
+
+  def _terms(self, logits: Array, batch: Batch) -> dict[str, Mean]:
+    """Returns the loss's parts, of the logits of one head."""
+    target, mask = _middle(batch["target"], logits.shape), batch["mask"]
     weights = losses.pixel_weights(
       target, ignore=self.ignore, class_weights=self.class_weights
     )
@@ -130,7 +149,7 @@ class Segmentation(OneNet):
       else:
         values = self._of_images(name)(logits, target, ignore=self.ignore)
         terms[name] = Mean.of(values, mask)
-    return terms, stats
+    return terms
 
   def _of_images(self, name: str) -> Callable[..., Array]:
     if name != _HARD:
@@ -160,6 +179,11 @@ class Segmentation(OneNet):
   @staticmethod
   def _probs(logits: Array) -> Array:
     return nn.softmax(logits.astype(jnp.float32))
+
+
+def _of_heads(term: str) -> str:
+  """The name of a term of auxiliary heads."""
+  return f"auxiliary_{term}"
 
 
 def _middle(target: Array, shape: tuple[int, ...]) -> Array:

@@ -101,7 +101,7 @@ def from_config(config: Mapping[str, Any]) -> Published | None:
       _backbone_of_config(config),
       num_classes=0,
       frozen_norm=True,
-      dilated=bool(config.get("dilation", False)),
+      dilated=int(config.get("dilation", False)),
     ),
     num_queries=config.get("num_queries", 100),
     features=config.get("d_model", 256),

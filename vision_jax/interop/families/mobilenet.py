@@ -31,12 +31,19 @@ def v2(shapes: Shapes) -> Rules:
 
 def v3(shapes: Shapes) -> Rules:
   """torchvision's names of v3, likewise."""
-  blocks = _blocks(shapes)
   return [
-    *_torchvision(blocks, shapes, r"\.block", _pair),
-    *_pair(rf"features\.{len(blocks) + 1}", "last"),
+    *v3_features(shapes),
     *dense(r"classifier\.0", "hidden"),
     *dense(r"classifier\.3", "fc"),
+  ]
+
+
+def v3_features(shapes: Shapes, before: str = r"features\.") -> Rules:
+  """Those of what is before the classifier: numbers after `before`."""
+  blocks = _blocks(shapes)
+  return [
+    *_torchvision(blocks, shapes, r"\.block", _pair, before),
+    *_pair(rf"{before}{len(blocks) + 1}", "last"),
   ]
 
 
@@ -67,10 +74,11 @@ def _torchvision(
   shapes: Shapes,
   inner: str,
   project: Callable[..., Rules],
+  before: str = r"features\.",
 ) -> Iterator[Rule]:
-  yield from _pair(r"features\.0", "stem")
+  yield from _pair(rf"{before}0", "stem")
   for number, (stage, i) in enumerate(blocks, 1):
-    ours, theirs = f"block{stage}_{i}", rf"features\.{number}{inner}"
+    ours, theirs = f"block{stage}_{i}", rf"{before}{number}{inner}"
     has = lambda part, ours=ours: any(
       path.startswith(f"params/{ours}/{part}/") for path in shapes
     )

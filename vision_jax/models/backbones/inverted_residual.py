@@ -24,6 +24,7 @@ class Residual:
     stride: its step.
     squeeze: whether the channels within are weighted by the whole image.
     activation: within.
+    dilation: of the depthwise convolution.
   """
 
   hidden: int
@@ -32,6 +33,7 @@ class Residual:
   stride: int = 1
   squeeze: bool = False
   activation: Activation = jax.nn.relu6
+  dilation: int = 1
 
 
 class InvertedResidual(nn.Module):
@@ -58,6 +60,7 @@ class InvertedResidual(nn.Module):
     y = self.layer(
       *(hidden, sizes.kernel, sizes.stride),
       groups=hidden,
+      dilation=sizes.dilation,
       activation=act,
       name="depthwise",
     )(y)

@@ -1,5 +1,6 @@
 """MobileNet v3, large and small."""
 
+import dataclasses
 import functools
 from collections.abc import Sequence
 
@@ -52,6 +53,16 @@ SMALL = (
 )
 
 
+def dilated(blocks: Sequence[Residual]) -> tuple[Residual, ...]:
+  """Returns blocks without the last halving, dilated by 2 from there on.
+
+  As segmenters have them: the deepest map then is of stride 16.
+  """
+  last = max(i for i, size in enumerate(blocks) if size.stride == 2)
+  deep = (dataclasses.replace(b, stride=1, dilation=2) for b in blocks[last:])
+  return (*blocks[:last], *deep)
+
+
 class MobileNetV3(nn.Module):
   """MobileNet v3 (Howard et al., 2019), arxiv.org/abs/1905.02244.
 
@@ -64,6 +75,9 @@ class MobileNetV3(nn.Module):
     dropout: probability of zeroing one of those.
     epsilon: of BatchNorm; torchvision's and the paper's, timm's is 1e-5.
     momentum: decay of BatchNorm's running moments.
+    first_maps: whether the map of a level is its first block's and not its
+      last's, and that of the deepest level `last`'s, with six times the
+      features: what torchvision's segmenters read.
     remat: what blocks compute again in the backward pass, see `layers.remat`.
     dtype: type to compute in; parameters and the head are float32.
   """
@@ -74,6 +88,7 @@ class MobileNetV3(nn.Module):
   dropout: float = 0.2
   epsilon: float = 1e-3
   momentum: float = 0.99
+  first_maps: bool = False
   remat: str = "none"
   dtype: DTypeLike = jnp.float32
 
@@ -89,7 +104,7 @@ class MobileNetV3(nn.Module):
     """Maps images x (b, h, w, c) to logits (b, k) float32.
 
     With features=True to the last block's map of each resolution in place of
-    logits, {"c1": ..., "c5": ...}, see `strides`.
+    logits, {"c1": ..., "c5": ...}, see `strides` and `first_maps`.
     """
     check_shape("image", x, "b h w c")
     layer = conv_norms(
@@ -105,10 +120,14 @@ class MobileNetV3(nn.Module):
     names = named([size.features for size in self.blocks])
     deep = levels([size.stride for size in self.blocks])
     for name, level, size in zip(names, deep, self.blocks, strict=True):
-      x = maps[f"c{level}"] = block(size, layer, name=name)(x)
-    if features:
+      x = block(size, layer, name=name)(x)
+      if not (self.first_maps and f"c{level}" in maps):
+        maps[f"c{level}"] = x
+    if features and not self.first_maps:
       return maps
     x = layer(6 * x.shape[-1], 1, name="last")(x)
+    if features:
+      return {**maps, f"c{level}": x}
     dense = functools.partial(Dense, kernel_init=nn.initializers.normal(0.01))
     x = dense(self.hidden, dtype=self.dtype, name="hidden")(global_average(x))
     x = Dropout(self.dropout)(jax.nn.hard_swish(x), train=train)

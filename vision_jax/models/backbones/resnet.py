@@ -108,8 +108,9 @@ class ResNet(nn.Module):
       leaves them as they are, for pretrained weights (training does not
       begin without) and small batches. Scales and biases are frozen by the
       optimizer, where they are to be.
-    dilated: whether the last stage keeps its resolution and dilates its 3x3
-      convolutions, after the first block, in place of its stride (DC5).
+    dilated: how many of the last stages keep their resolution: in place of
+      its stride each doubles the dilation of 3x3 convolutions after its first
+      block. 1 is DC5, and 2 a stride of 8, for segmentation.
     remat: what blocks compute again in the backward pass, see `layers.remat`.
     dtype: type to compute in; parameters and the head are float32.
     groups: of the 3x3 convolutions of bottlenecks.
@@ -125,7 +126,7 @@ class ResNet(nn.Module):
   zero_init: bool = True
   momentum: float = 0.9
   frozen_norm: bool = False
-  dilated: bool = False
+  dilated: int = 0
   remat: str = "none"
   dtype: DTypeLike = jnp.float32
   groups: int = 1
@@ -169,16 +170,17 @@ class ResNet(nn.Module):
       conv=conv,
       norm=norm,
     )
-    maps, x = {}, self._stem(x, conv, norm)
+    maps, x, dilation = {}, self._stem(x, conv, norm), 1
     for stage, blocks in enumerate(self.stages):
-      dilated = self.dilated and stage == len(self.stages) - 1
+      kept = stage == 0 or stage >= len(self.stages) - self.dilated
+      before, dilation = dilation, dilation * (1 + (kept and stage > 0))
       for i in range(blocks):
         width = self.width * 2**stage
         x = block(
           width,
           inner=width * self.width_per_group // 64 * self.groups,
-          stride=2 if stage > 0 and i == 0 and not dilated else 1,
-          dilation=2 if dilated and i > 0 else 1,
+          stride=2 if i == 0 and not kept else 1,
+          dilation=before if i == 0 else dilation,
           name=f"conv{stage + 2}_{i + 1}",
         )(x)
       maps[f"c{stage + 2}"] = x
@@ -190,7 +192,7 @@ class ResNet(nn.Module):
   def strides(self) -> dict[str, int]:
     """Pixels from one place of a stage's map to the next, of "c2", "c3", ..."""
     first, last = 4 if self.stem == "imagenet" else 1, len(self.stages) - 1
-    halvings = lambda i: i - (self.dilated and i == last > 0)
+    halvings = lambda i: min(i, max(last - self.dilated, 0))
     return {f"c{i + 2}": first * 2 ** halvings(i) for i in range(last + 1)}
 
   def _stem(self, x: Array, conv, norm) -> Array:

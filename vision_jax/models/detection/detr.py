@@ -104,7 +104,7 @@ def variant(
   body = BACKBONES[backbone](
     num_classes=0,
     frozen_norm=frozen_norm,
-    dilated=bool(dash),
+    dilated=int(bool(dash)),
     remat=remat,
     dtype=dtype,
   )
