@@ -5,7 +5,10 @@ from benchmarks.row import Row
 CONFIGS = "configs/segmentation/"
 PROTOCOL = "233 test images, 360x480, 11 classes, void ignored, last step"
 ALSO = ("class_accuracy", "global_accuracy")
-AVERAGED = {"unet"}  # by whose weights the config chooses a checkpoint
+AVERAGED = {
+  "lraspp",
+  "unet",
+}  # by whose weights the config chooses a checkpoint
 
 QUICK = (
   Row(
@@ -40,14 +43,14 @@ def _camvid(name: str, model: str, **more) -> Row:
   )
 
 
-def _on_gpu(model: str, target: float, differs: str = "") -> Row:
+def _on_gpu(model: str, target: float, differs: str = "", **more) -> Row:
   return _camvid(
     f"camvid_{model}",
     model,
     differs=differs,
     target=target,
     needs="gpu",
-    seconds=3600,
+    **{"seconds": 3600, **more},
   )
 
 
@@ -69,6 +72,13 @@ CAMVID = (
   _on_gpu("unet", 0.498),
   _on_gpu("fcn8s", 0.504, "the reference starts from ImageNet's weights"),
   _on_gpu("segnet_basic", 0.477),
+  _on_gpu("deeplabv3", 0.5324),
+  _on_gpu(
+    "fc_densenet",
+    0.669,
+    "the windows' stage alone, without that on whole images",
+    seconds=7200,
+  ),
   _on_cpu("unet"),
 )
 

@@ -274,3 +274,15 @@ def test_a_group_of_several_devices_is_an_error():
     pytest.raises(UserError, match="16 examples on 8 device"),
   ):
     execution.eval_step(step)(make_variables(), (), (), rows, ())
+
+
+def test_each_images_own_moments_are_those_of_a_batch_of_it_alone():
+  x, variables = make_input((3, 5, 4, 3)), make_variables()
+  got = BatchNorm(per_image=True).apply(variables, x, train=False)
+  for i in range(3):
+    expected, _ = BatchNorm().apply(
+      variables, x[i : i + 1], train=True, mutable=["batch_stats"]
+    )
+    np.testing.assert_allclose(got[i], expected[0], rtol=1e-5, atol=1e-5)
+  running = BatchNorm().apply(variables, x, train=False)
+  assert np.abs(np.asarray(got - running)).max() > 0.1

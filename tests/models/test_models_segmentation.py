@@ -165,7 +165,9 @@ def test_half_precision_gives_finite_float32_logits(dtype):
 
 
 @pytest.mark.parametrize("on", [True, False])
-@pytest.mark.parametrize("size,stride", [(2, 2), (4, 2), (6, 2), (16, 8)])
+@pytest.mark.parametrize(
+  "size,stride", [(2, 2), (3, 2), (4, 2), (6, 2), (16, 8)]
+)
 def test_transposed_convolution_equals_torch(size, stride, on):
   torch = library("torch")
   x = image(5, 4)

@@ -161,3 +161,51 @@ def test_views_are_merged_on_probabilities_as_by_hand(tiles):
 def test_scales_that_are_none_are_named(scales):
   with pytest.raises(ValueError, match=r"scales of views: got .*above 0"):
     Views(scales)
+
+
+class Heads(nn.Module):
+  """The same logits for each pixel, and another's of two auxiliary heads."""
+
+  auxiliary: bool = True
+
+  @nn.compact
+  def __call__(self, x, *, train, mask=None):
+    names = ("logits", "first", "second")
+    make = lambda name: self.param(name, nn.initializers.normal(1.0), (4,))
+    out = {n: jnp.broadcast_to(make(n), (*x.shape[:3], 4)) for n in names}
+    return out if train and self.auxiliary else out["logits"]
+
+
+def test_auxiliary_heads_have_each_term_in_training():
+  terms = {"cross_entropy": 1.0, "dice": 0.5}
+  task, batch = (
+    Segmentation(Heads(), terms, auxiliary=0.4),
+    segmented_images(3, 5),
+  )
+  (objective,) = task.objectives
+  assert objective.weights == terms | {
+    "auxiliary_cross_entropy": 0.4,
+    "auxiliary_dice": 0.2,
+  }
+  params, _ = task.init(jax.random.key(0), batch)
+  alone = Segmentation(Heads(auxiliary=False), terms)
+
+  def of(name):
+    """Losses of a net whose logits are a head's."""
+    given = {"model": params["model"] | {"logits": params["model"][name]}}
+    found, _ = alone.objectives[0].loss(
+      given, {}, batch, jax.random.key(1), step=0, train=False
+    )
+    return {name: float(term.divide()) for name, term in found.items()}
+
+  logits, first, second = (of(n) for n in ("logits", "first", "second"))
+  both = {f"auxiliary_{n}": first[n] + second[n] for n in terms}
+  assert loss(task, batch, train=True) == pytest.approx(logits | both, rel=1e-5)
+  assert loss(task, batch) == pytest.approx(logits, rel=1e-5)
+
+
+@pytest.mark.parametrize(("heads", "weight"), [(True, 0.0), (False, 0.5)])
+def test_a_weight_without_heads_and_heads_without_a_weight(heads, weight):
+  task = Segmentation(Heads(heads), auxiliary=weight)
+  with pytest.raises(ValueError, match=f"auxiliary: got {weight}, and the"):
+    loss(task, segmented_images(2, 0), train=True)

@@ -36,6 +36,8 @@ from vision_jax.models.restoration.carn import CARN
 from vision_jax.models.restoration.dncnn import DnCNN
 from vision_jax.models.restoration.espcn import ESPCN
 from vision_jax.models.restoration.imdn import IMDN, IMDN_RTC
+from vision_jax.models.segmentation import deeplabv3, fc_densenet, lraspp
+from vision_jax.models.segmentation.deeplabv3_plus import DeepLabV3Plus
 from vision_jax.models.segmentation.espnet import ESPNet
 from vision_jax.models.segmentation.fcn import FCN8s
 from vision_jax.models.segmentation.segnet import SegNetBasic
@@ -143,6 +145,17 @@ def _entries() -> Iterator[tuple[str, Entry]]:
   paper = {"padding": "valid", "norm": False}
   yield "unet", _other(UNet, 2, (572, 572, 1), **paper)
   yield "fcn8s", _other(FCN8s, 21, (500, 500, 3))
+  image = (520, 520, 3)
+  for name in deeplabv3.BACKBONES:
+    make = functools.partial(deeplabv3.variant, name)
+    yield f"deeplabv3_{name}", _other(make, 21, image)
+  body = {"backbone": resnet.ResNet50(0, dilated=1)}
+  yield "deeplabv3_plus_resnet50", _other(DeepLabV3Plus, 21, image, **body)
+  make = lraspp.mobilenet_v3_large
+  yield "lraspp_mobilenet_v3_large", _other(make, 21, image)
+  for layers in (56, 67, 103):
+    make = getattr(fc_densenet, f"FCDenseNet{layers}")
+    yield f"fc_densenet{layers}", _other(make, 11, (360, 480, 3))
   yield "espnet", _other(ESPNet, 12, (360, 480, 3))
   yield "segnet_basic", _other(SegNetBasic, 11, (360, 480, 3))
   for backbone in ("R50", "R101"):

@@ -35,6 +35,7 @@ def task_of(
   model: nn.Module,
   *,
   tiles: Tiles | None = None,
+  auxiliary: float = 0.0,
 ) -> Segmentation:
   """Returns the task of a `segmentation_config`.
 
@@ -42,6 +43,7 @@ def task_of(
     config: has the keys of OPTIONS.
     model: as `Segmentation` takes it.
     tiles: likewise.
+    auxiliary: likewise.
 
   Raises:
     UserError: naming the key of a value that cannot be.
@@ -54,6 +56,7 @@ def task_of(
     ohem_share=config.ohem_share,
     tiles=tiles,
     views=views_of(config),
+    auxiliary=auxiliary,
   )
 
 

@@ -45,7 +45,7 @@ RANGES: dict[str, tuple[str, Test]] = {
       *("bands", "lora", "mask_values", "shots", "show_bands", "warmup"),
       "weight_decay",
       *("sigma", "sigma_most", "shared", "spread", "tiles"),
-      *("boundary_pixels", "loss_weights", "trimap_pixels"),
+      *("auxiliary", "boundary_pixels", "loss_weights", "trimap_pixels"),
     ),
     NOT_NEGATIVE,
   ),
