@@ -5,10 +5,7 @@ from benchmarks.row import Row
 CONFIGS = "configs/segmentation/"
 PROTOCOL = "233 test images, 360x480, 11 classes, void ignored, last step"
 ALSO = ("class_accuracy", "global_accuracy")
-AVERAGED = {
-  "lraspp",
-  "unet",
-}  # by whose weights the config chooses a checkpoint
+AVERAGED = {"lraspp", "unet"}  # by these weights a checkpoint is chosen
 
 QUICK = (
   Row(

@@ -63,10 +63,10 @@ VARIANTS = {
     "eval_every": 10,
     "save_every": 10,
     "warmup": 2,
-    "stages": (1, 1, 1, 1),
+    "stages": (1, 1, 1),
     "width": 4,
     "features": 8,
-    "rates": (1, 2),
+    "rates": (2,),
   },
 }
 

@@ -4,10 +4,10 @@ Its numbers are of batch statistics at test time, of one image at a time:
 `test_moments="image"`; "running" is the usual way. First windows of 224 x 224,
 as in the paper; then whole images at a tenth of the rate:
 
-  python -m vision_jax.main --config=configs/segmentation/camvid_fc_densenet.py \\
-      --workdir=out/windows
-  python -m vision_jax.main --config=configs/segmentation/camvid_fc_densenet.py \\
-      --workdir=out/whole --init_from=out/windows --config.crop=, \\
+  python -m vision_jax.main --workdir=out/windows \
+      --config=configs/segmentation/camvid_fc_densenet.py
+  python -m vision_jax.main --workdir=out/whole --init_from=out/windows \
+      --config=configs/segmentation/camvid_fc_densenet.py --config.crop= \
       --config.lr=0.0001 --config.batch_size=1 --config.steps=18000
 
 The paper's optimizer is RMSprop with a rate that decays by 0.995 an epoch; here

@@ -178,10 +178,8 @@ class Heads(nn.Module):
 
 def test_auxiliary_heads_have_each_term_in_training():
   terms = {"cross_entropy": 1.0, "dice": 0.5}
-  task, batch = (
-    Segmentation(Heads(), terms, auxiliary=0.4),
-    segmented_images(3, 5),
-  )
+  task = Segmentation(Heads(), terms, auxiliary=0.4)
+  batch = segmented_images(3, 5)
   (objective,) = task.objectives
   assert objective.weights == terms | {
     "auxiliary_cross_entropy": 0.4,

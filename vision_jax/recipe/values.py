@@ -31,6 +31,7 @@ RANGES: dict[str, tuple[str, Test]] = {
       *("heads", "hidden", "image_size", "latent", "layers", "max_boxes"),
       *("multipliers", "num_classes", "num_queries", "patch", "r1_every"),
       *("sampling_steps", "slide", "stages", "times", "width", "window"),
+      *("growth", "rates"),
     ),
     NATURAL,
   ),
@@ -111,6 +112,7 @@ CHOICES = {
   "on_bad_image": ("error", "skip"),
   "on_shared": ("error", "keep"),
   "remat": ("none", "blocks", "dots"),
+  "test_moments": ("running", "image"),
 }
 # What the data say where this word stands, as a run begins.
 MEASURED = "measured"
