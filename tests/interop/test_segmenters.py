@@ -32,13 +32,19 @@ def segmenter(source, **fields):
 def on_resnet():
   """Returns torchvision's DeepLab v3 on a ResNet of short stages, drawn."""
   models = torchvision().models
-  body = models.resnet.ResNet(
-    models.resnet.Bottleneck,
-    [1, 2, 2, 2],
-    replace_stride_with_dilation=[False, True, True],
-  )
-  make = models.segmentation.deeplabv3._deeplabv3_resnet
-  return parity.randomise(make(body, 5, True))
+
+  class Body(models.resnet.ResNet):
+    def forward(self, x):
+      x = self.maxpool(self.bn1(self.conv1(x)).relu())
+      middle = self.layer3(self.layer2(self.layer1(x)))
+      return {"out": self.layer4(middle), "aux": middle}
+
+  kept = {"replace_stride_with_dilation": [False, True, True]}
+  body = Body(models.resnet.Bottleneck, [1, 2, 2, 2], **kept)
+  del body.fc
+  parts, heads = models.segmentation.deeplabv3, models.segmentation.fcn
+  own = parts.DeepLabHead(2048, 5), heads.FCNHead(1024, 5)
+  return parity.randomise(parts.DeepLabV3(body, *own))
 
 
 def outputs(module, x):
