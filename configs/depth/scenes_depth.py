@@ -6,8 +6,9 @@ the scale-invariant loss of Eigen et al. (2014); what is measured is AbsRel,
 RMSE in metres, RMSE of logs, log10 and how much lies within 1.25, 1.25² and
 1.25³ (`test/abs_rel`, `test/delta1` and so on).
 
-On your own, `--config.dataset=folder --config.images=A --config.depths=B`: maps
-of the same names, PNG of 16 bits in `--config.depth_unit` metres (0.001 is
+On your own, `--config.dataset=folder --config.data_dir=MY_DATA`: the folders
+images and depths in it (or `--config.images=A --config.depths=B`), maps of the
+same names, PNG of 16 bits in `--config.depth_unit` metres (0.001 is
 NYU's, 0.00390625 KITTI's), or npy in that unit; 0 where there is none. A tenth
 is held out, chosen by name. `--mode=predict` writes depth as PNG of 16 bits, in
 millimetres, and in colours.

@@ -174,8 +174,8 @@ def test_a_folder_of_maps(tmp_path):
     (tmp_path / "images" / f"{i}.png").write_bytes(data)
     depth = np.full((20, 18), 1000 + i, np.uint16)
     (tmp_path / "depths" / f"{i}.png").write_bytes(encode(depth, "PNG"))
-  folders = {x: str(tmp_path / x) for x in ("images", "depths")}
-  built = recipe.load(PATH, {"dataset": "folder"} | folders).build()
+  given = {"dataset": "folder", "data_dir": str(tmp_path)}
+  built = recipe.load(PATH, given).build()
   batch = built.train_data.batch(0)
   assert batch["depth"].shape == (8, 16, 16)
   assert set(np.unique(batch["depth"])) <= {

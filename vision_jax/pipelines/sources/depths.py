@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import os
 from collections.abc import Sequence
 
 import ml_collections
@@ -23,13 +24,15 @@ class DepthData(DataSet):
   Attributes:
     dataset: "scenes", generated, or "folder": one of images and one of maps,
       matched by name, of which a tenth is held out as val.
-    images, depths: folders of the data set "folder".
+    data_dir: of the data set "folder", with the folders images and depths.
+    images, depths: these folders, where they lie elsewhere.
     scenes: how many scenes there are in train, val and test.
     image_size: (h, w) of scenes.
   """
 
   dataset: str
   _: dataclasses.KW_ONLY
+  data_dir: str = ""
   images: str = ""
   depths: str = ""
   scenes: Sequence[int] = (0, 0, 0)
@@ -40,6 +43,7 @@ class DepthData(DataSet):
     """Returns the data set of a config with keys of these names."""
     return cls(
       config.dataset,
+      data_dir=config.data_dir,
       images=config.images,
       depths=config.depths,
       scenes=tuple(config.scenes),
@@ -68,10 +72,11 @@ class DepthData(DataSet):
       raise UserError(
         f"--config.dataset: got {self.dataset!r}; expected folder or scenes."
       )
-    if not (self.images and self.depths):
+    if not all(self._folders):
       raise UserError(
         f"--config.images={self.images} --config.depths={self.depths}: "
-        "expected a folder of images and one of maps of the same names."
+        "expected a folder of images and one of maps of the same names, or "
+        "--config.data_dir=MY_DATA with both, called images and depths."
       )
     return ["train", "val"]
 
@@ -83,4 +88,9 @@ class DepthData(DataSet):
 
   @functools.cached_property
   def _parts(self) -> Sequence[Source]:
-    return split_train(MaskFolder(self.images, self.depths), HELD, seed=0)
+    return split_train(MaskFolder(*self._folders), HELD, seed=0)
+
+  @property
+  def _folders(self) -> tuple[str, str]:
+    inside = lambda x: os.path.join(self.data_dir, x) if self.data_dir else ""
+    return self.images or inside("images"), self.depths or inside("depths")
