@@ -9,7 +9,9 @@ from vision_jax.core.execution import Jit, Pmap
 from vision_jax.data.loader import Loader
 from vision_jax.data.sources.arrays import ArraySource
 from vision_jax.experiment import Eval
+from vision_jax.metrics.by_group import ByGroup
 from vision_jax.metrics.calibration import CalibrationError
+from vision_jax.metrics.classification import Accuracy
 from vision_jax.metrics.curves import Curves
 from vision_jax.metrics.decisions import ConfusionMatrix, PrecisionRecallF1
 from vision_jax.metrics.mask_threshold import MaskThreshold
@@ -37,6 +39,7 @@ class Outputs:
 
 def evaluation(label):
   arrays = {"logits": LOGITS, "label": label, "probs": PROBS, "target": TARGET}
+  arrays["group"] = np.arange(N, dtype=np.int32) % 2
   metrics = {
     "f1": PrecisionRecallF1(NAMES, ("macro", "micro", "weighted")),
     "confusion": ConfusionMatrix(NAMES, matrix=True),
@@ -45,6 +48,7 @@ def evaluation(label):
   }
   if label.ndim == 1:
     metrics["masks"] = MaskThreshold()
+    metrics["groups"] = ByGroup(Accuracy(), ("even", "odd"))
   loader = Loader(ArraySource(arrays), (), batch_size=16, shuffle=False)
   return Eval(loader, metrics)
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from vision_jax.metrics.box_threshold import BoxThreshold
+from vision_jax.metrics.by_group import ByGroup
 from vision_jax.metrics.calibration import CalibrationError
 from vision_jax.metrics.classification import Accuracy
 from vision_jax.metrics.curves import Curves
@@ -65,6 +66,11 @@ QUALITY = {"metrics": METRICS, "subsets": 2, "subset_size": 5, "splits": 2}
 
 CASES = {
   "accuracy": (Accuracy((1, 5)), {"top1": 1, "top5": 1, "count": 2}, {}),
+  "by_group": (
+    ByGroup(Accuracy(), ("hen", "ox")),
+    {"top1": np.ones(2), "count": np.ones(2)},
+    {},
+  ),
   "f1": (
     PrecisionRecallF1(("hen", "ox"), ("macro", "micro", "weighted")),
     COUNTS,

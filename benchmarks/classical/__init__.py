@@ -1,0 +1,1 @@
+"""Before deep learning, beside it: `python -m benchmarks.classical`."""

@@ -1,0 +1,1 @@
+"""Curves of what nets withstand: `python -m benchmarks.robustness`."""

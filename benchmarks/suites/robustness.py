@@ -1,0 +1,38 @@
+"""Rows of what classifiers withstand: three nets, plain and augmented."""
+
+from benchmarks.row import Row
+from vision_jax.pipelines.robustness import ways
+
+NETS = ("mlp", "cnn", "vit")
+PLAIN, AUGMENTED = "robust_{}", "robust_{}_augmented"
+# Of the mean over all corrupted test sets, by net: plain, augmented.
+_TARGETS = {"mlp": (0.6, 0.75), "cnn": (0.7, 0.85), "vit": (0.6, 0.75)}
+
+
+def _row(net: str, augmented: bool) -> Row:
+  moved = "shifted, turned and scaled" if augmented else "not augmented"
+  return Row(
+    name=(AUGMENTED if augmented else PLAIN).format(net),
+    config="configs/classification/mnist_robustness.py",
+    dataset="mnist",
+    reference="",
+    tolerance=0.0,
+    metric="robustness/accuracy",
+    protocol=(
+      f"55,000 training images, {moved}, 4 epochs; mean over 10,000 test "
+      "images each corrupted in six ways at five strengths, last step"
+    ),
+    differs="nothing comparable is published of these corruptions",
+    target=_TARGETS[net][augmented],
+    overrides={"net": net, "augment": str(augmented)},
+    also=("test/accuracy", *(f"robustness/{way}/accuracy" for way in ways())),
+    data="mnist",
+    seconds=180,
+  )
+
+
+ROBUSTNESS = tuple(
+  _row(net, augmented) for net in NETS for augmented in (False, True)
+)
+
+SUITES = {"robustness": ROBUSTNESS}
