@@ -121,7 +121,7 @@ def image(found: Mapping[str, Any]) -> np.ndarray:
       )
       for row in found["rows"]
     ]
-    ticks = ["0", *(f"{x:g}" for x in each)]
+    ticks = ["none", *(f"{x:g}" for x in each)]
     title = f"{kind}, {UNITS[kind]}"
     panels.append(curves(lines, ticks=ticks, title=title))
   return grid([*panels, legend(lines)], COLUMNS)
