@@ -13,7 +13,10 @@ NYU's, 0.00390625 KITTI's), or npy in that unit; 0 where there is none. A tenth
 is held out, chosen by name. `--mode=predict` writes depth as PNG of 16 bits, in
 millimetres, and in colours.
 
-The variant `cpu` is for one core; `:full` for a GPU, not run there yet.
+The variant `cpu` is for one core: of 500 unseen scenes 84.1 % of the pixels lie
+within 1.25 (the aim, set before it had run, was 85), AbsRel 0.159 and RMSE
+2.05 m, of floors that go on to 60 m; one seed, 1,500 steps. `:full` is for a
+GPU, and was not run there yet.
 """
 
 from vision_jax.experiment import Experiment, base_config
