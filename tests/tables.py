@@ -27,6 +27,7 @@ from vision_jax.tasks.classification import Classification
 from vision_jax.tasks.depth import Depth
 from vision_jax.tasks.detection import Detection
 from vision_jax.tasks.diffusion import Diffusion
+from vision_jax.tasks.embedding import Embedding
 from vision_jax.tasks.gan import GAN
 from vision_jax.tasks.regression import Regression
 from vision_jax.tasks.segmentation import Segmentation
@@ -216,6 +217,12 @@ def small_depth() -> Depth:
   return Depth(UNet(1, width=4, depth=1), typical=3.0)
 
 
+def small_embedding() -> Embedding:
+  """A narrow ResNet with BatchNorm, whose images meet all of the batch."""
+  model = ResNet(5, stages=(1,), width=8, stem="small")
+  return Embedding(model, "semi_hard", margin=1.0)
+
+
 TASKS = (
   TaskCase(
     "classification_resnet",
@@ -258,6 +265,7 @@ TASKS = (
   ),
   TaskCase("regression", small_regression, numbered_images),
   TaskCase("depth", small_depth, deep_images, augment.random_flip()),
+  TaskCase("embedding", small_embedding, labelled_images),
   TaskCase("vae", small_vae, labelled_images),
   TaskCase("gan", small_gan, labelled_images, None, {"generator": 0.9}),
 )

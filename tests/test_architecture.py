@@ -63,7 +63,7 @@ ALLOWED = {
   },
   "transfer": {  # what a trained net knows of other images
     *("core", "data", "experiment", "inference", "layers", "metrics"),
-    "pipelines",
+    *("pipelines", "viz", "writers"),
   },
   "explain": {  # what a trained net looks at
     *("core", "data", "experiment", "inference", "layers", "ops", "viz"),

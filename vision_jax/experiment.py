@@ -247,22 +247,20 @@ class Experiment:
     )
 
 
-def check_split(task: Task, parts: int) -> None:
-  """Checks that an objective may see a batch in so many parts.
-
-  Args:
-    task: what is learned.
-    parts: shards of an execution, times microbatches.
+def check_split(task: Task, shards: int, accumulate: int = 1) -> None:
+  """Checks that an objective may see shards of a batch, and microbatches.
 
   Raises:
-    UserError: if the task has `whole_batch`, and there are several.
+    UserError: if there are several, and the task's `whole_batch` refuses them.
   """
-  if parts > 1 and getattr(task, "whole_batch", False):
+  whole = getattr(task, "whole_batch", False)
+  parts = accumulate if whole == "gathered" else shards * accumulate
+  if whole and parts > 1:
+    where = "" if whole == "gathered" else "--execution=jit or fsdp, and "
     raise UserError(
       f"{type(task).__name__}: its loss compares the examples of a "
       f"batch with each other, and would see one of {parts} parts of it at a "
-      "time; expected all of it. Use --execution=jit or fsdp, and "
-      "--config.accumulate=1."
+      f"time; expected all of it. Use {where}--config.accumulate=1."
     )
 
 

@@ -32,7 +32,7 @@ class Mode(Configured):
   def check(self):
     super().check()
     if not self.text:
-      raise UserError("--mode=search needs --text=TEXT.")
+      raise UserError("--mode=find needs --text=TEXT.")
 
   def run(self, recipe, batch, log):
     found = [k for k, v in recipe.values.items() if self.text in str(v)]
@@ -48,10 +48,10 @@ def test_a_mode_is_one_file(tmp_path):
   ours = shutil.copytree(ROOT / "vision_jax", tmp_path / "vision_jax",
                          ignore=ignore)  # fmt: skip
   (tmp_path / "configs").symlink_to(ROOT / "configs")
-  (ours / "command/modes/search.py").write_text(MODE)
+  (ours / "command/modes/find.py").write_text(MODE)
 
   def run(*flags):
-    command = [sys.executable, "-m", "vision_jax.main", "--mode=search", *flags]
+    command = [sys.executable, "-m", "vision_jax.main", "--mode=find", *flags]
     environment = os.environ | {"PYTHONPATH": str(tmp_path)}
     done = subprocess.run(
       command, cwd=tmp_path, env=environment, capture_output=True, text=True
@@ -60,10 +60,10 @@ def test_a_mode_is_one_file(tmp_path):
 
   code, out, err = run("--help")
   assert code == 0, err
-  assert "--mode=search: Prints the names of the values" in out
+  assert "--mode=find: Prints the names of the values" in out
   assert "--text:" in out and "--most:" in out and "--config.KEY=VALUE" in out
   assert "--init_from" not in out and "--num_samples" not in out
   code, out, err = run(CONFIG, "--text=digits")
   assert (code, out) == (0, "dataset\n"), err
   code, _, err = run(CONFIG)
-  assert (code, err) == (2, "error: --mode=search needs --text=TEXT.\n")
+  assert (code, err) == (2, "error: --mode=find needs --text=TEXT.\n")

@@ -62,6 +62,10 @@ OWN = {
     *("low", "high"),
   ),
   "sample": ("checkpoint", "weights", "output", "num_samples", "label", "seed"),
+  "search": (
+    *("checkpoint", "weights", "images", "output", "layer", "query"),
+    "neighbours",
+  ),
   "import": ("config", "source", "file", "download", "output"),
   "show": ("config",),
   "check": ("config", "output"),

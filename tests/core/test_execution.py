@@ -116,6 +116,8 @@ SLOW = {
   "detection_encoder_queries-pmap8-1",
   "depth-fsdp2x4-1",
   "depth-pmap8-1",
+  "embedding-fsdp2x4-1",
+  "embedding-pmap8-1",
   "vae-pmap8-1",
   "gan-fsdp2x4-1",
 }

@@ -27,6 +27,7 @@ def same(loader):
     batch_size=loader.batch_size,
     seed=loader.seed,
     shuffle=loader.shuffle,
+    order=copy(loader.order),
     num_classes=loader.num_classes,
   )
   jax.tree.map(np.testing.assert_array_equal, loader.batch(1), other.batch(1))

@@ -10,13 +10,16 @@ from vision_jax.metrics.classification import Accuracy
 from vision_jax.metrics.curves import Curves
 from vision_jax.metrics.decisions import PrecisionRecallF1
 from vision_jax.metrics.detection import AveragePrecision
+from vision_jax.metrics.episodes import FewShot
 from vision_jax.metrics.generation import METRICS, SampleQuality
 from vision_jax.metrics.generation_extractor import Extractor
 from vision_jax.metrics.generation_scores import MeanOf, Recognised
 from vision_jax.metrics.likelihood import ImportanceBound
 from vision_jax.metrics.mask_threshold import MaskThreshold
 from vision_jax.metrics.pixel_curves import PixelCurves
+from vision_jax.metrics.retrieval import Retrieval
 from vision_jax.metrics.segmentation import Segmentation
+from vision_jax.metrics.verification import Verification
 from vision_jax.metrics.void import WithVoid
 
 RNG = np.random.default_rng(0)
@@ -62,6 +65,7 @@ COUNTS = {k: np.ones(2) for k in ("guess", "truth", "both")}
 COUNTS |= {"count": 2, "binary": 2}
 SEVERAL = {"logits": np.eye(2), "label": np.eye(2)}
 BINS = {k: np.ones(15) for k in ("hit", "count", "confidence")}
+EMBEDDED = {"features": RNG.normal(size=(20, 2)), "label": np.arange(20) % 2}
 QUALITY = {"metrics": METRICS, "subsets": 2, "subset_size": 5, "splits": 2}
 
 CASES = {
@@ -106,6 +110,9 @@ CASES = {
   "ap_alone": (AveragePrecision(("hen", "ox"), per_class=False), {}, BOXES),
   "quality": (SampleQuality(SEEN, **QUALITY), MOMENTS, FEATURES),
   "frechet": (SampleQuality(SEEN), MOMENTS, {}),
+  "retrieval": (Retrieval((1, 5)), {}, EMBEDDED),
+  "verification": (Verification((0.1, 1e-3)), {}, EMBEDDED),
+  "episodes": (FewShot((1, 5), 2, 5, 3), {}, EMBEDDED),
   "published": (SampleQuality(INCEPTION, **QUALITY), MOMENTS, FEATURES),
 }
 

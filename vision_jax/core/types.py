@@ -130,7 +130,8 @@ class Task(Protocol):
   """What is learned. No optimizer, device or data here.
 
   It may have `whole_batch`, true, where a loss compares the examples of a batch
-  with each other: executions that split it, and microbatches, are then refused.
+  with each other: executions that split it, and microbatches, are then refused;
+  "gathered" refuses microbatches alone, as it gathers what devices share.
   """
 
   objectives: Sequence[Objective]  # applied in order within a step

@@ -94,7 +94,7 @@ def in_order(size: int) -> Epoch:
 
 def shuffled(size: int) -> Epoch:
   """Returns the order in which each epoch is a permutation of its own."""
-  return lambda seed, epoch: _rng(seed, epoch).permutation(size)
+  return lambda seed, epoch: rng_of(seed, epoch).permutation(size)
 
 
 class Balanced(AsMade):
@@ -117,12 +117,12 @@ class Balanced(AsMade):
     self.source = source
 
   def __call__(self, seed: int, epoch: int) -> np.ndarray:
-    rng = _rng(seed, epoch)
+    rng = rng_of(seed, epoch)
     size, k = sum(map(len, self._classes)), len(self._classes)
     counts = np.full(k, size // k)
     counts[rng.permutation(k)[: size % k]] += 1
     drawn = [
-      _in_turn(rng, *pair) for pair in zip(self._classes, counts, strict=True)
+      in_turn(rng, *pair) for pair in zip(self._classes, counts, strict=True)
     ]
     return rng.permutation(np.concatenate(drawn))
 
@@ -138,13 +138,14 @@ class Balanced(AsMade):
     return [np.flatnonzero(labels == k) for k in np.unique(labels)]
 
 
-def _in_turn(rng: np.random.Generator, of: np.ndarray, n: int) -> np.ndarray:
-  """Draws n, each as often as any other, or once more."""
+def in_turn(rng: np.random.Generator, of: np.ndarray, n: int) -> np.ndarray:
+  """Draws n of some indices, each as often as any other, or once more."""
   rounds = [rng.permutation(of) for _ in range(-(-n // len(of)))]
   return np.concatenate([np.zeros(0, np.int64), *rounds])[:n]
 
 
-def _rng(seed: int, epoch: int) -> np.random.Generator:
+def rng_of(seed: int, epoch: int) -> np.random.Generator:
+  """Returns what an epoch's order is drawn with."""
   # The spawn key keeps this stream apart from the examples' own.
   return np.random.default_rng(
     np.random.SeedSequence((seed, epoch), spawn_key=(1,))

@@ -41,7 +41,7 @@ def look_into(
       it would not train like this, or with these fixed nets.
   """
   plan.check(execution)
-  check_split(experiment.task, execution.shards * plan.accumulate)
+  check_split(experiment.task, execution.shards, plan.accumulate)
   if step > plan.steps:
     raise UserError(f"--debug=step:{step}: the run has {plan.steps} steps.")
   if jax.process_count() > 1:

@@ -10,6 +10,7 @@ import numpy as np
 from vision_jax.core.types import Augment, Inputs
 from vision_jax.data.bands import as_decoded
 from vision_jax.data.loader import Loader
+from vision_jax.data.order import Epoch
 from vision_jax.data.source import Source
 from vision_jax.data.transforms.base import Transform
 from vision_jax.data.transforms.image import decode
@@ -105,9 +106,15 @@ class Loading:
     transforms: Sequence[Transform] = (),
     *,
     num_classes: int | None = None,
+    order: Epoch | None = None,
   ) -> Loader:
-    """Returns a loader that visits each epoch in an order of its own."""
-    return self._loader(source, transforms, self.batch_size, num_classes, True)
+    """Returns a loader that visits each epoch in an order of its own.
+
+    Or in that which `order` gives, see `Loader`.
+    """
+    return self._loader(
+      *(source, transforms, self.batch_size, num_classes, True), order
+    )
 
   def evaluation(
     self,
@@ -127,6 +134,7 @@ class Loading:
     size: int,
     num_classes: int | None,
     shuffle: bool,
+    order: Epoch | None = None,
   ) -> Loader:
     return Loader(
       source,
@@ -134,6 +142,7 @@ class Loading:
       batch_size=size,
       seed=self.seed,
       shuffle=shuffle,
+      order=order,
       threads=self.threads or None,
       on_bad_image=self.on_bad_image,
       num_classes=num_classes,

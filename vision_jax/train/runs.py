@@ -188,7 +188,7 @@ def run(
   folder = None if workdir is None else paths.folder("workdir", workdir)
   place = _Place(folder, recipe, wandb, strict)
   plan.check(execution)
-  check_split(experiment.task, execution.shards * plan.accumulate)
+  check_split(experiment.task, execution.shards, plan.accumulate)
   with experiment:
     batch = _first_batch(experiment, execution, batch_size)
     fixed = Fixed.load(experiment, execution, batch)

@@ -1,7 +1,8 @@
 """What a layer of a net gives, by the layer's name, in any task.
 
-Without a name it is what goes into the head, the last linear layer that is
-called; see `layers.calls`.
+Without a name it is what the task itself calls `features`, as an embedding's
+does; else what goes into the head, the last linear layer that is called; see
+`layers.calls`.
 """
 
 from collections.abc import Sequence
@@ -22,7 +23,8 @@ def layer_features(task: Task, layer: str = "") -> Output:
   Args:
     task: whose nets predict; what they compute again in training they do not
       here, which changes no number.
-    layer: its name; "" is what goes into the head.
+    layer: its name; "" is the task's own `features`, or what goes into the
+      head.
 
   Raises:
     UserError: when traced, if there is no such layer (it names the nearest), or
@@ -31,8 +33,13 @@ def layer_features(task: Task, layer: str = "") -> Output:
   plain = without_remat(task)
 
   def output(params, stats, batch, key):
-    _, calls = recorded(lambda: plain.predict(params, stats, batch, key))
-    found = named(calls, layer).out if layer else _into_head(calls)
+    out, calls = recorded(lambda: plain.predict(params, stats, batch, key))
+    if layer:
+      found = named(calls, layer).out
+    elif isinstance(out, dict) and "features" in out:
+      found = out["features"]
+    else:
+      found = _into_head(calls)
     features = _pooled(found, len(batch["mask"]), layer)
     label = {"label": batch["label"]} if "label" in batch else {}
     return {"features": features} | label

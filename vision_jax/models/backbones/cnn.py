@@ -25,7 +25,7 @@ class CNN(nn.Module):
   seed. Paths conv1, bn1, conv2, ..., head.
 
   Attributes:
-    num_classes: k.
+    num_classes: k; 0 for a net without a head, which gives what goes into it.
     stages: features of the convolutions of each stage; the image is halved
       before each stage.
     dropout: probability of zeroing a feature before the head.
@@ -43,7 +43,10 @@ class CNN(nn.Module):
   def __call__(
     self, x: Array, *, train: bool, mask: Array | None = None
   ) -> Array:
-    """Maps images x (b, h, w, c) of one size to logits (b, k) float32."""
+    """Maps images x (b, h, w, c) of one size to logits (b, k) float32.
+
+    Without a head to features (b, d).
+    """
     b, *_ = check_shape("image", x, "b h w c")
     conv = functools.partial(Conv, dtype=self.dtype)
     norm = functools.partial(
@@ -59,4 +62,4 @@ class CNN(nn.Module):
         x = norm(name=f"bn{number}")(x, train=train, mask=mask)
         x = jax.nn.relu(x)
     x = Dropout(self.dropout)(x.reshape(b, -1), train=train)
-    return Dense(self.num_classes, name="head")(x)
+    return Dense(self.num_classes, name="head")(x) if self.num_classes else x
