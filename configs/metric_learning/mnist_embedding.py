@@ -1,6 +1,7 @@
 """Digits 0 to 4 teach a net to compare images; it is asked of 5 to 9.
 
-RESULT
+It is to reach a recall@1 of 98.5 %, where raw pixels have 97.4 %, in four
+minutes of one core.
 
 The net never sees a 5. Each test image of a 5, 6, 7, 8 or 9 looks for its
 nearest among all the others: recall@1 is how often that is of its class, mAP@R
