@@ -47,7 +47,7 @@ def test_row_takes_a_metric_that_its_config_measures(row):
   experiment = loaded.build()
   evaluation, *parts, metric = row.metric.split("/")
   averaged = [part for part in parts if part == "ema"]
-  if evaluation == row.overrides.get("tests", "").lower():
+  if evaluation in row.overrides.get("tests", "").lower().split(","):
     evaluation = "test"  # of the tiny one's, which has no sets by name
   measured = experiment.evals[evaluation]
   # A tiny bound has fewer samples, a tiny extractor other weights.

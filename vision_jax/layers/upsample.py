@@ -138,6 +138,14 @@ def pixel_shuffle(x: Array, size: int) -> Array:
   return x.reshape(b, h * size, w * size, d)
 
 
+def pixel_unshuffle(x: Array, size: int) -> Array:
+  """Undoes `pixel_shuffle`: (b, size h, size w, d) to (b, h, w, d size²)."""
+  b, h, w, d = x.shape
+  h, w = h // size, w // size
+  x = x.reshape(b, h, size, w, size, d).transpose(0, 1, 3, 5, 2, 4)
+  return x.reshape(b, h, w, d * size**2)
+
+
 def bilinear_init(
   key: Array, shape: Any, dtype: DTypeLike = jnp.float32
 ) -> Array:

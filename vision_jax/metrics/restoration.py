@@ -34,17 +34,24 @@ class ImageQuality:
     shave: pixels at each border that do not count, the scale as a rule.
     rounded: whether what is restored is rounded to 8 bits first, as a file of
       it would be. It is clipped to [0, 1] in any case.
+    given: whether `given_psnr` is measured too, of what the net was given: the
+      batch's `given` (b, h, w, c), which bicubic has enlarged, or its `image`.
   """
 
   luma: str = ""
   shave: int = 0
   rounded: bool = False
+  given: bool = False
   state: ClassVar[Any] = None
-  names: ClassVar[tuple[str, ...]] = ("psnr", "ssim")
 
   def __post_init__(self):
     if self.luma:
       check_kind(self.luma)
+
+  @property
+  def names(self) -> tuple[str, ...]:
+    """Of what it measures."""
+    return ("psnr", "ssim", *(["given_psnr"] * self.given))
 
   def measure(
     self, state: Any, out: Any, batch: Batch
@@ -63,12 +70,20 @@ class ImageQuality:
       guess = self._levels(out["luma"]) if "luma" in out else guess
     truth, guess = (_shaved(x, self.shave) for x in (truth, guess))
     found = {"psnr": psnr(truth, guess), "ssim": ssim(truth, guess)}
+    if self.given:
+      found["given_psnr"] = psnr(truth, self._given(batch))
     return {k: Mean.of(x, batch["mask"]) for k, x in found.items()}, {}
 
   def result(self, sums: Mapping, rows: Mapping) -> dict[str, float]:
     """Divides by the number of images; equal ones have a PSNR of infinity."""
     del rows
     return {k: float(x.total / max(x.count, 1)) for k, x in sums.items()}
+
+  def _given(self, batch: Batch) -> Array:
+    given = self._levels(batch.get("given", batch["image"]))
+    if self.luma and given.shape[-1] == 3:
+      given = luma(given, self.luma)
+    return _shaved(given, self.shave)
 
   def _levels(self, image: Array) -> Array:
     image = jnp.clip(image, 0, 1)

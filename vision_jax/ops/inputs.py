@@ -47,14 +47,14 @@ def normalize(
 
 
 def in_unit(batch: Batch) -> Batch:
-  """Makes `image` and `clean`, where it is there, float32 in [0, 1].
+  """Makes `image`, `clean` and `given`, where there, float32 in [0, 1].
 
   Whole numbers are divided by their type's white; floats are as they are.
   """
   unit = lambda x: x.astype(jnp.float32) / _white(x.dtype)
   return {
     **batch,
-    **{k: unit(batch[k]) for k in ("image", "clean") if k in batch},
+    **{k: unit(batch[k]) for k in ("image", "clean", "given") if k in batch},
   }
 
 

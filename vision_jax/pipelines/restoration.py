@@ -1,12 +1,13 @@
 """Restoration: images in, which are made worse; loaders and evaluations out."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from vision_jax.core.types import Metric
 from vision_jax.data.by_size import BySize
+from vision_jax.data.scaled import Scaled
 from vision_jax.data.source import Source
 from vision_jax.data.transformed import Transformed
 from vision_jax.data.transforms.base import Transform, keep
@@ -14,6 +15,7 @@ from vision_jax.data.transforms.image import decode
 from vision_jax.data.transforms.restoration import (
   larger,
   patch,
+  with_larger,
   with_noise,
   with_smaller,
 )
@@ -74,6 +76,8 @@ def restoration(
   loading: Loading,
   metrics: Mapping[str, Metric],
   in_memory: bool = True,
+  scales: Sequence[float] = (1.0,),
+  weights: Sequence[str] = ("raw",),
 ) -> Data:
   """Returns what an experiment takes, of sources of images of any sizes.
 
@@ -89,23 +93,34 @@ def restoration(
     loading: how examples become batches.
     metrics: what each evaluation measures.
     in_memory: whether images to train on stay in memory once they are decoded.
+    scales: sizes at which each of them is trained on, see `Scaled`.
+    weights: whose outputs are measured, see `Eval`.
   """
-  both = keep("image", "clean")
-  decoded = [keep("image"), loading.decode(), *worse.fixed()]
+  both = keep("image", "clean", "given")
+  decoded = [keep("image"), loading.decode()]
+  compared = any(getattr(metric, "given", False) for metric in metrics.values())
+  given = [with_larger(worse.ratio)] if compared and worse.ratio > 1 else []
 
   def measured(source: Source) -> Eval:
-    steps = [*decoded, *worse.noise(), both]
+    steps = [*decoded, *worse.fixed(), *given, *worse.noise(), both]
     found = BySize(
       Transformed(source, steps, seed=worse.seed),
       batch_size=loading.eval_batch_size,
       threads=loading.threads,
       on_bad_image=loading.on_bad_image,
     )
-    return Eval(found, metrics, losses=False, images=_restored)
+    return Eval(found, metrics, losses=False, images=_restored, weights=weights)
+
+  if tuple(scales) != (1.0,):
+    train = Transformed(train, decoded)
+    train = Scaled(train, scales, patch_size * worse.ratio)
+    decoded_train = []
+  else:
+    decoded_train = decoded
 
   return Data(
     train_data=loading.train(
-      Transformed(train, decoded, keep=in_memory),
+      Transformed(train, [*decoded_train, *worse.fixed()], keep=in_memory),
       [patch(patch_size, worse.ratio), *worse.noise(worse.most), both],
     ),
     evals={name: measured(source) for name, source in evals.items()},

@@ -74,6 +74,17 @@ def larger(scale: int) -> Transform:
 
 
 @transform
+def with_larger(scale: int) -> Transform:
+  """Adds `given`: `image`, scale times larger by MATLAB's bicubic."""
+
+  def apply(example: Example, rng: np.random.Generator | None) -> Example:
+    del rng
+    return example | {"given": imresize(decoded(example, "with_larger"), scale)}
+
+  return apply
+
+
+@transform
 def with_noise(sigma: float, most: float | None = None) -> Transform:
   """Adds Gaussian noise to `image`, which becomes float32 and is not clipped.
 

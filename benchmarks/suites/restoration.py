@@ -1,0 +1,53 @@
+"""Rows of nets that are trained to make images larger, or cleaner."""
+
+from benchmarks.row import Row
+
+CONFIGS = "configs/restoration/"
+LARGER = (
+  "three times: made smaller by MATLAB's bicubic, as 8-bit colours; what is "
+  "restored is rounded; luma of 16 to 235, without 3 border pixels; mean PSNR "
+  "of the images, averaged weights, last step"
+)
+TRAINED = (
+  "trained with Adam and averaged weights on larger parts; small images are "
+  "rounded to 8 bits"
+)
+
+
+def _on_t91(name: str, target: float, differs: str, seconds: int) -> Row:
+  return Row(
+    name=f"t91_{name}_x3",
+    config=f"{CONFIGS}t91_{name}.py",
+    variant="cpu",
+    dataset="T91; Set5",
+    reference=f"set5_{name}_x3",
+    protocol=f"Set5, {LARGER}",
+    tolerance=0.2,
+    differs=differs,
+    overrides={"tests": "Set5,Set14"},
+    metric="set5/ema/psnr",
+    also=tuple(
+      f"{data}/ema/{metric}"
+      for data in ("set5", "set14")
+      for metric in ("psnr", "ssim", "given_psnr")
+      if (data, metric) != ("set5", "psnr")
+    ),
+    unit="dB",
+    target=target,
+    data="restoration",
+    seeds=1,
+    seconds=seconds,
+  )
+
+
+ROWS = (
+  _on_t91(
+    "srcnn",
+    32.2,
+    f"{TRAINED}, with flips, turns and sizes that its authors do not use",
+    3600,
+  ),
+  _on_t91("fsrcnn", 32.8, TRAINED, 3600),
+)
+
+SUITES = {"restoration": ROWS}
