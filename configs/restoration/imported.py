@@ -84,7 +84,10 @@ def build(config):
   )
   rate = warmup_cosine(config.lr, config.steps, warmup=config.warmup)
   return Experiment(
-    task=Restoration(net.model, config.loss, net.luma),
+    task=Restoration(
+      *(net.model, config.loss, net.luma),
+      sigma=net.worse.sigma if net.worse.known else None,
+    ),
     optimizers={"model": adamw(rate, weight_decay=0.0)},
     **data.fields(),
   )

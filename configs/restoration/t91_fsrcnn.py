@@ -23,7 +23,7 @@ def get_config():
     tests=("Set5", "Set14"),
     scale=3,
     scales=(1.0, 0.9, 0.8, 0.7, 0.6),
-    image_size=20,
+    image_size=26,
     luma="video",
     steps=200_000,
     batch_size=64,
@@ -55,10 +55,11 @@ VARIANTS = {
     "warmup": 5,
   },
   "cpu": {
-    "steps": 30_000,
-    "batch_size": 32,
-    "eval_every": 5_000,
-    "save_every": 2_000,
+    "steps": 64_000,
+    "batch_size": 10,
+    "lr": 2e-3,
+    "eval_every": 16_000,
+    "save_every": 4_000,
   },
 }
 

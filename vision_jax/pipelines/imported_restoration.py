@@ -6,7 +6,7 @@ import flax.linen as nn
 import ml_collections
 
 from vision_jax.interop import published
-from vision_jax.pipelines.restoration import Worse
+from vision_jax.pipelines.restoration import Worse, check_level
 
 # The keys of a config that has such a net, with what says nothing yet.
 RESTORATION = {
@@ -17,6 +17,7 @@ RESTORATION = {
   "smaller": "bicubic",  # how images are made smaller, see `with_smaller`
   "sigma": 25.0,  # of the noise on what is not made smaller, in levels of 255
   "sigma_most": 0.0,  # of training, up to which; 0 is sigma alone
+  "levels": (),  # from which sigma to which it was trained; () says nothing
 }
 AUTO = "auto"
 # Which sets, where a config names none: to train on, and to evaluate.
@@ -57,7 +58,11 @@ class Restores:
     model = net.build(published.fields_of(config.fields))
     channels, scale = len(net.preprocess.mean), getattr(model, "scale", 1)
     usual = "video" if scale > 1 and channels == 1 else ""
+    known = getattr(model, "takes_noise", False)
     noise = {"sigma": config.sigma, "most": config.sigma_most or None}
+    noise |= {"known": known}
+    if scale == 1:
+      check_level(config.sigma, config.levels)
     worse = Worse(scale, config.smaller, **(noise if scale == 1 else {}))
     luma = usual if config.luma == AUTO else config.luma
     return cls(model, channels, luma, worse)

@@ -1,6 +1,7 @@
 """Restoration: images in, which are made worse; loaders and evaluations out."""
 
 import dataclasses
+import logging
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -19,12 +20,14 @@ from vision_jax.data.transforms.restoration import (
   with_noise,
   with_smaller,
 )
+from vision_jax.errors import UserError
 from vision_jax.experiment import Eval, Predict
 from vision_jax.ops.inputs import in_unit
 from vision_jax.pipelines.data import Arrays, Data, Loading
 from vision_jax.viz.grid import grid
 from vision_jax.viz.pixels import to_unit
 
+_LOG = logging.getLogger(__name__)
 DEEP = 16  # bits that images of 8 go into without a loss
 SHOWN = 160  # side of the part of an image that TensorBoard shows
 
@@ -39,6 +42,8 @@ class Worse:
     enlarge: whether it is then resized back, for nets that take it so.
     sigma: deviation of the noise on it, in levels of 255.
     most: of training, up to which deviation; None for `sigma` itself.
+    least: of training, from which one; None likewise.
+    known: whether batches have the deviation too, as `noise`.
     seed: of an evaluation's noise.
   """
 
@@ -47,6 +52,8 @@ class Worse:
   enlarge: bool = False
   sigma: float = 0.0
   most: float | None = None
+  least: float | None = None
+  known: bool = False
   seed: int = 0
 
   @property
@@ -60,11 +67,20 @@ class Worse:
       return []
     return [with_smaller(self.scale, self.method, enlarge=self.enlarge)]
 
-  def noise(self, most: float | None = None) -> list[Transform]:
+  @property
+  def keys(self) -> list[str]:
+    """What batches have of it."""
+    return ["image", "clean", *(["noise"] * self.known)]
+
+  def noise(self, *, training: bool = False) -> list[Transform]:
     """Returns what adds the noise, also of none where nothing else is done."""
-    if self.scale > 1 and not (self.sigma or most):
+    most = self.most if training else None
+    least = self.sigma
+    if training and self.least is not None:
+      least = self.least
+    if self.scale > 1 and not (least or most):
       return []
-    return [with_noise(self.sigma, most)]
+    return [with_noise(least, most)]
 
 
 def restoration(
@@ -96,13 +112,13 @@ def restoration(
     scales: sizes at which each of them is trained on, see `Scaled`.
     weights: whose outputs are measured, see `Eval`.
   """
-  both = keep("image", "clean", "given")
   decoded = [keep("image"), loading.decode()]
   compared = any(getattr(metric, "given", False) for metric in metrics.values())
   given = [with_larger(worse.ratio)] if compared and worse.ratio > 1 else []
 
   def measured(source: Source) -> Eval:
-    steps = [*decoded, *worse.fixed(), *given, *worse.noise(), both]
+    kept = keep(*worse.keys, "given")
+    steps = [*decoded, *worse.fixed(), *given, *worse.noise(), kept]
     found = BySize(
       Transformed(source, steps, seed=worse.seed),
       batch_size=loading.eval_batch_size,
@@ -111,17 +127,18 @@ def restoration(
     )
     return Eval(found, metrics, losses=False, images=_restored, weights=weights)
 
+  sized = Transformed(train, decoded)
   if tuple(scales) != (1.0,):
-    train = Transformed(train, decoded)
-    train = Scaled(train, scales, patch_size * worse.ratio)
-    decoded_train = []
-  else:
-    decoded_train = decoded
+    sized = Scaled(sized, scales, patch_size * worse.ratio)
 
   return Data(
     train_data=loading.train(
-      Transformed(train, [*decoded_train, *worse.fixed()], keep=in_memory),
-      [patch(patch_size, worse.ratio), *worse.noise(worse.most), both],
+      Transformed(sized, worse.fixed(), keep=in_memory),
+      [
+        patch(patch_size, worse.ratio),
+        *worse.noise(training=True),
+        keep(*worse.keys),
+      ],
     ),
     evals={name: measured(source) for name, source in evals.items()},
     inputs=in_unit,
@@ -135,6 +152,31 @@ def restoration(
       own_size=True,
     ),
   )
+
+
+def check_level(sigma: float, levels: Sequence[float]) -> None:
+  """Warns where noise has another level than those a net was trained on.
+
+  Args:
+    sigma: deviation, in levels of 255.
+    levels: (least, most) of training; () where they are not known.
+
+  Raises:
+    UserError: for levels that are no such pair.
+  """
+  if not levels:
+    return
+  if len(levels) != 2 or not 0 <= levels[0] <= levels[1]:
+    raise UserError(
+      f"--config.levels: got {tuple(levels)}; expected the least and the most "
+      "noise that the net is trained on, such as 0,75."
+    )
+  if not levels[0] <= sigma <= levels[1]:
+    _LOG.warning(
+      "--config.sigma: noise of %g is not what the net is trained on, %g to "
+      "%g of 255: it may leave noise, or take details away.",
+      *(sigma, *levels),
+    )
 
 
 def _restored(batch: Arrays, out: Arrays) -> dict[str, np.ndarray]:

@@ -26,7 +26,8 @@ class Restoration(OneNet):
   """Maps images to what they were before noise, or before they were smaller.
 
   A batch has `image` (b, h, w, c) and `clean` (b, s h, s w, c), both in [0, 1],
-  and `mask` (b,).
+  and `mask` (b,). A net that takes the noise's level is given the batch's
+  `noise` (b,), its deviation in [0, 1], or `sigma` where there is none.
 
   Attributes:
     model: (image, *, train, mask) -> what it was, of the size of `clean`.
@@ -35,12 +36,15 @@ class Restoration(OneNet):
       resized by bicubic; "" gives it all channels.
     residual: whether the model gives what is to be added to its input, of the
       same size.
+    sigma: deviation of the noise, in levels of 255, of a model that takes it
+      after the image; None for other models.
   """
 
   model: nn.Module
   loss: str = "l1"
   luma: str = ""
   residual: bool = False
+  sigma: float | None = None
 
   def __post_init__(self):
     check_name("loss", self.loss, LOSSES)
@@ -54,7 +58,7 @@ class Restoration(OneNet):
 
   def init(self, key: Array, batch: Batch) -> tuple[Nets, Nets]:
     """Returns the model's parameters and its statistics, if it has any."""
-    return self.net.init(key, self._seen(batch["image"]))
+    return self.net.init(key, *self._inputs(batch))
 
   def predict(
     self, params: Nets, stats: Nets, batch: Batch, key: Array
@@ -64,15 +68,23 @@ class Restoration(OneNet):
     And `luma` (b, s h, s w, 1) as the net gives it, where it restores that.
     """
     del key
-    image = batch["image"]
-    seen = self._seen(image)
-    found = self._whole(self.net.given(params, stats)(seen, train=False), seen)
+    image, inputs = batch["image"], self._inputs(batch)
+    found = self.net.given(params, stats)(*inputs, train=False)
+    found = self._whole(found, inputs[0])
     if not self.luma:
       return {"restored": jnp.clip(found, 0, 1)}
     b, h, w, _ = found.shape
     colours = jax.image.resize(image, (b, h, w, image.shape[-1]), "cubic")
     colours = with_luma(colours, found, self.luma)
     return {"restored": jnp.clip(colours, 0, 1), "luma": found}
+
+  def _inputs(self, batch: Batch) -> tuple[Array, ...]:
+    """What the model is given: the image, and the noise where it takes that."""
+    seen = self._seen(batch["image"])
+    if self.sigma is None:
+      return (seen,)
+    given = jnp.full(len(seen), self.sigma / 255, jnp.float32)
+    return seen, batch.get("noise", given)
 
   def _seen(self, image: Array) -> Array:
     return luma(image, self.luma) if self.luma else image
@@ -81,10 +93,10 @@ class Restoration(OneNet):
     return seen + found if self.residual else found
 
   def _loss(self, params, stats, batch, key, *, step, train) -> Terms:
-    seen, clean = self._seen(batch["image"]), self._seen(batch["clean"])
-    mask = batch["mask"]
+    inputs, clean = self._inputs(batch), self._seen(batch["clean"])
+    seen, mask = inputs[0], batch["mask"]
     found, stats = self.net.run(
-      params, stats, seen, key=key, train=train, mask=mask
+      params, stats, *inputs, key=key, train=train, mask=mask
     )
     found = self._whole(found, seen)
     if found.shape != clean.shape:

@@ -88,6 +88,8 @@ def with_larger(scale: int) -> Transform:
 def with_noise(sigma: float, most: float | None = None) -> Transform:
   """Adds Gaussian noise to `image`, which becomes float32 and is not clipped.
 
+  Its deviation is added as `noise`, a share of white.
+
   Args:
     sigma: standard deviation, in levels of 255.
     most: a deviation is drawn from sigma to this for each image; None for
@@ -110,10 +112,11 @@ def with_noise(sigma: float, most: float | None = None) -> Transform:
       )
     given = decoded(example, "with_noise")
     level = sigma if most is None else rng.uniform(sigma, most)
-    noise = rng.standard_normal(given.shape, np.float32)
+    drawn = rng.standard_normal(given.shape, np.float32)
     white = 1 if given.dtype.kind == "f" else np.iinfo(given.dtype).max
-    image = given / np.float32(white) + noise * np.float32(level / 255)
-    return {"clean": given} | example | {"image": image}
+    image = given / np.float32(white) + drawn * np.float32(level / 255)
+    noise = np.float32(level / 255)
+    return {"clean": given} | example | {"image": image, "noise": noise}
 
   return apply
 

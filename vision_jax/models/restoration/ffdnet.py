@@ -1,11 +1,12 @@
-"""FFDNet: removes noise of a level that it is told, on four times fewer pixels."""
+"""FFDNet: removes noise of a level that it is given, at half the size."""
 
 import functools
+from typing import ClassVar
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jax.typing import DTypeLike
+from jax.typing import ArrayLike, DTypeLike
 
 from vision_jax.core.types import Array
 from vision_jax.layers.conv import Conv
@@ -34,18 +35,26 @@ class FFDNet(nn.Module):
   width: int = 64
   depth: int = 15
   dtype: DTypeLike = jnp.float32
+  takes_noise: ClassVar[bool] = True
 
   @nn.compact
   def __call__(
-    self, x: Array, noise: Array, *, train: bool, mask: Array | None = None
+    self,
+    x: Array,
+    noise: ArrayLike = 0.0,
+    *,
+    train: bool,
+    mask: Array | None = None,
   ) -> Array:
     """Maps images x (b, h, w, c) in [0, 1] to clean ones, float32.
 
-    `noise` is its deviation in [0, 1], (b,) or a map (b, h, w, 1).
+    `noise` is its deviation in [0, 1], one for each image (b,) or for all, or
+    a map of it (b, h, w, 1).
     """
     del train, mask
     check_shape("image", x, f"b h w {self.channels}")
     b, h, w, _ = x.shape
+    noise = jnp.broadcast_to(noise, (b,)) if jnp.ndim(noise) < 2 else noise
     even = ((0, 0), (0, h % 2), (0, w % 2), (0, 0))
     x = pixel_unshuffle(jnp.pad(x, even, "edge"), 2)
     if noise.ndim == 1:

@@ -8,9 +8,9 @@ from jax.typing import DTypeLike
 
 from vision_jax.core.types import Array
 from vision_jax.errors import UserError
-from vision_jax.layers.conv import Conv
+from vision_jax.layers.conv import Conv, convolve
 from vision_jax.layers.prelu import PReLU
-from vision_jax.layers.upsample import transposed
+from vision_jax.layers.upsample import depth_to_space
 from vision_jax.ops.shapes import check_shape
 
 KERNEL = 9  # side of the transposed convolution
@@ -67,6 +67,9 @@ class FSRCNN(nn.Module):
 class Enlarge(nn.Module):
   """A transposed 9x9 convolution to exactly scale times the size, float32.
 
+  A pixel's kernel lies in the middle of the pixels that it becomes. As a
+  convolution at the small size to scale² values, which are laid out as pixels.
+
   Attributes:
     features: channels of the result.
     scale: its stride.
@@ -78,18 +81,22 @@ class Enlarge(nn.Module):
   @nn.compact
   def __call__(self, x: Array) -> Array:
     """Maps x (b, h, w, c) to (b, scale h, scale w, features)."""
-    if not 1 <= self.scale <= KERNEL:
+    scale, d = self.scale, self.features
+    if not 1 <= scale <= KERNEL:
       raise UserError(
-        f"FSRCNN: got scale {self.scale}; expected one from 1 to {KERNEL}."
+        f"FSRCNN: got scale {scale}; expected one from 1 to {KERNEL}."
       )
-    _, h, w, c = x.shape
-    shape = (KERNEL, KERNEL, c, self.features)
+    c = x.shape[-1]
+    shape = (KERNEL, KERNEL, c, d)
     kernel = self.param("kernel", _SMALL, shape, jnp.float32)
-    bias = self.param("bias", nn.initializers.zeros, (self.features,))
-    # Of a side that the stride divides: what is added meets zeros alone.
-    more = -KERNEL % self.scale
-    kernel = jnp.pad(kernel, ((0, more), (0, more), (0, 0), (0, 0)))
-    y = transposed(x.astype(jnp.float32), kernel, self.scale)
-    first = KERNEL // 2
-    rows, columns = (slice(first, first + self.scale * n) for n in (h, w))
-    return y[:, rows, columns] + bias
+    bias = self.param("bias", nn.initializers.zeros, (d,), jnp.float32)
+    taps = -(-KERNEL // scale) // 2 * 2 + 1  # pixels that one depends on, odd
+    zeros = taps * scale - KERNEL
+    around = (zeros // 2, zeros - zeros // 2)
+    kernel = jnp.pad(kernel, (around, around, (0, 0), (0, 0)))
+    # Phase p of the result is a small convolution with kernel[p::scale].
+    kernel = kernel.reshape(taps, scale, taps, scale, c, d)[::-1, :, ::-1]
+    kernel = kernel.transpose(0, 2, 4, 1, 3, 5)
+    kernel = kernel.reshape(taps, taps, c, scale**2 * d)
+    y = convolve(x.astype(jnp.float32), kernel, padding=taps // 2)
+    return depth_to_space(y, scale) + bias

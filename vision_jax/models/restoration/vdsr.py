@@ -16,7 +16,7 @@ class VDSR(nn.Module):
   """VDSR (Kim et al., 2016), arxiv.org/abs/1511.04587.
 
   Takes an image that bicubic has enlarged, by any factor that it has seen, and
-  adds to it. 665,921 parameters, 664,704 without biases. Paths conv1 ... conv20.
+  adds to it. 665,921 parameters, 664,704 without biases. Paths conv1, conv2 ...
 
   Attributes:
     channels: of the images; 1 for luma.
