@@ -158,10 +158,9 @@ def write_finetuned(folder):
 
 def write_sets(folder):
   for name in ("Train400", "Set12", "BSD68"):
-    (folder / name).mkdir()
-    for i in range(2):
-      data = encode(random_image(40, 60, 1, seed=i), "PNG")
-      (folder / name / f"{i}.png").write_bytes(data)
+    write_set(folder / name, channels=1)
+  for name in ("T91", "DIV2K", "Set5", "Set14"):
+    write_set(folder / name, channels=3)
   return {"data_dir": str(folder)}
 
 
@@ -183,6 +182,14 @@ def write_clouds(folder):
   return {"dataset": "npz", "data_dir": str(folder / "toy.npz")}
 
 
+def write_set(folder, channels):
+  folder.mkdir()
+  for i in range(2):
+    data = encode(random_image(140, 150, channels, seed=i), "PNG")
+    (folder / f"{i}.png").write_bytes(data)
+
+
+RESTORED = [path for path in CONFIGS if "/restoration/" in path]
 # Of configs for one's own data, and for data that tests cannot bring.
 WRITTEN = {
   "configs/classification/folder_finetune.py": write_finetuned,
@@ -192,7 +199,7 @@ WRITTEN = {
   "configs/detection/coco_detr_r50.py": write_coco,
   "configs/detection/imported.py": write_boxes,
   "configs/detection/voc_detr.py": write_boxes,
-  "configs/restoration/imported.py": write_sets,
+  **dict.fromkeys(RESTORED, write_sets),
   "configs/segmentation/clouds_classifier.py": write_clouds,
   "configs/segmentation/clouds_fcn.py": write_clouds,
   "configs/segmentation/clouds_unet.py": write_clouds,

@@ -22,6 +22,7 @@ def get_config():
     train="DIV2K",
     tests=("Set5", "Set14"),
     scale=2,
+    smaller="bicubic",
     image_size=48,
     steps=300_000,
     batch_size=16,

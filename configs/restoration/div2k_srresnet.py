@@ -21,6 +21,7 @@ def get_config():
     train="DIV2K",
     tests=("Set5", "Set14"),
     scale=4,
+    smaller="bicubic",
     image_size=24,
     steps=300_000,
     batch_size=16,

@@ -27,6 +27,7 @@ def get_config():
     tests=("Set5", "Set14"),
     scale=3,
     scales=(1.0, 0.9, 0.8, 0.7, 0.6),
+    smaller="bicubic",
     image_size=39,
     luma="video",
     steps=100_000,

@@ -41,6 +41,7 @@ VARIANTS = {
   "tiny": {
     "dataset": "scenes",
     "scenes": (16, 0, 4),
+    "channels": 3,
     "scales": (1.0, 0.8),
     "image_size": 16,
     "width": 4,

@@ -54,7 +54,8 @@ def test_row_takes_a_metric_that_its_config_measures(row):
   # Classes of one's own data are others.
   of_class = row.own and parts != averaged
   if not (re.search(r"_k\d+$", metric) or row.file or of_class):
-    assert logged.gives(experiment, row.metric)
+    name = "/".join([evaluation, *parts, metric])
+    assert logged.gives(experiment, name)
   assert set(averaged) <= set(measured.weights)
   # One rule for weights: those that `best` is chosen by; where there is no
   # best, the averaged ones where they are evaluated.

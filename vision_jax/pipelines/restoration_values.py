@@ -15,8 +15,7 @@ def restoration_config(**values: object) -> dict[str, object]:
   dataset, train, tests, scenes: see `ImageSets`. image_size: side of the parts
   that training cuts out, as the net takes them. scales: sizes at which images
   are trained on, see `Scaled`. channels: of images. luma: which luma of colours
-  the net restores, "" for all channels. smaller: how images are made smaller,
-  see `with_smaller`. ema: decay of the averaged weights.
+  the net restores, "" for all channels. ema: decay of the averaged weights.
   """
   defaults = {
     "eval_batch_size": 1,
@@ -25,7 +24,6 @@ def restoration_config(**values: object) -> dict[str, object]:
     "scales": (1.0,),
     "channels": 3,
     "luma": "",
-    "smaller": "bicubic",
     "warmup": 100,
     "ema": 0.999,
     "dtype": "float32",

@@ -32,6 +32,7 @@ RANGES: dict[str, tuple[str, Test]] = {
       *("multipliers", "num_classes", "num_queries", "patch", "r1_every"),
       *("sampling_steps", "slide", "stages", "times", "width", "window"),
       *("batch_classes", "growth", "rates", "support"),
+      *("kernels", "narrow", "widths"),
     ),
     NATURAL,
   ),
@@ -48,6 +49,7 @@ RANGES: dict[str, tuple[str, Test]] = {
       "weight_decay",
       *("margin", "sigma", "sigma_most", "shared", "spread", "tiles"),
       *("auxiliary", "boundary_pixels", "loss_weights", "trimap_pixels"),
+      "levels",
     ),
     NOT_NEGATIVE,
   ),
@@ -55,9 +57,11 @@ RANGES: dict[str, tuple[str, Test]] = {
     (
       *("crop_ratio", "delta", "depth_unit", "logit_scale", "lora_alpha"),
       *("scale", "std", "temperature", "tta_scales", "typical"),
+      "residual_scale",
     ),
     POSITIVE,
   ),
+  "scales": ("above 0 and at most 1", lambda x: 0 < x <= 1),
   **dict.fromkeys(
     (
       *("crop_probability", "drop_label", "flip", "flip_vertical"),

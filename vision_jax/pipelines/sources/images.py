@@ -48,7 +48,7 @@ class ImageSets(DataSet):
       tuple(config.tests),
       data_dir=config.data_dir,
       scenes=tuple(config.scenes),
-      image_size=2 * config.image_size,
+      image_size=2 * config.image_size * config.get("scale", 1),
     )
 
   def names(self) -> tuple[str, ...]:
