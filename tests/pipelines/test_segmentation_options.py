@@ -13,11 +13,20 @@ from vision_jax.pipelines.sources.masks import MaskData
 from vision_jax.recipe import recipe
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-CONFIGS = sorted(
+PATHS = sorted(
   str(path.relative_to(ROOT))
   for path in (ROOT / "configs" / "segmentation").glob("*.py")
   if path.name != "__init__.py"
 )
+
+
+def takes_masks_of_any_kind(path):
+  """Whether a config is a `segmentation_config`, by keys of its data."""
+  keys = recipe.load(path, resolve=False).config
+  return "mask_values" in keys and "ignore_values" in keys
+
+
+CONFIGS = [path for path in PATHS if takes_masks_of_any_kind(path)]
 UNET = "configs/segmentation/digit_scenes_unet.py:tiny"
 CHOSEN = {
   "loss": "ohem,lovasz",
@@ -28,6 +37,10 @@ CHOSEN = {
   "boundary_pixels": "2",
   "trimap_pixels": "5",
 }
+
+
+def test_there_are_configs():
+  assert len(CONFIGS) >= 6
 
 
 @pytest.mark.parametrize("path", CONFIGS)
