@@ -8,7 +8,9 @@ its blocks and its first dense layer; without it all is new. One's own data are
 what is trained on, and where they have no train_masks each pixel has its
 image's label.
 
-The variant `cpu`, which is taken where there is no accelerator, is shorter.
+The variant `cpu`, which is taken where there is no accelerator, is shorter: IoU
+84.4 % of cloudy pixels with seed 0, in 80 seconds of a core, from a random
+start.
 """
 
 from vision_jax.experiment import Experiment, base_config
