@@ -6,9 +6,9 @@ OUT is what `python -m benchmarks.run --suite=clouds --output=OUT` has written,
 or has a workdir of that kind in a folder for each row, ROW/seed0/workdir.
 Writes `maps.md` and `maps.json` (pixel accuracy, IoU and Dice of cloudy pixels,
 ROC-AUC, seconds for all tiles, that passed and of all cores, compiled, and the
-memory that one batch takes), and the best and the worst tiles of each stage, STAGE.png, and
-of all, `side_by_side.png`. Of tiles without masks it writes maps alone,
-STAGE/NUMBER.png. Exit codes: 0 done, 2 bad arguments.
+memory that one batch takes), and the best and the worst tiles of each stage,
+STAGE.png, and of all, `side_by_side.png`. Of tiles without masks it writes maps
+alone, STAGE/NUMBER.png. Exit codes: 0 done, 2 bad arguments.
 """
 
 import argparse
