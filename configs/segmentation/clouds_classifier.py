@@ -14,9 +14,9 @@ train_labels, test_images, test_labels (0 clear, 1 cloudy) and eval_tiles, and
 if there are masks (0 and 1) train_masks and eval_masks; tiles without masks are
 not measured.
 
-The variant `cpu`, which is taken where there is no accelerator, is shorter. With
-seed 0, in two minutes of a core, 97.5 % of the test images are right, and IoU of
-cloudy pixels is 68.2 % in either map.
+The variant `cpu`, which is taken where there is no accelerator, is shorter.
+With seed 0, in two minutes of a core, 97.5 % of the test images are right, and
+IoU of cloudy pixels is 68.2 % in either map.
 """
 
 from vision_jax.experiment import Experiment, base_config
