@@ -40,6 +40,30 @@ def _on_t91(name: str, target: float, differs: str, seconds: int) -> Row:
   )
 
 
+def _on_train400(name: str, reference: str, target: float, differs: str) -> Row:
+  return Row(
+    name=f"train400_{name}_25",
+    config=f"{CONFIGS}train400_{name}.py",
+    dataset="Train400; BSD68",
+    reference=reference,
+    protocol=(
+      "BSD68, grey: noise of 25 of 255, of one seed and not clipped; what is "
+      "restored is clipped; mean PSNR of the images, averaged weights"
+    ),
+    tolerance=0.05,
+    differs=differs,
+    overrides={"tests": "Set12,BSD68"},
+    metric="bsd68/ema/psnr",
+    also=("bsd68/ema/ssim", "set12/ema/psnr", "set12/ema/ssim"),
+    unit="dB",
+    target=target,
+    needs="gpu",
+    data="restoration",
+    seeds=1,
+    seconds=7200,
+  )
+
+
 ROWS = (
   _on_t91(
     "srcnn",
@@ -48,6 +72,18 @@ ROWS = (
     3600,
   ),
   _on_t91("fsrcnn", 32.8, TRAINED, 3600),
+  _on_train400(
+    "dncnn",
+    "bsd68_dncnn_25",
+    29.18,
+    "trained with averaged weights and another schedule",
+  ),
+  _on_train400(
+    "ffdnet",
+    "bsd68_ffdnet_25",
+    29.1,
+    "the reference has seen 5,544 images, and not 400",
+  ),
 )
 
 SUITES = {"restoration": ROWS}

@@ -15,6 +15,8 @@ from vision_jax.inference.predict import predict_folder
 from vision_jax.models.restoration.espcn import ESPCN
 from vision_jax.recipe import recipe
 from vision_jax.tasks.restoration import Restoration
+from vision_jax.writers.base import About
+from vision_jax.writers.restored import RestoredWriter
 
 
 @pytest.fixture
@@ -61,6 +63,53 @@ def test_a_net_that_enlarges_luma_gives_larger_colours():
     *task.init(jax.random.key(0), batch), batch, jax.random.key(0)
   )
   assert jax.eval_shape(shape)["restored"].shape == (1, 24, 30, 3)
+
+
+def test_grey_files_come_back_grey_and_deep_of_a_net_of_colours(tmp_path):
+  """Which gives colours that differ a little; alpha is no channel."""
+  writer = RestoredWriter(About(epath.Path(tmp_path)))
+  (tmp_path / "restored").mkdir()
+  colours = np.array([0.25, 0.5, 0.75]) * np.ones((4, 5, 3))
+  for mode, dtype in ((1, np.uint8), (1, np.uint16), (3, np.uint16)):
+    file = tmp_path / f"{mode}.png"
+    cv2.imwrite(str(file), np.zeros((4, 5, mode), dtype))
+    row = {"restored": colours}
+    written = writer(file, row, f"{mode}{dtype.__name__}")["restored"]
+    found = cv2.imread(written, cv2.IMREAD_UNCHANGED)
+    assert found.dtype == dtype and found.shape == (4, 5, 3)[: 2 + (mode > 1)]
+    want = colours[..., ::-1] if mode > 1 else 0.5
+    white = np.iinfo(dtype).max
+    np.testing.assert_array_equal(found, np.round(want * white + 0 * found))
+
+
+def test_a_luma_net_gives_deep_colours_at_their_larger_size(tmp_path):
+  """A config that enlarges, whole: its files go in, and come out larger."""
+  experiment = recipe.load("configs/restoration/t91_fsrcnn.py:tiny").build()
+  image = np.full((7, 9, 3), 30000, np.uint16)  # an odd size
+  (tmp_path / "in").mkdir()
+  cv2.imwrite(str(tmp_path / "in" / "a.png"), image)
+  batch = {"image": np.zeros((1, 8, 8, 3), np.uint8)}
+  state = jax.jit(lambda: experiment.initial_state(jax.random.key(0), batch))()
+  output = epath.Path(tmp_path / "out")
+  predict_folder(
+    *(experiment, (state.params, state.stats), make_execution("jit")),
+    *(str(tmp_path / "in"), output),
+    batch_size=1,
+    log=lambda line: None,
+  )
+  line = json.loads((output / "predictions.jsonl").read_text())
+  found = cv2.imread(line["restored"], cv2.IMREAD_UNCHANGED)
+  assert found.dtype == np.uint16 and found.shape == (21, 27, 3)
+
+
+def test_noise_of_a_level_that_was_not_trained_on_is_warned_of(caplog):
+  name = "configs/restoration/train400_ffdnet.py:tiny"
+  task = recipe.load(name, {"sigma": "75"}).build().task
+  assert task.sigma == 75 and not caplog.records
+  recipe.load(name, {"sigma": "76"}).build()
+  assert "76 is not what the net is trained on, 0 to 75" in caplog.text
+  with pytest.raises(UserError, match="the least and the most"):
+    recipe.load(name, {"levels": "30,20"}).build()
 
 
 def test_one_set_is_named_without_a_comma():

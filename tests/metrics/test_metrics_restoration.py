@@ -116,3 +116,22 @@ def test_another_shape_or_luma_is_an_error():
     measured(ImageQuality(), x, x[:, :6])
   with pytest.raises(UserError, match="video"):
     ImageQuality("vido")
+
+
+def test_what_was_given_is_measured_beside_what_came_of_it():
+  """By the same rule: luma, rounded, without the border."""
+  truth, worse = photo()
+  batch = {"clean": truth[None], "image": worse[None], "mask": jnp.ones(1)}
+  metric = ImageQuality("video", shave=3, rounded=True, given=True)
+
+  def measured(**more):
+    out = {"restored": worse[None]}
+    sums, _ = metric.measure(None, out, batch | more)
+    return metric.result(sums, {})
+
+  found = measured()
+  assert tuple(found) == metric.names
+  assert found["given_psnr"] == pytest.approx(found["psnr"], abs=1e-5)
+  small = {"image": worse[None, ::2, ::2], "given": truth[None]}
+  assert measured(**small)["given_psnr"] > 50  # rounded alone
+  assert "given_psnr" not in ImageQuality().names

@@ -9,6 +9,7 @@ import pytest
 from vision_jax.errors import UserError
 from vision_jax.losses.restoration import LOSSES
 from vision_jax.models.restoration.dncnn import DnCNN
+from vision_jax.models.restoration.ffdnet import FFDNet
 from vision_jax.ops.luma import luma
 from vision_jax.tasks.restoration import Restoration
 
@@ -93,3 +94,20 @@ def test_a_net_of_another_scale_or_channels_is_an_error():
     terms_of(Restoration(DnCNN(1, 4, 2)), batch_of(4, 4, 3))
   with pytest.raises(UserError, match="charbonnier"):
     Restoration(Twice(), "charbonier")
+
+
+def test_a_net_is_given_the_level_of_each_image_or_that_of_the_task():
+  task, batch = Restoration(FFDNet(1, 2, 2), sigma=51.0), batch_of(6, 5, 1)
+  params, stats = task.init(KEY, batch)
+  found = lambda **more: task.predict(params, stats, batch | more, KEY)
+  alone = lambda levels: jnp.clip(
+    FFDNet(1, 2, 2).apply(
+      {"params": params["model"]}, batch["image"], levels, train=False
+    ),
+    *(0, 1),
+  )
+  same = np.testing.assert_array_equal
+  same(found()["restored"], alone(jnp.array([0.2, 0.2])))
+  levels = jnp.array([0.1, 0.9])
+  same(found(noise=levels)["restored"], alone(levels))
+  assert np.abs(alone(levels) - alone(0.2)).max() > 1e-3

@@ -105,6 +105,14 @@ def is_deep(data: bytes | np.ndarray) -> bool:
     return False
 
 
+def is_grey(data: bytes) -> bool:
+  """Whether an image's file has one channel, besides alpha."""
+  try:
+    return depth_of(data)[0] == 1
+  except Exception:  # of a broken file: decoding says what is wrong
+    return False
+
+
 def jpeg_size(data: bytes) -> tuple[int, int] | None:
   """Returns (height, width) of a JPEG, None for other or broken files."""
   if not data.startswith(JPEG):
