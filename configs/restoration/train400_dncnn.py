@@ -22,7 +22,7 @@ def get_config():
     train="Train400",
     tests=("Set12", "BSD68"),
     channels=1,
-    sigma=25.0,
+    noise=25.0,
     levels=(25.0, 25.0),
     scales=(1.0, 0.9, 0.8, 0.7),
     image_size=40,
@@ -59,11 +59,11 @@ VARIANTS = {
 
 def build(config):
   worse = Worse(
-    sigma=config.sigma,
+    sigma=config.noise,
     least=config.levels[0],
     most=config.levels[1],
   )
-  check_level(config.sigma, config.levels)
+  check_level("noise", config.noise, config.levels)
   model = DnCNN(config.channels, config.width, config.depth, dtype=config.dtype)
   rate = warmup_cosine(config.lr, config.steps, warmup=config.warmup)
   return Experiment(

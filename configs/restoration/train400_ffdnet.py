@@ -2,9 +2,9 @@
 
   python -m vision_jax.main --config=configs/restoration/train400_ffdnet.py \\
       --workdir=out/ffdnet
-  python -m vision_jax.main --mode=eval --workdir=out/ffdnet --config.sigma=50
+  python -m vision_jax.main --mode=eval --workdir=out/ffdnet --config.noise=50
   python -m vision_jax.main --mode=predict --workdir=out/ffdnet \\
-      --config.sigma=15 --images=FOLDER --output=OUT
+      --config.noise=15 --images=FOLDER --output=OUT
 
 BSD68 29.19 dB is published at 25, of a net that has seen 5,544 images. Data as
 for `train400_dncnn.py`. For a GPU; not run there yet.
@@ -24,7 +24,7 @@ def get_config():
     train="Train400",
     tests=("Set12", "BSD68"),
     channels=1,
-    sigma=25.0,
+    noise=25.0,
     levels=(0.0, 75.0),
     scales=(1.0, 0.9, 0.8, 0.7),
     image_size=70,
@@ -61,18 +61,18 @@ VARIANTS = {
 
 def build(config):
   worse = Worse(
-    sigma=config.sigma,
+    sigma=config.noise,
     least=config.levels[0],
     most=config.levels[1],
     known=True,
   )
-  check_level(config.sigma, config.levels)
+  check_level("noise", config.noise, config.levels)
   model = FFDNet(
     config.channels, config.width, config.depth, dtype=config.dtype
   )
   rate = warmup_cosine(config.lr, config.steps, warmup=config.warmup)
   return Experiment(
-    task=Restoration(model, config.loss, sigma=config.sigma),
+    task=Restoration(model, config.loss, sigma=config.noise),
     optimizers={"model": adamw(rate, weight_decay=0.0)},
     ema={"model": config.ema},
     **restored(config, worse).fields(),

@@ -40,5 +40,5 @@ def test_one_size_follows_the_other_and_none_is_too_small():
 
 @pytest.mark.parametrize("scales", [(), (0.0,), (1.5,), (1.0, -1.0)])
 def test_other_scales_are_an_error(scales):
-  with pytest.raises(DataError, match="scales: got .*above 0"):
+  with pytest.raises(DataError, match=r"scales: got .+above 0"):
     Scaled(Two(), scales)

@@ -104,10 +104,10 @@ def test_a_luma_net_gives_deep_colours_at_their_larger_size(tmp_path):
 
 def test_noise_of_a_level_that_was_not_trained_on_is_warned_of(caplog):
   name = "configs/restoration/train400_ffdnet.py:tiny"
-  task = recipe.load(name, {"sigma": "75"}).build().task
+  task = recipe.load(name, {"noise": "75"}).build().task
   assert task.sigma == 75 and not caplog.records
-  recipe.load(name, {"sigma": "76"}).build()
-  assert "76 is not what the net is trained on, 0 to 75" in caplog.text
+  recipe.load(name, {"noise": "76"}).build()
+  assert "noise of 76 is not what the net is trained on, 0 to 75" in caplog.text
   with pytest.raises(UserError, match="the least and the most"):
     recipe.load(name, {"levels": "30,20"}).build()
 

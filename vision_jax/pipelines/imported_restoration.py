@@ -62,7 +62,7 @@ class Restores:
     noise = {"sigma": config.sigma, "most": config.sigma_most or None}
     noise |= {"known": known}
     if scale == 1:
-      check_level(config.sigma, config.levels)
+      check_level("sigma", config.sigma, config.levels)
     worse = Worse(scale, config.smaller, **(noise if scale == 1 else {}))
     luma = usual if config.luma == AUTO else config.luma
     return cls(model, channels, luma, worse)

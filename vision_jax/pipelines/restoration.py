@@ -154,10 +154,11 @@ def restoration(
   )
 
 
-def check_level(sigma: float, levels: Sequence[float]) -> None:
+def check_level(key: str, sigma: float, levels: Sequence[float]) -> None:
   """Warns where noise has another level than those a net was trained on.
 
   Args:
+    key: of the config, that says the level.
     sigma: deviation, in levels of 255.
     levels: (least, most) of training; () where they are not known.
 
@@ -173,9 +174,9 @@ def check_level(sigma: float, levels: Sequence[float]) -> None:
     )
   if not levels[0] <= sigma <= levels[1]:
     _LOG.warning(
-      "--config.sigma: noise of %g is not what the net is trained on, %g to "
+      "--config.%s: noise of %g is not what the net is trained on, %g to "
       "%g of 255: it may leave noise, or take details away.",
-      *(sigma, *levels),
+      *(key, sigma, *levels),
     )
 
 

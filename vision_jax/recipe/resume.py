@@ -27,6 +27,7 @@ MAY_CHANGE = (
   *("prompts", "words"),  # what a net that reads is asked
   # How a segmenter is looked at, and measured.
   *("boundary_pixels", "tta_flip", "tta_scales", "trimap_pixels"),
+  "noise",  # of the images that a net of restoration is measured on, and given
 )
 
 

@@ -49,7 +49,7 @@ RANGES: dict[str, tuple[str, Test]] = {
       "weight_decay",
       *("margin", "sigma", "sigma_most", "shared", "spread", "tiles"),
       *("auxiliary", "boundary_pixels", "loss_weights", "trimap_pixels"),
-      "levels",
+      *("levels", "noise"),
     ),
     NOT_NEGATIVE,
   ),
