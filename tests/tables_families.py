@@ -22,6 +22,7 @@ from vision_jax.models.restoration.dncnn import DnCNN
 from vision_jax.models.restoration.espcn import ESPCN
 from vision_jax.models.restoration.imdn import IMDN
 from vision_jax.models.segmentation import fcn
+from vision_jax.models.segmentation.enet import ENet
 from vision_jax.models.segmentation.segnet import SegNetBasic
 from vision_jax.models.segmentation.unet import UNet
 
@@ -77,6 +78,10 @@ def _fcn(**fields):
   return fcn.FCN8s(4, stages=stages, hidden=8, norm=True, **fields)
 
 
+def _enet(**fields):
+  return ENet(4, (4, 8, 8), (0, 0, 0), context=(2, -5), repeats=1, **fields)
+
+
 def _vit(**fields):
   return ViT(4, 4, 16, 2, 2, head="gap", dropout=0.1, drop_path=0.2, **fields)
 
@@ -101,6 +106,7 @@ FAMILIES = {
   "vit": Family(_vit, True),
   "unet": Family(lambda **f: UNet(4, 4, 1, dropout=0.1, **f), True),
   "fcn": Family(_fcn, True),
+  "enet": Family(_enet, True),
   "segnet": Family(lambda **f: SegNetBasic(4, 4, 2, 3, **f), True),
   "carn": Family(lambda **f: CARN(2, (2,), 8, 2, **f)),
   "dncnn": Family(lambda **f: DnCNN(3, 4, 4, **f)),

@@ -7,9 +7,13 @@ import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from vision_jax.core.mapped import mapped
-from vision_jax.layers.stochastic import Dropout, StochasticDepth
+from vision_jax.layers.stochastic import (
+  Dropout,
+  SpatialDropout,
+  StochasticDepth,
+)
 
-LAYERS = [Dropout, StochasticDepth]
+LAYERS = [Dropout, StochasticDepth, SpatialDropout]
 
 
 def run(layer, x, key, axis=None, rate=0.4):
@@ -24,6 +28,13 @@ def test_rate_and_scale(layer):
   assert abs((y == 0).mean() - 0.25) < 0.02
   whole = np.all(y == y[:, :1])
   assert whole == (layer is StochasticDepth)
+
+
+def test_a_channel_is_dropped_from_the_whole_map():
+  y = run(SpatialDropout, jnp.ones((50, 2, 3, 8)), jax.random.key(0))
+  y = np.asarray(y).reshape(50, 6, 8)
+  assert (y == y[:, :1]).all() and 0 < (y[:, 0] == 0).mean() < 1
+  assert len(np.unique(y[:, 0] == 0, axis=0)) > 20  # each by itself
 
 
 @pytest.mark.parametrize("layer", LAYERS)

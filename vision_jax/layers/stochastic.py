@@ -39,6 +39,20 @@ class Dropout(nn.Module):
     return _drop(self, x, x.shape[1:], train)
 
 
+class SpatialDropout(nn.Module):
+  """Zeroes whole channels of an image's map (Tompson et al., 2015).
+
+  What is kept grows by 1 / (1 - rate); with train=False nothing happens.
+  """
+
+  rate: float
+
+  @nn.compact
+  def __call__(self, x: Array, *, train: bool) -> Array:
+    """Returns x (b, ..., c) with channels dropped, each by itself."""
+    return _drop(self, x, (*(1,) * (x.ndim - 2), x.shape[-1]), train)
+
+
 class StochasticDepth(nn.Module):
   """Zeroes a residual branch, an example at a time (Huang et al., 2016).
 
