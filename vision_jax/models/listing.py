@@ -38,6 +38,7 @@ from vision_jax.models.restoration.espcn import ESPCN
 from vision_jax.models.restoration.imdn import IMDN, IMDN_RTC
 from vision_jax.models.segmentation import deeplabv3, fc_densenet, lraspp
 from vision_jax.models.segmentation.deeplabv3_plus import DeepLabV3Plus
+from vision_jax.models.segmentation.enet import ENet
 from vision_jax.models.segmentation.espnet import ESPNet
 from vision_jax.models.segmentation.fcn import FCN8s
 from vision_jax.models.segmentation.segnet import SegNetBasic
@@ -156,6 +157,7 @@ def _entries() -> Iterator[tuple[str, Entry]]:
   for layers in (56, 67, 103):
     make = getattr(fc_densenet, f"FCDenseNet{layers}")
     yield f"fc_densenet{layers}", _other(make, 11, (360, 480, 3))
+  yield "enet", _other(ENet, 12, (360, 480, 3))
   yield "espnet", _other(ESPNet, 12, (360, 480, 3))
   yield "segnet_basic", _other(SegNetBasic, 11, (360, 480, 3))
   for backbone in ("R50", "R101"):
