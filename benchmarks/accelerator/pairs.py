@@ -103,6 +103,12 @@ def _conv_1x1(tiny):
   return _with_gradient(convolve, args)
 
 
+def _few_images(tiny):
+  b, h, w, c = (2, 8, 8, 4) if tiny else (2, 45, 60, 32)
+  args = _draw(tiny, (b, h, w, c), (3, 3, c, c))
+  return _with_gradient(lambda x, k: convolve(x, k, 1, 2, 2), args)
+
+
 def _grouped(tiny):
   b, h, c, groups = (2, 8, 8, 4) if tiny else (256, 28, 256, 32)
   args = _draw(tiny, (b, h, h, c), (3, 3, c // groups, c))
@@ -200,6 +206,7 @@ CASES = {
   "patches": _patches,
   "conv_1x1": _conv_1x1,
   "small_maps": _small_maps,
+  "few_images": _few_images,
   "grouped": _grouped,
   "depthwise": _depthwise,
   "depthwise_7x7": _depthwise_7x7,

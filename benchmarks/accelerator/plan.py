@@ -26,7 +26,8 @@ CHECKS = (
 OPERATIONS = (
   *("transposed", "transposed_4x4", "pool_shifts", "pool_blocks", "patches"),
   *("matching", "levels", "histogram", "conv_1x1", "dense_gradient"),
-  *("small_maps", "dense_gradient_float32", "gelu", "layer_norm"),
+  *("small_maps", "few_images", "dense_gradient_float32", "gelu"),
+  "layer_norm",
   *("grouped", "depthwise", "depthwise_7x7"),
 )
 TRANSFERS = ("transfer_float32", "transfer_uint8")

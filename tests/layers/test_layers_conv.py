@@ -88,6 +88,16 @@ def test_convolution_forms_agree_with_torch(kernel, stride, padding):
   np.testing.assert_allclose(dw, expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("images", [1, 7, 8])
+def test_few_images_are_padded_beforehand(images):
+  x, w = jnp.ones((images, 9, 9, 8)), jnp.ones((3, 1, 8, 6))
+  padded = lambda: jax.jit(lambda *a: convolve(*a, 1, (2, 0), 2)).lower(x, w)
+  with cpu_forms(True):
+    assert ("stablehlo.pad" in padded().as_text()) == (images < 8)
+  with cpu_forms(False):
+    assert "stablehlo.pad" not in padded().as_text()
+
+
 # map, channels, kernel, stride, padding, dilation. Maps smaller than a kernel,
 # results smaller than it, places that meet padding alone, and none of these.
 SMALL = {

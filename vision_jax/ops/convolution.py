@@ -12,6 +12,7 @@ from vision_jax.ops.grouped import depthwise, split
 
 FEW_CHANNELS = 8  # with fewer, XLA's form is the faster one on small maps too
 MOST_PATCHES = 2**26  # values that the patches of small maps may have
+FEW_IMAGES = 8  # with fewer, XLA is slow where it pads within a convolution
 
 Pads = Sequence[tuple[int, int]]  # (before, after) of each axis; may be < 0
 
@@ -31,6 +32,8 @@ def convolution(
   is a kernel that is larger than the map it reads or the one it gives, after
   its places that meet nothing but padding are left out. XLA computes those in a
   plain loop on a CPU (on 2x2 maps 60 times slower), and their input's gradient.
+  Few images are padded beforehand: their weight's gradient has images for
+  channels, which XLA does not read several at a time where it pads itself.
   Groups are convolutions of their own, and those of one channel shifted images.
 
   Args:
@@ -88,6 +91,8 @@ def _convolution(x, kernel, stride, pads, dilation) -> Array:
     return _blocks(x, stride) @ kernel.reshape(-1, kernel.shape[-1])
   if small and _is_small(x, sides, stride, pads, dilation):
     return _of_patches(_padded(x, pads), kernel, stride, dilation)
+  if padded and len(x) < FEW_IMAGES and form("few_images") == "padded":
+    x, pads = _padded(x, pads), [(0, 0)] * 2
   return _by_xla(x, kernel, stride, pads, dilation)
 
 

@@ -28,6 +28,7 @@ FORMS = {
   "conv_1x1": ("convolution", "product"),
   "patches": ("convolution", "product"),
   "small_maps": ("convolution", "patches"),  # smaller than the kernel
+  "few_images": ("convolution", "padded"),  # and so a short batch
   "grouped": ("convolution", "split"),
   "depthwise": ("convolution", "shifts"),  # each channel by itself
   "transposed": ("dilated", "subpixel"),

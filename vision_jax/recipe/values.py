@@ -32,7 +32,7 @@ RANGES: dict[str, tuple[str, Test]] = {
       *("multipliers", "num_classes", "num_queries", "patch", "r1_every"),
       *("sampling_steps", "slide", "stages", "times", "width", "window"),
       *("batch_classes", "growth", "rates", "support"),
-      *("kernels", "narrow", "widths"),
+      *("kernels", "narrow", "repeats", "widths"),
     ),
     NATURAL,
   ),
