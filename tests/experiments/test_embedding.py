@@ -51,26 +51,6 @@ def test_microbatches_are_refused_and_devices_are_not(tmp_path):
   assert np.isfinite(train(make, "pmap").metrics["train/loss"])
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("loss", LOSSES)
-def test_new_classes_are_told_apart_better_than_by_pixels(loss):
-  """Digits 5 to 9, of a net that was shown 0 to 4."""
-  flags = {
-    "loss": loss,
-    "steps": "150",
-    "batch_classes": "5",
-    "margin": "0.3",
-    "warmup": "10",
-  }
-  flags |= {"features": "32", "width": "16"}
-  experiment = recipe.load(CONFIG, flags).build()
-  metrics = train(lambda: experiment, steps=150).metrics
-  for name in ("map_at_r", "tar_at_far_0.01", "fewshot_5"):
-    assert metrics[f"test/{name}"] > metrics[f"test_untrained/{name}"] + 0.05
-  assert metrics["test_pixels/recall_at_1"] > 0.95
-  assert metrics["test/lone"] == 0
-
-
 @pytest.mark.parametrize(
   ("options", "message"),
   [
