@@ -21,6 +21,8 @@ from vision_jax.models.generation.dcgan import (
 from vision_jax.models.generation.ddpm_unet import DDPMUNet
 from vision_jax.models.generation.vae import conv_vae
 from vision_jax.models.segmentation.unet import UNet
+from vision_jax.models.text.crnn import CRNN
+from vision_jax.models.text.reader import Reader
 from vision_jax.ops import augment, diffusion
 from vision_jax.ops.augment.boxes import random_crop_boxes, random_flip_boxes
 from vision_jax.tasks.classification import Classification
@@ -29,6 +31,7 @@ from vision_jax.tasks.detection import Detection
 from vision_jax.tasks.diffusion import Diffusion
 from vision_jax.tasks.embedding import Embedding
 from vision_jax.tasks.gan import GAN
+from vision_jax.tasks.reading import AttentionReading, CtcReading
 from vision_jax.tasks.regression import Regression
 from vision_jax.tasks.segmentation import Segmentation
 from vision_jax.tasks.vae import VariationalAutoencoding
@@ -212,6 +215,22 @@ def deep_images(size: int, seed: int) -> dict[str, np.ndarray]:
   }
 
 
+def images_of_texts(size: int, seed: int) -> dict[str, np.ndarray]:
+  """A batch of 8x16 images with texts of one to three letters out of "abc"."""
+  rng = np.random.default_rng(seed)
+  length = rng.integers(1, 4, (size, 1))
+  text = rng.choice(np.array([97, 98, 99], np.int32), (size, 3))
+  text = np.where(np.arange(3) < length, text, 0).astype(np.int32)
+  image = 0.5 * rng.normal(size=(size, 8, 16, 1))
+  image[:, :, :15] += (text % 97).repeat(5, 1)[:, None, :, None]
+  return {
+    "image": image.astype(np.float32),
+    "text": text,
+    "mask": np.ones(size, np.float32),
+    "index": np.arange(size, dtype=np.int32) + size * seed,
+  }
+
+
 def small_depth() -> Depth:
   """A narrow U-Net that gives the logarithm of depth."""
   return Depth(UNet(1, width=4, depth=1), typical=3.0)
@@ -221,6 +240,20 @@ def small_embedding() -> Embedding:
   """A narrow ResNet with BatchNorm, whose images meet all of the batch."""
   model = ResNet(5, stages=(1,), width=8, stem="small")
   return Embedding(model, "semi_hard", margin=1.0)
+
+
+def small_ctc() -> CtcReading:
+  """A narrow CRNN: BatchNorm, an LSTM in each direction."""
+  model = CRNN(4, ((4, (2, 1)), (4, (2, 2))), hidden=4, layers=1)
+  return CtcReading(model, "abc")
+
+
+def small_attention() -> AttentionReading:
+  """A narrow encoder and decoder, with dropout."""
+  sizes = {"encoder_layers": 1, "decoder_layers": 1, "heads": 2}
+  stages = ((4, (2, 2)), (4, (1, 1)))
+  model = Reader(4, 3, stages, features=8, hidden=8, dropout=0.1, **sizes)
+  return AttentionReading(model, "abc")
 
 
 TASKS = (
@@ -266,6 +299,8 @@ TASKS = (
   TaskCase("regression", small_regression, numbered_images),
   TaskCase("depth", small_depth, deep_images, augment.random_flip()),
   TaskCase("embedding", small_embedding, labelled_images),
+  TaskCase("reading_ctc", small_ctc, images_of_texts, None, {"model": 0.9}),
+  TaskCase("reading_attention", small_attention, images_of_texts),
   TaskCase("vae", small_vae, labelled_images),
   TaskCase("gan", small_gan, labelled_images, None, {"generator": 0.9}),
 )

@@ -18,6 +18,7 @@ CONFIG_KEYS = (
     "images",
     "inception",
     "init_from",
+    "lexicon",
     "masks",
   ),
   "tokenizer",

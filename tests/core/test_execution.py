@@ -118,6 +118,10 @@ SLOW = {
   "depth-pmap8-1",
   "embedding-fsdp2x4-1",
   "embedding-pmap8-1",
+  "reading_attention-fsdp2x4-1",
+  "reading_attention-pmap8-1",
+  "reading_ctc-fsdp2x4-1",
+  "reading_ctc-pmap8-1",
   "vae-pmap8-1",
   "gan-fsdp2x4-1",
 }

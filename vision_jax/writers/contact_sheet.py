@@ -12,7 +12,7 @@ from vision_jax.viz.pixels import to_rgb
 from vision_jax.viz.png import write_png
 from vision_jax.viz.text import put_label
 from vision_jax.writers.base import About, Row, shown
-from vision_jax.writers.line import found_classes
+from vision_jax.writers.line import found_classes, line
 
 SIDE = 160  # pixels of a thumbnail
 COLUMNS, ROWS = 10, 10
@@ -22,13 +22,13 @@ STRIP = 16  # pixels of the line with a file's name
 class ContactSheetWriter:
   """Writes `contact_sheet_001.png` and on, up to 100 images each.
 
-  Above an image stands its class with the probability, or the number of its
-  boxes that count with the best one's class; boxes and masks are drawn over.
-  Below stands its file's name.
+  Above an image stands its class or its text with the probability, or the
+  number of its boxes that count with the best one's class; boxes and masks are
+  drawn over. Below stands its file's name.
   """
 
   needs = ()
-  one_of = ("logits", "boxes", "target")
+  one_of = ("logits", "boxes", "target", "text")
 
   def __init__(self, about: About):
     self._about, self._pages = about, 0
@@ -81,6 +81,9 @@ def title(row: Row, about: About) -> str:
     labels, probs = found_classes(row, about)
     names = [f"{about.name(k)} {probs[k]:.2f}" for k in labels]
     return ", ".join(names) or "no class"
+  if "text" in row:
+    found = line(row, about)
+    return f"{found['text']} {found['score']:.2f}"
   labels, counts = np.unique(row["target"], return_counts=True)
   first = int(np.argmax(counts))
   share = 100 * counts[first] / counts.sum()

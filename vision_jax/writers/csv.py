@@ -1,4 +1,4 @@
-"""Classes or boxes as a table."""
+"""Classes, boxes or texts as a table."""
 
 import csv
 import io
@@ -7,21 +7,23 @@ from typing import Any
 
 from vision_jax.files import replace_text
 from vision_jax.writers.base import About, Row, height_width
-from vision_jax.writers.line import found_classes
+from vision_jax.writers.line import found_classes, line
 
 CLASS = ("filename", "class", "score")
+TEXT = ("filename", "text", "score")
 BOX = ("filename", "width", "height", "class", "xmin", "ymin", "xmax", "ymax")
 
 
 class CsvWriter:
-  """Writes `predictions.csv`: a row for each class of an image, or each box.
+  """Writes `predictions.csv`: a row for each class of an image, box or text.
 
   Boxes that count are in the columns of TensorFlow's tables, in pixels, and
   `score`; an image without boxes has no row. `filename` is the image's path.
+  Texts are in the columns that a table of images with texts is read by.
   """
 
   needs = ()
-  one_of = ("logits", "boxes")
+  one_of = ("logits", "boxes", "text")
 
   def __init__(self, about: About):
     self._about = about
@@ -33,6 +35,10 @@ class CsvWriter:
     if "boxes" in row:
       self._columns = (*BOX, "score")
       self._rows += self._boxes(file, row)
+      return
+    if "text" in row:
+      found, self._columns = line(row, self._about), TEXT
+      self._rows.append((str(file), found["text"], f"{found['score']:.6f}"))
       return
     labels, probs = found_classes(row, self._about)
     for k in labels:

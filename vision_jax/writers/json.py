@@ -12,11 +12,12 @@ class JsonWriter:
   """Writes `predictions.json`: an object for each image that could be read.
 
   It has `file`, and what `line` says of the outputs: an image's class with the
-  probabilities of the likeliest, its boxes, or each class's part of it.
+  probabilities of the likeliest, its boxes, each class's part of it, or
+  its text.
   """
 
   needs = ()
-  one_of = ("logits", "boxes", "target")
+  one_of = ("logits", "boxes", "target", "text")
 
   def __init__(self, about: About):
     self._about = about

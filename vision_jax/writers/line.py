@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from vision_jax.data.text.letters import decoded
 from vision_jax.writers.base import About, Row
 
 TOP = 5
@@ -21,6 +22,7 @@ def line(row: Row, about: About) -> dict[str, Any]:
   Of `number` (t,): `numbers`, by their names; of a mixture, which has `weight`,
   `mean` and `sd` too, also `sds`, their standard deviations. Of `depth` (h w):
   `depths`, the nearest, the median and the farthest.
+  Of `text` (n,), code points: `text`, and `score`, its probability.
   """
   found: dict[str, Any] = {}
   for output, fields in _FIELDS.items():
@@ -135,10 +137,16 @@ def _depths(row: Row, about: About) -> dict[str, Any]:
   return {"depths": {name: _digits(x) for name, x in named.items()}}
 
 
+def _text(row: Row, about: About) -> dict[str, Any]:
+  del about
+  return {"text": decoded(row["text"]), "score": _digits(row["score"])}
+
+
 _FIELDS: dict[str, Callable[[Row, About], dict[str, Any]]] = {
   "logits": _classes,
   "boxes": _boxes,
   "target": _shares,
   "number": _numbers,
   "depth": _depths,
+  "text": _text,
 }

@@ -1,4 +1,4 @@
-"""Images with what was found in them drawn over: boxes, or masks."""
+"""Images with what was found in them: boxes, masks or a text, drawn."""
 
 import pathlib
 from typing import Any
@@ -7,11 +7,12 @@ import numpy as np
 
 from vision_jax.data.sources.video import Frame
 from vision_jax.viz.boxes import draw_boxes, readable_scale
-from vision_jax.viz.grid import enlarge, enlargement
+from vision_jax.viz.grid import enlarge, enlargement, grid
 from vision_jax.viz.mp4 import Mp4
 from vision_jax.viz.overlay import legend, overlay_mask
 from vision_jax.viz.png import write_png
 from vision_jax.writers.base import About, Row, shown
+from vision_jax.writers.line import line
 
 LEAST = 320  # pixels of the longer side of an image with boxes
 
@@ -21,12 +22,13 @@ class OverlayWriter:
 
   Of `boxes` those that count, with class and score; images below 320 pixels are
   enlarged by a whole factor, so that the letters can be read and do not hide
-  all. Of `target` the classes' colours, which `legend.png` names. Of a video's
-  frames also a video of the same rate, `overlays/VIDEO.mp4`.
+  all. Of `target` the classes' colours, which `legend.png` names. A `text`
+  stands above the image, which is enlarged likewise. Of a video's frames also a
+  video of the same rate, `overlays/VIDEO.mp4`.
   """
 
   needs = ()
-  one_of = ("boxes", "target")
+  one_of = ("boxes", "target", "text")
 
   def __init__(self, about: About):
     self._about, self._masks = about, False
@@ -34,7 +36,8 @@ class OverlayWriter:
 
   def __call__(self, file: pathlib.Path, row: Row, name: str) -> dict[str, Any]:
     """Returns the overlay's file."""
-    draw = self._boxes if "boxes" in row else self._mask
+    known = {"boxes": self._boxes, "text": self._text, "target": self._mask}
+    draw = next(draw for key, draw in known.items() if key in row)
     path = self._about.output / "overlays" / f"{name}.png"
     drawn = draw(shown(file, self._about.show_bands), row)
     write_png(path, drawn)
@@ -64,6 +67,11 @@ class OverlayWriter:
     found = (sure["boxes"] * factor, sure["label"], sure["score"])
     scale = readable_scale(image)
     return draw_boxes(image, *found, class_names=names, scale=scale)
+
+  def _text(self, image: np.ndarray, row: Row) -> np.ndarray:
+    found = line(row, self._about)
+    title = f"{found['text']} {found['score']:.2f}"
+    return grid([image], 1, titles=[title], least=LEAST)
 
   def _mask(self, image: np.ndarray, row: Row) -> np.ndarray:
     self._masks = True
