@@ -53,7 +53,10 @@ class Stem(nn.Module):
 def block_max(x: Array, window: tuple[int, int]) -> Array:
   """Largest value of each window of x (b, h, w, c); a rest is left out.
 
-  Windows do not overlap. Equal values share the gradient.
+  Windows do not overlap. Of equal values the first in reading order takes the
+  whole gradient. Not by jnp.max, whose gradient compares values with their
+  maximum again: where XLA computes one of them anew, in another order, they
+  differ, and 0 / 0 is no number.
 
   Raises:
     UserError: where x is smaller than a window.
@@ -67,4 +70,8 @@ def block_max(x: Array, window: tuple[int, int]) -> Array:
     )
   h, w = h // rows, w // columns
   x = x[:, : h * rows, : w * columns].reshape(b, h, rows, w, columns, c)
-  return jnp.max(x, axis=(2, 4))
+  places = [x[:, :, i, :, j] for i in range(rows) for j in range(columns)]
+  best, *others = places
+  for other in others:
+    best = jnp.where((other > best) | jnp.isnan(other), other, best)
+  return best
