@@ -10,6 +10,8 @@ from tests.programs.first_losses import apart, first_losses
 TOO_LARGE = (
   "configs/detection/coco_detr_r50.py",
   "configs/detection/voc_detr.py",
+  "configs/segmentation/camvid_deeplabv3.py",
+  "configs/segmentation/camvid_fc_densenet.py",
 )
 
 

@@ -4,7 +4,7 @@ The published run has 300 epochs of batches of 10 at rate 5e-4 and no
 augmentation but a mirror. Its class weights are 1 / ln(1.02 + frequency), here
 those by median frequency; its rate falls by steps, here by a cosine. Data as in
 camvid_unet.py. For a GPU; not run there yet. The variant `cpu` sees windows of
-a quarter of an image's area, for two cores; not run to its end either.
+some half of an image's area, for some twenty minutes of a core.
 """
 
 from vision_jax.data.sources.masks import CAMVID_CLASSES, CAMVID_VOID
@@ -67,10 +67,15 @@ VARIANTS = {
     "crop": (240, 320),
     "scale": (0.7, 1.4),
     "jitter": 0.3,
-    "steps": 3000,
-    "eval_every": 1500,
+    "balance": False,
+    "loss": ("cross_entropy", "jaccard"),
+    "loss_weights": (1.0, 0.5),
+    "tta_flip": True,
+    "steps": 600,
+    "eval_every": 0,
+    "save_every": 50,
     "batch_size": 8,
-    "lr": 2e-3,
+    "lr": 3e-3,
   },
 }
 

@@ -4,7 +4,7 @@ Nothing is published of it there. The backbone begins at random;
 `--init_from=model/backbone=FILE` begins with the weights of a file that was
 imported, such as torchvision:mobilenet_v3_large's. Data as in camvid_unet.py.
 For a GPU; not run there yet. The variant `cpu`, of smaller windows and fewer
-steps, is for one core.
+steps, is for some twenty minutes of a core.
 """
 
 from vision_jax.data.sources.masks import CAMVID_CLASSES, CAMVID_VOID
@@ -67,11 +67,16 @@ VARIANTS = {
   },
   "cpu": {
     "crop": (240, 320),
-    "steps": 2000,
-    "eval_every": 500,
-    "save_every": 100,
+    "scale": (0.7, 1.4),
+    "balance": False,
+    "loss": ("cross_entropy", "jaccard"),
+    "loss_weights": (1.0, 0.5),
+    "tta_flip": True,
+    "steps": 600,
+    "eval_every": 0,
+    "save_every": 50,
     "warmup": 100,
-    "ema": 0.995,
+    "ema": 0.99,
   },
 }
 
