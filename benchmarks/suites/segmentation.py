@@ -6,7 +6,7 @@ CONFIGS = "configs/segmentation/"
 PROTOCOL = "233 test images, 360x480, 11 classes, void ignored, last step"
 KEPT = "233 test images, 360x480, 11 classes, void kept as false, last step"
 ALSO = ("class_accuracy", "global_accuracy")
-SHORT = "600 steps in place of hundreds of epochs, on windows of 240x320"
+SHORT = "600 steps in place of hundreds of epochs, on windows of 180x240"
 AVERAGED = {"lraspp", "unet"}  # by these weights a checkpoint is chosen
 
 QUICK = (
@@ -94,7 +94,7 @@ CAMVID = (
     "lraspp",
     f"nothing is published of it on CamVid; {SHORT}",
     reference="",
-    target=0.3,
+    target=0.25,
   ),
 )
 

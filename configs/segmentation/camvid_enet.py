@@ -4,7 +4,7 @@ The published run has 300 epochs of batches of 10 at rate 5e-4 and no
 augmentation but a mirror. Its class weights are 1 / ln(1.02 + frequency), here
 those by median frequency; its rate falls by steps, here by a cosine. Data as in
 camvid_unet.py. For a GPU; not run there yet. The variant `cpu` sees windows of
-some half of an image's area, for some twenty minutes of a core.
+a quarter of an image's area, for some fifteen minutes of a core.
 """
 
 from vision_jax.data.sources.masks import CAMVID_CLASSES, CAMVID_VOID
@@ -64,8 +64,8 @@ VARIANTS = {
     "warmup": 2,
   },
   "cpu": {
-    "crop": (240, 320),
-    "scale": (0.7, 1.4),
+    "crop": (180, 240),
+    "scale": (0.6, 1.2),
     "jitter": 0.3,
     "balance": False,
     "loss": ("cross_entropy", "jaccard"),
