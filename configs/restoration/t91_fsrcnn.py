@@ -5,7 +5,8 @@
 
 Luma at the small size; bicubic has 30.39 dB. Data as for `t91_srcnn.py`, with
 the paper's augmentation. Differs from the paper: Adam and averaged weights, and
-larger parts. The variant `cpu` is for one core.
+larger parts. The variant `cpu` has 32.71 dB after its 64,000 steps, 27 minutes
+of a core (seed 0, averaged weights).
 """
 
 from vision_jax.experiment import Experiment
