@@ -37,7 +37,7 @@ from vision_jax.layers import attention
 from vision_jax.layers.remat import MODES
 from vision_jax.recipe import recipe
 
-DRAWN = 2  # examples of the batch from which the shapes of others follow
+DRAWN = 2  # examples (of a class) of the batch from which shapes follow
 CARD = "H100 80 GB"
 
 
@@ -133,7 +133,9 @@ def row(path: str, overrides: Mapping[str, str]) -> dict[str, Any]:
 
 def _batch(path, overrides, size):
   """A training batch of `size` examples, as shapes."""
-  small = {**overrides, "batch_size": str(DRAWN)}
+  _, config = steps.build(path, overrides)
+  number = DRAWN * config.get("batch_classes", 1)
+  small = {**overrides, "batch_size": str(number)}
   drawn = made_up.batch(*steps.build(path, small))
   return {
     name: jax.ShapeDtypeStruct((size, *x.shape[1:]), x.dtype)

@@ -13,6 +13,7 @@ from vision_jax.data.loader import Loader
 from vision_jax.data.sources.arrays import ArraySource
 from vision_jax.experiment import Experiment
 from vision_jax.tasks.detection import Detection
+from vision_jax.tasks.restoration import Restoration
 from vision_jax.tasks.segmentation import Segmentation
 
 BUNDLED = ("digits", "roads", "scenes")
@@ -56,8 +57,20 @@ def arrays(task: Task, config: ConfigDict, n: int) -> dict[str, np.ndarray]:
   if isinstance(task, Segmentation):
     k = len(config.class_names)
     return {"image": image, "target": rng.integers(0, k, (n, h, w), np.uint8)}
+  if isinstance(task, Restoration):
+    return {"image": image, "clean": _clean(rng, shape, task)}
+  if "alphabet" in config:
+    codes = rng.choice([*map(ord, config.alphabet)], (n, config.letters[1]))
+    return {"image": image, "text": codes.astype(np.int32)}
   k = config.get("num_classes", 10)
   return {"image": image, "label": rng.integers(0, k, n, np.int32)}
+
+
+def _clean(rng, shape, task):
+  """What images of the shape were, as much larger as the net makes them."""
+  n, h, w, channels = shape
+  times = getattr(task.model, "scale", 1)
+  return rng.integers(0, 256, (n, times * h, times * w, channels), np.uint8)
 
 
 def _boxes(rng, shape, config):

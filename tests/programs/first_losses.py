@@ -20,7 +20,7 @@ from benchmarks.speed.steps import build
 from tests.programs.flags import compile_cheaply
 from vision_jax.ops import forms
 
-BATCH = 2
+BATCH = 2  # of each class, where a batch has so many
 # RandAugment's levels in uint8 round, as Pillow's.
 FORMS = {
   "plain": forms.FIRST,
@@ -35,8 +35,9 @@ def first_losses(path, names=("plain", "accelerator")):
   A name is left out where its program is the plain one, and "plain" too where
   all are: then there is nothing to compute.
   """
-  overrides = {"batch_size": str(BATCH)}
-  _, config = build(path, overrides)
+  _, config = build(path, {})
+  batch_size = BATCH * config.get("batch_classes", 1)
+  overrides = {"batch_size": str(batch_size)}
   if "dtype" in config:
     overrides["dtype"] = "float32"
   experiment, config = build(path, overrides)

@@ -7,6 +7,7 @@ from vision_jax.core.types import Augment, Metric, Output
 from vision_jax.data.memory import InMemory
 from vision_jax.data.source import Source
 from vision_jax.data.transforms.base import keep
+from vision_jax.data.transforms.image import resize
 from vision_jax.experiment import Eval, Predict
 from vision_jax.metrics.classification import Accuracy
 from vision_jax.metrics.pixel_curves import PixelCurves
@@ -34,7 +35,7 @@ def cloud_labels(clouds: Clouds, maps: WindowMaps, loading: Loading) -> Data:
     train=kept(clouds.train),
     evals={name: kept(source) for name, source in clouds.evals.items()},
     class_names=clouds.names(),
-    crop=keep("image", "label"),
+    crop=resize((maps.window, maps.window)),
     loading=loading,
     metrics={"accuracy": Accuracy()},
   )
