@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.oracles import library
+from vision_jax.export import stablehlo
 from vision_jax.layers.conv import convolve, max_pool
 from vision_jax.ops.forms import cpu_forms
 
@@ -96,6 +97,15 @@ def test_few_images_are_padded_beforehand(images):
     assert ("stablehlo.pad" in padded().as_text()) == (images < 8)
   with cpu_forms(False):
     assert "stablehlo.pad" not in padded().as_text()
+
+
+def test_images_of_an_export_are_not_counted():
+  (b,) = jax.export.symbolic_shape("b")
+  image = jax.ShapeDtypeStruct((b, 9, 9, 8), jnp.float32)
+  call = jax.jit(lambda x: convolve(x, jnp.ones((3, 3, 8, 6)), 1, 1))
+  with stablehlo.forms_for(("cpu",)):
+    exported = jax.export.export(call)(image)
+  assert str(exported.out_avals[0].shape[0]) == "b"
 
 
 # map, channels, kernel, stride, padding, dilation. Maps smaller than a kernel,

@@ -29,7 +29,7 @@ def write(net: Net, folder: pathlib.Path, how: How) -> None:
   """Writes the program and, beside it, what there is to tell of the net."""
   _check_fits(net)
   program = functools.partial(outputs, net.experiment, net.weights)
-  with _forms(how.platforms):
+  with forms_for(how.platforms):
     exported = jax_export.export(
       jax.jit(lambda *arrays: program(*arrays)), platforms=how.platforms
     )(*_of_any_batch(net.examples))
@@ -46,11 +46,12 @@ def read(net: Net, folder: pathlib.Path, how: How) -> Run:
 
 
 @contextlib.contextmanager
-def _forms(platforms: Sequence[str]) -> Iterator[None]:
+def forms_for(platforms: Sequence[str]) -> Iterator[None]:
   """Traces for several platforms XLA's own forms, which each of them knows."""
   with (
     forms.cpu_forms([*platforms] == ["cpu"]),
-    forms.use_forms(dense_gradient="plain"),  # others ask the batch's size
+    # What asks the batch's size, which is not known yet.
+    forms.use_forms(dense_gradient="plain", few_images="convolution"),
   ):
     yield
 
