@@ -16,6 +16,7 @@ from vision_jax.layers.conv import HE_NORMAL
 from vision_jax.layers.weights import weighted
 from vision_jax.ops.convolution import convolution
 from vision_jax.ops.forms import form
+from vision_jax.ops.product import product
 
 
 class TransposedConv(nn.Module):
@@ -103,7 +104,7 @@ def _subpixel(x: Array, kernel: Array, stride: int) -> Array:
   # Flipped: the kernel's first tap falls on the last of the inputs it meets.
   k = k[::-1, :, ::-1].transpose(0, 2, 4, 1, 3, 5)
   k = k.reshape(taps, taps, c, stride * stride * d)
-  y = x @ k[0, 0] if taps == 1 else convolution(x, k, padding=taps - 1)
+  y = product(x, k[0, 0]) if taps == 1 else convolution(x, k, padding=taps - 1)
   return depth_to_space(y, stride)
 
 

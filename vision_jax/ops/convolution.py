@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from vision_jax.core.types import Array
 from vision_jax.ops.forms import form
 from vision_jax.ops.grouped import depthwise, split
+from vision_jax.ops.product import product
 
 FEW_CHANNELS = 8  # with fewer, XLA's form is the faster one on small maps too
 MOST_PATCHES = 2**26  # values that the patches of small maps may have
@@ -85,10 +86,10 @@ def _convolution(x, kernel, stride, pads, dilation) -> Array:
   sides = kernel.shape[:2]
   inside = max(max(pad) for pad in pads) <= 0
   if inside and sides == (1, 1) and form("conv_1x1") == "product":
-    return _padded(x, pads)[:, ::stride, ::stride] @ kernel[0, 0]
+    return product(_padded(x, pads)[:, ::stride, ::stride], kernel[0, 0])
   blocks = not padded and sides == (stride, stride) and dilation == 1
   if blocks and stride > 1 and form("patches") == "product":
-    return _blocks(x, stride) @ kernel.reshape(-1, kernel.shape[-1])
+    return product(_blocks(x, stride), kernel.reshape(-1, kernel.shape[-1]))
   if small and _is_small(x, sides, stride, pads, dilation):
     return _of_patches(_padded(x, pads), kernel, stride, dilation)
   # Images are counted last: an exported batch has no size yet.
