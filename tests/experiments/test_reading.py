@@ -9,7 +9,6 @@ import pytest
 from tests.experiments.everywhere import (
   assert_equal_everywhere,
   assert_resumes,
-  train,
 )
 from tests.programs import command
 from vision_jax.data.sources.digits import CLASS_NAMES, EnlargedDigits
@@ -42,15 +41,6 @@ def test_it_is_the_same_everywhere(way):
 @pytest.mark.parametrize("where", ["jit", "fsdp", "pmap"])
 def test_it_resumes(way, where, tmp_path):
   assert_resumes(lambda: build(way), where, tmp_path)
-
-
-@pytest.mark.slow
-def test_it_learns_to_read():
-  values = {"letters": "1,2", "test_letters": "2,2", "image_size": "20,44"}
-  values |= {"width": 16, "hidden": 16, "steps": 300, "lr": 0.01}
-  values |= {"strings": "9600,20,200", "eval_batch_size": 100, "warmup": 30}
-  metrics = train(lambda: build("crnn", **values), steps=300).metrics
-  assert metrics["test/strings"] > 0.5 and metrics["test/cer"] < 0.3
 
 
 def written(folder, count=12):
