@@ -271,7 +271,8 @@ class Total:
     }
     if len(objectives) == 1 and terms:
       weights = objectives[0].weights
-      terms["loss"] = sum(w * terms[name] for name, w in weights.items())
+      found = {name: w for name, w in weights.items() if name in terms}
+      terms["loss"] = sum(w * terms[name] for name, w in found.items())
     return terms
 
 
