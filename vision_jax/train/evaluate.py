@@ -270,9 +270,8 @@ class Total:
       for name, m in self._means.items()
     }
     if len(objectives) == 1 and terms:
-      weights = objectives[0].weights
-      found = {name: w for name, w in weights.items() if name in terms}
-      terms["loss"] = sum(w * terms[name] for name, w in found.items())
+      weights = objectives[0].weights.items()  # some are of training alone
+      terms["loss"] = sum(w * terms[k] for k, w in weights if k in terms)
     return terms
 
 
