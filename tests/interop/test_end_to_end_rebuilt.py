@@ -28,6 +28,7 @@ from tests.interop.test_restoration_families import (
 )
 from tests.interop.test_small import names_of_keras, option_a_net, run_keras
 from tests.interop.test_vit import GoogleViT
+from tests.models.test_models_restoration import edsr_net, ffdnet_net
 from tests.oracles import library, torchvision
 from vision_jax.interop import leaves, published
 
@@ -126,6 +127,8 @@ ROWS = {
   "pytorch:super_resolution": Row(
     espcn_net, {"widths": (6, 5), "kernels": (5, 3, 3)}, restored
   ),
+  "basicsr:edsr_m_x4": Row(edsr_net, {"width": 6, "blocks": 2}, restored),
+  "kair:ffdnet_gray": Row(ffdnet_net, {"width": 6, "depth": 3}, restored),
   "espnet:camvid": Row(
     lambda: rebuilt(library("torch"), 12, **NARROW), NARROW, turned
   ),
@@ -212,4 +215,5 @@ def test_every_family_has_a_row():
   sources = [*ROWS, *(row.source for row in LIBRARIES)]
   covered = {published.sources()[source][0] for source in sources}
   covered |= {"clip", "detr", "ddpm", "vit_google"}  # tests of their own
+  covered |= {"deeplabv3", "lraspp"}
   assert covered == published.families().keys()

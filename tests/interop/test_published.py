@@ -15,6 +15,8 @@ pytestmark = pytest.mark.slow
 TURNED = ("googlenet", "inception_v3")
 SOURCES = published.sources()
 of = lambda source: [n for n in SOURCES if n.partition(":")[0] == source]
+SEGMENTERS = [n for n, (_, x) in SOURCES.items() if x.task == "segmentation"]
+SEGMENTERS = [name for name in SEGMENTERS if name in of("torchvision")]
 
 
 def preprocess_of(size, resize, interpolation, mean, std):
@@ -33,7 +35,9 @@ def ours(net):
   return preprocess_of(p.size, p.resize, p.interpolation, p.mean, p.std)
 
 
-@pytest.mark.parametrize("name", of("torchvision"))
+@pytest.mark.parametrize(
+  "name", [name for name in of("torchvision") if name not in SEGMENTERS]
+)
 def test_torchvision(name):
   models = torchvision().models
   net = SOURCES[name][1]
@@ -51,6 +55,23 @@ def test_torchvision(name):
   shape = (1, size, size, 3)
   auxiliary = {"auxiliary": True} if model == "inception_v3" else {}
   parameters = count.parameters(net.model(**auxiliary), shape)
+  assert parameters == weights.meta["num_params"]
+
+
+@pytest.mark.parametrize("name", SEGMENTERS)
+def test_torchvisions_segmenters(name):
+  net = SOURCES[name][1]
+  (weights,) = torchvision().models.get_model_weights(name.partition(":")[2])
+  theirs = weights.transforms()
+  short, (height, width) = theirs.resize_size[0], net.preprocess.size
+  assert (height, width) == (short, round(short * 4 / 3))
+  found, wanted = ours(net), (theirs.interpolation.value, theirs.mean)
+  assert (found["interpolation"], list(found["mean"])) == wanted
+  assert list(found["std"]) == theirs.std
+  assert list(net.class_names) == weights.meta["categories"]
+  # Theirs are files with an auxiliary head, where there is one.
+  auxiliary = {"auxiliary": True} if "lraspp" not in name else {}
+  parameters = count.parameters(net.model(**auxiliary), (1, 65, 65, 3))
   assert parameters == weights.meta["num_params"]
 
 

@@ -5,9 +5,11 @@ import json
 import jax
 import jax.numpy as jnp
 import pytest
+from PIL import Image
 
 import vision_jax
-from tests.interop import parity
+from tests.interop import parity, photographs
+from tests.interop.test_end_to_end import apply, loaded, same, written
 from tests.oracles import library, torchvision
 from tests.programs.command import call
 from vision_jax.interop import leaves, published
@@ -91,6 +93,21 @@ def test_segmenters_on_a_mobilenet(source):
   given = parity.variables(module, layout, ours, jnp.asarray(x))
   logits = jax.jit(lambda v, x: ours.apply(v, x, train=False))(given, x)
   parity.same(logits, outputs(module, x)["out"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", ON_MOBILENET)
+def test_outputs_of_a_photograph_by_each_sides_transform(source, tmp_path):
+  torch, module = library("torch"), segmenter(source)
+  model, variables = loaded(written(module, tmp_path), source)
+  photograph = photographs.photograph("china")[:420, :560]  # of 4 to 3
+  (weights,) = torchvision().models.get_model_weights(source.partition(":")[2])
+  theirs = weights.transforms()(Image.fromarray(photograph))[None]
+  images = vision_jax.preprocess(model, [photograph])
+  parity.same(images, theirs.permute(0, 2, 3, 1), 1e-5)
+  with torch.no_grad():
+    expected = module(theirs)["out"].permute(0, 2, 3, 1)
+  same(source, apply(model, variables, images), expected)
 
 
 @pytest.mark.slow

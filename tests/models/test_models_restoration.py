@@ -287,8 +287,8 @@ def test_srresnet():
   check(Net(), layout, SRResNet(2, width=6, blocks=1), (2, 7, 5, 3))
 
 
-@pytest.mark.slow
-def test_ffdnet_and_its_map_of_noise():
+def ffdnet_net():
+  """Returns a narrow FFDNet, by its authors' names."""
   torch = library("torch")
   nn = torch.nn
   conv2d = lambda i, o: nn.Conv2d(i, o, 3, padding=1)
@@ -300,22 +300,28 @@ def test_ffdnet_and_its_map_of_noise():
         *(conv2d(5, 6), nn.ReLU(), conv2d(6, 6), nn.ReLU(), conv2d(6, 4))
       )
 
-    def forward(self, x):
+    def forward(self, x, levels=0.0):
       h, w = x.shape[2:]
       x = nn.functional.pad(x, (0, w % 2, 0, h % 2), mode="replicate")
       y = nn.functional.pixel_unshuffle(x, 2)
-      level = torch.zeros(len(y), 1, *y.shape[2:]) + LEVELS[:, None, None, None]
+      level = torch.zeros(len(y), 1, *y.shape[2:]) + levels
       y = self.model(torch.cat([y, level], 1))
       return nn.functional.pixel_shuffle(y, 2)[..., :h, :w]
 
-  LEVELS = torch.tensor([0.1, 0.3])
-  theirs, ours = parity.randomise(Net()), FFDNet(1, 6, 3)
+  return Net()
+
+
+@pytest.mark.slow
+def test_ffdnet_and_its_map_of_noise():
+  torch = library("torch")
+  theirs, ours = parity.randomise(ffdnet_net()), FFDNet(1, 6, 3)
   images = parity.images(2, 9, 7, 1)  # odd sides
+  levels = np.float32([0.1, 0.3])[:, None, None, None]
   with torch.no_grad():
-    want = theirs(torch.tensor(np.moveaxis(np.asarray(images), 3, 1)))
+    want = theirs(parity.nchw(images), torch.tensor(levels))
   variables = parity.variables(theirs, ffdnet.kair, ours, images)
-  want, levels = want.permute(0, 2, 3, 1).numpy(), jnp.array([0.1, 0.3])
-  maps = jnp.broadcast_to(levels[:, None, None, None], (2, 9, 7, 1))
-  for noise in (levels, maps):
+  want = want.permute(0, 2, 3, 1).numpy()
+  maps = jnp.broadcast_to(levels, (2, 9, 7, 1))
+  for noise in (levels.ravel(), maps):
     found = ours.apply(variables, images, noise, train=False)
     np.testing.assert_allclose(found, want, atol=1e-5)
