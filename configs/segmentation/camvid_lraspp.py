@@ -4,7 +4,8 @@ Nothing is published of it there. The backbone begins at random;
 `--init_from=model/backbone=FILE` begins with the weights of a file that was
 imported, such as torchvision:mobilenet_v3_large's. Data as in camvid_unet.py.
 For a GPU; not run there yet. The variant `cpu`, of smaller windows and fewer
-steps, is for some fifteen minutes of a core.
+steps, is for some fifteen minutes of a core, and has an mIoU of 35.6 then (one
+seed, averaged weights); camvid_unet.py:cpu is better on a CPU.
 """
 
 from vision_jax.data.sources.masks import CAMVID_CLASSES, CAMVID_VOID

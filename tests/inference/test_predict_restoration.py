@@ -82,6 +82,18 @@ def test_grey_files_come_back_grey_and_deep_of_a_net_of_colours(tmp_path):
     np.testing.assert_array_equal(found, np.round(want * white + 0 * found))
 
 
+def test_colours_that_a_grey_net_takes_away_are_warned_of(tmp_path, caplog):
+  (tmp_path / "restored").mkdir()
+  writer = RestoredWriter(About(epath.Path(tmp_path)))
+  for channels, warnings in ((1, 0), (3, 1), (3, 1)):
+    file = tmp_path / "a.png"
+    cv2.imwrite(str(file), np.zeros((4, 5, channels), np.uint8))
+    path = writer(file, {"restored": np.ones((4, 5, 1))}, "b")["restored"]
+    assert cv2.imread(path, cv2.IMREAD_UNCHANGED).shape == (4, 5)
+    found = [x for x in caplog.messages if "what it restores is grey" in x]
+    assert len(found) == warnings
+
+
 def test_a_luma_net_gives_deep_colours_at_their_larger_size(tmp_path):
   """A config that enlarges, whole: its files go in, and come out larger."""
   experiment = recipe.load("configs/restoration/t91_fsrcnn.py:tiny").build()

@@ -159,7 +159,8 @@ def _at_least(x: Array, side: int) -> Array:
   return jnp.pad(x, ((0, 0), *more, (0, 0)))
 
 
-# 1.4, 3.5 and 9.3 million parameters with 12 classes.
+# 1.4, 3.5 and 9.3 million parameters with 11 classes; 9.4 with BatchNorm's
+# statistics, which the paper's table counts.
 FCDenseNet56 = functools.partial(FCDenseNet, stages=(4,) * 11, growth=12)
 FCDenseNet67 = functools.partial(FCDenseNet, stages=(5,) * 11)
 FCDenseNet103 = FCDenseNet
