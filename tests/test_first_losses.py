@@ -5,12 +5,15 @@ import pytest
 from benchmarks.memory.command import config_paths
 from tests.programs.first_losses import apart, first_losses
 
-# More than a minute of a CPU each; `python -m tests.programs.first_losses` does
+# Over 20 seconds of a CPU each; `python -m tests.programs.first_losses` does
 # them.
 TOO_LARGE = (
+  "configs/depth/scenes_depth.py",
   "configs/detection/coco_detr_r50.py",
   "configs/detection/voc_detr.py",
   "configs/segmentation/camvid_deeplabv3.py",
+  "configs/segmentation/camvid_enet.py",
+  "configs/segmentation/camvid_espnet.py",
   "configs/segmentation/camvid_fc_densenet.py",
 )
 

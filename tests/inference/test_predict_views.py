@@ -9,7 +9,8 @@ from tests.programs.command import call
 
 
 @pytest.mark.slow  # it trains a net, if no other test has
-def test_a_mirrored_view_is_averaged_with_the_image(tmp_path):
+@pytest.mark.parametrize("tiles", [(), ("--tile=24", "--overlap=16")])
+def test_a_mirrored_view_is_averaged_with_the_image(tmp_path, tiles):
   """By hand: of an image and its mirror image, each predicted once."""
   image = random_image(32, 32, seed=3)  # the net's size: nothing is resized
   (tmp_path / "in").mkdir()
@@ -20,7 +21,7 @@ def test_a_mirrored_view_is_averaged_with_the_image(tmp_path):
     result = call(
       *("--mode=predict", f"--workdir={workdir('segmenter')}"),
       *(f"--images={tmp_path / 'in'}", f"--output={tmp_path / output}"),
-      *("--format=probs", *flags),
+      *("--format=probs", *tiles, *flags),
     )
     assert result.code == 0, result.err
     folder = tmp_path / output / "probs"
