@@ -134,17 +134,17 @@ def missing(row: Row, plan: Plan) -> str:
     wanted = "an accelerator" if row.needs == "gpu" else "a TPU"
     return f"needs {wanted}, this machine's jax has {platform} devices"
   root = plan.overrides.get("data_dir") or os.environ.get("VISION_JAX_DATA")
+  made = f" ({row.made_by} writes it)" if row.made_by else ""
   if row.source:
     if reason := published.missing(row):
       return reason
   elif row.file and not (root and (pathlib.Path(root) / row.file).is_file()):
-    return f"needs {row.file} in the folder that VISION_JAX_DATA names"
+    return f"needs {row.file} in the folder that VISION_JAX_DATA names{made}"
   if not row.data:
     return ""
   if root and (pathlib.Path(root) / row.data).is_dir():
     return ""
   if row.own:
-    made = f" ({row.made_by} writes it)" if row.made_by else ""
     return f"needs {row.data} in the folder that VISION_JAX_DATA names{made}"
   try:
     find_prepared(row.data, plan.overrides.get("data_dir"))

@@ -15,6 +15,7 @@ CONFIG_KEYS = (
     "annotations",
     "data_dir",
     "depths",
+    "generated",
     "images",
     "inception",
     "init_from",

@@ -37,9 +37,10 @@ def sample_folder(
 ) -> int:
   """Draws images into a folder; returns how many.
 
-  Writes `grid.png`, `00000.png` and on, and `samples.npz` with `image` (n, h,
-  w, c) uint8 and what they were asked for, `label` (n,) of a class-conditional
-  generator. An image depends on the weights, the options, `seed`, its number
+  Writes `grid.png` of the first, `00000.png` and on, and `samples.npz` with
+  `image` (n, h, w, c) uint8 and what they were asked for, `label` (n,) of a
+  class-conditional generator: a folder that classifiers train on as on any
+  other. An image depends on the weights, the options, `seed`, its number
   and what it was asked for alone, not on the batch size or the devices, which
   share each batch.
 

@@ -10,6 +10,7 @@ from vision_jax.errors import RunFailure
 from vision_jax.files import replace_bytes
 from vision_jax.viz.grid import grid
 
+SHOWN = 400  # images of the grid, at most
 WRITTEN = r"\d{5,}\.png|grid\.png|samples\.npz"
 
 
@@ -34,6 +35,8 @@ def write_images(
 ) -> None:
   """Writes `grid.png`, `00000.png` and on, and `samples.npz`.
 
+  The grid has the first `SHOWN`.
+
   Args:
     folder: created if missing.
     arrays: `image` (n, h, w, c) uint8, and others of the npz.
@@ -41,7 +44,7 @@ def write_images(
   """
   folder.mkdir(parents=True, exist_ok=True)
   images = arrays["image"]
-  _write_png(folder / "grid.png", grid(images, columns))
+  _write_png(folder / "grid.png", grid(images[:SHOWN], columns))
   for number, image in enumerate(images):
     _write_png(folder / f"{number:05d}.png", image)
   file = io.BytesIO()
