@@ -8,9 +8,8 @@ LARGER = (
   "restored is rounded; luma of 16 to 235, without 3 border pixels; mean PSNR "
   "of the images, averaged weights, last step"
 )
-TRAINED = (
-  "trained with Adam and averaged weights on larger parts; small images are "
-  "rounded to 8 bits"
+ON_LARGER_PARTS = (
+  "and averaged weights on larger parts; small images are rounded to 8 bits"
 )
 
 
@@ -68,10 +67,16 @@ ROWS = (
   _on_t91(
     "srcnn",
     32.2,
-    f"{TRAINED}, with flips, turns and sizes that its authors do not use",
+    f"trained with Adam {ON_LARGER_PARTS}, with flips, turns and sizes that "
+    "its authors do not use",
     3600,
   ),
-  _on_t91("fsrcnn", 32.8, TRAINED, 3600),
+  _on_t91(
+    "fsrcnn",
+    32.8,
+    f"trained with Muon, with Adam for the last layer, {ON_LARGER_PARTS}",
+    3600,
+  ),
   _on_train400(
     "dncnn",
     "bsd68_dncnn_25",
