@@ -1,5 +1,6 @@
 """All forms of each operation, with its gradient, in turns in one process."""
 
+import functools
 import statistics
 from collections.abc import Callable
 from typing import Any
@@ -14,8 +15,10 @@ from vision_jax.layers.dense import linear
 from vision_jax.layers.mlp import MlpBlock
 from vision_jax.layers.norm import LayerNorm
 from vision_jax.layers.upsample import transposed
+from vision_jax.layers.weights import weighted
 from vision_jax.ops.augment import rand_augment
 from vision_jax.ops.augment.tables import histogram
+from vision_jax.ops.convolution3d import convolution3d
 from vision_jax.ops.forms import FORMS, form, use_forms
 from vision_jax.ops.matching import match
 
@@ -101,6 +104,13 @@ def _conv_1x1(tiny):
   b, h, c, d = (2, 8, 8, 4) if tiny else (256, 56, 256, 64)
   args = _draw(tiny, (b, h, h, c), (1, 1, c, d))
   return _with_gradient(convolve, args)
+
+
+def _conv_3d(tiny):
+  b, t, h, c = (2, 4, 8, 8) if tiny else (16, 8, 28, 128)
+  args = _draw(tiny, (b, t, h, h, c), (3, 3, 3, c, c))
+  product = functools.partial(convolution3d, padding=(1, 1, 1))
+  return _with_gradient(lambda x, k: weighted(product, x, k), args)
 
 
 def _few_images(tiny):
@@ -205,6 +215,7 @@ CASES = {
   "pool_blocks": _pool_blocks,
   "patches": _patches,
   "conv_1x1": _conv_1x1,
+  "conv_3d": _conv_3d,
   "small_maps": _small_maps,
   "few_images": _few_images,
   "grouped": _grouped,

@@ -26,6 +26,7 @@ VARIABLE = "VISION_JAX_FORMS"  # such as "pool_3=shifts,matching=nested"
 
 FORMS = {
   "conv_1x1": ("convolution", "product"),
+  "conv_3d": ("convolution", "taps"),  # of clips
   "patches": ("convolution", "product"),
   "small_maps": ("convolution", "patches"),  # smaller than the kernel
   "few_images": ("convolution", "padded"),  # and so a short batch

@@ -1,0 +1,1 @@
+"""Nets that see skeletons: joints over time."""

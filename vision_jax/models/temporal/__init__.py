@@ -1,0 +1,1 @@
+"""Nets that give a class to each frame of a sequence."""

@@ -1,0 +1,1 @@
+"""Classifiers of clips: space and time, together or one after the other."""
