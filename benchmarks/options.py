@@ -17,16 +17,16 @@ class Options:
   """The command's flags, checked.
 
   Attributes:
-    suite: its name.
-    rows: the suite's rows to run.
+    suites: their names.
+    rows: the suites' rows to run.
     output: folder of runs and results.
     seeds: how many of each row; each row's own number where None.
     variant: the configs' variant; the rows' own where it is "".
     overrides: values to change in every config.
-    fresh: whether to drop the suite's earlier runs first.
+    fresh: whether to drop the suites' earlier runs first.
   """
 
-  suite: str
+  suites: Sequence[str]
   rows: Sequence[Row]
   output: pathlib.Path
   seeds: int | None
@@ -49,14 +49,15 @@ def read(argv: Sequence[str] | None) -> Options:
       raise UserError("--config.seed: the runner sets it, say --seeds=N.")
     if given.seeds is not None and given.seeds < 1:
       raise UserError(f"--seeds: got {given.seeds}; expected at least 1.")
-    _check("suite", [given.suite], SUITES)
-    rows = _select(SUITES[given.suite], given.rows)
+    suites = _listed(given.suite) or [given.suite]
+    _check("suite", suites, SUITES)
+    rows = _select([x for name in suites for x in SUITES[name]], given.rows)
   except UserError as error:
     parser.error(str(error))
   return Options(
-    suite=given.suite,
+    suites=suites,
     rows=rows,
-    output=pathlib.Path(given.output or f"out/{given.suite}").resolve(),
+    output=pathlib.Path(given.output or f"out/{'_'.join(suites)}").resolve(),
     seeds=given.seeds,
     variant=given.variant,
     overrides=values,
@@ -67,9 +68,14 @@ def read(argv: Sequence[str] | None) -> Options:
 def _select(rows: Sequence[Row], names: str) -> list[Row]:
   """The rows named in a list with commas; all where it is empty."""
   known = {row.name: row for row in rows}
-  wanted = [name for name in names.split(",") if name] or [*known]
+  wanted = _listed(names) or [*known]
   _check("row", wanted, known)
   return [known[name] for name in wanted]
+
+
+def _listed(names: str) -> list[str]:
+  """The names in a list with commas, each once."""
+  return [*dict.fromkeys(name for name in names.split(",") if name)]
 
 
 def _check(what: str, names: Iterable[str], known: Iterable[str]) -> None:
@@ -91,7 +97,11 @@ def _parser() -> argparse.ArgumentParser:
     "results are marked not comparable, as are those of --variant=tiny.",
     allow_abbrev=False,
   )
-  parser.add_argument("--suite", required=True, help=", ".join(SUITES))
+  parser.add_argument(
+    "--suite",
+    required=True,
+    help=f"one or more, with commas: {', '.join(SUITES)}",
+  )
   parser.add_argument(
     "--seeds", type=int, help="how many, from 0; each row's own by default"
   )
@@ -99,6 +109,6 @@ def _parser() -> argparse.ArgumentParser:
   parser.add_argument("--rows", default="", help="only these, with commas")
   parser.add_argument("--variant", default="", help="of the configs: tiny")
   parser.add_argument(
-    "--fresh", action="store_true", help="drop the suite's earlier runs first"
+    "--fresh", action="store_true", help="drop the suites' earlier runs first"
   )
   return parser

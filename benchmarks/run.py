@@ -1,6 +1,7 @@
-"""Runs a suite: every row with its seeds, then a table beside the references.
+"""Runs suites: every row with its seeds, then a table beside the references.
 
   python -m benchmarks.run --suite=quick
+  python -m benchmarks.run --suite=camvid,restoration,clouds
   python -m benchmarks.run --suite=mnist --seeds=3 --output=OUT
 
 Each seed is a run of `vision_jax.main` with a workdir under OUT. An
@@ -39,11 +40,11 @@ from vision_jax.files import replace_text
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-  """Runs the suite that `argv` names and returns the exit code."""
+  """Runs the suites that `argv` names and returns the exit code."""
   asked = options.read(argv)
   output = asked.output
   if asked.fresh and output.exists():
-    _clear(output, SUITES[asked.suite])
+    _clear(output, [row for name in asked.suites for row in SUITES[name]])
   output.mkdir(parents=True, exist_ok=True)
   kept = earlier(output / "results.jsonl")
   plan = Plan(
@@ -58,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     seeds = 1 if row.source else asked.seeds or row.seeds
     run.append(run_row(row, range(seeds), plan))
     lines.write(merged(kept, run), output / "results.jsonl")
-  page = pages.page(merged(kept, run), f"Suite {asked.suite}")
+  page = pages.page(merged(kept, run), f"Suite {', '.join(asked.suites)}")
   replace_text(output / "report.md", page)
   print(f"\n{tables.on_screen(run)}\n\nreport: {output / 'report.md'}")
   return _conclude(run)

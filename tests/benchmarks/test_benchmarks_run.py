@@ -14,11 +14,12 @@ from benchmarks import (
   finished,
   lines,
   logged,
+  options,
   run,
   statistics,
 )
 from benchmarks.row import Row
-from benchmarks.suite import row_named
+from benchmarks.suite import SUITES, row_named
 from benchmarks.suites.classification import MNIST
 from vision_jax.recipe import sources
 
@@ -395,10 +396,22 @@ def test_digits_are_written_as_a_folder_for_each_class(tmp_path):
   assert found == {f"{x}.png": x[-1].encode() for x in names}
 
 
+def test_several_suites_are_one_run():
+  asked = options.read(["--suite=clouds,camvid,clouds,", "--seeds=2"])
+  assert asked.suites == ["clouds", "camvid"]
+  assert asked.rows == [*SUITES["clouds"], *SUITES["camvid"]]
+  assert asked.output.name == "clouds_camvid"
+  row = SUITES["camvid"][0]
+  only = options.read(["--suite=clouds,camvid", f"--rows={row.name}"])
+  assert only.rows == [row]
+
+
 @pytest.mark.parametrize(
   ("arguments", "message"),
   [
     (["--suite=minst"], "mnist"),
+    (["--suite=quick,minst"], "mnist"),
+    (["--suite="], "quick"),
     (["--suite=quick", "--rows=digit_cnn"], "digits_cnn"),
     (["--suite=quick", "--seeds=0"], "at least 1"),
     (["--suite=quick", "--row=x"], "--row=x"),
