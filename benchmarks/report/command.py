@@ -4,7 +4,8 @@
   python -m benchmarks.report --input=OUT/results.jsonl
   python -m benchmarks.report --write             # benchmarks/RESULTS.md
 
-The second also writes the README's digest of it. Both compute again what
+The last also writes the README's digest of it, and the table of concepts in
+configs/README.md. All compute again what
 follows from the values, the suite and the references, and refuse a line that
 says otherwise: exit code 2.
 """
@@ -15,7 +16,7 @@ import sys
 from collections.abc import Sequence
 
 from benchmarks import environment, lines
-from benchmarks.report import pages
+from benchmarks.report import concepts, pages
 from benchmarks.speed import table
 from vision_jax.errors import UserError
 from vision_jax.files import replace_text
@@ -37,11 +38,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _write(results: Sequence[pages.Result], root: pathlib.Path) -> None:
-  """Writes the page of all results, and the README's digest, below `root`."""
+  """Writes the pages of results and concepts, and the README's digest."""
   readme, kept = root / "README.md", root / pages.PAGE
   text = pages.fill(readme.read_text("utf-8"), results)
   replace_text(kept, pages.everything(results, table.read(pages.RESULTS)))
   replace_text(readme, text)
+  taught = root / concepts.PAGE
+  taught.parent.mkdir(exist_ok=True)
+  replace_text(taught, concepts.page(results))
   print(f"wrote the results of {len(results)} rows to {kept} and {readme}")
 
 
@@ -62,7 +66,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     default="",
     metavar="ROOT",
     const=str(environment.ROOT),
-    help=f"write {pages.PAGE} and README.md's digest, of this checkout or of "
-    "the folder named",
+    help=f"write {pages.PAGE}, {concepts.PAGE} and README.md's digest, of this "
+    "checkout or of the folder named",
   )
   return parser.parse_args(argv)

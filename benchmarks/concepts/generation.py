@@ -1,0 +1,108 @@
+"""Generation and restoration."""
+
+from benchmarks.concept import Concept
+
+VAE = "tests/tasks/test_vae.py::test_"
+GAN = "tests/tasks/test_gan.py::test_"
+NOISE = "tests/ops/test_diffusion_"
+SCORES = "tests/metrics/test_metrics_generation.py::test_"
+
+CONCEPTS = (
+  Concept(
+    "autoencoder, beside PCA",
+    "vision_jax.tasks.autoencoder:Autoencoding",
+    "tests/tasks/test_autoencoder.py::"
+    "test_the_linear_optimum_spans_the_pca_subspace",
+    "--config=configs/generation/digits_autoencoder.py",
+    number="within 1e-2 of the plane of PCA",
+  ),
+  Concept(
+    "evidence bound (ELBO)",
+    "vision_jax.tasks.vae:VariationalAutoencoding",
+    VAE + "the_bound_of_one_sample_is_the_evidence_bound_on_average",
+    row="digits_vae",
+  ),
+  Concept(
+    "divergence of normals (KL)",
+    "vision_jax.losses.likelihood:normal_divergence",
+    VAE + "the_divergence_is_torchs",
+    row="imported_vae_mnist",
+  ),
+  Concept(
+    "importance samples (IWAE)",
+    "vision_jax.metrics.likelihood",
+    VAE + "the_bound_rises_to_the_exact_likelihood",
+    row="mnist_vae_cpu",
+  ),
+  Concept(
+    "GAN",
+    "vision_jax.tasks.gan:GAN",
+    GAN + "the_optimal_discriminator_has_the_papers_value",
+    row="digits_gan",
+  ),
+  Concept(
+    "DCGAN",
+    "vision_jax.models.generation.dcgan",
+    GAN + "dcgan_has_the_stated_layers",
+    row="mnist_dcgan_cpu",
+  ),
+  Concept(
+    "gradient penalties (WGAN-GP, R1)",
+    "vision_jax.losses.adversarial:gradient_penalty",
+    GAN + "penalties_of_a_linear_critic_are_exact",
+    row="digits_gan",
+  ),
+  Concept(
+    "diffusion",
+    "vision_jax.tasks.diffusion:Diffusion",
+    f"{NOISE}ops.py::test_the_linear_schedule_is_the_papers, "
+    f"{NOISE}ops.py::test_the_posterior_is_bayes_rule",
+    row="digits_ddpm",
+  ),
+  Concept(
+    "DDIM and other samplers",
+    "vision_jax.ops.diffusion.samplers",
+    NOISE + "samplers.py::test_ddim_with_all_the_noise_is_ddpm",
+    row="mnist_ddpm_cpu",
+  ),
+  Concept(
+    "guidance",
+    "vision_jax.ops.diffusion.predictions:guided",
+    "tests/tasks/test_diffusion.py::test_guidance_extrapolates_from_no_class",
+    "--mode=sample --workdir=WORKDIR --output=OUT --sample.guidance=2",
+    number="2.5 times what the class adds",
+  ),
+  Concept(
+    "Fréchet distance (FID)",
+    "vision_jax.metrics.generation_distances:frechet_distance",
+    f"{SCORES}frechet_distance_is_scipys, "
+    f"{SCORES}frechet_distance_of_known_normals",
+    row="mnist_dcgan_cpu",
+  ),
+  Concept(
+    "learning from generated data",
+    "configs.classification.mnist_generated",
+    "tests/benchmarks/test_generated_data.py::"
+    "test_samples_of_the_dcgan_teach_nearly_as_much_as_real_digits",
+    row="learned_generated",
+  ),
+  Concept(
+    "super-resolution, PSNR",
+    "vision_jax.metrics.restoration:psnr",
+    "tests/metrics/test_metrics_restoration.py::test_they_are_scikit_images",
+    row="t91_srcnn_x3",
+  ),
+  Concept(
+    "denoising",
+    "vision_jax.models.restoration.dncnn:DnCNN",
+    "tests/interop/test_restoration_files.py::test_noise_is_taken_away",
+    row="imported_kair_dncnn_25_bsd68",
+  ),
+  Concept(
+    "Gram matrix (style)",
+    "vision_jax.losses.style:gram",
+    "tests/test_arithmetic.py::test_a_gram_matrix_by_hand",
+    "vision_jax.models --filter=VGG",
+    number="14, 10 / 10, 17",
+  ),
+)

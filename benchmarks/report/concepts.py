@@ -1,0 +1,81 @@
+"""The page of concepts: from each to its command, its number and its test."""
+
+import os
+import re
+from collections.abc import Sequence
+
+from benchmarks import concept
+from benchmarks.concept import Concept
+from benchmarks.report import markdown as md
+from benchmarks.report.tables import value
+from benchmarks.result import Result
+
+PAGE = "configs/README.md"
+HEAD = """\
+# Configs, and what each concept of a course is here
+
+A file here is an experiment: its docstring says what it reaches, on what data,
+and how long it takes. `python -m vision_jax.main --config=PATH --workdir=OUT`
+trains it.
+
+Of each concept below: what it is, in the words of its source; flags of
+`python -m vision_jax.main`, which takes a `--workdir` too, or another module;
+a number, from the committed results of a benchmark row or from a test by hand;
+and the tests that show it. Words in capitals are yours. Written by
+`python -m benchmarks.report --write` from `benchmarks/concepts`, where adding a
+line is all that a new concept needs.
+"""
+COLUMNS = ("concept", "what", "command", "number", "test")
+
+
+def page(results: Sequence[Result]) -> str:
+  """Returns the page.
+
+  Args:
+    results: the newest ones, see `pages.newest`.
+  """
+  known = {x.row.name: x for x in results if x.values and not x.changed}
+  parts = [HEAD]
+  for title, found in concept.every().items():
+    rows = [_cells(one, known) for one in found]
+    parts.append(f"## {title}\n\n{md.table(COLUMNS, rows)}")
+  return "\n".join(parts)
+
+
+def _cells(one: Concept, known: dict[str, Result]) -> list[str]:
+  tests = ", ".join(_link(x.split("::")[1], x) for x in one.each_test)
+  main = one.called.startswith("-")
+  command = one.called if main else f"python -m {one.called}"
+  return [
+    _link(md.escape(one.name), one.file),
+    _prose(one.what),
+    md.code(command),
+    _number(one, known),
+    tests,
+  ]
+
+
+def _prose(text: str) -> str:
+  """Returns a docstring's sentence, in which names stand in backticks."""
+  parts = re.split("`([^`]*)`", text)
+  spans = [md.code(x) if i % 2 else md.escape(x) for i, x in enumerate(parts)]
+  for i, x in enumerate(parts):  # which `escape` takes off
+    spans[i] = " " * x.startswith(" ") + spans[i] + " " * x.endswith(" ")
+  return "".join(spans)
+
+
+def _number(one: Concept, known: dict[str, Result]) -> str:
+  if one.number:
+    return md.escape(one.number)
+  if one.row not in known:
+    return f"not run here, {md.code(one.row)}"
+  found = known[one.row]
+  return (
+    f"{value(found, found.mean)} {md.escape(found.row.unit)}, "
+    f"{md.code(found.row.metric)} of {md.code(one.row)}"
+  )
+
+
+def _link(text: str, place: str) -> str:
+  path = place.split("::")[0]
+  return f"[{text}]({os.path.relpath(path, os.path.dirname(PAGE))})"
