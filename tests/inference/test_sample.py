@@ -16,6 +16,7 @@ from vision_jax.inference.sample import read_options, sample_folder
 from vision_jax.ops.augment.keys import example_keys
 from vision_jax.tasks.condition_tokens import TokenCondition, Words
 from vision_jax.tasks.conditions import ClassCondition, Unconditional
+from vision_jax.writers import images
 from vision_jax.writers.images import to_bytes
 
 SHAPE = (16, 4, 6, 3)
@@ -78,6 +79,14 @@ def test_an_image_depends_on_seed_and_number_alone(tmp_path, name):
   np.testing.assert_array_equal(got["image"], expected["image"])
   _, other, _ = draw(tmp_path / "c", num_samples=20, seed=4)
   assert (other["image"] != expected["image"]).any()
+
+
+def test_a_grid_of_many_samples_has_the_first(tmp_path, monkeypatch):
+  monkeypatch.setattr(images, "SHOWN", 20)
+  _, arrays, _ = draw(tmp_path, num_samples=21)
+  assert len(arrays["image"]) == 21 and (tmp_path / "00020.png").exists()
+  grid = cv2.imread(str(tmp_path / "grid.png"))
+  assert grid.shape == (2 * 38 - 2, 10 * 56 - 2, 3)  # two rows of three
 
 
 def test_one_label_for_all(tmp_path):
