@@ -6,7 +6,9 @@ import difflib
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 
+from benchmarks import lines
 from benchmarks.overrides import read_overrides
+from benchmarks.result import Result
 from benchmarks.row import Row
 from benchmarks.suite import SUITES
 from vision_jax.errors import UserError
@@ -24,6 +26,7 @@ class Options:
     variant: the configs' variant; the rows' own where it is "".
     overrides: values to change in every config.
     fresh: whether to drop the suites' earlier runs first.
+    against: earlier results, to compare the new ones with; None for none.
   """
 
   suites: Sequence[str]
@@ -33,6 +36,7 @@ class Options:
   variant: str
   overrides: Mapping[str, str]
   fresh: bool
+  against: Sequence[Result] | None = None
 
 
 def read(argv: Sequence[str] | None) -> Options:
@@ -52,6 +56,7 @@ def read(argv: Sequence[str] | None) -> Options:
     suites = _listed(given.suite) or [given.suite]
     _check("suite", suites, SUITES)
     rows = _select([x for name in suites for x in SUITES[name]], given.rows)
+    against = lines.read(_existing(given.against)) if given.against else None
   except UserError as error:
     parser.error(str(error))
   return Options(
@@ -62,6 +67,7 @@ def read(argv: Sequence[str] | None) -> Options:
     variant=given.variant,
     overrides=values,
     fresh=given.fresh,
+    against=against,
   )
 
 
@@ -71,6 +77,15 @@ def _select(rows: Sequence[Row], names: str) -> list[Row]:
   wanted = _listed(names) or [*known]
   _check("row", wanted, known)
   return [known[name] for name in wanted]
+
+
+def _existing(path: str) -> pathlib.Path:
+  if not pathlib.Path(path).exists():
+    raise UserError(
+      f"--against: there is no {path}; expected a results.jsonl, or a folder "
+      "of such files."
+    )
+  return pathlib.Path(path)
 
 
 def _listed(names: str) -> list[str]:
@@ -110,5 +125,12 @@ def _parser() -> argparse.ArgumentParser:
   parser.add_argument("--variant", default="", help="of the configs: tiny")
   parser.add_argument(
     "--fresh", action="store_true", help="drop the suites' earlier runs first"
+  )
+  parser.add_argument(
+    "--against",
+    default="",
+    metavar="FILE",
+    help="earlier results, a .jsonl file or a folder of them: what has become "
+    "worse than there, beyond the noise, is listed, and the exit code is 3",
   )
   return parser

@@ -3,10 +3,12 @@
   python -m benchmarks.run --suite=quick
   python -m benchmarks.run --suite=camvid,restoration,clouds
   python -m benchmarks.run --suite=mnist --seeds=3 --output=OUT
+  python -m benchmarks.run --suite=quick --against=benchmarks/results
 
 Each seed is a run of `vision_jax.main` with a workdir under OUT. An
 interrupted suite continues where it was. Exit codes: 0 done (rows that cannot
-run here say so), 1 a row broke, 2 bad arguments.
+run here say so), 1 a row broke, 2 bad arguments, 3 a row is worse than in the
+results named by --against, beyond the noise.
 """
 
 import functools
@@ -18,6 +20,7 @@ import sys
 from collections.abc import Sequence
 
 from benchmarks import (
+  against,
   environment,
   execute,
   lines,
@@ -60,9 +63,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     run.append(run_row(row, range(seeds), plan))
     lines.write(merged(kept, run), output / "results.jsonl")
   page = pages.page(merged(kept, run), f"Suite {', '.join(asked.suites)}")
+  beside = against.compare(
+    asked.against or (), run, [x.name for x in asked.rows]
+  )
+  if asked.against is not None:
+    page += f"\n{against.on_page(beside)}"
   replace_text(output / "report.md", page)
   print(f"\n{tables.on_screen(run)}\n\nreport: {output / 'report.md'}")
-  return _conclude(run)
+  if asked.against is not None:
+    print(f"\n{against.on_screen(beside)}")
+  return _conclude(run) or _conclude_beside(beside)
 
 
 def earlier(file: pathlib.Path) -> list[Result]:
@@ -167,6 +177,13 @@ def _conclude(results: Sequence[Result]) -> int:
   if broken:
     print(f"failed: {', '.join(broken)}", file=sys.stderr)
   return 1 if broken else 0
+
+
+def _conclude_beside(beside: Sequence[against.Comparison]) -> int:
+  worse = against.worse(beside)
+  if worse:
+    print(f"worse than before: {', '.join(worse)}", file=sys.stderr)
+  return 3 if worse else 0
 
 
 def _interruptible() -> int:

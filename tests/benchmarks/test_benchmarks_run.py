@@ -8,6 +8,7 @@ import pathlib
 import pytest
 
 from benchmarks import (
+  against,
   digit_folders,
   environment,
   execute,
@@ -396,6 +397,26 @@ def test_digits_are_written_as_a_folder_for_each_class(tmp_path):
   assert found == {f"{x}.png": x[-1].encode() for x in names}
 
 
+def test_the_command_ends_with_3_where_a_row_is_worse_than_before(
+  fake_training, tmp_path, monkeypatch, capsys
+):
+  assert run.main([*DIGITS, f"--output={tmp_path / 'first'}"]) == 0
+  earlier = f"--against={tmp_path / 'first'}"
+  again = [*DIGITS, f"--output={tmp_path / 'again'}", earlier]
+  assert run.main(again) == 0
+  assert against.SAME in capsys.readouterr().out
+
+  def train(row, seed, plan, folder):
+    last = LINES[-1] | {"test/accuracy": 0.5 + seed / 100}
+    write_workdir(folder, [*LINES[:-1], last])
+
+  monkeypatch.setattr(execute, "train", train)
+  assert run.main([*again, "--fresh"]) == 3
+  assert "worse than before: digits_cnn" in capsys.readouterr().err
+  page = (tmp_path / "again" / "report.md").read_text()
+  assert "Beside earlier results" in page and "| worse |" in page
+
+
 def test_several_suites_are_one_run():
   asked = options.read(["--suite=clouds,camvid,clouds,", "--seeds=2"])
   assert asked.suites == ["clouds", "camvid"]
@@ -412,6 +433,7 @@ def test_several_suites_are_one_run():
     (["--suite=minst"], "mnist"),
     (["--suite=quick,minst"], "mnist"),
     (["--suite="], "quick"),
+    (["--suite=quick", "--against=nowhere"], "there is no nowhere"),
     (["--suite=quick", "--rows=digit_cnn"], "digits_cnn"),
     (["--suite=quick", "--seeds=0"], "at least 1"),
     (["--suite=quick", "--row=x"], "--row=x"),
