@@ -93,7 +93,7 @@ class Result:
     if not self.values:
       return self.absent
     return statistics.verdict(
-      self.mean,
+      self.summary,
       self.reference.value if self.reference else math.nan,
       self.row.tolerance,
       comparable=not self.differs,

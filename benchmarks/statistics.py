@@ -10,10 +10,11 @@ from vision_jax.errors import UserError
 
 REPRODUCED = "reproduced"
 MISSED = "missed"
+BETTER = "better than expected"  # is the test set in the training set?
 NOT_COMPARABLE = "not comparable"
 NOT_RUN = "not run here"
 FAILED = "failed"  # the run itself broke: not a verdict about the number
-VERDICTS = (REPRODUCED, MISSED, NOT_COMPARABLE, NOT_RUN)
+VERDICTS = (REPRODUCED, MISSED, BETTER, NOT_COMPARABLE, NOT_RUN)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +62,7 @@ def reaches(
 
 
 def verdict(
-  mean: float | None,
+  summary: Summary | None,
   reference: float,
   tolerance: float,
   *,
@@ -69,16 +70,31 @@ def verdict(
   higher_is_better: bool = True,
   exact: bool = False,
 ) -> str:
-  """Returns one of `VERDICTS`: `NOT_RUN` where there is no mean.
+  """Returns one of `VERDICTS`: `NOT_RUN` where there is no summary.
 
-  With `exact` what is better by more than the tolerance is missed too.
+  `BETTER` is what all of the 95 % interval says: too good is suspicious, as in
+  MLPerf's check of convergence; one seed has no interval and never is. With
+  `exact` what is better by more than the tolerance is missed too.
   """
-  if mean is None:
+  if summary is None:
     return NOT_RUN
   if not comparable:
     return NOT_COMPARABLE
   if exact:
-    met = abs(mean - reference) <= tolerance + 1e-9
-  else:
-    met = reaches(mean, reference, tolerance, higher_is_better)
+    met = abs(summary.mean - reference) <= tolerance + 1e-9
+    return REPRODUCED if met else MISSED
+  if _all_better(summary, reference, tolerance, higher_is_better):
+    return BETTER
+  met = reaches(summary.mean, reference, tolerance, higher_is_better)
   return REPRODUCED if met else MISSED
+
+
+def _all_better(
+  summary: Summary, reference: float, tolerance: float, higher_is_better: bool
+) -> bool:
+  """Whether the interval lies beyond the reference by over the tolerance."""
+  if summary.ci95 is None:
+    return False
+  low, high = summary.ci95
+  beyond = low - reference if higher_is_better else reference - high
+  return beyond > tolerance + 1e-9

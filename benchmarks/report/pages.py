@@ -22,8 +22,10 @@ PAGE = "benchmarks/RESULTS.md"
 HEAD = """\
 Written by `python -m benchmarks.report --write` from the lines in `results`. A
 row whose data or hardware are missing says `not run here` and shows no number.
-`reproduced` and `missed` are decided by the row's tolerance, and
-`not comparable` says that its protocol is not the reference's. A *target* is
+`reproduced` and `missed` are decided by the row's tolerance; where all of the
+interval is better by more than that it is `better than expected`, which calls
+for a look as well; `not comparable` says that its protocol is not the
+reference's. A *target* is
 ours, a *reference* is published, with its source in `third_party/references`.
 """
 SPEED = """\

@@ -132,8 +132,29 @@ def test_unusable_values_are_refused(values):
   ],
 )
 def test_verdict(mean, comparable, higher, expected):
+  summary = None if mean is None else statistics.summarize([mean])
   got = statistics.verdict(
-    mean, 0.9125, 0.01, comparable=comparable, higher_is_better=higher
+    summary, 0.9125, 0.01, comparable=comparable, higher_is_better=higher
+  )
+  assert got == expected
+
+
+@pytest.mark.parametrize(
+  ("values", "higher", "expected"),
+  [
+    ([0.95, 0.951, 0.952], True, statistics.BETTER),  # low end 0.9485
+    ([0.94, 0.951, 0.962], True, statistics.REPRODUCED),  # low end 0.9237
+    ([0.94, 0.951, 0.952], False, statistics.MISSED),
+    ([0.85, 0.851, 0.852], False, statistics.BETTER),
+  ],
+)
+def test_what_is_too_good_is_said(values, higher, expected):
+  got = statistics.verdict(
+    statistics.summarize(values),
+    0.92,
+    0.01,
+    comparable=True,
+    higher_is_better=higher,
   )
   assert got == expected
 
@@ -148,7 +169,8 @@ def test_verdict(mean, comparable, higher, expected):
   ],
 )
 def test_verdict_of_what_is_exact(mean, expected):
-  got = statistics.verdict(mean, 0.904, 0.0005, comparable=True, exact=True)
+  summary = statistics.summarize([mean])
+  got = statistics.verdict(summary, 0.904, 0.0005, comparable=True, exact=True)
   assert got == expected
 
 
