@@ -16,10 +16,10 @@ import numpy as np
 from vision_jax.data.classes import draw_shots
 from vision_jax.data.subsets import subset
 from vision_jax.errors import UserError
+from vision_jax.metrics.linear import fit_scaled, logistic_chosen, ridge
 from vision_jax.metrics.neighbours import vote
 from vision_jax.transfer.features import Extractor, Features
 from vision_jax.transfer.images import ProbeImages
-from vision_jax.transfer.linear import GRID, logistic_chosen, ridge
 
 TEMPERATURE = 0.07  # DINO's
 NEIGHBOURS = 20
@@ -130,21 +130,10 @@ class Probe:
       return (lambda new: vote(new, x, y, k, TEMPERATURE)), None
 
     return {
-      "ridge": functools.partial(_linear, ridge, classes),
-      "logistic": functools.partial(_linear, logistic_chosen, classes),
+      "ridge": functools.partial(fit_scaled, ridge, classes),
+      "logistic": functools.partial(fit_scaled, logistic_chosen, classes),
       "knn": neighbours,
     }
-
-
-def _linear(
-  fit: Callable, classes: int, x: np.ndarray, y: np.ndarray
-) -> tuple[Callable[[np.ndarray], np.ndarray], float]:
-  """Fits to features that are centred, of mean squared length 1."""
-  mean = x.mean(0, dtype=np.float64)
-  length = np.sqrt(np.mean(np.sum((x - mean) ** 2, axis=1))) or 1.0
-  scaled = lambda new: (new - mean) / length
-  found, chosen = fit(scaled(x), y, classes, [r * len(x) for r in GRID])
-  return (lambda new: found.predict(scaled(new))), chosen / len(x)
 
 
 def _outcome(rows: list[tuple[float, float | None]], examples: int) -> Outcome:

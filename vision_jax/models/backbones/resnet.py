@@ -96,7 +96,7 @@ class ResNet(nn.Module):
   open, half of the zero channels come before and half after.
 
   Attributes:
-    num_classes: k.
+    num_classes: k; 0 for no head, and features (b, d) in the logits' place.
     stages: blocks in each stage.
     bottleneck: whether blocks are bottlenecks.
     width: features of the first stage; they double with each.
@@ -186,7 +186,10 @@ class ResNet(nn.Module):
       maps[f"c{stage + 2}"] = x
     if features:
       return maps
-    return Dense(self.num_classes, name="fc")(global_average(x))
+    pooled = global_average(x)
+    if not self.num_classes:
+      return pooled
+    return Dense(self.num_classes, name="fc")(pooled)
 
   @property
   def strides(self) -> dict[str, int]:

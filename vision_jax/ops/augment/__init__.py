@@ -7,7 +7,7 @@ or uint8; what needs to know black and white takes `value_range`. Clips
 """
 
 from vision_jax.ops.augment.affine import random_affine
-from vision_jax.ops.augment.color import color_jitter
+from vision_jax.ops.augment.color import color_jitter, random_gray
 from vision_jax.ops.augment.compose import sequence
 from vision_jax.ops.augment.erase import cutout, random_erasing
 from vision_jax.ops.augment.geometry import (
@@ -19,6 +19,7 @@ from vision_jax.ops.augment.levels import normalized_range
 from vision_jax.ops.augment.mix import cutmix, mixup, mixup_or_cutmix
 from vision_jax.ops.augment.noise import random_noise
 from vision_jax.ops.augment.randaugment import rand_augment
+from vision_jax.ops.augment.views import two_views
 
 __all__ = [
   "color_jitter",
@@ -33,6 +34,8 @@ __all__ = [
   "random_crop_flip",
   "random_erasing",
   "random_flip",
+  "random_gray",
   "random_noise",
   "sequence",
+  "two_views",
 ]

@@ -1,4 +1,4 @@
-"""Random brightness, contrast, saturation and hue."""
+"""Random brightness, contrast, saturation and hue, and none of them."""
 
 import jax.numpy as jnp
 
@@ -65,6 +65,29 @@ def color_jitter(
       x = pixels.adjust_hue(x, _between(-hue, hue, draws[:, 3]))
     x = jnp.where(draws[:, 4] < probability, x, old)
     new = from_levels(x, image, value_range)
+    return {**batch, "image": new.reshape(batch["image"].shape)}
+
+  return augment
+
+
+def random_gray(
+  probability: float = 0.2, *, value_range: ValueRange
+) -> Augment:
+  """Leaves of an image its luma, in each of its 3 channels.
+
+  Args:
+    probability: probability of it.
+    value_range: (black, white) of the image; uint8 is always (0, 255).
+  """
+  check_probability(probability)
+  check_range(value_range)
+
+  def augment(batch, key):
+    image, draws = as_frames(batch["image"], uniforms(batch, key, 1))
+    levels = to_levels(image, value_range)
+    chosen = draws[:, :, None, None] < probability
+    levels = jnp.where(chosen, pixels.gray(levels), levels)
+    new = from_levels(levels, image, value_range)
     return {**batch, "image": new.reshape(batch["image"].shape)}
 
   return augment

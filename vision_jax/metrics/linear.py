@@ -6,7 +6,7 @@ penalty themselves, out of a grid and of the training examples alone.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -31,6 +31,32 @@ class Linear:
   def predict(self, features: np.ndarray) -> np.ndarray:
     """Returns the classes (n,) of features (n, d)."""
     return np.argmax(features @ self.kernel + self.bias, axis=1)
+
+
+def fit_scaled(
+  fit: Callable[..., tuple[Linear, float]],
+  classes: int,
+  features: np.ndarray,
+  labels: np.ndarray,
+) -> tuple[Callable[[np.ndarray], np.ndarray], float]:
+  """Fits to features that are centred, of mean squared length 1.
+
+  Args:
+    fit: `ridge` or `logistic_chosen`, whose grid is `GRID` for each example.
+    classes: k.
+    features: (n, d).
+    labels: (n,) in [0, classes).
+
+  Returns:
+    What predicts the classes (m,) of features (m, d) as they are, and the
+    penalty chosen, for each example.
+  """
+  n, mean = len(features), features.mean(0, dtype=np.float64)
+  length = np.sqrt(np.mean(np.sum((features - mean) ** 2, axis=1))) or 1.0
+  scaled = lambda new: (new - mean) / length
+  grid = [penalty * n for penalty in GRID]
+  found, chosen = fit(scaled(features), labels, classes, grid)
+  return (lambda new: found.predict(scaled(new))), chosen / n
 
 
 def ridge(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vision_jax.transfer.linear import (
+from vision_jax.metrics.linear import (
   folds,
   logistic,
   logistic_chosen,
