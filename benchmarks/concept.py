@@ -7,6 +7,7 @@ configs/README.md.
 
 import ast
 import dataclasses
+import functools
 import importlib
 import pkgutil
 import re
@@ -70,7 +71,7 @@ class Concept:
       UserError: without the source, or where it says nothing.
     """
     name = self.source.partition(":")[2]
-    tree = ast.parse(_text(self.file, self.name))
+    tree = _tree(self.file)
     node = find(tree, name) if name else tree
     text = ast.get_docstring(node) if node else None
     if not text:
@@ -110,12 +111,12 @@ def test_source(test: str) -> str:
     UserError: where there is none.
   """
   path, _, name = test.partition("::")
-  text = _text(path, test)
-  node = find(ast.parse(text), name)
+  node = find(_tree(path), name)
   if node is None:
     raise UserError(f"{test}: {path} has no {name}; expected a test's name.")
   first = min([node, *node.decorator_list], key=lambda x: x.lineno).lineno
-  return "\n".join(text.splitlines()[first - 1 : node.end_lineno])
+  lines = (ROOT / path).read_text("utf-8").splitlines()
+  return "\n".join(lines[first - 1 : node.end_lineno])
 
 
 def numbers(text: str) -> list[str]:
@@ -131,11 +132,12 @@ def find(tree: ast.Module, name: str) -> ast.AST | None:
   return next(named, None)
 
 
-def _text(path: str, what: str) -> str:
+@functools.cache
+def _tree(path: str) -> ast.Module:
   file = ROOT / path
   if not file.is_file():
-    raise UserError(f"{what}: there is no file {path}; expected one.")
-  return file.read_text("utf-8")
+    raise UserError(f"concepts: there is no file {path}; expected one.")
+  return ast.parse(file.read_text("utf-8"))
 
 
 def every() -> Mapping[str, tuple[Concept, ...]]:

@@ -105,4 +105,20 @@ CONCEPTS = (
     "vision_jax.models --filter=VGG",
     number="14, 10 / 10, 17",
   ),
+  Concept(
+    "inception score",
+    "vision_jax.metrics.generation_distances:inception_score",
+    f"{SCORES}inception_score_is_torchmetrics, "
+    f"{SCORES}inception_score_of_the_extremes",
+    "--config=configs/generation/cifar10_dcgan.py",
+    number="1 of one class only",
+  ),
+  Concept(
+    "from one draw to the next",
+    "vision_jax.tasks.generative:latents",
+    "tests/tasks/test_generation.py::"
+    "test_an_interpolation_goes_from_one_draw_to_the_next",
+    "--mode=sample --workdir=WORKDIR --output=OUT --sample.interpolate=4",
+    number="4 images a row",
+  ),
 )

@@ -156,4 +156,30 @@ CONCEPTS = (
     CLASSIFY + "digits_cnn.py",
     number="19,920, 52,010 and 50,890 weights",
   ),
+  Concept(
+    "squeeze and excitation",
+    LAYERS + "squeeze_excitation:SqueezeExcitation",
+    "tests/interop/test_convolutional.py::test_mobilenet_v3",
+    row="camvid_lraspp_cpu",
+  ),
+  Concept(
+    "stochastic depth",
+    LAYERS + "stochastic:StochasticDepth",
+    f"{TESTS}stochastic.py::test_rate_and_scale",
+    CLASSIFY + "cifar10_vit.py --config.drop_path=0.1",
+    number="of a rate of 0.25 the rest is divided by 0.75",
+  ),
+  Concept(
+    "bilinear interpolation",
+    LAYERS + "interpolate:bilinear",
+    "tests/models/test_models_deeplab.py::test_interpolation_is_torchs",
+    row="camvid_lraspp_cpu",
+  ),
+  Concept(
+    "spectral normalisation",
+    LAYERS + "spectral_norm:SpectralConv",
+    "tests/tasks/test_gan.py::test_spectral_norm_approaches_the_exact_one",
+    "vision_jax.models --layers=configs/generation/cifar10_dcgan.py",
+    number="the exact one's to 1e-4, after 100 updates",
+  ),
 )

@@ -103,4 +103,38 @@ CONCEPTS = (
     "--config=configs/regression/roads_cnn.py --config.loss=mixture",
     number="0.9 within the interval of nine tenths, to 0.005",
   ),
+  Concept(
+    "calibration of a classifier",
+    "vision_jax.metrics.calibration:CalibrationError",
+    METRICS + "classification.py::test_calibration_error_is_torchmetrics",
+    "--config=configs/classification/folder_resnet18.py "
+    "--config.data_dir=MY_DATA",
+    number="torchmetrics' of 15 bins, to 1e-6",
+  ),
+  Concept(
+    "Lovász loss",
+    "vision_jax.losses.segmentation_ranked:lovasz_softmax",
+    "tests/losses/test_segmentation_ranked.py::"
+    "test_lovasz_of_sure_predictions_is_one_minus_iou",
+    "--config=configs/segmentation/folder_unet.py --config.data_dir=MY_DATA "
+    "--config.loss=lovasz",
+    number="1 less IoU where predictions are sure",
+  ),
+  Concept(
+    "hard examples (OHEM)",
+    "vision_jax.losses.segmentation_ranked:hardest_cross_entropy",
+    "tests/losses/test_segmentation_ranked.py::"
+    "test_ohem_is_the_mean_over_the_hardest_of_torch",
+    "--config=configs/segmentation/folder_unet.py --config.data_dir=MY_DATA "
+    "--config.loss=ohem",
+    number="pixels less sure than 0.7",
+  ),
+  Concept(
+    "classes by their names (CLIP)",
+    "vision_jax.models.text.zero_shot",
+    "tests/interop/test_clip.py::"
+    "test_classes_by_their_names_are_means_of_their_descriptions",
+    "--mode=predict --workdir=WORKDIR --images=PHOTOS --output=OUT",
+    number="means of 2 descriptions, to 1e-5",
+  ),
 )

@@ -73,4 +73,18 @@ CONCEPTS = (
     "--methods=hog+svm,pixels+forest --output=OUT",
     number="above 0.92 and 0.85 of 300 digits",
   ),
+  Concept(
+    "a learned first layer",
+    "vision_jax.explain.filters",
+    "tests/command/test_filter_mode.py::test_a_learned_layer_beside_them",
+    DRAW + "sobel --workdir=WORKDIR",
+    number="a cell of 20 by 30 pixels",
+  ),
+  Concept(
+    "counting multiply-adds",
+    "vision_jax.models.count",
+    "tests/models/test_models_count.py::test_multiply_adds_are_torchvisions",
+    "vision_jax.models --filter=resnet",
+    number="torchvision's to 3 digits",
+  ),
 )

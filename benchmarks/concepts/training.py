@@ -115,4 +115,42 @@ CONCEPTS = (
     "--mode=probe --workdir=WORKDIR --shots=5 --dataset=cifar10",
     row="transfer_probe_5shot",
   ),
+  Concept(
+    "RandAugment",
+    "vision_jax.ops.augment.randaugment:rand_augment",
+    "tests/ops/test_augment_color.py::"
+    "test_the_fourteen_operations_are_pillows_in_one_batch",
+    CLASSIFY + "imagenet_vit_s16.py",
+    number="14 operations, Pillow's but for a share of 0.02 of the pixels",
+  ),
+  Concept(
+    "random erasing",
+    "vision_jax.ops.augment.erase:random_erasing",
+    "tests/ops/test_augment_mix.py::test_erasing_keeps_to_area_and_aspect",
+    CLASSIFY + "folder_resnet18.py --config.data_dir=MY_DATA "
+    "--config.augment.erasing=0.25",
+    number="areas of 0.1 to 0.3 of the image",
+  ),
+  Concept(
+    "16 bits (bfloat16)",
+    "vision_jax.layers.weights",
+    "tests/test_precision.py::test_twenty_steps_end_near_float32",
+    CLASSIFY + "mnist_cnn.py --config.dtype=bfloat16",
+    number="losses of float32 to 0.02",
+  ),
+  Concept(
+    "several devices: data parallel, FSDP",
+    "vision_jax.core.execution",
+    "tests/core/test_execution.py::test_executions_agree",
+    CLASSIFY + "mnist_cnn.py --execution=pmap",
+    number="equal to 2e-5",
+  ),
+  Concept(
+    "stopping early: the best checkpoint",
+    "vision_jax.train.checkpoint",
+    "tests/train/test_checkpoint.py::"
+    "test_newest_is_kept_and_resumed_though_worst",
+    "--mode=eval --workdir=WORKDIR --checkpoint=best",
+    number="step 1 of 6, where it was the best",
+  ),
 )
