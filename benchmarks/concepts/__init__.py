@@ -1,4 +1,7 @@
 """What courses teach, a file for each part: the table in configs/README.md."""
 
 # The order of the parts; others follow by their names.
-FIRST = ("layers", "training", "recognition", "generation", "similarity")
+FIRST = (
+  *("layers", "training", "recognition", "generation", "similarity"),
+  "self_supervised",
+)

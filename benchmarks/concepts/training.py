@@ -109,7 +109,7 @@ CONCEPTS = (
   Concept(
     "linear probe, nearest neighbours",
     "vision_jax.transfer.probe",
-    "tests/transfer/test_linear.py::"
+    "tests/metrics/test_linear.py::"
     "test_logistic_is_scikit_learns, "
     "tests/transfer/test_probe.py::test_votes_are_weighed_as_dinos",
     "--mode=probe --workdir=WORKDIR --shots=5 --dataset=cifar10",
