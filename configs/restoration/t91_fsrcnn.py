@@ -5,7 +5,8 @@
 
 Luma at the small size; bicubic has 30.39 dB. Data as for `t91_srcnn.py`, with
 the paper's augmentation. Differs from the paper: Muon, with Adam for the last
-layer, and averaged weights, and larger parts.
+layer, and averaged weights, and larger parts. The variant `cpu` has 33.16 dB
+after its 64,000 steps, 29 minutes of a core (seed 0, averaged weights).
 """
 
 from vision_jax.experiment import Experiment
