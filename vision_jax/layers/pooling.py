@@ -40,3 +40,33 @@ class MapHead(nn.Module):
     y = LayerNorm(self.epsilon, self.dtype, name="norm")(x)
     block = mlp(self.activation, self.hidden, 0.0, self.dtype, "mlp")
     return (x + block(y, train=False))[:, 0]
+
+
+class AttentionPooling(nn.Module):
+  """Learned queries that attend to tokens, of any number and width.
+
+  "Task-specific attentional pooling" (Yu et al., 2022, CoCa); paths queries,
+  norm_tokens, attention, norm.
+
+  Attributes:
+    number: of queries, q.
+    features: width of a query, d.
+    heads: attention heads.
+    dtype: type to compute in; parameters are float32.
+  """
+
+  number: int
+  features: int
+  heads: int
+  dtype: DTypeLike = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: Array) -> Array:
+    """Maps tokens x (b, l, c) to (b, q, d)."""
+    shape = (1, self.number, self.features)
+    init = nn.initializers.normal(0.02)
+    queries = self.param("queries", init, shape, jnp.float32)
+    queries = spread(queries, (len(x), *shape[1:]), self.dtype)
+    norm = lambda name: LayerNorm(dtype=self.dtype, name=name)
+    attention = Attention(self.heads, self.dtype, name="attention")
+    return norm("norm")(attention(queries, norm("norm_tokens")(x)))

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from vision_jax.core.types import Array, Mean
 
 _TINY = 1e-12  # below it a distance's derivative is not finite
-_FAR = 1e9  # more than any distance, less than any logit when negative
+FAR = 1e9  # more than any distance, less than any logit when negative
 
 
 class Embedded(NamedTuple):
@@ -44,8 +44,8 @@ def batch_hard(own: Embedded, every: Embedded, margin: float = 0.0) -> Mean:
   """
   positive, negative = _pairs(own, every)
   distance = jnp.sqrt(jnp.maximum(_squared(own, every), _TINY))
-  far = jnp.max(jnp.where(positive, distance, -_FAR), 1)
-  near = jnp.min(jnp.where(negative, distance, _FAR), 1)
+  far = jnp.max(jnp.where(positive, distance, -FAR), 1)
+  near = jnp.min(jnp.where(negative, distance, FAR), 1)
   both = positive.any(1) & negative.any(1)
   gap = jnp.where(both, far - near, 0.0)
   values = jax.nn.relu(gap + margin) if margin else jax.nn.softplus(gap)
@@ -67,7 +67,7 @@ def semi_hard(own: Embedded, every: Embedded, margin: float = 0.2) -> Mean:
   """
   positive, negative = _pairs(own, every)
   distance = _squared(own, every)
-  others = jnp.sort(jnp.where(negative, distance, _FAR), 1)
+  others = jnp.sort(jnp.where(negative, distance, FAR), 1)
   count = negative.sum(1, keepdims=True)
   search = jax.vmap(lambda row, x: jnp.searchsorted(row, x, side="right"))
   place = jax.lax.stop_gradient(search(others, distance))
@@ -91,7 +91,7 @@ def supervised_contrastive(
   """
   positive, negative = _pairs(own, every)
   logits = _cosine(own, every) / temperature
-  others = jnp.where(positive | negative, logits, -_FAR)
+  others = jnp.where(positive | negative, logits, -FAR)
   log_prob = logits - jax.nn.logsumexp(others, 1, keepdims=True)
   count = positive.sum(1)
   found = jnp.sum(jnp.where(positive, log_prob, 0.0), 1)
@@ -123,7 +123,7 @@ def prototypical(own: Embedded, every: Embedded, shots: int = 5) -> Mean:
   own_class = own.label[:, None] == every.label[None]
   product = jnp.matmul(own.vector, prototypes.T, precision="highest")
   square = jnp.sum(jnp.square(prototypes), -1) - 2 * product  # and |vector|^2
-  logits = jnp.where(first[None], -square, -_FAR)
+  logits = jnp.where(first[None], -square, -FAR)
   log_prob = jax.nn.log_softmax(logits, 1)
   values = -jnp.sum(jnp.where(own_class & first[None], log_prob, 0.0), 1)
   query = (own.mask > 0) & (_rank(own, every) >= shots)

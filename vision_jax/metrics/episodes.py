@@ -55,15 +55,12 @@ class FewShot:
     del state
     return {}, {"features": out["features"], "label": batch["label"]}
 
-  def result(self, sums: Mapping, rows: Mapping) -> dict[str, float]:
-    """Draws the episodes.
+  def check(self, label: np.ndarray) -> np.ndarray:
+    """Returns the classes that labels (n,) have images enough of.
 
     Raises:
-      UserError: if there are fewer classes with as many images.
+      UserError: if they are fewer than an episode has.
     """
-    del sums
-    features = np.asarray(rows["features"], np.float64)
-    label = np.asarray(rows["label"])
     needs = max(self.shots) + self.queries
     there, counts = np.unique(label, return_counts=True)
     large = there[counts >= needs]
@@ -74,7 +71,18 @@ class FewShot:
         f"shots and {self.queries} queries. Ask for fewer of either, or for "
         "fewer ways."
       )
-    members = [np.flatnonzero(label == x) for x in large]
+    return large
+
+  def result(self, sums: Mapping, rows: Mapping) -> dict[str, float]:
+    """Draws the episodes.
+
+    Raises:
+      UserError: as `check` does.
+    """
+    del sums
+    features = np.asarray(rows["features"], np.float64)
+    label = np.asarray(rows["label"])
+    members = [np.flatnonzero(label == x) for x in self.check(label)]
     found = {}
     for n in self.shots:
       rng = np.random.default_rng((self.seed, n))

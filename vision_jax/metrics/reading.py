@@ -38,7 +38,7 @@ class TextErrors:
   def result(self, sums: Mapping, rows: Mapping) -> dict[str, float]:
     """Compares them."""
     del sums
-    found, truth = ([*map(_text, rows[key])] for key in ("found", "truth"))
+    found, truth = ([*map(text_of, rows[key])] for key in ("found", "truth"))
     pairs = [*zip(found, truth, strict=True)]
     words = [(a.split(), b.split()) for a, b in pairs]
     return {
@@ -62,11 +62,12 @@ def edit_distance(a: Sequence[Hashable], b: Sequence[Hashable]) -> int:
   return row[-1]
 
 
+def text_of(codes: np.ndarray) -> str:
+  """Returns the text of code points (n,), of which 0 is no letter."""
+  return "".join(chr(int(code)) for code in codes if code)
+
+
 def _rate(pairs: Sequence[tuple[Sequence, Sequence]]) -> float:
   """Edits over what the truths have; 0 of no truth."""
   edits = sum(edit_distance(a, b) for a, b in pairs if a != b)
   return edits / max(sum(len(b) for _, b in pairs), 1)
-
-
-def _text(codes: np.ndarray) -> str:
-  return "".join(chr(int(code)) for code in codes if code)

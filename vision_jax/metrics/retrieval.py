@@ -52,16 +52,13 @@ class Retrieval:
     del state
     return {}, {"features": out["features"], "label": batch["label"]}
 
-  def result(self, sums: Mapping, rows: Mapping) -> dict[str, float]:
-    """Compares every example with all others.
+  def check(self, label: np.ndarray) -> None:
+    """Checks that examples of labels (n,) can be compared.
 
     Raises:
       UserError: if no class has two examples, or there are too few for a K.
     """
-    del sums
-    label = np.asarray(rows["label"])
-    others = _others(label)
-    if not (others > 0).any():
+    if not (_others(label) > 0).any():
       raise UserError(
         f"retrieval: got {len(label)} images, no two of one class; expected "
         "classes with two or more, as each image looks for others of its class."
@@ -71,14 +68,25 @@ class Retrieval:
         f"ks: got {max(self.ks)}, and {len(label)} images; expected fewer than "
         "there are images, as none is compared with itself."
       )
+
+  def result(self, sums: Mapping, rows: Mapping) -> dict[str, float]:
+    """Compares every example with all others.
+
+    Raises:
+      UserError: as `check` does.
+    """
+    del sums
+    label = np.asarray(rows["label"])
+    self.check(label)
+    others = _others(label)
     hits, precisions = np.zeros(len(self.ks)), 0.0
     for part, cosine in blocks(rows["features"]):
       most = max(int(others[part].max()), *self.ks)
-      right = _right(cosine, label, label[part], most)
       asks = others[part] > 0
-      right, number = right[asks], others[part][asks]
-      hits += [right[:, :k].any(1).sum() for k in self.ks]
-      precisions += float(average_precision(right, number).sum())
+      found = right(cosine, label, label[part], most)[asks]
+      hits += [found[:, :k].any(1).sum() for k in self.ks]
+      number = others[part][asks]
+      precisions += float(average_precision(found, number).sum())
     asked = int((others > 0).sum())
     recalls = {
       f"recall_at_{k}": float(n / asked)
@@ -88,40 +96,58 @@ class Retrieval:
     return recalls | {"map_at_r": precisions / asked, "lone": lone}
 
 
-def average_precision(right: np.ndarray, number: np.ndarray) -> np.ndarray:
+def average_precision(found: np.ndarray, number: np.ndarray) -> np.ndarray:
   """Returns the average precision at R (n,) of each example.
 
   Args:
-    right: (n, m) bool, whether each of its nearest is of its class, m >= R.
+    found: (n, m) bool, whether each of its nearest is of its class, m >= R.
     number: (n,) how many there are to be found, R.
   """
-  places = np.arange(1, right.shape[1] + 1)
-  counts = right & (places <= number[:, None])
-  precision = np.cumsum(right, 1) / places
+  places = np.arange(1, found.shape[1] + 1)
+  counts = found & (places <= number[:, None])
+  precision = np.cumsum(found, 1) / places
   return (precision * counts).sum(1) / number
 
 
 def blocks(features: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
   """Yields a block's place, and its cosines (m, n) to all; -inf to itself."""
-  x = np.asarray(features, np.float32)
-  x = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
+  for part, cosine in cosines(features, features):
+    rows = np.arange(part.stop - part.start)
+    cosine[rows, part.start + rows] = -np.inf
+    yield part, cosine
+
+
+def cosines(
+  features: np.ndarray, others: np.ndarray
+) -> Iterator[tuple[slice, np.ndarray]]:
+  """Yields the place of a block of (n, d), and its cosines to (k, d)."""
+  x, y = _unit(features), _unit(others)
   for start in range(0, len(x), BLOCK):
     part = slice(start, min(start + BLOCK, len(x)))
-    cosine = x[part] @ x.T
-    rows = np.arange(part.stop - start)
-    cosine[rows, start + rows] = -np.inf
-    yield part, cosine
+    yield part, x[part] @ y.T
+
+
+def right(
+  cosine: np.ndarray, labels: np.ndarray, own: np.ndarray, most: int
+) -> np.ndarray:
+  """Returns whether each of the `most` nearest (m, most) is of the class.
+
+  Args:
+    cosine: (m, n), of those that ask and all that may be found.
+    labels: (n,), of the latter.
+    own: (m,), of those that ask.
+    most: how many of the nearest.
+  """
+  order = np.argsort(-cosine, axis=1, kind="stable")[:, :most]
+  return labels[order] == own[:, None]
+
+
+def _unit(features: np.ndarray) -> np.ndarray:
+  x = np.asarray(features, np.float32)
+  return x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
 
 
 def _others(label: np.ndarray) -> np.ndarray:
   """Returns how many others (n,) are of an example's class."""
   _, places, counts = np.unique(label, return_inverse=True, return_counts=True)
   return counts[places] - 1
-
-
-def _right(
-  cosine: np.ndarray, labels: np.ndarray, own: np.ndarray, most: int
-) -> np.ndarray:
-  """Returns whether each of the `most` nearest (m, most) is of the class."""
-  order = np.argsort(-cosine, axis=1, kind="stable")[:, :most]
-  return labels[order] == own[:, None]

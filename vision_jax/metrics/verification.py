@@ -45,14 +45,12 @@ class Verification:
     del state
     return {}, {"features": out["features"], "label": batch["label"]}
 
-  def result(self, sums: Mapping, rows: Mapping) -> dict[str, float]:
-    """Goes through all pairs twice: for thresholds, then for what they accept.
+  def check(self, label: np.ndarray) -> tuple[int, int]:
+    """Returns how many pairs of one class and of two labels (n,) make.
 
     Raises:
-      UserError: if there are no pairs of a class, or none of two classes.
+      UserError: if there are none of either.
     """
-    del sums
-    features, label = rows["features"], np.asarray(rows["label"])
     counts = np.unique(label, return_counts=True)[1].astype(np.int64)
     same = int((counts * (counts - 1) // 2).sum())
     differ = len(label) * (len(label) - 1) // 2 - same
@@ -61,6 +59,17 @@ class Verification:
         f"verification: got {len(label)} images of {len(counts)} classes, "
         f"{same} pairs of one class and {differ} of two; expected both kinds."
       )
+    return same, differ
+
+  def result(self, sums: Mapping, rows: Mapping) -> dict[str, float]:
+    """Goes through all pairs twice: for thresholds, then for what they accept.
+
+    Raises:
+      UserError: as `check` does.
+    """
+    del sums
+    features, label = rows["features"], np.asarray(rows["label"])
+    same, differ = self.check(label)
     allowed = [int(far * differ + 1e-9) for far in self.fars]
     highest = _highest(features, label, max(allowed) + 1)
     thresholds = np.array(

@@ -34,6 +34,7 @@ RANGES: dict[str, tuple[str, Test]] = {
       *("sampling_steps", "slide", "stages", "times", "width", "window"),
       *("batch_classes", "growth", "rates", "support"),
       *("kernels", "narrow", "probe_examples", "repeats", "widths"),
+      *("embedding", "length"),
     ),
     NATURAL,
   ),
@@ -247,5 +248,8 @@ def _holds_words(key: str, old: Value) -> bool:
   """Whether a list is of words, which are given as in `cat,dog`."""
   words = bool(old) and all(isinstance(word, str) for word in old)
   words &= _last(key) not in _MEASURABLE
-  lists = ("class_names", "classes", "splits", "tests", "words")
+  lists = (
+    *("class_names", "classes", "splits", "tests", "words"),
+    *("unseen", "vocabulary"),
+  )
   return words or _last(key) in lists

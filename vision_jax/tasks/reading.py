@@ -16,6 +16,7 @@ import numpy as np
 from vision_jax.core.types import Array, Batch, Mean, Nets, Objective, Terms
 from vision_jax.errors import UserError
 from vision_jax.losses.ctc import ctc
+from vision_jax.tasks.decoding import greedy, taught
 from vision_jax.tasks.net import NET, OneNet
 
 
@@ -220,53 +221,24 @@ class AttentionReading(_Reading):
     decode = lambda tokens: self._check_classes(
       net(memory, tokens, train=False, method="decode")
     )
+    end = self.letters.none
     if not self.lexicon:
-      return self._greedy(decode, len(memory))
+      found, log_prob = greedy(decode, len(memory), self.model.length, end)
+      return {"text": self.letters.text(found), "score": jnp.exp(log_prob)}
 
     def log_prob(word: Array) -> Array:
       given = jnp.broadcast_to(word, (len(memory), *word.shape))
-      tokens, label, counts = self._taught(given)
+      tokens, label, counts = taught(given, end)
       values = jax.nn.log_softmax(decode(tokens))
       each = jnp.take_along_axis(values, label[..., None], -1)[..., 0]
       return jnp.sum(each * counts, 1)
 
     return self._closest(log_prob)
 
-  def _greedy(
-    self, decode: Callable[[Array], Array], b: int
-  ) -> dict[str, Array]:
-    """Writes up to `length` letters, each the likeliest after the others."""
-    end, n = self.letters.none, self.model.length
-
-    def step(carry, i):
-      tokens, ended, log_prob = carry
-      logits = jax.lax.dynamic_index_in_dim(decode(tokens), i, 1, False)
-      values = jax.nn.log_softmax(logits)
-      best = jnp.where(ended, end, jnp.argmax(values, -1).astype(jnp.int32))
-      log_prob += jnp.where(ended, 0, jnp.max(values, -1))
-      after = jnp.arange(n + 1, dtype=jnp.int32) == i + 1
-      tokens = jnp.where(after, best[:, None], tokens)
-      return (tokens, ended | (best == end), log_prob), best
-
-    first = jnp.full((b, n + 1), end, jnp.int32)
-    begin = (first, jnp.zeros(b, bool), jnp.zeros(b, jnp.float32))
-    places = jnp.arange(n + 1, dtype=jnp.int32)
-    (_, _, log_prob), found = jax.lax.scan(step, begin, places)
-    text = self.letters.text(found.T[:, :n])
-    return {"text": text, "score": jnp.exp(log_prob)}
-
-  def _taught(self, classes: Array) -> tuple[Array, Array, Array]:
-    """Maps letters (b, n) to tokens, the truth and what counts, (b, n + 1)."""
-    ends = lambda where: jnp.pad(
-      classes, ((0, 0), where), constant_values=self.letters.none
-    )
-    tokens, label = ends((1, 0)), ends((0, 1))
-    counts = tokens != self.letters.none
-    return tokens, label, counts.at[:, 0].set(True).astype(jnp.float32)
-
   def _loss(self, params, stats, batch, key, *, step, train) -> Terms:
     mask = batch["mask"]
-    tokens, label, counts = self._taught(self.letters.classes(batch["text"]))
+    classes = self.letters.classes(batch["text"])
+    tokens, label, counts = taught(classes, self.letters.none)
     logits, stats = self.net.run(
       *(params, stats, batch["image"], tokens),
       key=key,

@@ -15,7 +15,10 @@ from vision_jax.data.sources.split_images import FileImages, Images, Index
 from vision_jax.data.sources.table_source import TableSource
 from vision_jax.data.text.letters import check_text, encoded
 
-TEXT = ("text", "label", "word", "words", "string", "transcription")
+TEXT = (
+  *("text", "label", "word", "words", "string", "transcription"),
+  *("caption", "captions"),
+)
 
 
 @dataclasses.dataclass(frozen=True)

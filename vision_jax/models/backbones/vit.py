@@ -27,6 +27,7 @@ TOKENS = {
   "distilled": ("cls", "distillation"),
   "gap": (),
   "map": (),
+  "tokens": (),
 }
 
 
@@ -51,7 +52,8 @@ class ViT(nn.Module):
     head: what is classified: "cls" (a class token), "gap" (the patches' mean),
       "map" (attention pooling), "cls_gap" (class token and mean, as DINOv2's
       linear classifiers) or "distilled" (DeiT: a class and a distillation
-      token, each with a head, of which the logits are the mean).
+      token, each with a head, of which the logits are the mean); "tokens"
+      classifies nothing, and gives all tokens (b, l, d) in the logits' place.
     positions: "learned", or "sincos2d" (fixed).
     pre_logits: whether the head has a hidden layer, of d features with tanh, as
       the paper's has in pre-training.
@@ -122,7 +124,8 @@ class ViT(nn.Module):
         layer_scale=self.layer_scale,
         name=f"block{i}",
       )(x, train)
-    return self._classify(norm("norm")(x))
+    x = norm("norm")(x)
+    return x if self.head == "tokens" else self._classify(x)
 
   def _hidden(self) -> int:
     hidden = round(self.mlp_ratio * self.features)

@@ -1,5 +1,6 @@
 """CLIP and SigLIP: images and texts as vectors of one space."""
 
+from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
@@ -99,14 +100,24 @@ class ImageText(nn.Module):
 
     It is the mean of the vectors of its t descriptions.
     """
-    k, t, length = tokens.shape
-    texts = unit(self.encode_text(tokens.reshape(k * t, length)))
-    return unit(jnp.mean(texts.reshape(k, t, -1), axis=1))
+    return mean_text(self.encode_text, tokens)
 
   def logits(self, images: Array, texts: Array) -> Array:
     """Returns (b, t): scaled cosines of vectors of length 1."""
     y = images @ texts.T * jnp.exp(self.logit_scale)
     return y + self.logit_bias if self.sigmoid else y
+
+
+def mean_text(encode: Callable[[Array], Array], tokens: Array) -> Array:
+  """Returns vectors (k, e) of length 1, the means of those of t texts each.
+
+  Args:
+    encode: texts (n, l) -> vectors (n, e).
+    tokens: (k, t, l), of the texts.
+  """
+  k, t, length = tokens.shape
+  texts = unit(encode(tokens.reshape(k * t, length)))
+  return unit(jnp.mean(texts.reshape(k, t, -1), axis=1))
 
 
 def unit(x: Array) -> Array:

@@ -61,6 +61,28 @@ def tokens(
     tower: what reads them.
 
   Raises:
+    UserError: as `described` does.
+  """
+  found = described(tokenizer, class_names, templates, tower.length)
+  if tower.causal and tower.pooled == "end":
+    ends = found == found[..., -1:]
+    found = found[..., : ends.argmax(-1).max() + 1]
+  return found
+
+
+def described(
+  tokenizer: Tokenizer,
+  class_names: Sequence[str],
+  templates: Sequence[str],
+  length: int,
+) -> np.ndarray:
+  """Returns the tokens (k, t, length) of each class in each template.
+
+  Args:
+    tokenizer, class_names, templates: as of `zero_shot`.
+    length: tokens of a text.
+
+  Raises:
     UserError: for a template without {}, or no class or template at all.
   """
   for template in templates:
@@ -75,8 +97,5 @@ def tokens(
       "templates; expected one of each at least."
     )
   texts = [x.replace("{}", name) for name in class_names for x in templates]
-  found = tokenizer(texts, tower.length)
-  if tower.causal and tower.pooled == "end":
-    ends = found == found[:, -1:]
-    found = found[:, : ends.argmax(1).max() + 1]
-  return found.reshape(len(class_names), len(templates), -1)
+  found = tokenizer(texts, length)
+  return found.reshape(len(class_names), len(templates), length)
