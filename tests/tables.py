@@ -12,6 +12,7 @@ import numpy as np
 
 from vision_jax.models.backbones.resnet import ResNet
 from vision_jax.models.backbones.vit import ViT
+from vision_jax.models.captions.coca import CoCa
 from vision_jax.models.detection.detr import Detr
 from vision_jax.models.detection.two_stage_detr import TwoStageDetr
 from vision_jax.models.generation.dcgan import (
@@ -25,6 +26,7 @@ from vision_jax.models.text.crnn import CRNN
 from vision_jax.models.text.reader import Reader
 from vision_jax.ops import augment, diffusion
 from vision_jax.ops.augment.boxes import random_crop_boxes, random_flip_boxes
+from vision_jax.tasks.captions import Captioning
 from vision_jax.tasks.classification import Classification
 from vision_jax.tasks.depth import Depth
 from vision_jax.tasks.detection import Detection
@@ -256,6 +258,29 @@ def small_attention() -> AttentionReading:
   return AttentionReading(model, "abc")
 
 
+def captioned_images(size: int, seed: int) -> dict[str, np.ndarray]:
+  """A batch of 8x8 images with captions of one to three words out of three."""
+  rng = np.random.default_rng(seed)
+  length = rng.integers(1, 4, (size, 1))
+  word = rng.integers(0, 3, (size, 3))
+  image = 0.5 * rng.normal(size=(size, 8, 8, 3))
+  image[:, 1:7] += word.repeat(2, 1)[:, :, None, None]
+  return {
+    "image": image.astype(np.float32),
+    "tokens": np.where(np.arange(3) < length, word, 3).astype(np.int32),
+    "mask": np.ones(size, np.float32),
+    "index": np.arange(size, dtype=np.int32) + size * seed,
+  }
+
+
+def small_captioning() -> Captioning:
+  """A narrow CoCa, with dropout, whose captions meet all of the batch."""
+  image = ViT(0, 4, 8, 1, 2, head="tokens", dropout=0.1)
+  sizes = {"features": 8, "layers": 1, "decoder_layers": 1, "heads": 2}
+  how = {"hidden": 8, "queries": 2, "embedding": 8, "dropout": 0.1}
+  return Captioning(CoCa(image, 4, 3, **sizes, **how), ("a", "b", "c"))
+
+
 TASKS = (
   TaskCase(
     "classification_resnet",
@@ -301,6 +326,7 @@ TASKS = (
   TaskCase("embedding", small_embedding, labelled_images),
   TaskCase("reading_ctc", small_ctc, images_of_texts, None, {"model": 0.9}),
   TaskCase("reading_attention", small_attention, images_of_texts),
+  TaskCase("captioning", small_captioning, captioned_images),
   TaskCase("vae", small_vae, labelled_images),
   TaskCase("gan", small_gan, labelled_images, None, {"generator": 0.9}),
 )

@@ -120,6 +120,8 @@ SLOW = {
   "embedding-pmap8-1",
   "reading_attention-fsdp2x4-1",
   "reading_attention-pmap8-1",
+  "captioning-fsdp2x4-1",
+  "captioning-pmap8-1",
   "reading_ctc-fsdp2x4-1",
   "reading_ctc-pmap8-1",
   "vae-pmap8-1",

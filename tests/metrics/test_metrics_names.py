@@ -6,7 +6,9 @@ import pytest
 from vision_jax.metrics.box_threshold import BoxThreshold
 from vision_jax.metrics.by_group import ByGroup
 from vision_jax.metrics.calibration import CalibrationError
+from vision_jax.metrics.captions import CaptionWords
 from vision_jax.metrics.classification import Accuracy
+from vision_jax.metrics.cross_retrieval import CrossRetrieval
 from vision_jax.metrics.curves import Curves
 from vision_jax.metrics.decisions import PrecisionRecallF1
 from vision_jax.metrics.detection import AveragePrecision
@@ -111,6 +113,16 @@ CASES = {
   "quality": (SampleQuality(SEEN, **QUALITY), MOMENTS, FEATURES),
   "frechet": (SampleQuality(SEEN), MOMENTS, {}),
   "retrieval": (Retrieval((1, 5)), {}, EMBEDDED),
+  "cross_retrieval": (
+    CrossRetrieval((1, 5)),
+    {},
+    {"image": np.eye(6), "text": np.eye(6), "caption": np.eye(6)},
+  ),
+  "captions": (
+    CaptionWords({"letters": ("a",)}),
+    {},
+    {"found": np.full((2, 1), 97), "truth": np.full((2, 1), 97)},
+  ),
   "verification": (Verification((0.1, 1e-3)), {}, EMBEDDED),
   "episodes": (FewShot((1, 5), 2, 5, 3), {}, EMBEDDED),
   "published": (SampleQuality(INCEPTION, **QUALITY), MOMENTS, FEATURES),

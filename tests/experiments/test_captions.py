@@ -1,0 +1,95 @@
+"""Captions: one result everywhere, one's own table, a search, predictions."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from tests.experiments.everywhere import (
+  assert_equal_everywhere,
+  assert_resumes,
+  train,
+)
+from tests.programs import command
+from vision_jax.data.sources.captioned_scenes import CaptionedScenes
+from vision_jax.data.text.letters import decoded
+from vision_jax.errors import UserError
+from vision_jax.recipe import recipe
+from vision_jax.viz.png import write_png
+
+CONFIG = f"{command.ROOT}/configs/captions/scenes_coca.py:tiny"
+
+
+def build(**values):
+  texts = {k: str(x) for k, x in values.items()}
+  return recipe.load(CONFIG, texts).build()
+
+
+@pytest.mark.slow
+def test_it_is_the_same_everywhere():
+  assert_equal_everywhere(build, rounding=5e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("where", ["fsdp", "pmap"])
+def test_it_resumes(where, tmp_path):
+  assert_resumes(build, where, tmp_path)
+
+
+def test_microbatches_are_refused():
+  with pytest.raises(UserError, match=r"one of 2 parts .* Use --config.accum"):
+    train(build, accumulate=2)
+
+
+def test_a_prompt_of_other_words_is_refused():
+  with pytest.raises(UserError, match="'photo'; expected those of the vocab"):
+    build(prompts="a photo of a {}")
+
+
+def written(folder, count=12):
+  """A folder with images of scenes, and a table of their captions."""
+  source, rows = CaptionedScenes("test", count), ["file,caption"]
+  for i, example in enumerate(source.read(np.arange(count))):
+    write_png(folder / "images" / f"{i}.png", example["image"])
+    rows.append(f"{i}.png,{decoded(example['text']).capitalize()}.")
+  (folder / "table.csv").write_text("\n".join(rows))
+  return folder
+
+
+def call(*flags, code=0):
+  done = command.call(*flags, devices=1)
+  assert done.code == code, done.err
+  return done
+
+
+@pytest.mark.slow
+def test_ones_own_table_is_trained_on_predicted_and_searched(tmp_path):
+  data, run = written(tmp_path / "data"), tmp_path / "run"
+  flags = ("--config.dataset=folder", f"--config.data_dir={data}")
+  flags += ("--config.steps=2", "--config.batch_size=4")
+  command.train(run, *flags, config=CONFIG, devices=1)
+  last = command.metrics(run)[-1]
+  recalls = {"image_to_text_recall_at_1", "text_to_image_recall_at_5"}
+  assert {f"val/{x}" for x in ("captions", "wer", *recalls)} <= {*last}
+  words = json.loads((run / "config.json").read_text())["values"]["vocabulary"]
+  assert {"a", "circle"} <= {*words}
+  there = (f"--workdir={run}", f"--images={data}/images")
+  out = tmp_path / "out"
+  formats = "--format=csv,json,overlay,contact_sheet"
+  call("--mode=predict", *there, f"--output={out}", formats)
+  lines = (out / "predictions.jsonl").read_text().splitlines()
+  lines = [json.loads(line) for line in lines]
+  assert len(lines) == 12
+  assert all({*line["text"].split()} <= {*words} for line in lines)
+  with (out / "predictions.csv").open() as file:
+    rows = list(csv.DictReader(file))
+  assert [row["text"] for row in rows] == [line["text"] for line in lines]
+  assert (out / "overlays/0.png").is_file()
+  assert (out / "contact_sheet_001.png").is_file()
+  query = (f"--query={data}/images/3.png", "--neighbours=2")
+  call("--mode=search", *there, *query, f"--output={tmp_path / 'found'}")
+  assert (tmp_path / "found/search.csv").is_file()
+  (data / "table.csv").write_text("file,caption\n0.png,A striped circle\n")
+  evaluated = call("--mode=eval", f"--workdir={run}", code=2)
+  assert "has the word 'striped'; expected those of the vocab" in evaluated.err
