@@ -178,6 +178,10 @@ def test_a_table_of_ones_own(tmp_path):
   found = [decoded(x["text"]) for x in examples]
   assert found == ["a dog on grass", "two dogs"]
   assert len({x["text"].shape for x in examples}) == 1
+  several = folder / "table.csv"
+  several.write_text("file,caption\n0.png,a dog\n0.png,the dog\n1.png,a cat\n")
+  assert len(CaptionTable(folder, (), 4).open()) == 3
+  several.write_text("\n".join(["file,caption,split", *rows]))
   known = CaptionData("folder", ("a", "dog"), 4, data_dir=str(folder))
   with pytest.raises(DataError, match=r"line 2: has the word 'on'; expected"):
     len(known.train)
@@ -193,6 +197,10 @@ def test_a_table_of_ones_own(tmp_path):
     ("file,title\n0.png,a dog\n", "expected one called text, .*caption"),
     ("file,caption\n0.png,a dog\n1.png,?!\n", "line 3: has no word; expected"),
     ("file,caption\n9.png,a dog\n", "names the image '9.png'"),
+    (
+      "file,caption\n0.png,a dog, asleep\n",
+      "has 3 cells, .* If 'a dog' goes on with ' asleep', put it in quotes",
+    ),
   ],
 )
 def test_a_table_that_cannot_be_read_is_refused(tmp_path, table, message):

@@ -65,6 +65,21 @@ def test_a_table_without_splits_has_a_tenth_held_out(tmp_path):
     ("filename,a\n0.png,1\n1.png,nan\n", (), "line 3: has a 'nan'; expected a"),
     ("filename,a\n0.png,\n", (), "line 2: has a ''; expected a finite number"),
     ("filename,a\n0.png,1e60\n", (), "line 2: has a '1e60'; expected a finite"),
+    ("filename,a\n0.png\n", (), "line 2: has a ''; expected a finite number"),
+    ("filename,a\n0.png,1_0\n", (), "line 2: has a '1_0'; expected a finite"),
+    ("filename;a\n0.png;1,5\n", (), "has a '1,5'; expected a finite number"),
+    (
+      "filename,a\n1.png,2,\n0.png,1,5\n",
+      (),
+      "line 3: has 3 cells, and the first line 2; expected as many. If",
+    ),
+    ("filename,a,a\n0.png,1,2\n", (), "has several columns 'a'; expected a"),
+    (
+      "filename,a\n0.png,1\n0.png,2\n",
+      (),
+      "0.png more than once; expected each image once, with its numbers.",
+    ),
+    (",filename\n0,0.png\n", (), "and of numbers one at least"),
     ("filename,a\n9.png,1\n", (), "line 2: names the image '9.png', and there"),
     (
       "photo,a\n0.png,1\n",

@@ -182,6 +182,11 @@ def test_a_table_of_ones_own(tmp_path):
       "columns file, number; expected one called text",
     ),
     ("words,text\n0.png,1\n", "expected one called filename, file_name"),
+    ("file,text\n0.png,1,2\n", "has 3 cells, and the first line 2; expected"),
+    (
+      "file,text\n0.png,1\n0.png,2\n",
+      "more than once; expected each image once, with its text",
+    ),
     ("file,text\n9.png,1\n", "names the image '9.png'"),
   ],
 )

@@ -17,6 +17,7 @@ from vision_jax.data.found import (
 )
 from vision_jax.data.sources import csv_file
 from vision_jax.data.sources.boxed import BoxedSource
+from vision_jax.data.sources.csv_lines import splits_in
 from vision_jax.data.sources.labelled import LabelledSource
 
 
@@ -53,7 +54,7 @@ def _found(
 ) -> Found:
   column = csv_file.columns(paths[0]).split
   if len(paths) == 1 and column:
-    given = csv_file.splits_in(paths[0], column)
+    given = splits_in(paths[0], column)
     splits = {s: paths for s in SPLITS if s in given}
   else:
     splits = by_split(folder, paths, "the table")

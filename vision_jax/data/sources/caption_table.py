@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from vision_jax.data.errors import DataError
-from vision_jax.data.sources import csv_file
+from vision_jax.data.sources import csv_lines
 from vision_jax.data.sources.text_table import TextTable
 from vision_jax.data.text.letters import encoded
 from vision_jax.data.text.tokenizer import canonical
@@ -16,7 +16,8 @@ from vision_jax.data.text.words import Vocabulary, words_of
 class CaptionTable(TextTable):
   """A folder of images with a table of their paths and captions.
 
-  Captions become lower case, without punctuation.
+  Captions become lower case, without punctuation. An image may have several,
+  each in a line of its own.
 
   Args:
     folder: as of `TextTable`, where a column has captions.
@@ -27,11 +28,13 @@ class CaptionTable(TextTable):
     DataError: as of `TextTable`, and for a caption of other words, or of more.
   """
 
+  several = True
+
   def __init__(
     self, folder: str | pathlib.Path, vocabulary: Sequence[str], length: int
   ):
     super().__init__(folder, "", 0)
-    texts = [row[self._text] or "" for row in csv_file.rows(self.path)]
+    texts = [row[self._text] or "" for row in csv_lines.rows(self.path)]
     self.words = tuple(vocabulary) or words_of(texts)
     if not self.words:
       raise DataError(

@@ -1,8 +1,6 @@
 """Tables of paths with classes or boxes, in csv or tsv."""
 
-import csv
 import dataclasses
-import functools
 import pathlib
 from collections.abc import Mapping, Sequence
 
@@ -11,6 +9,7 @@ import numpy as np
 from vision_jax.data.errors import DataError, some
 from vision_jax.data.found import split_of
 from vision_jax.data.sources.boxed import Boxes
+from vision_jax.data.sources.csv_lines import check_once, header, rows
 from vision_jax.data.sources.labelled import Labels
 from vision_jax.data.sources.split_images import FileImages, Index
 
@@ -34,7 +33,6 @@ CORNERS = (
 _FLAGS = {"isgroupof": "crowd", "iscrowd": "crowd", "difficult": "ignore"}
 _SIZE = ("height", "width")
 _FRACTION = "imageid"  # Open Images' column; its boxes are fractions
-_WRONG = (OSError, UnicodeDecodeError, csv.Error)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,18 +43,6 @@ class Columns:
   label: str
   split: str | None
   corners: tuple[str, ...] | None
-
-
-def header(path: pathlib.Path) -> list[str]:
-  """Returns the names of the columns."""
-  try:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-      return next(csv.reader(file, _dialect(path)), [])
-  except _WRONG as error:
-    raise DataError(
-      f"table {path}: cannot be read ({error}); expected csv in UTF-8. Save it "
-      "anew."
-    ) from error
 
 
 def columns(path: pathlib.Path) -> Columns:
@@ -101,56 +87,6 @@ def check_corners(path: pathlib.Path) -> None:
     )
 
 
-@functools.lru_cache(maxsize=4)
-def _rows(path: pathlib.Path, stamp: int) -> list[dict[str, str]]:
-  del stamp
-  try:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-      return list(csv.DictReader(file, dialect=_dialect(path)))
-  except _WRONG as error:
-    raise DataError(
-      f"table {path}: cannot be read ({error}); expected csv in UTF-8. Save it "
-      "anew."
-    ) from error
-
-
-def rows(path: pathlib.Path) -> list[dict[str, str]]:
-  """Returns the lines after the first; read anew where the file changed."""
-  return _rows(path, path.stat().st_mtime_ns)
-
-
-def splits_in(path: pathlib.Path, column: str) -> dict[str, str]:
-  """Returns split -> how the column spells it.
-
-  Raises:
-    DataError: if a line has none.
-  """
-  found = {}
-  for i, row in enumerate(rows(path)):
-    text = row[column] or ""
-    split = split_of(text.strip())
-    if split is None:
-      raise DataError(
-        f"table {path}, line {i + 2}: has {column} {text!r}; expected train, "
-        "val or test. Correct the line."
-      )
-    found[split] = text
-  return found
-
-
-def _dialect(path: pathlib.Path) -> type[csv.Dialect]:
-  class Dialect(csv.excel):
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else _delimiter(path)
-
-  return Dialect
-
-
-def _delimiter(path: pathlib.Path) -> str:
-  with path.open(encoding="utf-8-sig") as file:
-    line = file.readline()
-  return max(",;\t|", key=line.count)
-
-
 def read_labels(
   folder: pathlib.Path,
   paths: Sequence[pathlib.Path],
@@ -159,17 +95,12 @@ def read_labels(
 ) -> Labels:
   """Returns the images that tables name, with their classes."""
   files, classes, _ = _read(folder, paths, split)
-  twice = (
-    {path for path in files if files.count(path) > 1}
-    if len(set(files)) < len(files)
-    else ()
+  check_once(
+    files,
+    f"table {some(paths)}",
+    "with one class. Remove one line; if they are boxes, name the columns of "
+    f"corners {some(CORNERS[0])}",
   )
-  if twice:
-    raise DataError(
-      f"table {some(paths)}: names {some(sorted(map(str, twice)), 3)} more "
-      "than once; expected each image once, with one class. Remove one line; "
-      f"if they are boxes, name the columns of corners {some(CORNERS[0])}."
-    )
   given = [names.get(name, name) for name in classes]
   return Labels(FileImages(folder, files), given)
 

@@ -12,7 +12,7 @@ from vision_jax.data.errors import DataError, some
 from vision_jax.data.files import files_in
 from vision_jax.data.found import split_of
 from vision_jax.data.source import Example, short_hash
-from vision_jax.data.sources import csv_file
+from vision_jax.data.sources import csv_file, csv_lines
 from vision_jax.data.sources.split_images import FileImages, Images, Index
 from vision_jax.data.sources.table_source import TableSource
 
@@ -68,12 +68,14 @@ class NumberTable:
         "one csv or tsv, of images' paths and their numbers."
       )
     self.path = tables[0]
-    names = csv_file.header(self.path)
+    names = csv_lines.header(self.path)
     first = lambda known: next(
       (x for k in known for x in names if x.strip().casefold() == k), None
     )
     self._image, self._split = first(csv_file.PATH), first(csv_file.SPLIT)
-    others = [x for x in names if x not in (self._image, self._split)]
+    # What has no name counts the lines, as pandas writes it.
+    used = ("", self._image, self._split)
+    others = [x for x in names if x.strip() not in used and x not in used]
     lacking = [x for x in columns if x not in others]
     if self._image is None or lacking or not others:
       raise DataError(
@@ -83,12 +85,17 @@ class NumberTable:
         "by --config.columns."
       )
     self.number_names = tuple(columns) or tuple(others)
+    if twice := sorted({x for x in names if names.count(x) > 1} - {""}):
+      raise DataError(
+        f"table {self.path}: has several columns {some(map(repr, twice))}; "
+        "expected a name of its own for each. Rename or remove one."
+      )
 
   def splits(self) -> list[str]:
     """Returns the splits that a column names; [] without such a column."""
     if not self._split:
       return []
-    found = csv_file.splits_in(self.path, self._split)
+    found = csv_lines.splits_in(self.path, self._split)
     return [x for x in ("train", "val", "test") if x in found]
 
   def open(self, split: str | None = None) -> NumberSource:
@@ -98,7 +105,7 @@ class NumberTable:
 
   def _read(self, split: str | None) -> Numbers:
     index, files, numbers = Index(self.folder), [], []
-    for i, row in enumerate(csv_file.rows(self.path)):
+    for i, row in enumerate(csv_lines.rows(self.path)):
       if split and split_of((row[self._split] or "").strip()) != split:
         continue
       where = f"table {self.path}, line {i + 2}"
@@ -106,6 +113,8 @@ class NumberTable:
       near = ("", "images/", *([f"{split}/"] if split else []))
       files.append(index.find(name, where, near))
       numbers.append([_number(row[x], x, where) for x in self.number_names])
+    where = f"table {self.path}"
+    csv_lines.check_once(files, where, "with its numbers. Remove one line")
     shape = (-1, len(self.number_names))
     values = np.asarray(numbers, np.float32).reshape(shape)
     return Numbers(FileImages(self.folder, files), values)
@@ -113,13 +122,13 @@ class NumberTable:
 
 def _number(text: str | None, column: str, where: str) -> float:
   try:
-    value = float(text or "")
+    value = math.nan if "_" in (text or "") else float(text or "")
   except ValueError:
     value = math.nan
   if not abs(value) <= float(np.finfo(np.float32).max):
     raise DataError(
-      f"{where}: has {column} {text!r}; expected a finite number, written with "
-      "a point. Correct the line, leave it out, or name the columns of numbers "
-      "by --config.columns."
+      f"{where}: has {column} {text or ''!r}; expected a finite number, "
+      "written with a point. Correct the line, leave it out, or name the "
+      "columns of numbers by --config.columns."
     )
   return value

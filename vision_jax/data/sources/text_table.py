@@ -10,7 +10,7 @@ from vision_jax.data.errors import DataError, some
 from vision_jax.data.files import files_in
 from vision_jax.data.found import split_of
 from vision_jax.data.source import Example, short_hash
-from vision_jax.data.sources import csv_file
+from vision_jax.data.sources import csv_file, csv_lines
 from vision_jax.data.sources.split_images import FileImages, Images, Index
 from vision_jax.data.sources.table_source import TableSource
 from vision_jax.data.text.letters import check_text, encoded
@@ -55,9 +55,14 @@ class TextTable:
     alphabet: the letters that texts may have.
     room: how many letters the longest may have.
 
+  Attributes:
+    several: whether an image may have several texts, a line for each.
+
   Raises:
     DataError: if there is no such table, or no such column.
   """
+
+  several = False
 
   def __init__(self, folder: str | pathlib.Path, alphabet: str, room: int):
     self.folder, self._alphabet = pathlib.Path(folder), alphabet
@@ -70,7 +75,7 @@ class TextTable:
         "one csv or tsv, of images' paths and their texts."
       )
     self.path = tables[0]
-    names = csv_file.header(self.path)
+    names = csv_lines.header(self.path)
     first = lambda known: next(
       (x for k in known for x in names if x.strip().casefold() == k), None
     )
@@ -87,7 +92,7 @@ class TextTable:
     """Returns the splits that a column names; [] without such a column."""
     if not self._split:
       return []
-    found = csv_file.splits_in(self.path, self._split)
+    found = csv_lines.splits_in(self.path, self._split)
     return [x for x in ("train", "val", "test") if x in found]
 
   def open(self, split: str | None = None) -> TextSource:
@@ -97,7 +102,7 @@ class TextTable:
 
   def _read(self, split: str | None) -> Texts:
     index, files, texts = Index(self.folder), [], []
-    for i, row in enumerate(csv_file.rows(self.path)):
+    for i, row in enumerate(csv_lines.rows(self.path)):
       if split and split_of((row[self._split] or "").strip()) != split:
         continue
       where = f"table {self.path}, line {i + 2}"
@@ -105,6 +110,9 @@ class TextTable:
       near = ("", "images/", *([f"{split}/"] if split else []))
       files.append(index.find(name, where, near))
       texts.append(self._encoded(row[self._text] or "", where))
+    if not self.several:
+      where = f"table {self.path}"
+      csv_lines.check_once(files, where, "with its text. Remove one line")
     values = np.asarray(texts, np.int32).reshape(-1, self._room)
     return Texts(FileImages(self.folder, files), values)
 
