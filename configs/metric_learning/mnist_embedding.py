@@ -18,7 +18,9 @@ prototypical, where each batch is an episode of `support` images a class. With
 
 One's own folder of classes, scored on its own val or test images:
 --config.dataset=folder --config.data_dir=FOLDER --config.classes=
---config.held_out= --config.channels=3 --config.batch_classes=2.
+--config.held_out= --config.channels=3 --config.batch_classes=2. Where classes
+have fewer than 20 images there, --config.episode_shots= leaves the few-shot
+episodes out.
 """
 
 import dataclasses
@@ -37,6 +39,7 @@ from vision_jax.optim.schedules import warmup_cosine
 from vision_jax.pipelines.augmentation import Augmentation, augment_config
 from vision_jax.pipelines.data import Loading
 from vision_jax.pipelines.metric_learning import (
+  check_compared,
   metric_learning,
   pixels,
   untrained,
@@ -71,6 +74,8 @@ def get_config():
     temperature=0.1,
     logit_scale=30.0,
     support=5,
+    episode_shots=(1, 5),
+    episode_queries=15,
     turns=False,
     augment=augment_config(rotation=15.0, translation=0.1, scale=(0.85, 1.15)),
     lr=2e-3,
@@ -100,10 +105,38 @@ VARIANTS = {
 }
 
 
+def asked_of(config):
+  """Returns the data set of the classes that are compared."""
+  images = LabelData.of(config)
+  return dataclasses.replace(images, classes=tuple(config.held_out))
+
+
+def splits_of(asked):
+  """Returns the sources that are compared, by their splits."""
+  names = [x for x in ("val", "test") if x in asked.split_names()]
+  return {name: asked.open(name) for name in names}
+
+
+def metrics_of(config, asked):
+  """Returns what is measured of them."""
+  found = {
+    "retrieval": Retrieval((1, 5)),
+    "verification": Verification((1e-2, 1e-3)),
+  }
+  if shots := tuple(config.episode_shots):
+    ways = max(2, min(5, len(asked.names())))
+    found["episodes"] = FewShot(shots, ways, config.episode_queries)
+  return found
+
+
+def resolve(config):
+  """Refuses, as a run begins, data that could not be evaluated at its end."""
+  asked = asked_of(config)
+  check_compared(splits_of(asked), metrics_of(config, asked))
+
+
 def build(config):
-  w, images = config.width, LabelData.of(config)
-  asked = dataclasses.replace(images, classes=tuple(config.held_out))
-  splits = [x for x in ("val", "test") if x in asked.split_names()]
+  w, images, asked = config.width, LabelData.of(config), asked_of(config)
   num_classes = len(images.names())
   net = CNN(0, ((w, w), (2 * w, 2 * w)), config.dropout, dtype=config.dtype)
   net = WithProjection(net, config.features)
@@ -117,16 +150,11 @@ def build(config):
     scale=config.logit_scale,
     shots=config.support,
   )
-  metrics = {
-    "retrieval": Retrieval((1, 5)),
-    "verification": Verification((1e-2, 1e-3)),
-    "episodes": FewShot((1, 5), ways=min(5, len(asked.names()))),
-  }
   data = metric_learning(
     train=images.train,
-    evals={split: asked.open(split) for split in splits},
+    evals=splits_of(asked),
     beside={"pixels": pixels, "untrained": untrained(task, config.seed)},
-    metrics=metrics,
+    metrics=metrics_of(config, asked),
     crop=resize((config.image_size, config.image_size)),
     loading=Loading.of(config),
     colours=COLOURS,

@@ -75,3 +75,15 @@ def test_a_net_without_or_with_centres_is_an_error(loss):
 def test_a_batch_that_classes_cannot_share_is_an_error():
   with pytest.raises(UserError, match=r"batch_size: got 41 .*such as 40"):
     recipe.load(CONFIG, {"batch_size": "41"}).build()
+
+
+def test_classes_too_small_for_an_evaluation_are_refused_before_training():
+  with pytest.raises(
+    UserError, match=r"test: episodes: got 5 .*90 queries. Ask .*episode_shots"
+  ):
+    recipe.load(CONFIG, {"episode_queries": "90"})
+  without = {"episode_queries": "90", "episode_shots": ""}
+  built = recipe.load(CONFIG, without).build()
+  assert {*built.evals["test"].metrics} == {"retrieval", "verification"}
+  with pytest.raises(UserError, match="test: verification: got 36 images of 1"):
+    recipe.load(CONFIG, {"held_out": "7", "episode_shots": ""})

@@ -51,11 +51,10 @@ def test_a_word_does_not_see_those_after_it():
 @pytest.mark.slow
 def test_padding_changes_nothing():
   whole, cut = made()(TOKENS), made()(TOKENS[:, :4])
-  np.testing.assert_allclose(whole["text"][0], cut["text"][0], atol=1e-6)
+  close = functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5)
+  close(whole["text"][0], cut["text"][0])
   assert np.abs(whole["text"][1] - cut["text"][1]).max() > 1e-4
-  np.testing.assert_allclose(
-    whole["logits"][0, :4], cut["logits"][0, :4], atol=1e-6
-  )
+  close(whole["logits"][0, :4], cut["logits"][0, :4])
   for name in ("image", "text"):
     length = np.linalg.norm(whole[name], axis=1)
     np.testing.assert_allclose(length, 1, atol=1e-6)
@@ -102,7 +101,8 @@ def test_parameters_by_hand():
 def test_the_papers_base_size():
   """CoCa-Base of the paper has 383M: 86M of the image, 297M of the rest.
 
-  By its table 1; a vocabulary of 64,000 words and texts of 64.
+  By its table 1, without poolers and projections; a vocabulary of 64,000 words
+  and texts of 64.
   """
   image = ViT(0, 18, 768, 12, 12, head="tokens")
   model = CoCa(image, 64_000, 64)
@@ -116,7 +116,11 @@ def test_the_papers_base_size():
     KEY,
   )["params"]
   count = lambda x: sum(y.size for y in jax.tree.leaves(x)) / 1e6
-  image = count(shapes["image"])
-  print(image, count(shapes))
-  assert round(image) == 86
-  assert abs(count(shapes) - image - 297) < 6
+  assert round(count(shapes["image"])) == 86
+  names = ("words", "positions", "cls", "text", "decoder", "head")
+  text = [
+    x
+    for k, x in shapes.items()
+    if k.startswith(names) and k != "text_projection"
+  ]
+  assert round(count(text)) == 297

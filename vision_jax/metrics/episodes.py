@@ -68,8 +68,8 @@ class FewShot:
       raise UserError(
         f"episodes: got {len(there)} classes, {len(large)} of them with "
         f"{needs} images; expected {self.ways} such, of {max(self.shots)} "
-        f"shots and {self.queries} queries. Ask for fewer of either, or for "
-        "fewer ways."
+        f"shots and {self.queries} queries. Ask for fewer of either "
+        "(--config.episode_shots, --config.episode_queries), or for fewer ways."
       )
     return large
 

@@ -66,6 +66,26 @@ def metric_learning(
   )
 
 
+def check_compared(
+  evals: Mapping[str, Source], metrics: Mapping[str, Metric]
+) -> None:
+  """Checks that what an evaluation compares is there; reads all labels.
+
+  Args:
+    evals, metrics: as of `metric_learning`; those metrics that have `check`.
+
+  Raises:
+    UserError: naming the evaluation that could not be made.
+  """
+  for name, source in evals.items():
+    for metric in metrics.values():
+      if hasattr(metric, "check"):
+        try:
+          metric.check(source.labels())
+        except UserError as error:
+          raise UserError(f"{name}: {error}") from error
+
+
 def pixels(params: Nets, stats: Nets, batch: Batch, key: Array) -> dict:
   """Returns an image's pixels as its `features` (b, h * w * c), of length 1."""
   del params, stats, key

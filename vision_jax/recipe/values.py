@@ -34,7 +34,7 @@ RANGES: dict[str, tuple[str, Test]] = {
       *("sampling_steps", "slide", "stages", "times", "width", "window"),
       *("batch_classes", "growth", "rates", "support"),
       *("kernels", "narrow", "probe_examples", "repeats", "widths"),
-      *("embedding", "length"),
+      *("embedding", "length", "episode_shots", "episode_queries"),
     ),
     NATURAL,
   ),
