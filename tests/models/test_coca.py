@@ -27,10 +27,10 @@ def small(**fields):
 def made():
   """(tokens, image) -> outputs, of weights that are not small."""
   model = small()
-  image = np.random.default_rng(0).normal(size=(2, 8, 8, 3))
-  image = image.astype(np.float32)
+  rng = np.random.default_rng(0)
+  draw = lambda x: jnp.float32(rng.normal(size=x.shape) / 2)
+  image = draw(np.zeros((2, 8, 8, 3)))
   init = functools.partial(model.init, train=False)
-  draw = lambda x: jax.random.normal(jax.random.key(x.size), x.shape) / 2
   shapes = jax.eval_shape(init, KEY, image, TOKENS)
   variables = jax.tree.map(draw, shapes)
   run = jax.jit(functools.partial(model.apply, variables, train=False))
