@@ -22,6 +22,7 @@ from vision_jax.models.generation.dcgan import (
 from vision_jax.models.generation.ddpm_unet import DDPMUNet
 from vision_jax.models.generation.vae import conv_vae
 from vision_jax.models.segmentation.unet import UNet
+from vision_jax.models.temporal.mstcn import MSTCN
 from vision_jax.models.text.crnn import CRNN
 from vision_jax.models.text.reader import Reader
 from vision_jax.ops import augment, diffusion
@@ -36,6 +37,7 @@ from vision_jax.tasks.gan import GAN
 from vision_jax.tasks.reading import AttentionReading, CtcReading
 from vision_jax.tasks.regression import Regression
 from vision_jax.tasks.segmentation import Segmentation
+from vision_jax.tasks.temporal import TemporalSegmentation
 from vision_jax.tasks.vae import VariationalAutoencoding
 
 
@@ -233,6 +235,28 @@ def images_of_texts(size: int, seed: int) -> dict[str, np.ndarray]:
   }
 
 
+def sequences(size: int, seed: int) -> dict[str, np.ndarray]:
+  """A batch of 9 frames of two joints, some of them padding, with classes."""
+  rng = np.random.default_rng(seed)
+  target = rng.integers(0, 3, (size, 3)).astype(np.uint8).repeat(3, 1)
+  joints = rng.normal(size=(size, 9, 2, 3)) * 0.3
+  joints += target[..., None, None]
+  frames = (np.arange(9) < rng.integers(6, 10, (size, 1))).astype(np.float32)
+  return {
+    "joints": joints.astype(np.float32),
+    "target": np.where(frames > 0, target, 255).astype(np.uint8),
+    "frame_mask": frames,
+    "mask": np.ones(size, np.float32),
+    "index": np.arange(size, dtype=np.int32) + size * seed,
+  }
+
+
+def small_temporal() -> TemporalSegmentation:
+  """A narrow MS-TCN of two stages, with dropout."""
+  model = MSTCN(3, stages=2, layers=2, features=8, dropout=0.1)
+  return TemporalSegmentation(model)
+
+
 def small_depth() -> Depth:
   """A narrow U-Net that gives the logarithm of depth."""
   return Depth(UNet(1, width=4, depth=1), typical=3.0)
@@ -327,6 +351,7 @@ TASKS = (
   TaskCase("reading_ctc", small_ctc, images_of_texts, None, {"model": 0.9}),
   TaskCase("reading_attention", small_attention, images_of_texts),
   TaskCase("captioning", small_captioning, captioned_images),
+  TaskCase("temporal", small_temporal, sequences),
   TaskCase("vae", small_vae, labelled_images),
   TaskCase("gan", small_gan, labelled_images, None, {"generator": 0.9}),
 )

@@ -49,7 +49,7 @@ ALLOWED = {
   "tuning": set(),
   "interop": {"core", "data", "layers", "models", "paths"},  # of others
   "weights": {"core"},
-  "experiment": {"core", "weights", "writers"},
+  "experiment": {"core", "data", "weights", "writers"},
   "pipelines": {  # sources in, what an experiment takes out
     *("core", "data", "experiment", "interop", "layers", "losses", "metrics"),
     *("models", "ops", "optim", "recipe", "tasks", "train", "viz", "weights"),

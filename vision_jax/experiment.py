@@ -23,6 +23,7 @@ from vision_jax.core.types import (
   Variables,
   as_given,
 )
+from vision_jax.data.stream import Stream
 from vision_jax.errors import UserError
 from vision_jax.weights import (
   InitFrom,
@@ -81,9 +82,8 @@ class Predict:
   Attributes:
     transforms: make of an encoded image what the loaders give.
     class_names: the labels' names; () shows their numbers.
-    formats: how predictions are written where no format is named: files of
-      vision_jax/writers, or what makes a `Writer` of an `About`. What they are
-      is logged in words in any case.
+    formats: what is written where no format is named: files of
+      vision_jax/writers, or what makes a `Writer` of an `About`.
     mask_values: the value of each class in masks; () for its number.
     annotations: COCO json whose ids predictions take, "" for none.
     show_bands: channels of an image's file that pictures show, one or three; ()
@@ -125,6 +125,7 @@ class Experiment:
       weights a new run begins with there, every one of them; the rest is
       initialised.
     predict: how to predict on images; None where it makes no sense.
+    stream: the same of frames that come one by one.
     best: (metric, "max" or "min") by which a best checkpoint is kept; a metric
       on data held out of training, never on test.
   """
@@ -140,6 +141,7 @@ class Experiment:
   fixed: Mapping[str, Weights] = dataclasses.field(default_factory=dict)
   start: Mapping[str, Weights] = dataclasses.field(default_factory=dict)
   predict: Predict | None = None
+  stream: Stream | None = None
   best: tuple[str, str] | None = None
 
   def __post_init__(self):

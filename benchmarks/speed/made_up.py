@@ -16,7 +16,10 @@ from vision_jax.tasks.detection import Detection
 from vision_jax.tasks.restoration import Restoration
 from vision_jax.tasks.segmentation import Segmentation
 
-BUNDLED = ("clouds", "digits", "roads", "scenes")
+BUNDLED = (
+  *("clouds", "digits", "moving_digits", "roads", "scenes"),
+  *("skeleton_actions", "skeleton_sequences"),
+)
 CLASSES = 80  # where the annotations would name them; COCO's number
 MOST_BOXES = 15  # in an image; COCO has 7 in the mean, BCCD 13
 

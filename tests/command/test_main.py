@@ -66,6 +66,9 @@ OWN = {
     *("checkpoint", "weights", "images", "output", "layer", "query"),
     "neighbours",
   ),
+  "stream": (
+    *("checkpoint", "weights", "output", "stream", "window", "votes", "every"),
+  ),
   "import": ("config", "source", "file", "download", "output"),
   "show": ("config",),
   "check": ("config", "output"),

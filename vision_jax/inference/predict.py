@@ -166,6 +166,12 @@ def predict_arrays(
 
 
 def _how(experiment: Experiment) -> Predict:
+  if experiment.predict is None and experiment.stream is not None:
+    raise UserError(
+      f"--mode=predict: this net sees {experiment.stream.window} frames of "
+      f"{experiment.stream.key} together, and no single images; use "
+      "--mode=stream --stream=FILE."
+    )
   if experiment.predict is None:
     raise UserError(
       "--mode=predict: this config's Experiment has no `predict`; add "

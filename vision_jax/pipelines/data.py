@@ -12,6 +12,7 @@ from vision_jax.data.bands import as_decoded
 from vision_jax.data.loader import Loader
 from vision_jax.data.order import Epoch
 from vision_jax.data.source import Source
+from vision_jax.data.stream import Stream
 from vision_jax.data.transforms.base import Transform
 from vision_jax.data.transforms.image import decode
 from vision_jax.experiment import Eval, Predict
@@ -30,6 +31,7 @@ class Data:
   inputs: Inputs
   predict: Predict | None = None
   augment: Augment | None = None
+  stream: Stream | None = None
 
   def fields(self) -> dict[str, Any]:
     """Returns the fields that it has, as keywords of `Experiment`."""

@@ -35,6 +35,7 @@ RANGES: dict[str, tuple[str, Test]] = {
       *("batch_classes", "growth", "rates", "support"),
       *("kernels", "narrow", "probe_examples", "repeats", "widths"),
       *("embedding", "length", "episode_shots", "episode_queries"),
+      *("frames", "temporal_depth", "temporal_kernel", "tubelet"),
     ),
     NATURAL,
   ),
@@ -53,6 +54,7 @@ RANGES: dict[str, tuple[str, Test]] = {
       *("auxiliary", "boundary_pixels", "loss_weights", "trimap_pixels"),
       *("levels", "noise"),
       *("overlap", "shift", "strings"),
+      "clips",
     ),
     NOT_NEGATIVE,
   ),
@@ -102,7 +104,7 @@ RANGES: dict[str, tuple[str, Test]] = {
   **dict.fromkeys(
     (
       *("attention_dropout", "b1", "b2", "balance_beta", "dropout"),
-      *("drop_path", "ema"),
+      *("drop_path", "ema", "missing"),
     ),
     BELOW_ONE,
   ),

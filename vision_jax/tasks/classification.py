@@ -30,7 +30,8 @@ class Classification(OneNet):
   """One label for each image, or any number of them.
 
   A batch has `image` (b, h, w, c) and `label`, int (b,) or, after MixUp, a
-  distribution (b, k); for several labels an image indicators (b, k).
+  distribution (b, k); for several labels an image indicators (b, k). Clips
+  (b, t, h, w, c) are images too, where the model takes them.
 
   Attributes:
     model: (image, *, train, mask) -> logits (b, k); in training also {"logits":
@@ -42,6 +43,7 @@ class Classification(OneNet):
       its own.
     auxiliary: weight of each auxiliary head's loss, where the model has some
       (0.3 in GoogLeNet's paper); their sum is the term "auxiliary".
+    sees: key of the batch that the model is given, such as joints.
   """
 
   model: nn.Module
@@ -49,6 +51,7 @@ class Classification(OneNet):
   class_weights: Sequence[float] | None = None
   exclusive: bool = True
   auxiliary: float = 0.0
+  sees: str = "image"
 
   def __post_init__(self):
     if self.loss is None:
@@ -79,14 +82,14 @@ class Classification(OneNet):
     Of classes that do not exclude one another `label` is bool (b, k): which of
     them have a probability of 0.5 or more.
     """
-    logits = self.net.given(params, stats)(batch["image"], train=False)
+    logits = self.net.given(params, stats)(batch[self.sees], train=False)
     if not self.exclusive:
       return {"logits": logits, "label": logits >= 0}
     return {"logits": logits, "label": jnp.argmax(logits, -1)}
 
   def _loss(self, params, stats, batch, key, *, step, train) -> Terms:
     out, stats = self.net.run(
-      *(params, stats, batch["image"]),
+      *(params, stats, batch[self.sees]),
       key=key,
       train=train,
       mask=batch["mask"],

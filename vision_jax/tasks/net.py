@@ -98,9 +98,13 @@ def heads(
 
 
 class OneNet:
-  """A task of one net, the field `model`, that images initialise."""
+  """A task of one net, the field `model`, that images initialise.
+
+  Or what else of a batch `sees` names.
+  """
 
   model: nn.Module
+  sees = "image"
 
   @property
   def net(self) -> Net:
@@ -109,4 +113,4 @@ class OneNet:
 
   def init(self, key: Array, batch: Batch) -> tuple[Nets, Nets]:
     """Returns the model's parameters and its statistics, if it has any."""
-    return self.net.init(key, batch["image"])
+    return self.net.init(key, batch[self.sees])

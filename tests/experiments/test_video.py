@@ -1,0 +1,75 @@
+"""Clips and skeletons: one result everywhere, resumed, and learned a little."""
+
+import numpy as np
+import pytest
+
+from tests.experiments.everywhere import (
+  assert_equal_everywhere,
+  assert_resumes,
+  train,
+)
+from tests.programs import command
+from vision_jax.data.errors import DataError
+from vision_jax.pipelines.skeletons import strip_images
+from vision_jax.recipe import recipe
+
+CONFIGS = {
+  "r3d": "video/digits_r3d",
+  "r2plus1d": "video/digits_r2plus1d",
+  "vivit": "video/digits_vivit",
+  "stgcn": "skeletons/actions_stgcn",
+  "mstcn": "skeletons/actions_mstcn",
+}
+
+
+def tiny(name, **values):
+  """The tiny experiment, of a config by its short name."""
+  texts = {k: str(x) for k, x in values.items()}
+  path = command.ROOT / f"configs/{CONFIGS[name]}.py"
+  return recipe.load(f"{path}:tiny", texts).build()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["r2plus1d", "stgcn"])
+def test_it_is_the_same_everywhere(name):
+  """Both kinds of batches, BatchNorm and dropout; the task of sequences is in
+  the table of tasks."""
+  assert_equal_everywhere(lambda: tiny(name), rounding=1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+  ("name", "where"), [("r3d", "jit"), ("vivit", "pmap"), ("mstcn", "fsdp")]
+)
+def test_it_resumes_bit_for_bit(name, where, tmp_path):
+  assert_resumes(lambda: tiny(name), where, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+  ("name", "metric", "least", "values"),
+  [
+    ("r3d", "accuracy", 0.6, {"width": 8}),
+    ("stgcn", "accuracy", 0.6, {"width": 8, "frames": 24, "window": 20}),
+    ("mstcn", "mof", 0.6, {"features": 16}),
+  ],
+)
+def test_it_learns_a_little(name, metric, least, values):
+  """Where guessing is right in 12 to 20 %."""
+  values |= {"clips": "600,0,60", "steps": 150, "lr": 0.01}
+  metrics = train(lambda: tiny(name, **values), steps=150).metrics
+  assert metrics[f"test/{metric}"] > least
+
+
+def test_a_window_longer_than_the_clips_is_refused():
+  with pytest.raises(DataError, match=r"has 5 frames; expected 6 or more"):
+    tiny("r3d", window=6).train_data.batch(0)
+
+
+def test_truth_and_prediction_are_drawn():
+  draw = strip_images(("a", "b"))
+  target = np.array([[0, 1, 255], [1, 1, 0]])
+  batch = {"target": target, "mask": np.float32([1, 0])}
+  ((name, image),) = draw(batch, {"target": target % 2}).items()
+  assert name == "segments" and image.dtype == np.uint8
+  assert image.shape[1] >= 480
