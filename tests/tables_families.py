@@ -25,9 +25,17 @@ from vision_jax.models.segmentation import fcn
 from vision_jax.models.segmentation.enet import ENet
 from vision_jax.models.segmentation.segnet import SegNetBasic
 from vision_jax.models.segmentation.unet import UNet
+from vision_jax.models.skeletons.stgcn import STGCN
+from vision_jax.models.temporal.mstcn import MSTCN
+from vision_jax.models.video.factorised_vit import FactorisedViT
+from vision_jax.models.video.r2plus1d import R2Plus1D
+from vision_jax.models.video.r3d import R3D
 
 SHAPE = (16, 16, 3)
 IMAGE = jax.ShapeDtypeStruct((4, *SHAPE), jnp.float32)
+CLIP = jax.ShapeDtypeStruct((2, 4, 8, 8, 3), jnp.float32)
+JOINTS = jax.ShapeDtypeStruct((2, 6, 3, 3), jnp.float32)
+FRAMES = jax.ShapeDtypeStruct((2, 6), jnp.float32)
 LATENT = jax.ShapeDtypeStruct((4, 5), jnp.float32)
 
 
@@ -98,6 +106,23 @@ def _autoencoder(**fields):
   )
 
 
+def _stgcn(**fields):
+  return STGCN(4, ((0, 1), (1, 2)), 1, layers=((4, 1), (8, 2)), **fields)
+
+
+def _mstcn(**fields):
+  return MSTCN(4, stages=2, layers=2, features=8, **fields)
+
+
+def _factorised_vit(**fields):
+  sizes = {"features": 16, "depth": 1, "temporal_depth": 1, "heads": 2}
+  return FactorisedViT(4, patch=4, dropout=0.1, **sizes, **fields)
+
+
+def _r3d(net, **fields):
+  return net(4, (1, 1), 4, stem="small", **fields)
+
+
 FAMILIES = {
   "mlp": Family(lambda **f: MLP(4, **f)),
   "lenet": Family(lambda **f: LeNet5(4, **f)),
@@ -115,6 +140,11 @@ FAMILIES = {
   "ddpm": Family(_ddpm, True),
   "detr": Family(lambda **f: _detr(Detr, **f), True),
   "detr_encoder": Family(lambda **f: _detr(TwoStageDetr, **f), True),
+  "r3d": Family(lambda **f: _r3d(R3D, **f), inputs=(CLIP,)),
+  "r2plus1d": Family(lambda **f: _r3d(R2Plus1D, **f), inputs=(CLIP,)),
+  "factorised_vit": Family(_factorised_vit, inputs=(CLIP,)),
+  "stgcn": Family(_stgcn, inputs=(JOINTS,)),
+  "mstcn": Family(_mstcn, inputs=(JOINTS, FRAMES)),
   "autoencoder": Family(_autoencoder),
   "dense_vae": Family(lambda **f: vae.dense_vae(SHAPE, hidden=(8,), **f)),
   "conv_vae": Family(lambda **f: vae.conv_vae(SHAPE, widths=(4,), **f)),

@@ -124,6 +124,8 @@ SLOW = {
   "captioning-pmap8-1",
   "reading_ctc-fsdp2x4-1",
   "reading_ctc-pmap8-1",
+  "temporal-fsdp2x4-1",
+  "temporal-pmap8-1",
   "vae-pmap8-1",
   "gan-fsdp2x4-1",
 }

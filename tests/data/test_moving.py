@@ -1,12 +1,15 @@
 """Generated clips and skeletons, their windows, and joints that are missing."""
 
 import logging
+import pickle
 
 import numpy as np
 import pytest
 
+from tests.programs import command
 from vision_jax.data.errors import DataError
 from vision_jax.data.sources import moving_digits, poses
+from vision_jax.data.sources.clip_file import ClipFile
 from vision_jax.data.sources.moving_digits import MovingDigits
 from vision_jax.data.sources.skeletons import (
   CLASS_NAMES,
@@ -15,6 +18,7 @@ from vision_jax.data.sources.skeletons import (
 )
 from vision_jax.data.transforms.clips import mask_joints, window
 from vision_jax.pipelines.sources.moving import MovingClips, MovingSkeletons
+from vision_jax.recipe import recipe
 
 ALL = np.arange(16)
 
@@ -161,11 +165,102 @@ def test_joints_that_are_none_are_refused(joints, message):
      "frames of 20 pixels; expected 24 or more, which a digit crosses in 9"),
     (lambda: MovingDigits("train", 4, frames=1), "1 frames; expected train"),
     (lambda: SkeletonActions("train", 4, missing=1.0), "1.0 of joints missing"),
-    (lambda: MovingClips("digits", (4, 0, 0), 8, 24), "did you mean 'moving_d"),
-    (lambda: MovingSkeletons("skeleton_actions", (0, 1, 1), 8, 0.0),
+    (lambda: MovingClips("npz", (1, 0, 0), 8, "", (), 24),
+     "--config.data_dir: got none; expected the npz file"),
+    (lambda: MovingClips("digits", (4, 0, 0), 8, "", (), 24),
+     "did you mean 'moving_d"),
+    (lambda: MovingSkeletons("skeleton_actions", (0, 1, 1), 8, "", (), 0.0),
      r"--config.clips: got \(0, 1, 1\); expected how many for train, val"),
   ],
 )  # fmt: skip
 def test_what_cannot_be_generated_is_refused(make, message):
   with pytest.raises(ValueError, match=message):
     make()
+
+
+def skeletons_file(place, **changes):
+  """Six skeletons of three joints, two of them to test on."""
+  rng = np.random.default_rng(0)
+  arrays = {
+    "train_joints": rng.normal(size=(4, 7, 3, 2)),
+    "train_target": np.arange(28).reshape(4, 7) // 7,
+    "test_joints": rng.normal(size=(2, 7, 3, 2)),
+    "test_target": np.full((2, 7), 255),
+    "edges": [[0, 1], [1, 2]],
+    "centre": 1,
+  }
+  arrays = {k: x for k, x in (arrays | changes).items() if x is not None}
+  np.savez(place / "own.npz", **arrays)
+  return ClipFile(str(place / "own.npz"), "joints")
+
+
+def test_ones_own_file(tmp_path):
+  file = skeletons_file(tmp_path)
+  assert file.splits() == ["train", "test"] and file.frame() == (3, 2)
+  assert file.names() == ("0", "1", "2", "3")
+  assert file.edges() == ((0, 1), (1, 2)) and file.centre() == 1
+  source = file.open("train")
+  assert len(source) == 4
+  example = source.read(np.array([2]))[0]
+  assert example["joints"].dtype == np.float32
+  assert example["target"].dtype == np.uint8 and (example["target"] == 2).all()
+  assert example["frame_mask"].all() and example["name"].endswith("train [2]")
+  (padded, _) = file.open("test").read(np.arange(2))
+  assert not padded["frame_mask"].any()
+  copy = pickle.loads(pickle.dumps(source))
+  assert copy.fingerprint() == source.fingerprint()
+  assert len(pickle.dumps(source)) < 500
+  names = skeletons_file(tmp_path, class_names=["a", "b", "c", "d"]).names()
+  assert names == ("a", "b", "c", "d")
+
+
+@pytest.mark.parametrize(
+  ("changes", "message"),
+  [
+    ({"train_joints": None}, "expected an array train_joints, and val_joints"),
+    (
+      {"train_target": None},
+      r"has for train {'joints': .*; expected joints of",
+    ),
+    ({"train_target": np.zeros((4, 6), int)}, "label .n,. and target .n, t."),
+    ({"train_target": np.zeros((4, 7))}, "target .n, t., integers"),
+    ({"train_joints": np.zeros((4, 7, 3))}, "expected joints of 4 axes"),
+    ({"edges": [0, 1]}, r"has edges \(2,\); expected an array edges"),
+  ],
+)
+def test_a_file_without_what_is_needed(tmp_path, changes, message):
+  file = skeletons_file(tmp_path, **changes)
+
+  def use():
+    file.splits()
+    file.edges()
+    file.open("train").read(np.array([0]))
+
+  with pytest.raises(DataError, match=message):
+    use()
+
+
+@pytest.mark.parametrize(
+  "name", ["video/digits_r3d", "skeletons/actions_stgcn"]
+)
+def test_a_config_takes_ones_own(tmp_path, name):
+  rng = np.random.default_rng(0)
+  place = tmp_path / "own.npz"
+  own = {
+    "train_image": rng.integers(0, 256, (8, 6, 12, 12, 3), np.uint8),
+    "train_joints": rng.normal(size=(8, 9, 4, 2)),
+    "train_label": np.arange(8) % 3,
+    "edges": [[0, 1], [1, 2], [1, 3]],
+    "class_names": ["a", "b", "c"],
+  }
+  own |= {k.replace("train", "val"): x for k, x in own.items() if "train" in k}
+  np.savez(place, **own)
+  values = {"dataset": "npz", "data_dir": str(place), "batch_size": "4"}
+  path = command.ROOT / f"configs/{name}.py"
+  loaded = recipe.load(f"{path}:tiny", values)
+  assert tuple(loaded.config.class_names) == ("a", "b", "c")
+  experiment = loaded.build()
+  batch = experiment.train_data.batch(0)
+  shape = (4, 4, 12, 12, 3) if "video" in name else (4, 8, 4, 3)
+  assert batch["image" if "video" in name else "joints"].shape == shape
+  assert list(experiment.evals) == ["val"]
