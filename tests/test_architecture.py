@@ -59,7 +59,7 @@ ALLOWED = {
   "recipe": {"experiment", "paths", "tuning"},
   "inference": {
     *("core", "data", "experiment", "interop", "ops", "paths", "provenance"),
-    *("recipe", "report", "train", "writers"),
+    *("recipe", "report", "train", "viz", "writers"),
   },
   "transfer": {  # what a trained net knows of other images
     *("core", "data", "experiment", "inference", "layers", "metrics"),
