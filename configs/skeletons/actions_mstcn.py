@@ -6,8 +6,6 @@ and prediction are drawn as stripes. Frames that come one by one:
 `--mode=stream --stream=JOINTS.npz` sees the last `--config.window` of them, and
 says how long after a change it is found. Your own: `--config.dataset=npz
 --config.data_dir=JOINTS.npz`, see `ClipFile`.
-
-RESULT
 """
 
 from vision_jax.data.sources.skeletons import CLASS_NAMES

@@ -5,8 +5,6 @@ each in a tempo of its own; `--config.missing` of the joints were not seen, and
 are masked. Frames that come one by one: `--mode=stream --stream=JOINTS.npy`, an
 array (frames, 11, 2), NaN for a joint that is missing. Your own:
 `--config.dataset=npz --config.data_dir=JOINTS.npz`, see `ClipFile`.
-
-RESULT
 """
 
 from vision_jax.data.sources.poses import CENTRE, EDGES

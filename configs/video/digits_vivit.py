@@ -5,8 +5,6 @@ classes, of which no single frame says anything. Of each clip of
 `--config.frames` the net sees `--config.window`, anywhere in training, else the
 middle. Frames that come one by one: `--mode=stream --stream=VIDEO`. Your own:
 `--config.dataset=npz --config.data_dir=CLIPS.npz`, see `ClipFile`.
-
-RESULT
 """
 
 from vision_jax.data.sources.moving_digits import CLASS_NAMES

@@ -43,6 +43,7 @@ OWN = {
   "eval": ("checkpoint", "weights"),
   "predict": (
     *("checkpoint", "weights", "images", "output", "threshold", "format"),
+    "every",
   ),
   "features": ("checkpoint", "weights", "images", "output", "layer"),
   "probe": (
