@@ -3,5 +3,5 @@
 # The order of the parts; others follow by their names.
 FIRST = (
   *("layers", "training", "recognition", "generation", "similarity"),
-  "self_supervised",
+  *("self_supervised", "video"),
 )
