@@ -26,7 +26,7 @@ from vision_jax.models.backbones.vit import ViT
 from vision_jax.models.captions.coca import CoCa
 from vision_jax.optim.optimizers import adamw
 from vision_jax.optim.schedules import warmup_cosine
-from vision_jax.pipelines.captions import captioning
+from vision_jax.pipelines.captions import captioning, weights_of
 from vision_jax.pipelines.data import Loading
 from vision_jax.pipelines.sources.captions import CaptionData, resolve_words
 from vision_jax.tasks.captions import Captioning
@@ -134,7 +134,7 @@ def build(config):
     dropout=config.dropout,
     **how,
   )
-  task = Captioning(net, images.words, *config.loss_weights)
+  task = Captioning(net, images.words, **weights_of(config.loss_weights))
   data = captioning(
     task=task,
     train=images.train,

@@ -40,6 +40,7 @@ from vision_jax.pipelines.augmentation import Augmentation, augment_config
 from vision_jax.pipelines.data import Loading
 from vision_jax.pipelines.metric_learning import (
   check_compared,
+  check_support,
   metric_learning,
   pixels,
   untrained,
@@ -142,6 +143,8 @@ def build(config):
   net = WithProjection(net, config.features)
   if config.loss == ARCFACE:
     net = WithCentres(net, num_classes * (4 if config.turns else 1))
+  if config.loss == "prototypical":
+    check_support(Loading.of(config), config.batch_classes, config.support)
   task = Embedding(
     net,
     config.loss,

@@ -119,6 +119,14 @@ def test_what_is_no_folder_with_a_table(tmp_path):
     NumberData("lanes").split_names()
 
 
+@pytest.mark.parametrize("scenes", [(4, 2), (0, 2, 2)])
+def test_numbers_of_roads_that_cannot_be(scenes):
+  with pytest.raises(
+    UserError, match=r"scenes: got .*; expected how many for t"
+  ):
+    NumberData("roads", scenes=scenes).split_names()
+
+
 def test_roads_are_pure_and_bend_to_where_they_steer():
   roads = Roads("train", 50)
   some, again = roads.read(np.arange(50)), Roads("train", 50).read([7])

@@ -87,3 +87,10 @@ def test_classes_too_small_for_an_evaluation_are_refused_before_training():
   assert {*built.evals["test"].metrics} == {"retrieval", "verification"}
   with pytest.raises(UserError, match="test: verification: got 36 images of 1"):
     recipe.load(CONFIG, {"held_out": "7", "episode_shots": ""})
+
+
+def test_an_episode_of_support_alone_is_refused():
+  values = {"loss": "prototypical", "support": "20"}
+  with pytest.raises(UserError, match="support: got 20, and a batch has 20 im"):
+    recipe.load(CONFIG, values).build()
+  assert recipe.load(CONFIG, values | {"support": "19"}).build()

@@ -30,6 +30,17 @@ def roads(loss="mixture", **values):
   return found.build()
 
 
+def test_columns_are_named_with_commas_between(tmp_path):
+  table = lines(count=20)
+  values = {"dataset": "folder", "data_dir": write(tmp_path, table, images=20)}
+  for text in ("steering", "steering,speed"):
+    config = f"{command.ROOT / CONFIG}:tiny"
+    given = {k: str(x) for k, x in values.items()} | {"columns": text}
+    found = recipe.load(config, given).config
+    assert found.columns == tuple(text.split(","))
+    assert len(found.centre) == len(found.columns)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("loss", ["huber", "mixture"])
 def test_it_is_the_same_everywhere(loss):

@@ -217,6 +217,12 @@ def test_what_cannot_be_read_is_refused():
     CtcReading(given, "abc", ("a", "aBc"))
   with pytest.raises(UserError, match="a word of 5 letters; expected 4 at mo"):
     AttentionReading(GivenReader(), "abc", ("abcab",))
+  wide = CtcReading(Given(), "abc", ("abbb",))
+  init = jax.eval_shape(wide.init, KEY, logits_of([[0] * 5]))
+  with pytest.raises(
+    UserError, match="'abbb', which needs 6 columns; expected 5 at m"
+  ):
+    jax.eval_shape(wide.predict, *init, logits_of([[0] * 5]), KEY)
   task = CtcReading(CRNN(7, hidden=4, layers=1, **SMALL), "0123")
   batch = images(task)
   trace = lambda task, batch: jax.eval_shape(

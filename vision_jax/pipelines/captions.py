@@ -9,6 +9,7 @@ from vision_jax.data.text.words import Vocabulary
 from vision_jax.data.transforms.base import keep
 from vision_jax.data.transforms.image import resize
 from vision_jax.data.transforms.text import number_words
+from vision_jax.errors import UserError
 from vision_jax.experiment import Eval, Predict
 from vision_jax.metrics.captions import CaptionWords
 from vision_jax.metrics.classification import Accuracy
@@ -76,6 +77,21 @@ def captioning(
     inputs=normalize(*loading.colours),
     predict=Predict(seen, show_bands=loading.shown),
   )
+
+
+def weights_of(values: Sequence[float]) -> dict[str, float]:
+  """Returns the weights of the losses, as fields of `Captioning`.
+
+  Raises:
+    UserError: for other than two.
+  """
+  if len(values) != 2:
+    raise UserError(
+      f"--config.loss_weights: got {tuple(values)}; expected two numbers, the "
+      "weight of the contrastive and of the captioning loss."
+    )
+  names = ("contrastive_weight", "captioning_weight")
+  return dict(zip(names, values, strict=True))
 
 
 def numbered(

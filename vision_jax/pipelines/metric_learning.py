@@ -86,6 +86,20 @@ def check_compared(
           raise UserError(f"{name}: {error}") from error
 
 
+def check_support(loading: Loading, batch_classes: int, support: int) -> None:
+  """Checks that an episode has queries besides what is a class's support.
+
+  Raises:
+    UserError: if all of a class's examples in a batch are support.
+  """
+  if (each := _each(loading, batch_classes)) <= support:
+    raise UserError(
+      f"--config.support: got {support}, and a batch has {each} images of a "
+      "class; expected fewer, as the others are what is learned of. Use a "
+      "larger --config.batch_size, or fewer --config.batch_classes."
+    )
+
+
 def pixels(params: Nets, stats: Nets, batch: Batch, key: Array) -> dict:
   """Returns an image's pixels as its `features` (b, h * w * c), of length 1."""
   del params, stats, key

@@ -252,6 +252,6 @@ def _holds_words(key: str, old: Value) -> bool:
   words &= _last(key) not in _MEASURABLE
   lists = (
     *("class_names", "classes", "splits", "tests", "words"),
-    *("unseen", "vocabulary"),
+    *("columns", "unseen", "vocabulary"),
   )
   return words or _last(key) in lists

@@ -6,6 +6,7 @@ the probability of what led to it; with a lexicon the likeliest of its words.
 """
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Sequence
 
 import flax.linen as nn
@@ -140,12 +141,24 @@ class CtcReading(_Reading):
     logits = self._check_classes(net(batch["image"], train=False))
     if not self.lexicon:
       return self._best_path(jax.nn.log_softmax(logits))
+    self._check_columns(logits.shape[1])
 
     def log_prob(word: Array) -> Array:
       label = jnp.broadcast_to(word, (len(logits), *word.shape))
       return -ctc(logits, label, label != self.letters.none)
 
     return self._closest(log_prob)
+
+  def _check_columns(self, columns: int) -> None:
+    """Refuses words of the lexicon that so many columns cannot spell."""
+    for word in self.lexicon:
+      blanks = sum(a == b for a, b in itertools.pairwise(word))
+      if (needs := len(word) + blanks) > columns:
+        raise UserError(
+          f"lexicon: has the word {word!r:.80}, which needs {needs} columns; "
+          f"expected {columns} at most, as the net gives of these images. "
+          "Remove it, or use wider images."
+        )
 
   def _best_path(self, log_probs: Array) -> dict[str, Array]:
     """Joins equal neighbours, and leaves blanks out, of (b, t, k + 1)."""

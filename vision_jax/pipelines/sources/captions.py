@@ -58,7 +58,8 @@ class CaptionData(DataSet):
     check_name("--config.dataset", self.dataset, ("scenes", "folder"))
     if len(self.scenes) != 3:
       raise UserError(
-        f"--config.scenes: got {tuple(self.scenes)}; expected 3 numbers."
+        f"--config.scenes: got {tuple(self.scenes)}; expected 3 numbers, how "
+        "many for train, val and test."
       )
     for kind in self.unseen if self.dataset == "scenes" else ():
       check_name("--config.unseen", kind, KINDS)

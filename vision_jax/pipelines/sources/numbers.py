@@ -60,7 +60,13 @@ class NumberData(DataSet):
       DataError: if a table's column of splits has no train.
     """
     if self.dataset == "roads":
-      return [s for s, n in zip(SPLITS, self.scenes, strict=True) if n]
+      scenes = tuple(self.scenes)
+      if len(scenes) != 3 or not scenes[0]:
+        raise UserError(
+          f"--config.scenes: got {scenes}; expected how many for train, val "
+          "and test, and at least one to train on."
+        )
+      return [s for s, n in zip(SPLITS, scenes, strict=True) if n]
     given = self._own.splits()
     if given and "train" not in given:
       raise UserError(
