@@ -58,6 +58,7 @@ def get_config():
 
 
 VARIANTS = {
+  "cpu": {"steps": 1500, "eval_every": 500, "warmup": 100},
   "tiny": {
     "steps": 20,
     "batch_size": 16,

@@ -44,6 +44,7 @@ def get_config():
 
 
 VARIANTS = {
+  "cpu": {"steps": 2700, "eval_every": 900, "warmup": 100},
   "tiny": {
     "steps": 20,
     "batch_size": 16,

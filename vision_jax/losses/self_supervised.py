@@ -1,5 +1,8 @@
-"""Losses that need no label: what an image's views have in common."""
+"""Losses that need no label: of an image's views, and of what is hidden."""
 
+import math
+
+import jax
 import jax.numpy as jnp
 
 from vision_jax.core.types import Array, Mean
@@ -39,3 +42,58 @@ def nt_xent(own: Embedded, every: Embedded, temperature: float = 0.5) -> Mean:
   Chen et al. (2020), "A Simple Framework for Contrastive Learning", eq. 1.
   """
   return supervised_contrastive(own, every, temperature)
+
+
+def distilled(
+  student: Array,
+  teacher: Array,
+  centre: Array | float = 0.0,
+  *,
+  temperature: float = 0.1,
+  teacher_temperature: float = 0.04,
+) -> Array:
+  """Returns the cross entropy (b,) of a student by its teacher's probs.
+
+  Args:
+    student: logits (b, k) of one view.
+    teacher: logits (b, k) of another.
+    centre: (k,), what the teacher's logits are lessened by: their running mean,
+      so that no class takes all images.
+    temperature: of the student.
+    teacher_temperature: lower, so that the teacher is sharper, and not all
+      classes take all images alike.
+
+  Caron et al. (2021), "Emerging Properties in Self-Supervised Vision
+  Transformers", section 3.1.
+  """
+  target = jax.nn.softmax((teacher - centre) / teacher_temperature)
+  log_prob = jax.nn.log_softmax(student / temperature)
+  return -jnp.sum(jax.lax.stop_gradient(target) * log_prob, -1)
+
+
+def patches(image: Array, side: int) -> Array:
+  """Returns the patches (b, l, side * side * c) of images, row by row."""
+  b, h, w, c = image.shape
+  x = image.reshape(b, h // side, side, w // side, side, c)
+  return x.swapaxes(2, 3).reshape(b, -1, side * side * c)
+
+
+def hidden_patches(pixels: Array, image: Array, hidden: Array) -> Array:
+  """Returns the mean squared error (b,) of what is hidden of images.
+
+  Each patch is normalised by its own mean and (unbiased) deviation first.
+
+  Args:
+    pixels: (b, l, side * side * c), of all patches, row by row.
+    image: (b, h, w, c).
+    hidden: (b, l), 1 where a patch was not seen.
+
+  He et al. (2022), "Masked Autoencoders Are Scalable Vision Learners".
+  """
+  c, size = image.shape[-1], pixels.shape[-1]
+  target = patches(image, math.isqrt(size // c))
+  mean = jnp.mean(target, -1, keepdims=True)
+  variance = jnp.var(target, -1, keepdims=True, ddof=1)
+  target = (target - mean) * jax.lax.rsqrt(variance + 1e-6)
+  error = jnp.mean(jnp.square(pixels - target), -1)
+  return jnp.sum(error * hidden, -1) / jnp.sum(hidden, -1)

@@ -1,4 +1,4 @@
-"""Nets that embed images for metric learning, with what only training needs."""
+"""Nets that embed images, with what only training needs."""
 
 import flax.linen as nn
 import jax
@@ -62,6 +62,40 @@ class WithCentres(nn.Module):
     pair = _unit(vector.astype(jnp.float32)), _unit(centres)
     cosine = jnp.matmul(pair[0], pair[1].T, precision="highest")
     return out | {"cosine": cosine}
+
+
+class WithPrototypes(nn.Module):
+  """A net, and a head of directions that what it gives is compared with.
+
+  DINO's head (Caron et al., 2021, appendix C): an MLP whose vector is taken to
+  length 1, and prototypes of length 1.
+
+  Attributes:
+    net: (image, *, train, mask) -> features (b, f).
+    prototypes: k.
+    hidden: features of the MLP's two layers.
+    bottleneck: of the vector that meets the prototypes.
+  """
+
+  net: nn.Module
+  prototypes: int = 65_536
+  hidden: int = 2048
+  bottleneck: int = 256
+
+  @nn.compact
+  def __call__(
+    self, x: Array, *, train: bool, mask: Array | None = None
+  ) -> dict[str, Array]:
+    """Maps images x (b, h, w, c) to `features` (b, f) and `logits` (b, k)."""
+    features = vector = self.net(x, train=train, mask=mask)
+    for name in ("hidden1", "hidden2"):
+      vector = jax.nn.gelu(Dense(self.hidden, name=name)(vector))
+    vector = Dense(self.bottleneck, name="bottleneck")(vector)
+    init = nn.initializers.normal(1.0)
+    shape = (self.prototypes, self.bottleneck)
+    directions = _unit(self.param("prototypes", init, shape, jnp.float32))
+    logits = _unit(vector.astype(jnp.float32)) @ directions.T
+    return {"features": features, "logits": logits}
 
 
 def _unit(x: Array) -> Array:

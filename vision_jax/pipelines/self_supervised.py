@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from vision_jax.core.types import Array, Augment, Batch, Nets, Output
@@ -15,6 +16,7 @@ from vision_jax.metrics.linear_probe import LinearProbe
 from vision_jax.metrics.neighbours import NearestNeighbours
 from vision_jax.metrics.spread import Spread
 from vision_jax.ops import augment
+from vision_jax.ops.augment.turns import turned_classes
 from vision_jax.ops.inputs import normalize
 from vision_jax.pipelines.colours import Colours
 from vision_jax.pipelines.data import Data, Loading
@@ -127,19 +129,28 @@ def view(
   )
 
 
-def untrained(task: OneNet, seed: int) -> Output:
+def untrained(task: OneNet, seed: int, **options: bool) -> Output:
   """Returns what gives `features` by the same net with initial weights.
 
   It has seen no image whose moments BatchNorm would run on, so that they are of
   the batch itself: features are then as well scaled as a trained net's.
+
+  Args:
+    task: its net gives `features`, or maps, of which the last is averaged.
+    seed: of the weights.
+    **options: of the net, such as features=True for its maps.
   """
 
   def output(params: Nets, stats: Nets, batch: Batch, key: Array) -> dict:
     own = task.init(jax.random.key(seed), batch)
     out, _ = task.net.run(
-      *(*own, batch["image"]), key=key, train=True, mask=batch["mask"]
+      *(*own, batch["image"]),
+      key=key,
+      train=True,
+      mask=batch["mask"],
+      **options,
     )
-    return {"features": out["features"]}
+    return {"features": _features(out)}
 
   return output
 
@@ -152,8 +163,25 @@ def pooled(task: OneNet) -> Output:
 
   def output(params: Nets, stats: Nets, batch: Batch, key: Array) -> dict:
     net = task.net.given(params, stats)
-    *_, last = net(batch["image"], train=False, features=True).values()
-    found = {"features": global_average(last)}
-    return task.predict(params, stats, batch, key) | found
+    found = _features(net(batch["image"], train=False, features=True))
+    return {**task.predict(params, stats, batch, key), "features": found}
 
   return output
+
+
+def turned() -> Augment:
+  """Returns what turns images by quarters, of which the label is the number."""
+  turn = turned_classes(1)
+
+  def augmented(batch: Batch, key: Array) -> Batch:
+    return turn({**batch, "label": jnp.zeros_like(batch["label"])}, key)
+
+  return augmented
+
+
+def _features(out: dict[str, Array]) -> Array:
+  return (
+    out["features"]
+    if "features" in out
+    else global_average([*out.values()][-1])
+  )

@@ -36,6 +36,7 @@ RANGES: dict[str, tuple[str, Test]] = {
       *("kernels", "narrow", "probe_examples", "repeats", "widths"),
       *("embedding", "length", "episode_shots", "episode_queries"),
       *("frames", "temporal_depth", "temporal_kernel", "tubelet"),
+      *("bottleneck", "decoder_width", "prototypes"),
     ),
     NATURAL,
   ),
@@ -61,6 +62,7 @@ RANGES: dict[str, tuple[str, Test]] = {
   **dict.fromkeys(
     (
       *("crop_ratio", "delta", "depth_unit", "logit_scale", "lora_alpha"),
+      "teacher_temperature",
       *("scale", "std", "temperature", "tta_scales", "typical"),
       "residual_scale",
     ),
@@ -78,7 +80,7 @@ RANGES: dict[str, tuple[str, Test]] = {
         "rise",
         "smoothing",
       ),
-      *("gray", "textures"),
+      *("gray", "momentum", "textures"),
     ),
     SHARE,
   ),
@@ -104,7 +106,7 @@ RANGES: dict[str, tuple[str, Test]] = {
   **dict.fromkeys(
     (
       *("attention_dropout", "b1", "b2", "balance_beta", "dropout"),
-      *("drop_path", "ema", "missing"),
+      *("drop_path", "ema", "masked", "missing"),
     ),
     BELOW_ONE,
   ),

@@ -102,11 +102,22 @@ class ViT(nn.Module):
 
   @nn.compact
   def __call__(
-    self, x: Array, *, train: bool, mask: Array | None = None
+    self,
+    x: Array,
+    *,
+    train: bool,
+    mask: Array | None = None,
+    keep: Array | None = None,
   ) -> Array:
-    """Maps images x (b, h, w, c) to logits (b, k) float32."""
+    """Maps images x (b, h, w, c) to logits (b, k) float32.
+
+    With the numbers of some patches, keep (b, n), no other is seen, and tokens
+    come in place of logits, (b, n, d) after those that are no patches.
+    """
     self._check(x)
     x = self._add_positions(self._embed(x))
+    if keep is not None:
+      x = self._kept(x, keep)
     x = Dropout(self.dropout)(x, train=train)
     norm = lambda name: LayerNorm(self.epsilon, self.dtype, name=name)
     if self.pre_norm:
@@ -125,7 +136,13 @@ class ViT(nn.Module):
         name=f"block{i}",
       )(x, train)
     x = norm("norm")(x)
-    return x if self.head == "tokens" else self._classify(x)
+    whole = keep is None and self.head != "tokens"
+    return self._classify(x) if whole else x
+
+  def _kept(self, x: Array, keep: Array) -> Array:
+    extra = len(TOKENS[self.head]) + self.registers
+    patches = jnp.take_along_axis(x[:, extra:], keep[..., None], axis=1)
+    return jnp.concatenate([x[:, :extra], patches], axis=1)
 
   def _hidden(self) -> int:
     hidden = round(self.mlp_ratio * self.features)
