@@ -73,6 +73,6 @@ def test_hidden_patches_are_maes():
   mean, var = target.mean(-1, keepdim=True), target.var(-1, keepdim=True)
   target = (target - mean) / (var + 1e-6) ** 0.5
   error = ((torch.tensor(pixels) - target) ** 2).mean(-1)
-  expected = (error * torch.tensor(hidden)).sum(1) / hidden.sum(1)
+  expected = (error.numpy() * hidden).sum(1) / hidden.sum(1)
   got = hidden_patches(pixels, image, hidden)
   np.testing.assert_allclose(got, expected, rtol=1e-4)

@@ -21,6 +21,7 @@ from vision_jax.metrics.mask_threshold import MaskThreshold
 from vision_jax.metrics.pixel_curves import PixelCurves
 from vision_jax.metrics.retrieval import Retrieval
 from vision_jax.metrics.segmentation import Segmentation
+from vision_jax.metrics.spread import Spread
 from vision_jax.metrics.verification import Verification
 from vision_jax.metrics.void import WithVoid
 
@@ -125,6 +126,11 @@ CASES = {
   ),
   "verification": (Verification((0.1, 1e-3)), {}, EMBEDDED),
   "episodes": (FewShot((1, 5), 2, 5, 3), {}, EMBEDDED),
+  "spread": (
+    Spread(),
+    {"sum": np.zeros(2), "square": np.ones(2), "count": 2.0},
+    {},
+  ),
   "published": (SampleQuality(INCEPTION, **QUALITY), MOMENTS, FEATURES),
 }
 

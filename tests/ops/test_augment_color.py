@@ -84,6 +84,19 @@ def test_hue_is_scikit_images(turn):
   np.testing.assert_allclose(got, color.hsv2rgb(hsv), atol=1e-5)
 
 
+def test_gray_images_are_pillows_and_some():
+  image = np.repeat(PHOTO[None], 32, 0)
+  batch = {"image": jnp.asarray(image), "index": jnp.arange(32)}
+  step = augment.random_gray(0.5, value_range=(0, 1))
+  got = np.asarray(step(batch, jax.random.key(0))["image"])
+  gray = np.asarray(Image.fromarray(PHOTO).convert("L").convert("RGB"))
+  same = (got == image).all((1, 2, 3))
+  assert 6 < same.sum() < 26
+  np.testing.assert_allclose(
+    got[~same].astype(int), np.broadcast_to(gray, got[~same].shape), atol=1
+  )
+
+
 def pillow_operation(name, image, sign):
   """The paper's operations at M = 10, by Pillow."""
   h, w = image.shape[:2]
