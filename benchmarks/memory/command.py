@@ -159,9 +159,10 @@ def _saved(experiment, config, state, batch) -> int:
       if experiment.augment is not None:
         batch = experiment.augment(batch, state.key)
       batch = jax.tree.map(lambda x: x[: len(x) // parts], batch)
-      params = {**state.params, objective.net: own}
+      params, stats = state.weights()
+      params = {**params, objective.net: own}
       terms, _ = objective.loss(
-        params, state.stats, batch, state.key, step=state.step, train=True
+        params, stats, batch, state.key, step=state.step, train=True
       )
       weights = objective.weights.items()
       return sum(w * terms[name].divide() for name, w in weights)

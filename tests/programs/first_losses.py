@@ -42,21 +42,22 @@ def first_losses(path, names=("plain", "accelerator")):
     overrides["dtype"] = "float32"
   experiment, config = build(path, overrides)
   batch = made_up.batch(experiment, config)
-  make = lambda: experiment.initial_state(jax.random.key(0), batch)
+  initial = lambda: experiment.initial_state(jax.random.key(0), batch)
+  make = lambda: initial().weights()  # of nets that follow, too
   traced = {}
   for name in names:
     with forms.use_forms(**FORMS[name]):
       shapes = jax.eval_shape(make)
       fn = jax.jit(lambda *args: losses(experiment, *args))
-      traced[name] = fn.trace(shapes.params, shapes.stats, batch)
+      traced[name] = fn.trace(*shapes, batch)
   programs = {name: str(trace.jaxpr) for name, trace in traced.items()}
   differ = [name for name in names if programs[name] != programs["plain"]]
   if not differ:
     return {}
-  state = jax.jit(make)()
-  params, found = jax.jit(moved)(state.params), {}
+  params, stats = jax.jit(make)()
+  params, found = jax.jit(moved)(params), {}
   for name in ("plain", *differ):
-    terms = traced[name].lower().compile()(params, state.stats, batch)
+    terms = traced[name].lower().compile()(params, stats, batch)
     found[name] = {term: float(x) for term, x in terms.items()}
   return found
 
