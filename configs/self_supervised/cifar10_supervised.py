@@ -1,8 +1,8 @@
 """What labels teach the net of `cifar10_simclr.py` in the same time of a CPU.
 
 Its features are measured as SimCLR's are, and its own head beside them. A step
-sees one view of each image, which is only cropped and mirrored, so that there
-is time for more steps.
+sees one view of each image, which is only cropped and mirrored: 0.25 s of a
+core, where one of SimCLR takes 0.59, so that there is time for more steps.
 """
 
 from vision_jax.data.transforms.image import resize
@@ -21,11 +21,11 @@ from vision_jax.tasks.classification import Classification
 
 def get_config():
   return base_config(
-    steps=9000,
+    steps=12_000,
     batch_size=256,
     eval_batch_size=500,
     log_every=50,
-    eval_every=1800,
+    eval_every=2400,
     save_every=200,
     dataset="cifar10",
     image_size=32,
