@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import json
 
+import jax
 import numpy as np
 import pytest
 
@@ -43,6 +44,24 @@ def test_it_is_the_same_everywhere():
 @pytest.mark.parametrize("where", ["fsdp", "pmap"])
 def test_it_resumes(where, tmp_path):
   assert_resumes(measuring, where, tmp_path)
+
+
+@pytest.mark.slow
+def test_it_learns_sixteen_captions_by_heart():
+  """And reads them back, and finds them."""
+  values = {"scenes": "16,0,0", "lr": "1e-2", "steps": "150"}
+  made = dataclasses.replace(build(**values), best=None)
+  outcome = train(lambda: made, steps=150, log_every=150)
+  assert outcome.metrics["train/captioning"] < 0.2
+  assert outcome.metrics["train/contrastive"] < 0.5
+  batch = made.inputs(made.train_data.batch(0))
+  weights = outcome.state.weights()
+  out = jax.jit(made.task.pairs)(*weights, batch, jax.random.key(0))
+  texts = [[decoded(x) for x in which["text"]] for which in (out, batch)]
+  assert np.mean([a == b for a, b in zip(*texts, strict=True)]) > 0.8
+  cosine = np.asarray(out["features"] @ out["text_features"].T)
+  captions = np.array(texts[1])
+  assert np.mean(captions[cosine.argmax(1)] == captions) > 0.8
 
 
 def test_microbatches_are_refused():
