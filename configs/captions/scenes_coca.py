@@ -13,6 +13,9 @@ several with | between) is nearest. Shapes that `--config.unseen` names are in
 no scene to train on, in those colours; `unseen/accuracy` is theirs, among all
 24 classes.
 
+`:cpu` is a smaller net, for some minutes of a core. How well either does has
+not been measured yet; the tests let a tiny one learn captions by heart.
+
 On your own images: `--config.dataset=folder --config.data_dir=MY_DATA`, a
 folder with one csv of paths (`file`), captions (`text` or `caption`) and, if
 you have them, splits (`split`); without them a tenth is held out, chosen by
