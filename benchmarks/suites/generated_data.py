@@ -36,7 +36,7 @@ def _row(
     reference="",
     tolerance=0.0,
     protocol=(
-      f"{images}, not augmented, 1,500 steps of 128; 10,000 real test images, "
+      f"{images}, moved a little, 1,500 steps of 128; 10,000 real test images, "
       "single view, last step"
     ),
     differs="nothing comparable is published of these samples",
@@ -50,7 +50,8 @@ def _row(
 
 _NUMBER = f"{NUMBER:,} samples of a class-conditional DCGAN, a class in turn"
 
-# Targets were set before any run: 0.95 times the accuracy of real digits.
+# Targets were set before any run: 0.95 times the accuracy of real digits. That
+# images are moved is of the second: without it 87.5 and 99.2 % (one seed).
 GENERATED_DATA = (
   _row(REAL, "60,000 training images", 0.985, {}),
   _row(GENERATED, _NUMBER, 0.94, _ONLY, **_SAMPLES),

@@ -3,7 +3,9 @@
 A small CNN learns from MNIST, or from what a class-conditional generator drew,
 or from both, and is tested on the real test images: the classification accuracy
 score (https://arxiv.org/abs/1905.10887) is the second's accuracy. All take as
-many steps, none augments. The samples are those of
+many steps, and shift, turn and scale a little: samples lean alike, and without
+that (`--config.augment=False`) one seed learned 87.5 % of them, where 99.2 %
+were learned of real ones. The samples are those of
 
   python -m vision_jax.main --config=configs/generation/mnist_dcgan.py:cpu
     --workdir=GAN
@@ -20,6 +22,7 @@ from vision_jax.data.transforms.image import resize
 from vision_jax.experiment import Experiment, base_config
 from vision_jax.metrics.classification import Accuracy
 from vision_jax.models.backbones.cnn import CNN
+from vision_jax.ops.augment import normalized_range, random_affine
 from vision_jax.optim.optimizers import adamw
 from vision_jax.optim.schedules import one_cycle
 from vision_jax.pipelines.classification import classification
@@ -43,6 +46,7 @@ def get_config():
     holdout=0,
     generated="",
     only_generated=False,
+    augment=True,
     width=16,
     lr=2e-3,
     weight_decay=0.05,
@@ -91,5 +95,12 @@ def build(config):
     optimizers={
       "model": adamw(schedule, weight_decay=config.weight_decay, clip=1.0)
     },
+    augment=moved() if config.augment else None,
     **data.fields(),
   )
+
+
+def moved():
+  """Shifts, turns and scales a little; black is what comes in at the sides."""
+  (black,), _ = normalized_range(*MNIST)
+  return random_affine((1 / 1.2, 1.2), 15.0, translation=0.1, fill=black)
