@@ -88,6 +88,10 @@ def test_what_is_written_of_a_stream(tmp_path):
   }
   assert (tmp_path / "strip.png").stat().st_size > 100
   assert found.strip().shape[2] == 3
+  masked = Streamed(how, run(3), None, masked=4).lines()
+  assert masked[1:] == [
+    "4 frames have joints that are missing (NaN); they are masked"
+  ]
   late = [Voted(2, 5, 5, 1.0)]
   assert Streamed(Stream([], 3), late, None).lines()[0].startswith("1 labels")
   Streamed(Stream([], 3), late, None).strip()  # numbers for names
@@ -163,5 +167,5 @@ def test_the_command_on_a_video_and_on_skeletons(tmp_path):
   assert result.code == 0, result.err
   assert "15 labels, each of 16 frames" in result.out
   assert "% of the frames are right" in result.out
-  assert "joints that are missing (NaN)" in result.err
+  assert "1 frames have joints that are missing (NaN); they" in result.out
   assert (skeletons / "out/strip.png").exists()

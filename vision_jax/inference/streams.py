@@ -4,7 +4,7 @@ import csv
 import dataclasses
 import io
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from etils import epath
@@ -33,12 +33,14 @@ class Streamed:
     voted: from the first whole window on.
     truth: the class of each frame, where it is known.
     every: of so many of the file's frames the first was taken.
+    masked: how many frames have joints that are missing.
   """
 
   how: Stream
   voted: Sequence[Voted]
   truth: np.ndarray | None
   every: int = 1
+  masked: int = 0
 
   def name(self, label: int) -> str:
     """Returns the name of a class."""
@@ -53,6 +55,11 @@ class Streamed:
       f"{len(self.voted)} labels, each of {self.how.window} frames: "
       f"{statistics.median(spent):.1f} ms a frame, 95 % within {slow:.1f} ms"
     ]
+    if self.masked:
+      found.append(
+        f"{self.masked} frames have joints that are missing (NaN); they are "
+        "masked"
+      )
     return found if self.truth is None else [*found, *self._compared()]
 
   def _compared(self) -> list[str]:
@@ -125,6 +132,14 @@ def stream(
   how = run.experiment.stream
   how = dataclasses.replace(how, window=window or how.window)
   frames: Frames = open_frames(file, how.key, every)
-  seen = (how.seen(frame) for frame in frames)
-  voted = [*online(predict, seen, how.window, votes)]
-  return Streamed(how, voted, frames.truth, every)
+  masked = 0
+
+  def seen() -> Iterator[np.ndarray]:
+    nonlocal masked
+    for frame in frames:
+      found = how.seen(frame)
+      masked += how.key == "joints" and not found[..., -1].all()
+      yield found
+
+  voted = [*online(predict, seen(), how.window, votes)]
+  return Streamed(how, voted, frames.truth, every, masked)
