@@ -7,9 +7,8 @@ test, its images shifted, rotated, scaled, of less contrast, noisy and occluded,
 each at five strengths: `robustness/rotation3/accuracy`. Augmented, the CNN is
 above the plain one on shifts, turns and sizes from the third strength on, by
 0.2 to 55.7 points, and below it on contrast, noise and occlusion (three seeds
-each). `digits` is the same on
-scikit-learn's digits, enlarged. `python -m benchmarks.robustness` draws the
-curves of results.
+each). `digits` is the same on scikit-learn's digits, enlarged.
+`python -m benchmarks.robustness` draws the curves of results.
 """
 
 from vision_jax.data.transforms.image import resize
