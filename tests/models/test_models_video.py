@@ -40,7 +40,7 @@ def parameters(model, *shapes):
     (R2Plus1D18(400), [(1, 16, 112, 112, 3)], 31_505_325),  # torchvision
     # 115.1M in the paper's table, of B/16x2 and 32 frames.
     (FactorisedViT(400), [(1, 32, 224, 224, 3)], 115_062_928),
-    # 0.80M: by the layers' sizes, of 50Salads' features and classes.
+    # 0.80 million: by the layers' sizes, of 50Salads' features and classes.
     (
       MSTCN(19),
       [(1, 50, 2048), (1, 50)],
