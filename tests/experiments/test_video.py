@@ -1,11 +1,17 @@
-"""Clips and skeletons: resumed, refused, drawn."""
+"""Clips and skeletons: one result everywhere, and resumed."""
+
+import dataclasses
 
 import numpy as np
 import pytest
 
-from tests.experiments.everywhere import assert_resumes
+from tests.experiments.everywhere import (
+  assert_equal_everywhere,
+  assert_resumes,
+)
 from tests.programs import command
 from vision_jax.data.errors import DataError
+from vision_jax.optim.optimizers import sgd
 from vision_jax.pipelines.skeletons import strip_images
 from vision_jax.recipe import recipe
 
@@ -23,6 +29,21 @@ def tiny(name, **values):
   texts = {k: str(x) for k, x in values.items()}
   path = command.ROOT / f"configs/{CONFIGS[name]}.py"
   return recipe.load(f"{path}:tiny", texts).build()
+
+
+def by_sgd(name):
+  """The same; a step of Adam divides what is 0, as a bias's before BatchNorm,
+  by its own rounding."""
+  optimizers = {"model": sgd(lambda step: 0.05)}
+  fields = {"optimizers": optimizers, "evals": {}, "best": None}
+  return dataclasses.replace(tiny(name), **fields)
+
+
+@pytest.mark.slow
+def test_a_net_of_joints_is_the_same_everywhere():
+  """The task of sequences is in the table of tasks; clips are classified."""
+  make = lambda: by_sgd("stgcn")
+  assert_equal_everywhere(make, ("fsdp", "pmap"), rounding=1e-3)
 
 
 @pytest.mark.slow
