@@ -8,6 +8,8 @@ from tests.programs.first_losses import apart, first_losses
 # Over 20 seconds of a CPU each; `python -m tests.programs.first_losses` does
 # them.
 TOO_LARGE = (
+  "configs/captions/scenes_coca.py",
+  "configs/classification/imagenet_vit_s16.py",
   "configs/depth/scenes_depth.py",
   "configs/detection/coco_detr_r50.py",
   "configs/detection/voc_detr.py",
@@ -15,6 +17,11 @@ TOO_LARGE = (
   "configs/segmentation/camvid_enet.py",
   "configs/segmentation/camvid_espnet.py",
   "configs/segmentation/camvid_fc_densenet.py",
+  "configs/segmentation/camvid_fcn8s.py",
+  "configs/segmentation/camvid_unet.py",
+  "configs/self_supervised/cifar10_dino.py",
+  "configs/self_supervised/cifar10_mae.py",
+  "configs/video/digits_vivit.py",
 )
 
 
