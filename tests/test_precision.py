@@ -63,7 +63,6 @@ def products(jaxpr):
 TRAINED = {
   "classification/mnist_lenet": ({"lr": "0.003"}, True),
   "classification/digits_cnn": ({"lr": "0.01"}, True),
-  "classification/cifar10_resnet20": ({"lr": "0.01"}, True),
   "classification/imagenet_resnet50": ({"lr": "0.0005"}, True),
   "classification/mnist_vit": ({}, True),
   "segmentation/digit_scenes_unet": ({"lr": "0.003"}, True),

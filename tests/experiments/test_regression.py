@@ -42,13 +42,12 @@ def test_columns_are_named_with_commas_between(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("loss", ["huber", "mixture"])
-def test_it_is_the_same_everywhere(loss):
-  assert_equal_everywhere(lambda: roads(loss), rounding=2e-4)
+def test_it_is_the_same_everywhere():
+  assert_equal_everywhere(lambda: roads("huber"), rounding=2e-4)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("where", ["jit", "fsdp", "pmap"])
+@pytest.mark.parametrize("where", ["fsdp", "pmap"])
 def test_it_resumes(where, tmp_path):
   assert_resumes(roads, where, tmp_path)
 

@@ -81,13 +81,12 @@ def test_what_is_given_changes_what_is_drawn(given, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("given", [smaller, with_a_hole])
-def test_it_is_the_same_everywhere(given):
-  assert_equal_everywhere(functools.partial(drawn_from_images, given))
+def test_it_is_the_same_everywhere():
+  assert_equal_everywhere(functools.partial(drawn_from_images, smaller))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("where", ["jit", "fsdp", "pmap"])
+@pytest.mark.parametrize("where", ["fsdp", "pmap"])
 def test_it_resumes(where, tmp_path):
   make = functools.partial(drawn_from_images, smaller)
   assert_resumes(make, where, tmp_path)
