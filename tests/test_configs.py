@@ -1,6 +1,7 @@
 """Every config file: its tiny variant takes a first step, its full one builds.
 
-One config of each kind trains to its end; `pytest -m slow` trains the others.
+One config of each kind trains to its end; `pytest -m slow` trains the others,
+and takes the first steps that are costly to trace.
 """
 
 import json
@@ -13,6 +14,7 @@ import pytest
 
 from tests.data.test_detection_data import write_voc
 from tests.data_fixtures import encode, random_image
+from tests.marks import with_slow
 from tests.programs.command import ROOT, metrics, train
 from tests.programs.files import write_folder
 from vision_jax.core.step import make_eval_step
@@ -33,6 +35,35 @@ TRAINED = {
   "configs/generation/digits_gan.py",
   "configs/segmentation/digit_scenes_unet.py",
 }
+HEAVY = (
+  "configs/captions/scenes_coca.py",
+  "configs/classification/cifar10_resnet18.py",
+  "configs/classification/cifar10_resnet56.py",
+  "configs/classification/cifar10_vit.py",
+  "configs/classification/imagenet_resnet50.py",
+  "configs/classification/imagenet_vit_s16.py",
+  "configs/detection/bccd_detr.py",
+  "configs/detection/coco_detr_r50.py",
+  "configs/detection/digit_scenes_detr.py",
+  "configs/detection/imported.py",
+  "configs/detection/voc_detr.py",
+  "configs/generation/cifar10_dcgan.py",
+  "configs/generation/cifar10_ddpm.py",
+  "configs/generation/digits_ddpm.py",
+  "configs/generation/mnist_dcgan.py",
+  "configs/generation/mnist_ddpm.py",
+  "configs/segmentation/camvid_enet.py",
+  "configs/segmentation/camvid_espnet.py",
+  "configs/segmentation/camvid_lraspp.py",
+  "configs/self_supervised/cifar10_dino.py",
+  "configs/self_supervised/cifar10_mae.py",
+  "configs/self_supervised/cifar10_simclr.py",
+  "configs/skeletons/actions_mstcn.py",
+  "configs/skeletons/actions_stgcn.py",
+  "configs/video/digits_r2plus1d.py",
+  "configs/video/digits_r3d.py",
+  "configs/video/digits_vivit.py",
+)
 each = pytest.mark.parametrize("path", CONFIGS)
 KEY = jax.random.key(0)
 
@@ -70,7 +101,7 @@ def abstract(experiment, batch):
   return jax.eval_shape(lambda: experiment.initial_state(KEY, batch))
 
 
-@each
+@pytest.mark.parametrize("path", with_slow(CONFIGS, *HEAVY))
 def test_tiny_variant_takes_its_first_step(path):
   """And measures: traced on real batches, not compiled."""
   loaded = recipe.load(f"{path}:tiny")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks.memory.saved import saved
+from tests.marks import with_slow
 from tests.tables_families import FAMILIES, IMAGE, WITH_BLOCKS
 from tests.test_configs import CONFIGS
 from vision_jax.errors import UserError
@@ -47,7 +48,9 @@ def size(arrays):
   return sum(x.size * x.dtype.itemsize for x in arrays)
 
 
-@pytest.mark.parametrize("name", WITH_BLOCKS)
+@pytest.mark.parametrize(
+  "name", with_slow(WITH_BLOCKS, "ddpm", "detr", "detr_encoder", "enet")
+)
 def test_remat_keeps_less(name):
   family = FAMILIES[name]
   dtype = jnp.bfloat16
@@ -64,9 +67,7 @@ def test_remat_keeps_less(name):
 @pytest.mark.parametrize(
   "name",
   [
-    name
-    if name in ("vit", "fcn")
-    else pytest.param(name, marks=pytest.mark.slow)
+    name if name == "vit" else pytest.param(name, marks=pytest.mark.slow)
     for name in WITH_BLOCKS
   ],
 )

@@ -33,7 +33,18 @@ def wide_values(jaxpr):
         yield from wide_values(inner)
 
 
-@pytest.mark.parametrize("case", TASKS, ids=lambda case: case.name)
+COSTLY = ("diffusion", "detection_encoder_queries", "captioning", "temporal")
+
+
+@pytest.mark.parametrize(
+  "case",
+  [
+    pytest.param(
+      case, id=case.name, marks=[pytest.mark.slow] * (case.name in COSTLY)
+    )
+    for case in TASKS
+  ],
+)
 def test_training_and_samples_stay_float32(case):
   task, rate = case.make(), schedules.warmup_cosine(1e-3, 9, warmup=3)
   txs = {o.net: optimizers.adamw(rate) for o in task.objectives}

@@ -128,6 +128,7 @@ SLOW = {
   "temporal-pmap8-1",
   "vae-pmap8-1",
   "gan-fsdp2x4-1",
+  "gan-pmap8-1",
 }
 
 

@@ -66,9 +66,8 @@ def predict(run, data, output, *flags):
   return [json.loads(line) for line in lines]
 
 
-@pytest.mark.parametrize(
-  "way", ["crnn", pytest.param("attention", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@each
 def test_ones_own_table_is_trained_on_and_predicted(tmp_path, way):
   data, run = written(tmp_path / "data"), tmp_path / "run"
   flags = ("--config.dataset=folder", f"--config.data_dir={data}")

@@ -91,6 +91,7 @@ def test_an_image_that_does_not_halve_is_an_error():
     )
 
 
+@pytest.mark.slow
 def test_gradients_reach_every_parameter():
   task, params, stats = small_task(variance="learned")
   objective = task.objectives[0]

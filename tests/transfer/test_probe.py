@@ -101,6 +101,7 @@ def workdir(tmp_path_factory):
   return folder
 
 
+@pytest.mark.slow
 def test_own_folder_is_probed_in_episodes(workdir, tmp_path):
   data = write_blobs(tmp_path / "data", each=10)
   flags = ("--mode=probe", f"--workdir={workdir}")
