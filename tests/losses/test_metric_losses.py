@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import torch
 
+from tests.oracles import library
 from vision_jax.core.mapped import gather_shards, mapped
 from vision_jax.losses import metric
 from vision_jax.losses.metric import Embedded, unit
@@ -57,6 +57,7 @@ def semi_hard(margin):
 
 
 def supervised_contrastive(temperature):
+  torch = library("torch")
   logits = torch.tensor(VECTOR @ VECTOR.T / temperature, dtype=torch.float64)
   losses = []
   for i in REAL:
@@ -68,6 +69,7 @@ def supervised_contrastive(temperature):
 
 
 def prototypical(shots):
+  torch = library("torch")
   members = {
     k: [j for j in REAL[np.argsort(INDEX[REAL])] if LABEL[j] == k]
     for k in np.unique(LABEL[REAL])
@@ -160,6 +162,7 @@ def test_alike_images_have_finite_gradients():
 
 
 def test_arcface_adds_the_margin_to_the_angle():
+  torch = library("torch")
   cosine = RNG.uniform(-0.85, 0.999, (20, 5)).astype(np.float32)
   label = RNG.integers(0, 5, 20)
   x = torch.tensor(cosine, requires_grad=True)

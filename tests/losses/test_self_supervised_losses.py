@@ -3,9 +3,8 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import torch
-import torch.nn.functional as F
 
+from tests.oracles import library
 from vision_jax.losses.self_supervised import (
   distilled,
   hidden_patches,
@@ -24,6 +23,8 @@ def normal(*shape):
 
 def torch_nt_xent(first, second, temperature):
   """SimCLR's equation 1, over all 2b views."""
+  torch = library("torch")
+  F = torch.nn.functional
   z = F.normalize(torch.cat([torch.tensor(first), torch.tensor(second)]))
   b = len(first)
   logits = (z @ z.T / temperature).fill_diagonal_(-torch.inf)
@@ -56,6 +57,8 @@ def test_shards_of_views_add_up():
 
 
 def test_distilled_is_dinos():
+  torch = library("torch")
+  F = torch.nn.functional
   student, teacher, centre = normal(5, 7), normal(5, 7), normal(7)
   probs = F.softmax(torch.tensor((teacher - centre) / 0.04), -1)
   log_probs = F.log_softmax(torch.tensor(student / 0.1), -1)
@@ -65,6 +68,7 @@ def test_distilled_is_dinos():
 
 
 def test_hidden_patches_are_maes():
+  torch = library("torch")
   image, pixels = normal(2, 8, 12, 3), normal(2, 6, 48)
   hidden = np.array([[1, 0, 1, 1, 0, 0], [0, 0, 0, 1, 0, 0]], np.float32)
   x = torch.tensor(image).reshape(2, 2, 4, 3, 4, 3)

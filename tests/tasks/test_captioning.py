@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import torch
 
 from tests.models.test_coca import small
+from tests.oracles import library
 from vision_jax.data.text.letters import decoded
 from vision_jax.errors import UserError
 from vision_jax.pipelines.captions import numbered
@@ -47,6 +47,7 @@ def test_numbers_are_spelled():
 @pytest.mark.slow
 def test_the_captioning_loss_is_torchs():
   """Of all words and ends that count, alike; padding does not."""
+  torch = library("torch")
   task, params, stats = trained()
   (objective,) = task.objectives
   assert objective.weights == {"contrastive": 1.0, "captioning": 2.0}
