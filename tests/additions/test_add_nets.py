@@ -14,6 +14,7 @@ from tests.experiments.everywhere import train as run_somewhere
 from tests.programs.command import ROOT, assert_same, call, metrics, stored
 from vision_jax.recipe import recipe
 
+pytestmark = pytest.mark.slow  # four runs
 CLASSIFIER = ROOT / "configs/classification/digits_cnn.py"
 STEPS = 4
 
@@ -151,7 +152,6 @@ def test_a_second_net_goes_on_bit_for_bit(folder):
   assert_same(stored(folder / "out/halved"), stored(folder / "out/mean"))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("execution", ["jit", "fsdp", "pmap"])
 @pytest.mark.parametrize(
   "config", ["digits_distilled.py", "digits_mean_teacher.py"]
@@ -164,7 +164,6 @@ def test_other_nets_are_the_same_under_every_execution(
   assert_equal_everywhere(make, [execution], rounding=1e-4)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
   "config, execution",
   [("digits_distilled.py", "fsdp"), ("digits_mean_teacher.py", "pmap")],

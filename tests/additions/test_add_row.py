@@ -6,6 +6,8 @@ import shutil
 import subprocess
 import sys
 
+import pytest
+
 from benchmarks import environment
 
 FILE = "benchmarks/suites/mine.py"
@@ -38,6 +40,7 @@ def checkout(folder):
   return {*folder.rglob("*.py")}
 
 
+@pytest.mark.slow
 def test_a_row_is_one_file(tmp_path):
   here, out = tmp_path / "here", tmp_path / "out"
   before = checkout(here)

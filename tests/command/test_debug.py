@@ -9,7 +9,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tests.marks import with_slow
 from tests.programs.command import BLOBS, ROOT, call, steps, train
 from tests.programs.files import content, write_npz
 from vision_jax.command import debug
@@ -124,7 +123,8 @@ def bad_log(tmp_path):
   return (f"--config={path}", *flags, "--config.eval_every=0")
 
 
-@pytest.mark.parametrize("execution", with_slow(["jit", "pmap"], "jit"))
+@pytest.mark.slow
+@pytest.mark.parametrize("execution", ["jit", "pmap"])
 def test_a_run_that_is_not_finite_names_the_command_that_looks(
   tmp_path, bad_log, execution
 ):

@@ -75,6 +75,7 @@ def values_of(workdir):
   return json.loads((workdir / "config.json").read_text())["values"]
 
 
+@pytest.mark.slow
 def test_seven_channels_from_the_check_to_an_overlay(
   tmp_path, monkeypatch, caplog
 ):

@@ -224,7 +224,9 @@ def test_a_sample_depends_on_index_label_and_key_alone():
   assert np.abs(draw({}, {"steps": 3}, other) - whole).max() > 1e-3
 
 
-@pytest.mark.parametrize("variance", ["large", "learned"])
+@pytest.mark.parametrize(
+  "variance", [pytest.param("large", marks=pytest.mark.slow), "learned"]
+)
 def test_guidance_extrapolates_from_no_class(variance):
   """Of x0 predicted, one step returns it: so the extrapolation is seen."""
   task, params, stats = small_task(
