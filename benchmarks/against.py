@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from scipy import special
 
+from benchmarks import environment
 from benchmarks.report import tables
 from benchmarks.report.markdown import escape, table
 from benchmarks.result import Result
@@ -33,7 +34,7 @@ class Comparison:
     before, now: the results; None of a row that is only on the other side.
     p: Holm's adjusted probability of such a difference by chance, both ways;
       None where nothing was compared.
-    reason: then why.
+    reason: then why; or on what else the result is, than the earlier one.
   """
 
   row: str
@@ -152,4 +153,12 @@ def _one(
     why = "a single seed says nothing of the noise"
     return Comparison(name, earlier, now, None, why)
   p = welch(earlier.summary, now.summary, len(earlier.values), len(now.values))
-  return Comparison(name, earlier, now, p)
+  return Comparison(name, earlier, now, p, _elsewhere(earlier, now))
+
+
+def _elsewhere(earlier: Result, now: Result) -> str:
+  """Says that a result is of another kind of machine; "" where it is not."""
+  if earlier.place == now.place:
+    return ""
+  before, after = (environment.describe(x.hardware) for x in (earlier, now))
+  return f"before on {before}, now on {after}"

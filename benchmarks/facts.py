@@ -24,7 +24,9 @@ def check(line: object) -> dict[str, Any]:
   """
   if not isinstance(line, dict):
     raise UserError(f"got {line!r:.100}, expected an object")
-  for name, (fits, expected) in _FORMS.items():
+  for name, (fits, expected) in (_FORMS | _FORMS_OF_SOME).items():
+    if name not in line and name in _FORMS_OF_SOME:
+      continue
     if name not in line:
       raise UserError(f"{name} is missing")
     if not fits(line[name]):
@@ -33,6 +35,7 @@ def check(line: object) -> dict[str, Any]:
   speed = {name: line[name] for name in SPEED_KEYS}
   absent = "" if line["values"] else line["verdict"]
   kept = _FORMS.keys() - SPEED_KEYS.keys() - {"verdict"}
+  kept |= _FORMS_OF_SOME.keys() & line.keys()
   return {name: line[name] for name in kept} | {
     "speed": speed,
     "absent": absent,
@@ -60,8 +63,23 @@ def _check_values(line: Mapping[str, Any]) -> None:
   own = line["variant"] == (row.variant or "full")
   if found - expected or (own and found != expected):
     raise UserError(f"also has {sorted(found)}, expected {sorted(expected)}")
-  if not set(line["curve"]) <= set(row.curve):
-    raise UserError(f"curve has {sorted(line['curve'])}, the row {row.curve}")
+  _check_curves(line, set(row.curves))
+
+
+def _check_curves(line: Mapping[str, Any], known: set[str]) -> None:
+  """Checks that courses are of what the row keeps, and one a seed."""
+  later = line.get("later_curves", ())
+  if later and len(later) != len(line["seeds"]) - 1:
+    raise UserError(
+      f"later_curves is of {len(later)} seeds, expected those after the first "
+      f"of {len(line['seeds'])}"
+    )
+  for name, curve in [
+    ("curve", line["curve"]),
+    *(("later_curves", x) for x in later),
+  ]:
+    if not set(curve) <= known:
+      raise UserError(f"{name} has {sorted(curve)}, the row {sorted(known)}")
 
 
 def number(value: object) -> bool:
@@ -137,4 +155,11 @@ _FORMS: Mapping[str, tuple[Callable[[object], bool], str]] = {
   "versions": (_mapping(_text), "versions by name"),
   "git_commit": (_text, "a commit, or empty"),
   "date": (_date, "a date with its time zone, in ISO's form"),
+}
+# And of what only some lines say.
+_FORMS_OF_SOME: Mapping[str, tuple[Callable[[object], bool], str]] = {
+  "later_curves": (
+    _list(_mapping(_list(_point))),
+    "of each seed after the first, [step, value] pairs by name",
+  ),
 }

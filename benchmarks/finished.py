@@ -55,7 +55,7 @@ def measured(row: Row, workdir: pathlib.Path, variant: str = "") -> dict:
   return {
     "value": last[row.metric],
     "also": {name: last[name] for name in also},
-    "curve": {name: curve(lines, name) for name in row.curve},
+    "curve": curves(row, lines),
     "speed": {
       name: last[key] if _finite(last.get(key)) else None
       for name, key in SPEED_KEYS.items()
@@ -119,6 +119,12 @@ def _check(
       )
     if not _finite(last[name]):
       raise RunFailed(f"{name} ended as {last[name]}, which is no number")
+
+
+def curves(row: Row, lines: list[dict]) -> dict[str, list[list[float]]]:
+  """Returns the courses that a result keeps, of what the lines have."""
+  found = {name: curve(lines, name) for name in row.curves}
+  return {k: x for k, x in found.items() if x or k in row.curve}
 
 
 def curve(lines: list[dict], key: str) -> list[list[float]]:

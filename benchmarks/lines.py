@@ -8,14 +8,16 @@ something else is refused.
 import json
 import math
 import pathlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from benchmarks import facts
+from benchmarks import facts, references
 from benchmarks.references import Reference
 from benchmarks.result import Result
 from benchmarks.row import Row
 from benchmarks.suite import row_named, suite_of
+from vision_jax import __version__
 from vision_jax.errors import UserError
 from vision_jax.files import replace_text
 
@@ -33,6 +35,7 @@ OF_REFERENCE = (
   *("key", "model", "value", "higher_is_better", "protocol", "evidence"),
   *("source_title", "source_url", "source_location"),
 )
+OF_SEEDS = ("later_curves",)  # where there are several
 OF_RESULT = (
   *("variant", "overrides", "command", "seeds", "values", "mean", "differs"),
   *("verdict", "reason", "target_met", "also", "curve", "mfu", "clock"),
@@ -52,6 +55,7 @@ def line(result: Result) -> dict[str, Any]:
     "sd": summary and summary.sd,
     "ci95": summary and summary.ci95,
     **_fields(result, OF_RESULT),
+    **(_fields(result, OF_SEEDS) if any(result.later_curves) else {}),
     **result.speed,
   }
   return {k: list(x) if isinstance(x, tuple) else x for k, x in found.items()}
@@ -74,15 +78,27 @@ def parse(given: Any, place: str = "result") -> Result:
   """
   try:
     found = facts.check(given)
-    result = Result(row=row_named(found.pop("row")), **found)
+    row = row_named(found.pop("row"))
+    references.check(row.reference)
+    result = Result(row=row, **found)
     _compare(given, json.loads(json.dumps(line(result))))
   except UserError as error:
     name = given.get("row") if isinstance(given, dict) else None
     raise BadResult(
       f"{place}: row {name!r}: {error}; results are written by "
-      "`python -m benchmarks.run`"
+      f"`python -m benchmarks.run`{_of_newer(given)}"
     ) from error
   return result
+
+
+def _of_newer(given: Any) -> str:
+  """Says that a line is of a newer version than this, if it is."""
+  versions = given.get("versions") if isinstance(given, dict) else None
+  theirs = versions.get("vision_jax") if isinstance(versions, dict) else None
+  number = lambda x: [int(n) for n in re.findall(r"\d+", str(x))[:3]]
+  if number(theirs) <= number(__version__):
+    return ""
+  return f", and this one by vision_jax {theirs}, newer than {__version__} here"
 
 
 def read(path: pathlib.Path) -> list[Result]:
@@ -92,19 +108,43 @@ def read(path: pathlib.Path) -> list[Result]:
     FileNotFoundError: there is none.
     BadResult: a line is not a result, or says what does not follow.
   """
-  files = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
-  found = []
-  for file in files:
-    for number, text in enumerate(_text(file).splitlines(), 1):
-      place = f"{file.name}:{number}"
-      try:
-        given = json.loads(text)
-      except json.JSONDecodeError as error:
-        raise BadResult(f"{place}: not JSON: {error}") from error
-      if isinstance(given, dict) and given.get("kind") == "speed":
-        continue  # `benchmarks.speed` writes and prints those
-      found.append(parse(given, place))
+  found, bad = read_each(path)
+  if bad:
+    raise bad[0]
   return found
+
+
+def read_each(path: pathlib.Path) -> tuple[list[Result], list[BadResult]]:
+  """Reads what are results, and why the other lines are none.
+
+  Raises:
+    FileNotFoundError: there is no such file.
+  """
+  files = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
+  found, bad = [], []
+  for file in files:
+    try:
+      texts = _text(file).splitlines()
+    except BadResult as error:
+      bad.append(error)
+      continue
+    for number, text in enumerate(texts, 1):
+      try:
+        found += _read_line(text, f"{file.name}:{number}")
+      except BadResult as error:
+        bad.append(error)
+  return found, bad
+
+
+def _read_line(text: str, place: str) -> list[Result]:
+  """The result of a line; none of a line of `benchmarks.speed`."""
+  try:
+    given = json.loads(text)
+  except json.JSONDecodeError as error:
+    raise BadResult(f"{place}: not JSON: {error}") from error
+  if isinstance(given, dict) and given.get("kind") == "speed":
+    return []
+  return [parse(given, place)]
 
 
 def _text(file: pathlib.Path) -> str:

@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import difflib
 import pathlib
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 
 from benchmarks import lines
@@ -27,6 +28,7 @@ class Options:
     overrides: values to change in every config.
     fresh: whether to drop the suites' earlier runs first.
     against: earlier results, to compare the new ones with; None for none.
+    refused: why other lines of that file are no results.
   """
 
   suites: Sequence[str]
@@ -37,6 +39,7 @@ class Options:
   overrides: Mapping[str, str]
   fresh: bool
   against: Sequence[Result] | None = None
+  refused: Sequence[lines.BadResult] = ()
 
 
 def read(argv: Sequence[str] | None) -> Options:
@@ -56,7 +59,7 @@ def read(argv: Sequence[str] | None) -> Options:
     suites = _listed(given.suite) or [given.suite]
     _check("suite", suites, SUITES)
     rows = _select([x for name in suites for x in SUITES[name]], given.rows)
-    against = lines.read(_existing(given.against)) if given.against else None
+    earlier = _earlier(given.against) if given.against else (None, ())
   except UserError as error:
     parser.error(str(error))
   return Options(
@@ -67,7 +70,8 @@ def read(argv: Sequence[str] | None) -> Options:
     variant=given.variant,
     overrides=values,
     fresh=given.fresh,
-    against=against,
+    against=earlier[0],
+    refused=earlier[1],
   )
 
 
@@ -79,13 +83,23 @@ def _select(rows: Sequence[Row], names: str) -> list[Row]:
   return [known[name] for name in wanted]
 
 
-def _existing(path: str) -> pathlib.Path:
+def _earlier(path: str) -> tuple[list[Result], list[lines.BadResult]]:
+  """Reads earlier results; of lines that are none it says so.
+
+  Raises:
+    UserError: there is no such file, or nothing but such lines.
+  """
   if not pathlib.Path(path).exists():
     raise UserError(
       f"--against: there is no {path}; expected a results.jsonl, or a folder "
       "of such files."
     )
-  return pathlib.Path(path)
+  found, bad = lines.read_each(pathlib.Path(path))
+  if bad and not found:
+    raise UserError(f"--against: {bad[0]}")
+  for error in bad:
+    print(f"--against: {error}; it is left out", file=sys.stderr)
+  return found, bad
 
 
 def _listed(names: str) -> list[str]:

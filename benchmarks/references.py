@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import json
+import pathlib
 
 from benchmarks import environment
 from vision_jax.errors import UserError
@@ -63,27 +64,66 @@ class Reference:
     return self.evidence in GATING
 
 
-@functools.cache
 def load() -> dict[str, Reference]:
-  """Returns every reference by its key.
+  """Returns every reference by its key, but those that `refused` names."""
+  return _read(FOLDER)[0]
+
+
+def refused() -> list[str]:
+  """Says of each line that is no reference why: others are not its victims."""
+  return [*_read(FOLDER)[1].values()]
+
+
+def check(key: str) -> None:
+  """Refuses a key of which there is no reference, or an incomplete one.
 
   Raises:
-    UserError: a line is incomplete or a key stands twice.
+    UserError: saying why.
   """
-  found = {}
-  # Beside this package in a checkout, an editable install and the wheel.
-  folder = environment.ROOT / "third_party" / "references"
+  found, bad = _read(FOLDER)
+  if key and key not in found:
+    raise UserError(bad.get(key, f"there is no reference {key!r}"))
+
+
+# Beside this package in a checkout and an editable install.
+FOLDER = environment.ROOT / "third_party" / "references"
+
+
+@functools.cache
+def _read(folder: pathlib.Path) -> tuple[dict[str, Reference], dict[str, str]]:
+  """Returns the references by their keys, and why others are none."""
+  found: dict[str, Reference] = {}
+  bad: dict[str, str] = {}
   for file in sorted(folder.glob("*.jsonl")):
     for number, line in enumerate(file.read_text("utf-8").splitlines(), 1):
-      reference = _parse(line, f"{file.name}:{number}")
-      if reference.key in found:
-        raise UserError(f"{file.name}:{number}: {reference.key!r} again")
-      found[reference.key] = reference
-  return found
+      place = f"{file.name}:{number}"
+      try:
+        reference = parse(line, place)
+        if reference.key in found:
+          raise UserError(f"{place}: {reference.key!r} again")
+        found[reference.key] = reference
+      except UserError as error:
+        bad[_key(line) or place] = str(error)
+  return {k: x for k, x in found.items() if k not in bad}, bad
 
 
-def _parse(line: str, place: str) -> Reference:
+def _key(line: str) -> str:
+  """The key that a bad line has, if it is so far a reference."""
+  try:
+    return str(json.loads(line)["key"])
+  except (TypeError, KeyError, json.JSONDecodeError):
+    return ""
+
+
+def parse(line: str, place: str) -> Reference:
+  """Returns the reference of a line.
+
+  Raises:
+    UserError: naming the place, and what it lacks.
+  """
   try:
     return Reference(**json.loads(line))
   except (TypeError, json.JSONDecodeError) as error:
     raise UserError(f"{place}: not a reference: {error}") from error
+  except UserError as error:
+    raise UserError(f"{place}: {error}") from error

@@ -26,6 +26,7 @@ class Result:
     absent, reason: then whether it could not run here or broke, and why.
     also: means over the seeds of the row's other metrics.
     curve: the first seed's [step, value] pairs, by metric.
+    later_curves: the same of each seed after the first.
     speed: by `SPEED_KEYS`, medians over the seeds; None where a run
       did not say.
     clock: which form of the clock measured the speeds; those of an earlier form
@@ -47,6 +48,7 @@ class Result:
   reason: str = ""
   also: Mapping[str, float] = dataclasses.field(default_factory=dict)
   curve: Mapping[str, list] = dataclasses.field(default_factory=dict)
+  later_curves: Sequence[Mapping[str, list]] = ()
   speed: Mapping[str, float | None] = dataclasses.field(
     default_factory=lambda: dict.fromkeys(SPEED_KEYS)
   )
@@ -68,7 +70,7 @@ class Result:
   def reference(self) -> references.Reference | None:
     """The published number that the row stands beside."""
     key = self.row.reference
-    return references.load()[key] if key else None
+    return references.load().get(key)  # `lines.parse` refuses what is none
 
   @property
   def changed(self) -> bool:
@@ -152,6 +154,7 @@ def make_result(row: Row, outcomes: Sequence[Outcome], plan: Plan) -> Result:
       for name in first.also
     },
     curve=first.curve,
+    later_curves=[outcome.curve for outcome in outcomes[1:]],
     speed={
       name: _median([x.speed[name] for x in outcomes]) for name in SPEED_KEYS
     },

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 
 from vision_jax.errors import UserError
 
+LOSS = "train/loss"
+
 
 @dataclasses.dataclass(frozen=True)
 class Row:
@@ -51,8 +53,8 @@ class Row:
       and test/knn.
     seconds: what a seed should take on the hardware it needs.
     time_to: also report the seconds until `metric` first reached this.
-    curve: keys in `metrics.jsonl` whose course over the first seed's training
-      is kept in the result.
+    curve: keys in `metrics.jsonl` whose course over a seed's training is kept
+      in the result, besides those of the metric and of the loss.
   """
 
   name: str
@@ -96,6 +98,11 @@ class Row:
         f"row {self.name!r}: has a source; expected a file, its sha256, "
         "and one seed"
       )
+
+  @property
+  def curves(self) -> tuple[str, ...]:
+    """The keys whose course over training is kept, where a run has them."""
+    return tuple(dict.fromkeys((self.metric, LOSS, *self.curve)))
 
   @property
   def weights(self) -> str:

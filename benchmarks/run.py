@@ -21,25 +21,27 @@ from collections.abc import Sequence
 
 from benchmarks import (
   against,
+  doubts,
   environment,
   execute,
   lines,
   logged,
   options,
   published,
+  references,
   result,
   statistics,
 )
 from benchmarks.execute import Plan
 from benchmarks.finished import RunFailed
-from benchmarks.report import pages, tables
+from benchmarks.page.page import Contents
+from benchmarks.report import files, pages, tables
 from benchmarks.result import Result
 from benchmarks.row import Row
 from benchmarks.suite import SUITES
 from vision_jax.data.errors import DataError
 from vision_jax.data.sources.tfds import find_prepared
 from vision_jax.errors import UserError
-from vision_jax.files import replace_text
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -61,18 +63,30 @@ def main(argv: Sequence[str] | None = None) -> int:
   for row in asked.rows:
     seeds = 1 if row.source else asked.seeds or row.seeds
     run.append(run_row(row, range(seeds), plan))
-    lines.write(merged(kept, run), output / "results.jsonl")
-  page = pages.page(merged(kept, run), f"Suite {', '.join(asked.suites)}")
-  beside = against.compare(
-    asked.against or (), run, [x.name for x in asked.rows]
+    results = pages.in_order([*kept, *run])
+    lines.write(results, output / "results.jsonl")
+  beside = _beside(asked, run)
+  contents = Contents(
+    f"Suite {', '.join(asked.suites)}",
+    results,
+    runs=output,
+    beside=beside,
+    doubts=doubts.every(results, asked.refused),
   )
-  if asked.against is not None:
-    page += f"\n{against.on_page(beside)}"
-  replace_text(output / "report.md", page)
-  print(f"\n{tables.on_screen(run)}\n\nreport: {output / 'report.md'}")
-  if asked.against is not None:
+  *_, page = files.write(contents, output)
+  print(f"\n{tables.on_screen(run)}\n\nreport: {page}, and as .md and .csv")
+  if beside is not None:
     print(f"\n{against.on_screen(beside)}")
-  return _conclude(run) or _conclude_beside(beside)
+  return _conclude(run) or _conclude_beside(beside or ())
+
+
+def _beside(
+  asked: options.Options, run: Sequence[Result]
+) -> list[against.Comparison] | None:
+  """The results beside earlier ones; None where none were given."""
+  if asked.against is None:
+    return None
+  return against.compare(asked.against, run, [x.name for x in asked.rows])
 
 
 def earlier(file: pathlib.Path) -> list[Result]:
@@ -88,20 +102,13 @@ def earlier(file: pathlib.Path) -> list[Result]:
     raise SystemExit(2) from error
 
 
-def merged(kept: Sequence[Result], run: Sequence[Result]) -> list[Result]:
-  """Returns earlier results and newer ones in their place, as suites order."""
-  found = {(x.recipe, x.place): x for x in (*kept, *run)}
-  order = [row.name for rows in SUITES.values() for row in rows]
-  return sorted(found.values(), key=lambda x: order.index(x.row.name))
-
-
 def run_row(row: Row, seeds: Sequence[int], plan: Plan) -> Result:
   """Runs a row's seeds and returns its result; never raises for a bad row."""
   absent = functools.partial(result.make_absent, row, plan)
   if plan.variant != "tiny" and (reason := missing(row, plan)):
     print(f"{row.name}: not run here: {reason}", flush=True)
     return absent(reason)
-  if reason := not_logged(row, seeds, plan):
+  if reason := no_reference(row) or not_logged(row, seeds, plan):
     print(f"{row.name}: failed: {reason}", flush=True)
     return absent(reason, statistics.FAILED)
   outcomes = []
@@ -117,6 +124,15 @@ def run_row(row: Row, seeds: Sequence[int], plan: Plan) -> Result:
     print(f"{which}: {outcome.value:.4f} ({seconds})", flush=True)
     outcomes.append(outcome)
   return result.make_result(row, outcomes, plan)
+
+
+def no_reference(row: Row) -> str:
+  """Says what its reference lacks; empty where it is one, or none is named."""
+  try:
+    references.check(row.reference)
+  except UserError as error:
+    return str(error)
+  return ""
 
 
 def not_logged(row: Row, seeds: Sequence[int], plan: Plan) -> str:
@@ -168,7 +184,7 @@ def _clear(output: pathlib.Path, rows: Sequence[Row]) -> None:
   """Removes what this runner writes, and nothing else."""
   for row in rows:
     shutil.rmtree(output / row.name, ignore_errors=True)
-  for name in ("results.jsonl", "report.md"):
+  for name in ("results.jsonl", *files.NAMES):
     (output / name).unlink(missing_ok=True)
 
 

@@ -19,14 +19,17 @@ VERDICTS = (REPRODUCED, MISSED, BETTER, NOT_COMPARABLE, NOT_RUN)
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
-  """Mean, sample standard deviation and 95 % interval of the mean.
+  """Mean, sample standard deviation, and 95 % intervals.
 
-  `sd` and `ci95` are None for one seed: one value has no spread.
+  `ci95` is that of the mean, `pi95` the one in which the value of a further
+  seed falls, the prediction interval mean ± t·sd·√(1 + 1/n). All three are None
+  for one seed: one value has no spread.
   """
 
   mean: float
   sd: float | None
   ci95: tuple[float, float] | None
+  pi95: tuple[float, float] | None = None
 
 
 def summarize(values: Sequence[float]) -> Summary:
@@ -45,8 +48,11 @@ def summarize(values: Sequence[float]) -> Summary:
     return Summary(mean, None, None)
   square = math.fsum((value - mean) ** 2 for value in values)
   sd = math.sqrt(square / (count - 1))
-  half = float(special.stdtrit(count - 1, 0.975)) * sd / math.sqrt(count)
-  return Summary(mean, sd, (mean - half, mean + half))
+  t = float(special.stdtrit(count - 1, 0.975))
+  around = lambda half: (mean - half, mean + half)
+  of_mean = t * sd / math.sqrt(count)
+  of_next = t * sd * math.sqrt(1 + 1 / count)
+  return Summary(mean, sd, around(of_mean), around(of_next))
 
 
 def reaches(

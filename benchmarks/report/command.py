@@ -1,13 +1,16 @@
-"""Renders results as markdown, or writes the page that keeps them.
+"""Renders results as markdown, or writes the pages that keep them.
 
   python -m benchmarks.report                     # to the terminal
   python -m benchmarks.report --input=OUT/results.jsonl
+  python -m benchmarks.report --output=FOLDER     # report.html, .md and .csv
   python -m benchmarks.report --write             # benchmarks/RESULTS.md
 
 The last also writes the README's digest of it, and the table of concepts in
-configs/README.md. All compute again what
-follows from the values, the suite and the references, and refuse a line that
-says otherwise: exit code 2.
+configs/README.md. All compute again what follows from the values, the suite and
+the references, and refuse a line that says otherwise, by name: the exit code is
+2 then, and the rest is rendered, but nothing is written by --write. With
+--against=FILE the files of --output say what has become worse than in earlier
+results, and the exit code is 3 where something has.
 """
 
 import argparse
@@ -15,8 +18,10 @@ import pathlib
 import sys
 from collections.abc import Sequence
 
-from benchmarks import environment, lines
-from benchmarks.report import concepts, pages
+from benchmarks import against, doubts, environment, lines
+from benchmarks.page.page import Contents
+from benchmarks.report import concepts, files, pages
+from benchmarks.result import Result
 from benchmarks.speed import table
 from vision_jax.errors import UserError
 from vision_jax.files import replace_text
@@ -25,19 +30,61 @@ from vision_jax.files import replace_text
 def main(argv: Sequence[str] | None = None) -> int:
   """Renders what `argv` names and returns the exit code."""
   options = _parse(argv)
+  place = pathlib.Path(options.input)
   try:
-    results = pages.newest(lines.read(pathlib.Path(options.input)))
     if options.write:
+      results = pages.newest(lines.read(place))
       _write(results, pathlib.Path(options.write))
-    else:
-      print(pages.page(results, "Results"), end="")
+      return 0
+    found, bad = lines.read_each(place)
+    _complain(*bad)
+    code = 2 if bad else 0
+    if options.output:
+      return _files(found, bad, options) or code
+    print(pages.page(pages.newest(found), "Results"), end="")
   except (UserError, OSError) as error:
-    print(f"benchmarks.report: {error}", file=sys.stderr)
+    _complain(error)
     return 2
-  return 0
+  return code
 
 
-def _write(results: Sequence[pages.Result], root: pathlib.Path) -> None:
+def _complain(*errors: Exception) -> None:
+  for error in errors:
+    print(f"benchmarks.report: {error}", file=sys.stderr)
+
+
+def _files(
+  found: Sequence[Result],
+  bad: Sequence[lines.BadResult],
+  options: argparse.Namespace,
+) -> int:
+  """Writes the three files; returns 3 where a row is worse than before."""
+  place, results = pathlib.Path(options.input), pages.newest(found)
+  committed = place.resolve() == pages.RESULTS
+  folder = place if place.is_dir() else place.parent
+  beside = None
+  if options.against:
+    earlier, refused = lines.read_each(pathlib.Path(options.against))
+    _complain(*refused)
+    bad = [*bad, *refused]
+    names = dict.fromkeys(x.row.name for x in (*results, *earlier))
+    beside = against.compare(earlier, results, names)
+  contents = Contents(
+    "Results" if committed else f"Results of {folder.resolve().name}",
+    pages.with_absent(results)
+    if committed
+    else pages.in_order(pages.by_date(found)),
+    runs=folder,
+    suites=folder,
+    beside=beside,
+    doubts=doubts.every(found, bad),
+  )
+  written = files.write(contents, pathlib.Path(options.output))
+  print(f"wrote {', '.join(map(str, written))}")
+  return 3 if beside and against.worse(beside) else 0
+
+
+def _write(results: Sequence[Result], root: pathlib.Path) -> None:
   """Writes the pages of results and concepts, and the README's digest."""
   readme, kept = root / "README.md", root / pages.PAGE
   text = pages.fill(readme.read_text("utf-8"), results)
@@ -59,6 +106,19 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     "--input",
     default=str(pages.RESULTS),
     help="a .jsonl file or a folder of them, default benchmarks/results",
+  )
+  parser.add_argument(
+    "--output",
+    default="",
+    metavar="FOLDER",
+    help="write report.html, report.md and report.csv there",
+  )
+  parser.add_argument(
+    "--against",
+    default="",
+    metavar="FILE",
+    help="earlier results, a .jsonl file or a folder of them: with --output, "
+    "what has become worse than there, beyond the noise, is listed",
   )
   parser.add_argument(
     "--write",

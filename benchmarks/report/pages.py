@@ -75,9 +75,24 @@ def _conditions(found: Result) -> str:
 
 def newest(results: Sequence[Result]) -> list[Result]:
   """Keeps the last result of every recipe on every kind of machine."""
-  moment = lambda x: datetime.datetime.fromisoformat(x.date)
-  run = [x for x in sorted(results, key=moment) if x.values]
+  run = [x for x in by_date(results) if x.values]
   return list({(x.recipe, x.place): x for x in run}.values())
+
+
+def by_date(results: Sequence[Result]) -> list[Result]:
+  """Orders results by when they were measured."""
+  moment = lambda x: datetime.datetime.fromisoformat(x.date)
+  return sorted(results, key=moment)
+
+
+def in_order(results: Sequence[Result]) -> list[Result]:
+  """Orders results as the suites do; of those that repeat one, the last given.
+
+  Those that say why there is no number are kept, too.
+  """
+  found = {(x.recipe, x.place): x for x in results}
+  order = [row.name for rows in SUITES.values() for row in rows]
+  return sorted(found.values(), key=lambda x: order.index(x.row.name))
 
 
 def with_absent(results: Sequence[Result]) -> list[Result]:

@@ -12,6 +12,7 @@ COLUMNS = (
   "row",
   "data",
   "result",
+  "a further seed",
   "weights",
   "seeds",
   "reference",
@@ -35,7 +36,8 @@ STALE = "to be measured again"  # by an earlier form of the clock
 
 LEGEND = (
   "In percent where no unit stands: mean ± standard deviation [95 % interval "
-  "of the mean] over the seeds. Averaged weights are those of an exponential "
+  "of the mean] over the seeds; the value of a further seed is in its own "
+  "interval 95 times of 100. Averaged weights are those of an exponential "
   "moving average; a row takes the kind by which its config chooses a "
   "checkpoint."
 )
@@ -48,6 +50,7 @@ def result_cells(result: Result) -> list[str]:
     result.row.name,
     result.row.dataset,
     _metric(result),
+    further(result),
     result.row.weights,
     str(len(result.seeds)) if run else "",
     _published(result),
@@ -105,6 +108,14 @@ def _metric(result: Result) -> str:
     low, high = (value(result, x) for x in summary.ci95)
     text += f" ± {value(result, summary.sd)} [{low}, {high}]"
   return _with_unit(result, text)
+
+
+def further(result: Result) -> str:
+  """Shows the 95 % interval of a further seed's value; "" of one seed."""
+  if result.summary is None or result.summary.pi95 is None:
+    return ""
+  low, high = (value(result, x) for x in result.summary.pi95)
+  return f"[{low}, {high}]"
 
 
 def _published(result: Result) -> str:

@@ -103,6 +103,9 @@ def test_interval_equals_scipy(count):
     0.95, count - 1, loc=np.mean(values), scale=stats.sem(values)
   )
   np.testing.assert_allclose(summary.ci95, expected, rtol=1e-12)
+  sd = np.std(values, ddof=1) * np.sqrt(1 + 1 / count)
+  further = stats.t.interval(0.95, count - 1, loc=np.mean(values), scale=sd)
+  np.testing.assert_allclose(summary.pi95, further, rtol=1e-12)
   np.testing.assert_allclose(summary.mean, np.mean(values), rtol=1e-14)
   np.testing.assert_allclose(summary.sd, np.std(values, ddof=1), rtol=1e-12)
 

@@ -96,6 +96,7 @@ def test_a_curve_keeps_its_end(tmp_path):
   workdir = write_workdir(tmp_path, LINES)
   got = finished.measured(lenet(curve=("test/accuracy", "none")), workdir)
   assert got["curve"] == {"test/accuracy": [[10, 0.5], [20, 0.8]], "none": []}
+  assert "train/loss" in lenet().curves  # where a run has it
   lines = [{"step": n, "x": 2 * n} for n in range(1, 124)]
   thin = finished.curve(lines, "x")
   assert thin[-1] == [123, 246] and 25 < len(thin) <= finished.POINTS
@@ -161,7 +162,9 @@ def test_suite_ends_with_a_table_and_files(fake_training, tmp_path, capsys):
   assert fake_training == [("digits_cnn", seed) for seed in range(3)]
   screen = capsys.readouterr().out
   assert "digits_cnn" in screen and "80.00" in screen
-  assert "80.00" in (tmp_path / "report.md").read_text()
+  for name in ("report.md", "report.html"):
+    assert "80.00" in (tmp_path / name).read_text()
+  assert "report.html, and as .md and .csv" in screen
   (found,) = lines.read(tmp_path / "results.jsonl")
   assert list(found.seeds) == [0, 1, 2] and found.mean == pytest.approx(0.8)
   assert found.target_met is False

@@ -46,7 +46,7 @@ class TensorBoard:
       self._flushed = time.monotonic()
 
   def _open(self) -> None:
-    records = _tensorboardx().record_writer
+    records = tensorboardx().record_writer
     name = f"events.out.tfevents.{int(time.time())}.{os.getpid()}"
     if not is_remote(self._folder):
       replace_bytes(f"{self._folder}/{name}", b"")  # a file, not a link
@@ -83,7 +83,7 @@ class TensorBoard:
         )
       if image.dtype != np.uint8:
         image = (np.clip(image, 0, 1) * 255).round().astype(np.uint8)
-      summary = _tensorboardx().summary
+      summary = tensorboardx().summary
       self._add(
         step=step, summary=summary.image(name, image, dataformats="HWC")
       )
@@ -98,11 +98,11 @@ class TensorBoard:
 
 def _event(**fields: Any) -> bytes:
   """An encoded event of this moment."""
-  event = _tensorboardx().proto.event_pb2.Event
+  event = tensorboardx().proto.event_pb2.Event
   return event(wall_time=time.time(), **fields).SerializeToString()
 
 
-def _tensorboardx() -> Any:
+def tensorboardx() -> Any:
   """tensorboardX, without the torch (1.3 s) that it looks for."""
   hidden = "torch" not in sys.modules and "tensorboardX" not in sys.modules
   if hidden:
