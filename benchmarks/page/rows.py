@@ -157,20 +157,20 @@ def _inside(result: Result, left: Left, most: int) -> list[Markup]:
 
 def _words(result: Result) -> Markup:
   """Why it stands as it does, in a sentence or two."""
-  said = [f"{result.row.protocol}."]
+  sentences = [f"{result.row.protocol}."]
   if result.reason:
-    said.append(f"{result.verdict.capitalize()}: {result.reason}.")
+    sentences.append(f"{result.verdict.capitalize()}: {result.reason}.")
   if result.differs and result.reference:
-    said.append(f"Not comparable: {result.differs}.")
+    sentences.append(f"Not comparable: {result.differs}.")
   if result.row.higher_is_better is False:
-    said.append("Lower is better.")
+    sentences.append("Lower is better.")
   if result.summary and result.summary.pi95:
     mean = [tables.value(result, x) for x in result.summary.ci95]
-    said.append(
+    sentences.append(
       f"95 % intervals: [{mean[0]}, {mean[1]}] of the mean, "
       f"{tables.further(result)} of a further seed."
     )
-  return element("p", " ".join(said), class_="words")
+  return element("p", " ".join(sentences), class_="words")
 
 
 def _also(result: Result) -> Markup:

@@ -1,4 +1,4 @@
-"""What does not add up in results is said, and the rest goes on."""
+"""What does not add up in results is expected, and the rest goes on."""
 
 import dataclasses
 import json
@@ -103,11 +103,11 @@ def test_a_report_leaves_bad_lines_out_and_goes_on(lenet, tmp_path, capsys):
   assert command.main(words) == 2
   messages = capsys.readouterr().err.splitlines()
   assert len(messages) == len(bad)
-  for number, (message, (_, said)) in enumerate(
+  for number, (message, (_, expected)) in enumerate(
     zip(messages, bad, strict=True), 1
   ):
     assert f"results.jsonl:{number}: " in message
-    assert re.search(said, message)
+    assert re.search(expected, message)
   for name in ("report.html", "report.md"):
     text = (tmp_path / "report" / name).read_text()
     assert "What does not add up" in text and "config is missing" in text
