@@ -152,7 +152,22 @@ def run_seed(row: Row, seed: int, plan: Plan) -> Outcome:
     date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
   )
   replace_text(outcome_file, json.dumps(dataclasses.asdict(outcome), indent=1))
+  if not seed and plan.variant != "tiny":
+    draw(row, folder)
   return outcome
+
+
+def draw(row: Row, folder: pathlib.Path) -> None:
+  """Draws what a seed's net gets wrong; a number stands without it, too."""
+  if not (folder / "workdir" / "checkpoints").exists():
+    return
+  words = [f"--workdir={folder / 'workdir'}", f"--output={folder / 'shown'}"]
+  words.append(f"--evaluation={row.metric.partition('/')[0]}")
+  try:
+    call("benchmarks.shown", words, folder / "log.txt")
+  except RunFailed as error:
+    last = str(error).splitlines()[-1]
+    print(f"{row.name}: no images of what it gets wrong: {last}", flush=True)
 
 
 def _identity(row: Row, seed: int, plan: Plan) -> dict[str, Any]:
@@ -214,12 +229,17 @@ def train(row: Row, seed: int, plan: Plan, folder: pathlib.Path) -> None:
 
 
 def call_main(arguments: Sequence[str], log: pathlib.Path) -> None:
-  """Runs vision_jax.main, whose output goes into a log.
+  """Runs vision_jax.main, see `call`."""
+  call("vision_jax.main", arguments, log)
+
+
+def call(module: str, arguments: Sequence[str], log: pathlib.Path) -> None:
+  """Runs a module, whose output goes into a log.
 
   Raises:
     RunFailed: if it does not end well.
   """
-  words = [sys.executable, "-m", "vision_jax.main", *arguments]
+  words = [sys.executable, "-m", module, *arguments]
   with open_own(log) as out:
     child = subprocess.Popen(words, stdout=out, stderr=subprocess.STDOUT)
     try:

@@ -55,7 +55,7 @@ def line(result: Result) -> dict[str, Any]:
     "sd": summary and summary.sd,
     "ci95": summary and summary.ci95,
     **_fields(result, OF_RESULT),
-    **(_fields(result, OF_SEEDS) if any(result.later_curves) else {}),
+    **(_fields(result, OF_SEEDS) if result.later_curves else {}),
     **result.speed,
   }
   return {k: list(x) if isinstance(x, tuple) else x for k, x in found.items()}

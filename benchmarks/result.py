@@ -48,7 +48,9 @@ class Result:
   reason: str = ""
   also: Mapping[str, float] = dataclasses.field(default_factory=dict)
   curve: Mapping[str, list] = dataclasses.field(default_factory=dict)
-  later_curves: Sequence[Mapping[str, list]] = ()
+  later_curves: Sequence[Mapping[str, list]] = dataclasses.field(
+    default_factory=list
+  )
   speed: Mapping[str, float | None] = dataclasses.field(
     default_factory=lambda: dict.fromkeys(SPEED_KEYS)
   )
@@ -142,7 +144,7 @@ class Result:
 
 def make_result(row: Row, outcomes: Sequence[Outcome], plan: Plan) -> Result:
   """Joins the outcomes of a row's seeds, which ran on one machine."""
-  first = outcomes[0]
+  first, later = outcomes[0], [outcome.curve for outcome in outcomes[1:]]
   for outcome in outcomes:
     assert outcome.hardware == first.hardware, "seeds of two machines"
   return Result(
@@ -154,7 +156,7 @@ def make_result(row: Row, outcomes: Sequence[Outcome], plan: Plan) -> Result:
       for name in first.also
     },
     curve=first.curve,
-    later_curves=[outcome.curve for outcome in outcomes[1:]],
+    later_curves=later if any(later) else [],
     speed={
       name: _median([x.speed[name] for x in outcomes]) for name in SPEED_KEYS
     },

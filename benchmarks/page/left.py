@@ -19,7 +19,7 @@ SHEETS = (
 )
 MOST = 6  # images of a row
 # Names of images, the telling ones first.
-FIRST = ("worst", "test", "val")
+FIRST = ("test", "worst", "val")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +59,7 @@ def of(result: Result, runs: pathlib.Path | None) -> Left:
   counted = _json(first / "shown" / "confusion.json")
   return Left(
     courses,
-    _images(first),
+    images_of(first),
     counted if confusion.readable(counted) else None,
   )
 
@@ -98,7 +98,8 @@ def _lines(file: pathlib.Path) -> Iterator[dict[str, Any]]:
         yield found
 
 
-def _images(folder: pathlib.Path) -> list[tuple[str, bytes]]:
+def images_of(folder: pathlib.Path) -> list[tuple[str, bytes]]:
+  """Returns the images of a seed's folder, the telling ones first."""
   files = dict.fromkeys(x for kind in SHEETS for x in folder.glob(kind))
   found = [(x.stem, x.read_bytes()) for x in files]
   for name, (step, data) in events.last_images(folder / "workdir").items():

@@ -1,4 +1,4 @@
-"""What does not add up in results is expected, and the rest goes on."""
+"""What does not add up in results is named, and the rest goes on."""
 
 import dataclasses
 import json
