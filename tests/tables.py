@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from vision_jax.losses.dense import PointCriterion
 from vision_jax.models.backbones.resnet import ResNet
 from vision_jax.models.backbones.vit import ViT
 from vision_jax.models.captions.coca import CoCa
 from vision_jax.models.detection.detr import Detr
+from vision_jax.models.detection.fcos import FCOS
 from vision_jax.models.detection.two_stage_detr import TwoStageDetr
 from vision_jax.models.generation.dcgan import (
   DCGANDiscriminator,
@@ -29,6 +31,7 @@ from vision_jax.ops import augment, diffusion
 from vision_jax.ops.augment.boxes import random_crop_boxes, random_flip_boxes
 from vision_jax.tasks.captions import Captioning
 from vision_jax.tasks.classification import Classification
+from vision_jax.tasks.dense_detection import DenseDetection
 from vision_jax.tasks.depth import Depth
 from vision_jax.tasks.detection import Detection
 from vision_jax.tasks.diffusion import Diffusion
@@ -172,6 +175,14 @@ def small_detection(queries: str) -> Detection:
     background=learned,
   )
   return Detection(model)
+
+
+def small_dense_detection() -> DenseDetection:
+  """A narrow FCOS on strides 4 and 8."""
+  body = ResNet(0, (1, 1), False, 4, zero_init=False)
+  sizes = {"more": 0, "features": 8, "convs": 1, "groups": 4}
+  model = FCOS(4, body, ("c2", "c3"), **sizes)
+  return DenseDetection(model, PointCriterion(), least=0.0)
 
 
 def small_vae() -> VariationalAutoencoding:
@@ -343,6 +354,13 @@ TASKS = (
       random_flip_boxes(),
       augment.random_noise(0.05, value_range=(-2.0, 2.0)),
     ),
+    {"model": 0.9},
+  ),
+  TaskCase(
+    "dense_detection",
+    small_dense_detection,
+    lambda size, seed: boxed_images(size, seed, padded=True),
+    random_flip_boxes(),
     {"model": 0.9},
   ),
   TaskCase("regression", small_regression, numbered_images),

@@ -1,6 +1,7 @@
 """A narrow net of every family, and what of it can be asked without a task."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,8 @@ from vision_jax.models.backbones.mlp import MLP
 from vision_jax.models.backbones.resnet import ResNet
 from vision_jax.models.backbones.vit import ViT
 from vision_jax.models.detection.detr import Detr
+from vision_jax.models.detection.fcos import FCOS
+from vision_jax.models.detection.retinanet import RetinaNet
 from vision_jax.models.detection.two_stage_detr import TwoStageDetr
 from vision_jax.models.generation import autoencoder, dcgan, gan, vae
 from vision_jax.models.generation.ddpm_unet import DDPMUNet
@@ -81,6 +84,17 @@ def _detr(detr, remat="none", **fields):
   )
 
 
+_fcos = functools.partial(FCOS, groups=4)
+
+
+def _dense(detector, remat="none", **fields):
+  body = ResNet(
+    0, (1, 1), False, 4, "small", remat=remat, zero_init=False, **fields
+  )
+  sizes = {"features": 8, "convs": 1, "more": 1}
+  return detector(4, body, ("c2", "c3"), **sizes, **fields)
+
+
 def _fcn(**fields):
   stages = ((4, 4),) * 5
   return fcn.FCN8s(4, stages=stages, hidden=8, norm=True, **fields)
@@ -140,6 +154,8 @@ FAMILIES = {
   "ddpm": Family(_ddpm, True),
   "detr": Family(lambda **f: _detr(Detr, **f), True),
   "detr_encoder": Family(lambda **f: _detr(TwoStageDetr, **f), True),
+  "fcos": Family(lambda **f: _dense(_fcos, **f), True),
+  "retinanet": Family(lambda **f: _dense(RetinaNet, **f), True),
   "r3d": Family(lambda **f: _r3d(R3D, **f), inputs=(CLIP,)),
   "r2plus1d": Family(lambda **f: _r3d(R2Plus1D, **f), inputs=(CLIP,)),
   "factorised_vit": Family(_factorised_vit, inputs=(CLIP,)),

@@ -49,6 +49,7 @@ HEAVY = (
   "configs/classification/imagenet_resnet50.py",
   "configs/classification/imagenet_vit_s16.py",
   "configs/detection/bccd_detr.py",
+  "configs/detection/bccd_fcos.py",
   "configs/detection/coco_detr_r50.py",
   "configs/detection/digit_scenes_detr.py",
   "configs/detection/imported.py",

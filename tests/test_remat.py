@@ -48,9 +48,10 @@ def size(arrays):
   return sum(x.size * x.dtype.itemsize for x in arrays)
 
 
-@pytest.mark.parametrize(
-  "name", with_slow(WITH_BLOCKS, "ddpm", "detr", "detr_encoder", "enet")
-)
+COSTLY = ("ddpm", "detr", "detr_encoder", "enet", "fcos", "retinanet")
+
+
+@pytest.mark.parametrize("name", with_slow(WITH_BLOCKS, *COSTLY))
 def test_remat_keeps_less(name):
   family = FAMILIES[name]
   dtype = jnp.bfloat16

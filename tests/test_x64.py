@@ -33,7 +33,10 @@ def wide_values(jaxpr):
         yield from wide_values(inner)
 
 
-COSTLY = ("diffusion", "detection_encoder_queries", "captioning", "temporal")
+COSTLY = (
+  *("diffusion", "detection_encoder_queries", "dense_detection"),
+  *("captioning", "temporal"),
+)
 
 
 @pytest.mark.parametrize(

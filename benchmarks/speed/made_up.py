@@ -12,6 +12,7 @@ from vision_jax.core.types import Task
 from vision_jax.data.loader import Loader
 from vision_jax.data.sources.arrays import ArraySource
 from vision_jax.experiment import Experiment
+from vision_jax.tasks.dense_detection import DenseDetection
 from vision_jax.tasks.detection import Detection
 from vision_jax.tasks.restoration import Restoration
 from vision_jax.tasks.segmentation import Segmentation
@@ -55,7 +56,7 @@ def arrays(task: Task, config: ConfigDict, n: int) -> dict[str, np.ndarray]:
   h, w = (size, size) if isinstance(size, int) else size
   shape = (n, h, w, config.get("channels", 3))
   image = rng.integers(0, 256, shape, np.uint8)
-  if isinstance(task, Detection):
+  if isinstance(task, Detection | DenseDetection):
     return {"image": image} | _boxes(rng, (n, h, w), config)
   if isinstance(task, Segmentation):
     k = len(config.class_names)

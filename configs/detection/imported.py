@@ -13,7 +13,10 @@ boxes take a config of this folder with `--init_from=WORKDIR`.
 """
 
 from vision_jax.experiment import Experiment
+from vision_jax.losses.dense import AnchorCriterion, PointCriterion
 from vision_jax.metrics.detection import AveragePrecision
+from vision_jax.models.detection.fcos import FCOS
+from vision_jax.models.detection.retinanet import RetinaNet
 from vision_jax.optim.optimizers import sgd
 from vision_jax.pipelines.data import Loading
 from vision_jax.pipelines.detection import box_augment, detection
@@ -21,7 +24,11 @@ from vision_jax.pipelines.imported import IMPORTED, Imported, resolve_imported
 from vision_jax.pipelines.sources.boxes import BoxData
 from vision_jax.pipelines.sources.stand_ins import DIGITS
 from vision_jax.pipelines.values import detection_config
+from vision_jax.tasks.dense_detection import DenseDetection
 from vision_jax.tasks.detection import Detection
+
+# What their publisher's models take for a box.
+RETINANET = {"least": 0.05, "overlap": 0.5, "detections": 300}
 
 
 def get_config():
@@ -69,6 +76,14 @@ def resolve(config):
   config.num_classes = len(config.class_names)
 
 
+def task_of(model):
+  if isinstance(model, FCOS):
+    return DenseDetection(model, PointCriterion())
+  if isinstance(model, RetinaNet):
+    return DenseDetection(model, AnchorCriterion(), **RETINANET)
+  return Detection(model)
+
+
 def build(config):
   net, boxes = Imported.of(config), BoxData.of(config)
   names = tuple(config.class_names)
@@ -99,7 +114,7 @@ def build(config):
     annotations=config.annotations,
   )
   return Experiment(
-    task=Detection(net.model),
+    task=task_of(net.model),
     optimizers={"model": sgd(config.lr, momentum=0.0)},
     **data.fields(),
   )

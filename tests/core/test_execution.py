@@ -114,6 +114,8 @@ SLOW = {
   "detection_learned_queries-pmap8-1",
   "detection_encoder_queries-fsdp2x4-1",
   "detection_encoder_queries-pmap8-1",
+  "dense_detection-fsdp2x4-1",
+  "dense_detection-pmap8-1",
   "depth-fsdp2x4-1",
   "depth-pmap8-1",
   "embedding-fsdp2x4-1",

@@ -43,6 +43,9 @@ def mismatch(theirs, layout, net, size):
   return found.mismatch(shapes)
 
 
+OF_IMAGES = ("detection", "segmentation")  # which have backbones
+
+
 def of_libraries():
   """Returns the sources whose nets torchvision or timm can make."""
   kinds = ("torchvision:", "timm:")
@@ -62,7 +65,7 @@ def test_names_of_the_published_size_are_all_there(source):
       classes = {"num_classes": net.num_classes}
       theirs = library("timm").create_model(name, **classes)
     else:
-      bare = {"weights_backbone": None} if net.task == "segmentation" else {}
+      bare = {"weights_backbone": None} if net.task in OF_IMAGES else {}
       theirs = models.get_model(name, **bare)
   assert mismatch(theirs, layout, net, net.preprocess.size) == []
 

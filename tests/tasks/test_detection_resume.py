@@ -11,7 +11,7 @@ from vision_jax.core.state import create_state
 from vision_jax.core.step import make_train_step
 from vision_jax.train.checkpoint.checkpoints import Checkpoints
 
-NAME = "detection_encoder_queries"
+NAMES = ("detection_encoder_queries", "dense_detection")
 STEPS, STOP, BATCH = 4, 2, 32
 
 
@@ -21,10 +21,11 @@ def bits(state):
   return jax.device_get(state)
 
 
-# With the execution tests of this task, whose compiled step it shares.
+# With the execution tests of these tasks, whose compiled steps it shares.
 @pytest.mark.slow
-def test_a_restored_detector_continues_bit_for_bit(tmp_path):
-  (case,) = (case for case in TASKS if case.name == NAME)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_restored_detector_continues_bit_for_bit(name, tmp_path):
+  (case,) = (case for case in TASKS if case.name == name)
   execution, task = Jit(devices=jax.devices()[:1]), case.make()
   chain = optax.chain(optax.clip_by_global_norm(1.0), optax.sgd(0.1, 0.9))
   optimizers = {"model": chain}

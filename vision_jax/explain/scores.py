@@ -16,7 +16,7 @@ def scores(net: Net, out: Any) -> tuple[Array, Array]:
   A classifier's are its logits. A segmenter's are sums of a class's logits over
   the pixels that are predicted to be of it (Vinogradova et al., 2020), or over
   all where none is; the class is that of most pixels. A detector's are the
-  largest logits of any query.
+  largest logits of any query or place.
 
   Args:
     net: whose they are.
@@ -26,7 +26,11 @@ def scores(net: Net, out: Any) -> tuple[Array, Array]:
     UserError: for another net's outputs.
   """
   if isinstance(out, dict) and "logits" in out:
-    logits = out["logits"][-1].max(1)
+    logits = out["logits"]
+    if isinstance(logits, tuple):  # of the levels of a pyramid
+      logits = jnp.concatenate(logits, 1).max(1)
+    else:  # of a decoder's layers
+      logits = logits[-1].max(1)
     logits = logits[:, : -1 if net.task.background else None]
     return logits, logits.argmax(-1)
   if getattr(out, "ndim", 0) == 2:

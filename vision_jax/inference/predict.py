@@ -230,8 +230,16 @@ def _rows(
   rows = jax.device_get(outputs)
   for i in np.argsort(rows["index"], kind="stable"):
     if rows["index"][i] < count:  # the rest fills the last batch
-      row = {k: v[i] for k, v in rows.items()}
+      row = _there({k: v[i] for k, v in rows.items()})
       yield int(rows["index"][i]), row if row["mask"] > 0 else None
+
+
+def _there(row: Row) -> Row:
+  """Returns an image's outputs without boxes of score 0, which are none."""
+  if not {"boxes", "score", "label"} <= row.keys():
+    return row
+  there = row["score"] != 0
+  return row | {k: row[k][there] for k in ("boxes", "score", "label")}
 
 
 def _of_process(loader: Loader | BySize) -> Loader | BySize:

@@ -71,7 +71,7 @@ class AveragePrecision:
     """Returns the metrics; -1 where there is no truth to find."""
     del sums
     images = np.asarray(rows["index"])
-    real = np.ones(rows["found_score"].shape, bool)
+    real = np.asarray(rows["found_score"]) != 0  # 0 is no detection
     found = _table(rows, "found", real, score=rows["found_score"])
     truth = self.truth(rows, images)
     metrics = coco_ap(

@@ -30,7 +30,7 @@ from vision_jax.models.backbones.mobilenet_v2 import MobileNetV2
 from vision_jax.models.backbones.resnet8 import ResNet8
 from vision_jax.models.backbones.vit import ViT, dinov2, variant
 from vision_jax.models.backbones.xception import Xception
-from vision_jax.models.detection import detr
+from vision_jax.models.detection import detr, fcos, retinanet
 from vision_jax.models.generation.ddpm_unet import DDPMUNet
 from vision_jax.models.restoration.carn import CARN
 from vision_jax.models.restoration.dncnn import DnCNN
@@ -163,6 +163,9 @@ def _entries() -> Iterator[tuple[str, Entry]]:
   for backbone in ("R50", "R101"):
     make = functools.partial(detr.variant, backbone)
     yield f"detr_{backbone.lower()}", _other(make, 91, (800, 1066, 3))
+  for name, module in (("fcos", fcos), ("retinanet", retinanet)):
+    make = functools.partial(module.variant, "R50")
+    yield f"{name}_r50", _other(make, 91, (800, 1344, 3))
   yield "dncnn", Entry(DnCNN, (180, 180, 1), False)
   yield "imdn_x2", Entry(IMDN, (180, 320, 3), False)
   yield "imdn_rtc_x2", Entry(IMDN_RTC, (180, 320, 3), False)

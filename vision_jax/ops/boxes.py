@@ -93,18 +93,31 @@ def pixel_scale(batch: Batch) -> Array:
   """Returns (b, 4), by which boxes in [0, 1] become pixels of their image.
 
   It is width, height, width, height: of the image as it was, where the batch
-  has `size` (b, 2; height, width), else of what `image_mask` (b, h, w) shows,
-  else of `image` (b, h, w, c).
+  has `size` (b, 2; height, width), else as `canvas_scale`.
+  """
+  if "size" not in batch:
+    return canvas_scale(batch)
+  return _both_corners(batch["size"].astype(jnp.float32))
+
+
+def canvas_scale(batch: Batch) -> Array:
+  """Returns (b, 4), by which boxes in [0, 1] become pixels of `image`.
+
+  It is width, height, width, height of what `image_mask` (b, h, w) shows, where
+  the batch has it, else of `image` (b, h, w, c).
   """
   b, h, w, _ = batch["image"].shape
-  if "size" in batch:
-    size = batch["size"].astype(jnp.float32)
-  elif "image_mask" in batch:
+  if "image_mask" in batch:
     shown = batch["image_mask"].astype(jnp.float32)
     rows, columns = shown.max(2).sum(1), shown.max(1).sum(1)
     size = jnp.stack([rows, columns], -1)
   else:
     size = jnp.broadcast_to(jnp.array([h, w], jnp.float32), (b, 2))
+  return _both_corners(size)
+
+
+def _both_corners(size: Array) -> Array:
+  """Height and width (b, 2) to width, height, width, height."""
   return jnp.concatenate([size[:, ::-1], size[:, ::-1]], -1)
 
 

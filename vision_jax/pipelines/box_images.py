@@ -65,7 +65,8 @@ def _found(
   sure = np.flatnonzero(score >= least)
   if len(sure) or not number:
     return sure, f"prediction, score from {least:g}"
-  return np.argsort(-score)[:number], f"prediction, the best {number}"
+  best = np.argsort(-score)[:number]
+  return best[score[best] != 0], f"prediction, the best {number}"
 
 
 def _draw(image, boxes, labels, scores=None, *, names) -> np.ndarray:

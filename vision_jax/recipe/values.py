@@ -36,7 +36,7 @@ RANGES: dict[str, tuple[str, Test]] = {
       *("kernels", "narrow", "probe_examples", "repeats", "widths"),
       *("embedding", "length", "episode_shots", "episode_queries"),
       *("frames", "temporal_depth", "temporal_kernel", "tubelet"),
-      *("bottleneck", "decoder_width", "prototypes"),
+      *("bottleneck", "convs", "decoder_width", "prototypes"),
     ),
     NATURAL,
   ),
@@ -53,7 +53,7 @@ RANGES: dict[str, tuple[str, Test]] = {
       "weight_decay",
       *("margin", "sigma", "sigma_most", "shared", "spread", "tiles"),
       *("auxiliary", "boundary_pixels", "loss_weights", "trimap_pixels"),
-      *("levels", "noise"),
+      *("levels", "more_levels", "noise"),
       *("overlap", "shift", "strings"),
       "clips",
     ),
@@ -106,7 +106,7 @@ RANGES: dict[str, tuple[str, Test]] = {
   **dict.fromkeys(
     (
       *("attention_dropout", "b1", "b2", "balance_beta", "dropout"),
-      *("drop_path", "ema", "masked", "missing"),
+      *("drop_path", "ema", "least", "masked", "missing"),
     ),
     BELOW_ONE,
   ),

@@ -100,7 +100,7 @@ class Detection(OneNet):
     without padding; `score` (b, p) in [0, 1]; `label` (b, p).
     """
     out = self.net.given(params, stats)(
-      _shown(batch), train=False, image_mask=batch.get("image_mask")
+      shown(batch), train=False, image_mask=batch.get("image_mask")
     )
     score, label, query = self._best(out["logits"][-1])
     boxes = jnp.take_along_axis(out["boxes"][-1], query[..., None], 1)
@@ -126,7 +126,7 @@ class Detection(OneNet):
 
   def _loss(self, params, stats, batch, key, *, step, train) -> Terms:
     outputs, stats = self.net.run(
-      *(params, stats, _shown(batch)),
+      *(params, stats, shown(batch)),
       key=key,
       train=train,
       mask=batch["mask"],
@@ -141,7 +141,7 @@ class Detection(OneNet):
     return SetCriterion(Softmax() if self.background else SigmoidFocal())
 
 
-def _shown(batch: Batch) -> Array:
+def shown(batch: Batch) -> Array:
   """The images, 0 where they are padding, whatever has been done to them."""
   image = batch["image"]
   if "image_mask" not in batch:

@@ -9,7 +9,6 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from vision_jax.core.types import Array
-from vision_jax.errors import UserError
 from vision_jax.layers.conv import Conv
 from vision_jax.layers.dense import Dense
 from vision_jax.layers.remat import remat
@@ -24,6 +23,7 @@ from vision_jax.models.detection.detr_positions import (
   resize_mask,
   sine_positions,
 )
+from vision_jax.models.detection.fpn import check_levels
 from vision_jax.ops.shapes import check_shape
 
 _PRIOR = 0.01  # initial probability of a class, where there is no background
@@ -98,11 +98,7 @@ class DetrEncoder(nn.Module):
       check_shape("image_mask", image_mask, f"{b} {h} {w}")
     else:
       image_mask = jnp.ones((b, h, w), jnp.float32)
-    if unknown := sorted(set(self.levels) - set(self.backbone.strides)):
-      raise UserError(
-        f"levels: the backbone has no {unknown[0]!r}; expected some of "
-        f"{', '.join(self.backbone.strides)}."
-      )
+    check_levels(self.backbone, self.levels)
     maps = self.backbone(x, train=train, mask=mask, features=True)
     tokens, *rest = self._tokens(maps, image_mask)
     memory = Memory(tokens, *rest, padded)

@@ -1,0 +1,200 @@
+"""Losses of dense detectors: every place or anchor of a pyramid predicts.
+
+A model's outputs have, of each level, `logits` (b, l, k), `boxes` (b, l, 4)
+xyxy in pixels of the image it saw, and `anchors` (l, 4); see `FCOS` and
+`RetinaNet`. Boxes with `crowd` (b, n) are regions of many objects: what lies in
+one and finds no box learns nothing of classes.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from vision_jax.core.types import Array, Batch, Mean
+from vision_jax.losses.detection import SigmoidFocal
+from vision_jax.ops.assigners import BETWEEN, by_centre, by_overlap
+from vision_jax.ops.box_coders import Distances, Offsets
+from vision_jax.ops.boxes import (
+  canvas_scale,
+  cxcywh_to_xyxy,
+  generalized_iou,
+  pairwise_inside,
+)
+from vision_jax.ops.local import per_image
+
+INFINITY = float("inf")
+
+
+class Wanted(NamedTuple):
+  """What the anchors of images should find.
+
+  Attributes:
+    found: (b, l) bool, whether an anchor finds a box.
+    label: (b, l), the box's class, or k.
+    boxes: (b, l, 4) xyxy in pixels; the anchor itself where it finds none.
+    counts: (b, l) 0 or 1, whether the classes of an anchor are learned.
+  """
+
+  found: Array
+  label: Array
+  boxes: Array
+  counts: Array
+
+
+@dataclasses.dataclass(frozen=True)
+class PointCriterion:
+  """FCOS's loss, as torchvision has it.
+
+  Terms: `class`, focal, and of places that find a box `giou` and `centre`, the
+  cross entropy of the centreness, whose truth is the product's root of the
+  ratios of opposite distances. All are divided by the places that find one.
+
+  Differs from torchvision: an image without such a place counts as one in the
+  classes' mean, so that the count is a sum over images; of boxes around a place
+  the smallest is found whatever the boxes' areas are (there, in steps of eight
+  square pixels, by the precision of 1e8).
+
+  Attributes:
+    weights: term -> weight in the sum.
+    radius: how far from its box's centre a place may be, in strides.
+    reach: distances that a level is for, in its strides: from half of it to all
+      of it; the first level begins at 0, the last has no end.
+    classify: loss of the classes.
+  """
+
+  weights: Mapping[str, float] = dataclasses.field(
+    default_factory=lambda: {"class": 1.0, "giou": 1.0, "centre": 1.0}
+  )
+  radius: float = 1.5
+  reach: float = 8.0
+  classify: SigmoidFocal = dataclasses.field(default_factory=SigmoidFocal)
+  background = False
+
+  def __call__(
+    self, outputs: Mapping[str, Any], batch: Batch
+  ) -> dict[str, Mean]:
+    """Returns the terms of a model's outputs."""
+    anchors = jnp.concatenate(outputs["anchors"])
+    ranges = self._ranges(outputs["anchors"])
+    assign = lambda boxes, real: by_centre(
+      anchors, ranges, boxes, real, radius=self.radius
+    )
+    wanted = _wanted(outputs, batch, assign)
+    found, mask = wanted.found, batch["mask"][:, None]
+    boxes, centre = (_joined(outputs[name]) for name in ("boxes", "centre"))
+    code = Distances().encode(wanted.boxes, anchors)
+    truth = jnp.where(found, _centreness(code), 0.5)
+    terms = {
+      "giou": 1 - generalized_iou(boxes, wanted.boxes),
+      "centre": jax.nn.softplus(centre) - centre * truth,
+    }
+    values, _ = self.classify.loss(_joined(outputs["logits"]), wanted.label)
+    number = jnp.maximum(found.sum(-1), 1) * batch["mask"]
+    return {
+      "class": Mean(_total(values, wanted.counts * mask), number.sum()),
+      **{name: Mean.of(x, found * mask) for name, x in terms.items()},
+    }
+
+  def _ranges(self, levels: Sequence[Array]) -> Array:
+    """The distances (l, 2) that each place is for."""
+    found = []
+    for i, anchors in enumerate(levels):
+      most = self.reach * (anchors[0, 2] - anchors[0, 0])
+      low = most / 2 if i else 0.0
+      high = most if i + 1 < len(levels) else INFINITY
+      pair = jnp.stack([jnp.asarray(low), jnp.asarray(high)])
+      found.append(jnp.broadcast_to(pair, (len(anchors), 2)))
+    return jnp.concatenate(found)
+
+
+@dataclasses.dataclass(frozen=True)
+class AnchorCriterion:
+  """RetinaNet's loss, as torchvision has it.
+
+  Terms: `class`, focal, and `l1` of the offsets of anchors that find a box. An
+  image's are divided by the anchors that find one, at least by one, and the
+  mean is over images. https://arxiv.org/abs/1708.02002.
+
+  Attributes:
+    weights: term -> weight in the sum.
+    high, low: IoU from which an anchor finds a box, or is neither.
+    classify: loss of the classes.
+  """
+
+  weights: Mapping[str, float] = dataclasses.field(
+    default_factory=lambda: {"class": 1.0, "l1": 1.0}
+  )
+  high: float = 0.5
+  low: float = 0.4
+  classify: SigmoidFocal = dataclasses.field(default_factory=SigmoidFocal)
+  background = False
+
+  def __call__(
+    self, outputs: Mapping[str, Any], batch: Batch
+  ) -> dict[str, Mean]:
+    """Returns the terms of a model's outputs, `offsets` (b, l, 4) too."""
+    anchors = jnp.concatenate(outputs["anchors"])
+    assign = lambda boxes, real: by_overlap(
+      anchors, boxes, real, high=self.high, low=self.low
+    )
+    wanted = _wanted(outputs, batch, assign)
+    found = wanted.found
+    code = Offsets().encode(wanted.boxes, anchors)
+    values, _ = self.classify.loss(_joined(outputs["logits"]), wanted.label)
+    away = jnp.abs(_joined(outputs["offsets"]) - code).sum(-1)
+    number = jnp.maximum(found.sum(-1, keepdims=True), 1)
+    mean = lambda x, weights: Mean.of(
+      jnp.where(weights > 0, x / number, 0).sum(-1), batch["mask"]
+    )
+    return {"class": mean(values, wanted.counts), "l1": mean(away, found)}
+
+
+def _wanted(outputs: Mapping[str, Any], batch: Batch, assign) -> Wanted:
+  """Returns what each anchor should find, by what assigns one image's."""
+  k = outputs["logits"][0].shape[-1]
+  anchors = jnp.concatenate(outputs["anchors"])
+  there = batch["box_mask"] > 0
+  crowds = {"crowd": there & (batch["crowd"] > 0)} if "crowd" in batch else {}
+  scale = canvas_scale(batch)[:, None]
+  boxes = cxcywh_to_xyxy(batch["boxes"]) * scale
+  boxes = jnp.where(there[..., None], boxes, 0)
+
+  def one(boxes, label, there, crowd=None):
+    n = boxes.shape[0]
+    box = assign(boxes, there if crowd is None else there & ~crowd)
+    found = box >= 0
+    counts = box != BETWEEN
+    if not n:
+      label = jnp.full(len(anchors), k, jnp.int32)
+      return Wanted(found, label, anchors, counts)
+    if crowd is not None:
+      inside = jnp.where(crowd, pairwise_inside(anchors, boxes), 0).max(-1)
+      counts &= found | (inside < 0.5)
+    at = jnp.maximum(box, 0)
+    label = jnp.where(found, label[at], k).astype(jnp.int32)
+    truth = jnp.where(found[:, None], boxes[at], anchors)
+    return Wanted(found, label, truth, counts)
+
+  found = per_image(jax.vmap(one))(
+    boxes, batch["label"], there, *crowds.values()
+  )
+  return jax.tree.map(jax.lax.stop_gradient, found)
+
+
+def _centreness(code: Array) -> Array:
+  """How near a place is to its box's centre, in [0, 1], of codes (..., 4)."""
+  opposite = code.reshape(*code.shape[:-1], 2, 2)  # left, top; right, bottom
+  ratio = opposite.min(-2) / opposite.max(-2)
+  return jnp.sqrt(jnp.prod(ratio, -1))
+
+
+def _joined(levels: Sequence[Array]) -> Array:
+  """All levels' values (b, l, ...)."""
+  return jnp.concatenate(levels, 1)
+
+
+def _total(values: Array, weights: Array) -> Array:
+  return Mean.of(values, weights).total

@@ -1,0 +1,124 @@
+"""Detection by every place of a pyramid: FCOS, RetinaNet and their like."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+
+from vision_jax.core.types import Array, Batch, Nets, Objective, Terms
+from vision_jax.errors import UserError
+from vision_jax.ops.boxes import canvas_scale, pixel_scale
+from vision_jax.ops.suppression import Decay, hard, suppress
+from vision_jax.tasks.detection import Criterion, shown
+from vision_jax.tasks.net import NET, OneNet
+
+
+class DenseDetector(Protocol):
+  """A module (image, *, train, mask, image_mask) -> outputs, such as `FCOS`.
+
+  Of each level the outputs have `logits` (b, l, k), `boxes` (b, l, 4) xyxy in
+  pixels of the image that it sees, `anchors` (l, 4), and where it has them
+  `centre` (b, l), logits of how far to trust a place.
+  """
+
+  init: Callable[..., Any]
+  apply: Callable[..., Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class DenseDetection(OneNet):
+  """Boxes with classes for each image, of which overlapping ones are dropped.
+
+  A batch is as for `Detection`. The values are FCOS's of torchvision.
+
+  Attributes:
+    model: the net that sees the images.
+    criterion: loss of its outputs and the batch: `PointCriterion` for FCOS,
+      `AnchorCriterion` for RetinaNet.
+    least: score above which a place counts.
+    candidates: of each level, the best, before the overlapping are dropped.
+    overlap: IoU with a better box of its class above which one is dropped.
+    decay: what happens to it in place of that, such as `gaussian()`.
+    detections: kept of an image, p, at most.
+  """
+
+  model: DenseDetector
+  criterion: Criterion
+  least: float = 0.2
+  candidates: int = 1000
+  overlap: float = 0.6
+  decay: Decay | None = None
+  detections: int = 100
+  background = False
+
+  def __post_init__(self):
+    if not 0 <= self.least < 1:
+      raise UserError(f"least: got {self.least}; expected a score below 1.")
+    hard(self.overlap)  # which checks it
+
+  @property
+  def objectives(self) -> tuple[Objective, ...]:
+    """The weighted sum of all terms, to be descended by the one net."""
+    return (Objective(NET, self._loss, self.criterion.weights),)
+
+  def predict(
+    self, params: Nets, stats: Nets, batch: Batch, key: Array
+  ) -> dict[str, Array]:
+    """Returns the most certain detections of each image, best first.
+
+    `boxes` (b, p, 4) xyxy in pixels of the image as it was, whose height and
+    width are `size` (b, 2) where the batch has it, else of the image as it is
+    without padding; `score` (b, p) in [0, 1], 0 where there are no more; and
+    `label` (b, p).
+    """
+    del key
+    out = self.net.given(params, stats)(
+      shown(batch), train=False, image_mask=batch.get("image_mask")
+    )
+    canvas = canvas_scale(batch)[:, None]
+    boxes, score, label = self._candidates(out)
+    boxes = jnp.clip(boxes, 0, canvas)
+    decay = self.decay or hard(self.overlap)
+    count = self.detections
+    place, score = suppress(boxes, score, label, count=count, decay=decay)
+    boxes = jnp.take_along_axis(boxes, place[..., None], 1)
+    boxes = boxes / canvas * pixel_scale(batch)[:, None]
+    there = score > 0
+    return {
+      "boxes": jnp.where(there[..., None], boxes, 0),
+      "score": score,
+      "label": jnp.where(there, jnp.take_along_axis(label, place, 1), 0),
+    }
+
+  def _candidates(self, out: Mapping[str, Any]) -> tuple[Array, ...]:
+    """Returns boxes, scores and labels (b, c, ...) of the best places."""
+    levels = []
+    for i, logits in enumerate(out["logits"]):
+      probs = jax.nn.sigmoid(logits)
+      if "centre" in out:
+        centre = jax.nn.sigmoid(out["centre"][i])
+        probs = jnp.sqrt(probs * centre[..., None])
+      levels.append(self._best(probs, out["boxes"][i]))
+    return tuple(jnp.concatenate(x, 1) for x in zip(*levels, strict=True))
+
+  def _best(self, score: Array, boxes: Array) -> tuple[Array, Array, Array]:
+    """Returns the best of a level's, from score (b, l, k), boxes (b, l, 4)."""
+    b, _, k = score.shape
+    score = jnp.where(score > self.least, score, 0).reshape(b, -1)
+    count = min(self.candidates, score.shape[1])
+    score, place = jax.lax.top_k(score, count)
+    row = jax.lax.div(place, jnp.full_like(place, k))  # both are >= 0
+    boxes = jnp.take_along_axis(boxes, row[..., None], 1)
+    return boxes, score, place - row * k
+
+  def _loss(self, params, stats, batch, key, *, step, train) -> Terms:
+    outputs, stats = self.net.run(
+      *(params, stats, shown(batch)),
+      key=key,
+      train=train,
+      mask=batch["mask"],
+      image_mask=batch.get("image_mask"),
+    )
+    return self.criterion(outputs, batch), stats
