@@ -11,7 +11,7 @@ from benchmarks import environment, execute, facts, references, statistics
 from benchmarks.execute import Outcome, Plan
 from benchmarks.finished import SPEED_KEYS
 from benchmarks.row import Row
-from benchmarks.speed.peaks import utilisation
+from vision_jax.planning.devices import utilisation
 from vision_jax.report.clock import CLOCK
 
 

@@ -57,6 +57,9 @@ ALLOWED = {
   },
   "paths": set(),
   "recipe": {"experiment", "paths", "tuning"},
+  "planning": {  # what a config would need of devices
+    *("core", "data", "experiment", "layers", "models", "recipe", "tasks"),
+  },
   "inference": {
     *("core", "data", "experiment", "interop", "ops", "paths", "provenance"),
     *("recipe", "report", "train", "viz", "writers"),
@@ -74,8 +77,8 @@ ALLOWED = {
   },
   "command": {
     *("cluster", "core", "data", "debugging", "experiment", "inference"),
-    *("checking", "explain", "export", "interop", "paths", "recipe"),
-    *("report", "train", "transfer", "tuning"),
+    *("checking", "explain", "export", "interop", "paths", "planning"),
+    *("recipe", "report", "train", "transfer", "tuning"),
   },
   "library": {"core", "data", "inference", "interop", "ops"},
   "main": {"command", "signals"},
@@ -85,7 +88,7 @@ COMMANDS = {"vision_jax/models/__main__.py": {"models", "recipe"}}
 # What a config is made of: everything but the command.
 LIBRARY = set(ALLOWED) - {
   *("main", "command", "debugging", "inference", "library", "recipe"),
-  *("explain", "export", "report", "transfer"),
+  *("explain", "export", "planning", "report", "transfer"),
 }
 
 # Packages of others that a part must not import.

@@ -36,7 +36,7 @@ TESTS = "pip install -e '.[test]' && pytest"
 RUN = [name for name in BLOCKS if name != "tests"]  # that one runs this
 # Minutes of training, of kinds that other tests train in this process.
 SLOW = {"quickstart", "dense", "own", "generate", "speed"}
-SLOW |= {"devices", "processes", "benchmarks", "weights"}
+SLOW |= {"devices", "processes", "benchmarks", "weights", "plan"}
 
 
 def test_quickstart_and_tests_are_what_newcomers_and_ci_run():
@@ -202,6 +202,7 @@ def shortened(command, data):
   if "folder_finetune" in command:  # its tiny variant has a net of its own
     command = command.replace(".py:tiny", ".py:cpu")
     command += " --config.steps=2 --config.preprocess.size=64,64"
+  command = command.replace("--devices=256", "--devices=2")
   if "benchmarks.speed" in command:  # a real one takes minutes
     command = re.sub(r"--models=\S+", "--models=lenet5", command)
     command = re.sub(r"--batch_sizes=\S+", "--batch_sizes=4", command)

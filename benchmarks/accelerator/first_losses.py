@@ -5,7 +5,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from benchmarks.speed import made_up, steps
+from benchmarks.speed import steps
+from vision_jax.planning import made_up
 
 RELATIVE = 1e-2  # products of float32 have ten bits of mantissa on GPUs
 

@@ -6,7 +6,7 @@ import jax
 
 from benchmarks.accelerator.cases import CASES
 from benchmarks.speed import steps
-from benchmarks.speed.peaks import peak_flops
+from vision_jax.planning.devices import peak_flops
 
 
 def measure(name: str, *, size: str, **_: Any) -> dict[str, Any]:
@@ -23,7 +23,8 @@ def measure(name: str, *, size: str, **_: Any) -> dict[str, Any]:
   row["forms"] = dict(case.forms)
   if jax.default_backend() != "cpu" and not peak_flops(row["device_kind"]):
     row["mfu_why"] = (
-      f"the card {row['device_kind']!r} is not in benchmarks/speed/peaks.py; "
-      "add its dense bf16 rate there, with the source"
+      f"the card {row['device_kind']!r} is not in "
+      "vision_jax/planning/devices.py; add its dense bf16 rate there, with "
+      "the source"
     )
   return row

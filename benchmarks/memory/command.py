@@ -13,7 +13,6 @@ memory.json and memory.md.
 """
 
 import argparse
-import contextlib
 import datetime
 import json
 import pathlib
@@ -21,20 +20,19 @@ import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-from unittest import mock
 
 import jax
 
 from benchmarks import environment
-from benchmarks.memory import capacities
-from benchmarks.memory.liveness import peak_bytes, size_of
 from benchmarks.memory.saved import saved
 from benchmarks.overrides import read_overrides
 from benchmarks.report import markdown
-from benchmarks.speed import made_up, steps
+from benchmarks.speed import steps
 from vision_jax.files import replace_text
-from vision_jax.layers import attention
 from vision_jax.layers.remat import MODES
+from vision_jax.planning import devices, made_up
+from vision_jax.planning.as_gpu import as_gpu
+from vision_jax.planning.liveness import peak_bytes, size_of
 from vision_jax.recipe import recipe
 
 DRAWN = 2  # examples (of a class) of the batch from which shapes follow
@@ -88,22 +86,6 @@ def config_paths() -> list[str]:
   names = [str(path.relative_to(environment.ROOT)) for path in found]
   of_others = lambda name: "source" in recipe.load(name, resolve=False).config
   return [name for name in names if not of_others(name)]
-
-
-@contextlib.contextmanager
-def as_gpu() -> Iterator[None]:
-  """While it lasts, programs are traced as for an NVIDIA GPU."""
-  from jax._src.cudnn import fused_attention_stablehlo as cudnn
-
-  with contextlib.ExitStack() as stack:
-    patch = lambda place, name, value: stack.enter_context(
-      mock.patch.object(place, name, value)
-    )
-    patch(jax, "default_backend", lambda: "gpu")
-    patch(attention, "is_cuda", lambda: True)
-    patch(cudnn, "check_cudnn_version", lambda: 91900)
-    patch(cudnn, "check_compute_capability", lambda *_: True)
-    yield
 
 
 def row(path: str, overrides: Mapping[str, str]) -> dict[str, Any]:
@@ -189,7 +171,7 @@ pass, `peak` the most that a step needs at once, which is less than `kept` where
 elementwise values are computed again in the kernel that reads them. Traced on
 shapes as for a GPU, neither compiled nor run; kernels' workspaces and the
 allocator's losses are not counted. `fits` is the smallest device on whose
-memory, less {1 - capacities.SHARE:.0%}, that fits; the last column is the batch
+memory, less {1 - devices.SHARE:.0%}, that fits; the last column is the batch
 that one {CARD} would hold, in proportion.
 
 {markdown.code(found["command"])}; {versions};
@@ -199,8 +181,8 @@ commit {found["git_commit"][:12]}; {found["date"][:10]}.
   columns = ("config", "batch", "dtype", "remat", "state", "kept", "peak")
   columns += ("fits", f"batch of an {CARD}")
   lines = [line for row in found["rows"] for line in _lines(row)]
-  devices = ", ".join(c.name for c in capacities.CAPACITIES)
-  return f"{head}{markdown.table(columns, lines)}\nDevices: {devices}.\n"
+  names = ", ".join(device.title for device in devices.COMMON)
+  return f"{head}{markdown.table(columns, lines)}\nDevices: {names}.\n"
 
 
 def _lines(row: Mapping[str, Any]) -> Iterator[list[str]]:
@@ -212,17 +194,17 @@ def _lines(row: Mapping[str, Any]) -> Iterator[list[str]]:
       row["dtype"],
       mode if len(row["peak_bytes"]) > 1 else "",
       *map(_gb, (row["state_bytes"], row["saved_bytes"][mode], peak)),
-      capacities.smallest(peak) or "none",
+      devices.smallest(peak) or "none",
       _rounded(_largest_batch(row, peak)),
     ]
 
 
 def _largest_batch(row: Mapping[str, Any], peak: int) -> int:
   """Examples that a CARD holds, if all but the weights grows with them."""
-  (card,) = (c for c in capacities.CAPACITIES if c.name == CARD)
+  (card,) = (x for x in devices.COMMON if x.title == CARD)
   fixed = row["state_bytes"] + row["gradient_bytes"]
   each = max(peak - fixed, 1) / row["batch_size"]
-  return max(int((capacities.SHARE * card.bytes - fixed) / each), 0)
+  return max(int((devices.SHARE * card.bytes - fixed) / each), 0)
 
 
 def _rounded(count: int) -> str:
@@ -234,4 +216,4 @@ def _rounded(count: int) -> str:
 
 
 def _gb(size: int) -> str:
-  return f"{size / capacities.GB:.3g}"
+  return f"{size / devices.GB:.3g}"

@@ -90,7 +90,8 @@ def _experiment(
   config: str, overrides: Mapping[str, str]
 ) -> tuple["Experiment", "ConfigDict"]:
   """A config's experiment on made-up data, without evaluations."""
-  from benchmarks.speed import made_up, steps
+  from benchmarks.speed import steps
+  from vision_jax.planning import made_up
 
   experiment, values = steps.build(config, overrides)
   data = made_up.loader(experiment, values, IMAGES)

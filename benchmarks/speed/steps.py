@@ -13,13 +13,13 @@ from typing import Any
 import jax
 from ml_collections import ConfigDict
 
-from benchmarks.speed import made_up
-from benchmarks.speed.peaks import utilisation
 from benchmarks.speed.timing import BLOCK, WARM, block
 from vision_jax.core.execution import Jit
 from vision_jax.experiment import Experiment
 from vision_jax.models import count
 from vision_jax.ops.forms import use_forms
+from vision_jax.planning import made_up
+from vision_jax.planning.devices import utilisation
 from vision_jax.provenance.machine import peak_bytes
 from vision_jax.recipe import recipe
 from vision_jax.train.timing import Compilation

@@ -33,11 +33,12 @@ from benchmarks.accelerator import (
 from benchmarks.accelerator.guard import Guard
 from benchmarks.accelerator.journal import Journal
 from benchmarks.accelerator.states import FAILED, LATE, MEASURED
-from benchmarks.speed import made_up, peaks, steps
+from benchmarks.speed import steps
 from tests.programs.command import seconds_of_children
 from vision_jax.errors import UserError
 from vision_jax.models import count
 from vision_jax.ops.forms import FORMS, use_forms
+from vision_jax.planning import devices, made_up
 from vision_jax.recipe import recipe
 
 HEAD = {
@@ -335,7 +336,7 @@ def test_every_case_has_a_config_of_these_values(name):
 def test_a_card_that_is_not_known_leaves_mfu_blank():
   blank = measured(1.0, mfu=None, mfu_why="the card 'X' is not in ...")
   assert "MFU blank: the card 'X'" in report.numbers(blank)
-  assert peaks.peak_flops("NVIDIA X") is None
+  assert devices.peak_flops("NVIDIA X") is None
 
 
 SCRIPT = """

@@ -7,10 +7,11 @@ import jax.numpy as jnp
 import pytest
 
 from benchmarks import environment
-from benchmarks.memory import capacities, command
-from benchmarks.memory.liveness import peak_bytes
+from benchmarks.memory import command
 from benchmarks.memory.saved import saved
 from vision_jax.layers.remat import MODES
+from vision_jax.planning import devices
+from vision_jax.planning.liveness import peak_bytes
 from vision_jax.recipe import recipe
 
 N = 64
@@ -124,6 +125,6 @@ def test_bad_input(capsys, flag, message):
 
 
 def test_the_smallest_device():
-  assert capacities.smallest(10**9) == "V100 16 GB"
-  assert capacities.smallest(60 * 10**9) == "H100 80 GB"
-  assert capacities.smallest(10**12) == ""
+  assert devices.smallest(10**9) == "V100 16 GB"
+  assert devices.smallest(60 * 10**9) == "H100 80 GB"
+  assert devices.smallest(10**12) == ""

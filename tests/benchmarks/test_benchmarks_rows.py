@@ -1,4 +1,4 @@
-"""Benchmark rows, their references, statistics and peaks."""
+"""Benchmark rows, their references, statistics and devices."""
 
 import dataclasses
 import math
@@ -9,9 +9,9 @@ import pytest
 from scipy import stats
 
 from benchmarks import environment, logged, references, statistics
-from benchmarks.speed import peaks
 from benchmarks.suite import SUITES, by_name
 from vision_jax.errors import UserError
+from vision_jax.planning import devices
 from vision_jax.recipe import recipe
 
 ROWS = [row for rows in SUITES.values() for row in rows]
@@ -191,12 +191,12 @@ def test_verdict_of_what_is_exact(mean, expected):
   ],
 )
 def test_peak_by_device_kind(kind, flops):
-  assert peaks.peak_flops(kind) == flops
+  assert devices.peak_flops(kind) == flops
 
 
 def test_utilisation():
-  assert peaks.utilisation(275e9, 10.0, "TPU v4", 1) == pytest.approx(0.1)
-  assert peaks.utilisation(275e9, 10.0, "TPU v4", 4) == pytest.approx(0.025)
+  assert devices.utilisation(275e9, 10.0, "TPU v4", 1) == pytest.approx(0.1)
+  assert devices.utilisation(275e9, 10.0, "TPU v4", 4) == pytest.approx(0.025)
 
 
 @pytest.mark.parametrize(
@@ -204,4 +204,4 @@ def test_utilisation():
   [(None, 1.0, "TPU v4"), (1e9, None, "TPU v4"), (1e9, 1.0, "cpu")],
 )
 def test_utilisation_is_never_guessed(flops, step_ms, kind):
-  assert peaks.utilisation(flops, step_ms, kind, 1) is None
+  assert devices.utilisation(flops, step_ms, kind, 1) is None

@@ -6,11 +6,12 @@ import json
 import jax
 import pytest
 
-from benchmarks.speed import loop, made_up, saving, steps, table, timing
+from benchmarks.speed import loop, saving, steps, table, timing
 from vision_jax import train
 from vision_jax.core.state import joined
 from vision_jax.core.types import Mean, Objective
 from vision_jax.experiment import Weights
+from vision_jax.planning import made_up
 from vision_jax.recipe import recipe
 from vision_jax.tasks.classification import Classification
 from vision_jax.tasks.net import Net

@@ -71,6 +71,7 @@ OWN = {
     *("checkpoint", "weights", "output", "stream", "window", "votes", "every"),
   ),
   "import": ("config", "source", "file", "download", "output"),
+  "plan": ("config", "devices", "device"),
   "show": ("config",),
   "check": ("config", "output"),
 }

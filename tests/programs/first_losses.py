@@ -15,10 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.memory.command import config_paths
-from benchmarks.speed import made_up
 from benchmarks.speed.steps import build
 from tests.programs.flags import compile_cheaply
 from vision_jax.ops import forms
+from vision_jax.planning import made_up
 
 BATCH = 2  # of each class, where a batch has so many
 # RandAugment's levels in uint8 round, as Pillow's.

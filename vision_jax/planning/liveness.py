@@ -8,10 +8,9 @@ libraries need for themselves is not counted, nor what the allocator loses.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-import jax
 from jax.extend.core import ClosedJaxpr, Jaxpr
 
 MOST = 8  # values that one fused expression reads
@@ -176,8 +175,3 @@ def _fuses(value: Value) -> bool:
   if value.maker in COSTLY and len(value.users) > 1:
     return False
   return all(user in CHEAP | COSTLY | READERS for user in value.users)
-
-
-def jaxpr_of(fn: Callable[..., Any], *args: Any) -> ClosedJaxpr:
-  """Returns fn's jaxpr; args are arrays or their shapes."""
-  return jax.make_jaxpr(fn)(*args)

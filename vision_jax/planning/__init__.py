@@ -1,0 +1,1 @@
+"""What a config would need of devices that are not here."""
