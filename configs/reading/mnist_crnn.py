@@ -3,7 +3,8 @@
 Strings of 3 to 7 digits are pasted side by side, over one another by 8 to 12 of
 28 pixels and moved by up to 2; test's are of five digits that no string to
 train on has, of which 96.8 % are read right in every digit (one seed, ten
-minutes of a core). `--config.textures=1` lays them on textures of other greys.
+minutes of a core). `--config.textures=1` lays them on textures of other greys,
+and then 95.5 % are.
 
 Of your own images: `--config.dataset=folder --config.data_dir=MY_DATA`, a
 folder with one csv, of paths (`file`), texts (`text`) and, if you have them,
