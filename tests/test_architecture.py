@@ -2,9 +2,10 @@
 
 `ALLOWED` is the table of who may import whom: a part of the library imports
 what stands below it, and no module is part of a circle. Flags end in `command`,
-a ConfigDict in `pipelines`, `planning` and `recipe`; configs are made of the library, and
-nothing imports tests. The rest is house style that a reader can rely on: sizes
-of files and functions, the field's words, docstrings, tiny variants.
+a ConfigDict in `pipelines`, `planning` and `recipe`; configs are made of the
+library, and nothing imports tests. The rest is house style that a reader can
+rely on: sizes of files and functions, the field's words, docstrings, tiny
+variants.
 """
 
 import ast
