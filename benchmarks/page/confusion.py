@@ -5,7 +5,8 @@ from typing import Any
 
 from benchmarks.page.markup import Markup, element, join
 
-CELL, EDGE, MOST = 24, 70, 20  # pixels; classes that have room
+CELL, MOST = 24, 20  # pixels; classes that have room
+LETTERS = 11  # of a name
 NUMBERS = 12  # classes whose counts are written, too
 
 
@@ -27,13 +28,14 @@ def readable(found: Any) -> bool:
 def matrix(found: Mapping[str, Sequence]) -> Markup:
   """Returns a drawing of `names` and `counts`, see `readable`."""
   names, counts = list(map(str, found["names"])), found["counts"]
-  side = EDGE + CELL * len(names) + 2
+  edge = 16 + 5 * min(max(map(len, names)), LETTERS)
+  side = edge + CELL * len(names) + 2
   cells = [
-    _cell(i, j, count, sum(row), len(names))
+    _cell(edge + j * CELL, edge + i * CELL, i == j, count, sum(row), len(names))
     for i, row in enumerate(counts)
     for j, count in enumerate(row)
   ]
-  labels = [_labels(i, name) for i, name in enumerate(names)]
+  labels = [_labels(i, name, edge) for i, name in enumerate(names)]
   right = sum(row[i] for i, row in enumerate(counts))
   total = sum(map(sum, counts))
   drawing = element(
@@ -50,10 +52,11 @@ def matrix(found: Mapping[str, Sequence]) -> Markup:
   return element("figure", caption, drawing, class_="chart confusion")
 
 
-def _cell(i: int, j: int, count: int, total: int, classes: int) -> Markup:
+def _cell(
+  x: int, y: int, right: bool, count: int, total: int, classes: int
+) -> Markup:
   """A cell whose darkness is the share of its label's examples."""
   share = count / total if total else 0.0
-  x, y = EDGE + j * CELL, EDGE + i * CELL
   box = element(
     "rect",
     x=x,
@@ -61,7 +64,7 @@ def _cell(i: int, j: int, count: int, total: int, classes: int) -> Markup:
     width=CELL - 1,
     height=CELL - 1,
     fill_opacity=round(0.06 + 0.94 * share**0.5, 2) if count else 0.04,
-    class_="right" if i == j else "wrong",
+    class_="right" if right else "wrong",
   )
   if not count or classes > NUMBERS:
     return box
@@ -70,11 +73,14 @@ def _cell(i: int, j: int, count: int, total: int, classes: int) -> Markup:
   return join(box, element("text", count, **middle, class_=f"middle{strong}"))
 
 
-def _labels(i: int, name: str) -> Markup:
-  at = EDGE + i * CELL + CELL / 2
-  name = name if len(name) <= 11 else f"{name[:10]}…"
-  turned = f"rotate(-60 {at} {EDGE - 6})"
+def _labels(i: int, name: str, edge: int) -> Markup:
+  at = edge + i * CELL + CELL / 2
+  if len(name) > LETTERS:
+    name = f"{name[: LETTERS - 1]}…"
+  long = len(name) > 2
+  turned = f"rotate(-60 {at} {edge - 6})" if long else None
+  kind = None if long else "middle name"
   return join(
-    element("text", name, x=EDGE - 6, y=at + 3, class_="end"),
-    element("text", name, x=at, y=EDGE - 6, transform=turned),
+    element("text", name, x=edge - 6, y=at + 3, class_="end"),
+    element("text", name, x=at, y=edge - 6, transform=turned, class_=kind),
   )

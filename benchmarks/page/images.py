@@ -38,7 +38,6 @@ def shown(name: str, data: bytes, most: int) -> Markup | None:
     width=width,
     height=height,
     loading="lazy",
-    decoding="async",
   )
   return element("figure", image, element("figcaption", name), class_="image")
 

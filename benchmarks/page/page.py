@@ -96,9 +96,9 @@ def _header(contents: Contents) -> Markup:
   newest = max((x.date for x in run), default="")[:10]
   machines = len({rows.hardware_of(x) for x in run})
   parts = [
-    f"{len(run)} results",
-    f"{len({x.row.name for x in contents.results})} rows",
-    f"{machines} kind{'s' * (machines != 1)} of machine",
+    _many(len(run), "result"),
+    _many(len({x.row.name for x in contents.results}), "row"),
+    f"{_many(machines, 'kind')} of machine",
     *([f"newest of {newest}"] if newest else []),
   ]
   return element(
@@ -107,6 +107,10 @@ def _header(contents: Contents) -> Markup:
     element("p", " · ".join(parts), class_="sub"),
     _tally(contents.results),
   )
+
+
+def _many(number: int, name: str) -> str:
+  return f"{number} {name}{'s' * (number != 1)}"
 
 
 def _tally(results: Sequence[Result]) -> Markup:

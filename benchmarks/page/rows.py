@@ -167,7 +167,7 @@ def _words(result: Result) -> Markup:
   if result.summary and result.summary.pi95:
     mean = [tables.value(result, x) for x in result.summary.ci95]
     sentences.append(
-      f"95 % intervals: [{mean[0]}, {mean[1]}] of the mean, "
+      f"95\u00a0% intervals: [{mean[0]}, {mean[1]}] of the mean, "
       f"{tables.further(result)} of a further seed."
     )
   return element("p", " ".join(sentences), class_="words")

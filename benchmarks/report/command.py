@@ -5,12 +5,12 @@
   python -m benchmarks.report --output=FOLDER     # report.html, .md and .csv
   python -m benchmarks.report --write             # benchmarks/RESULTS.md
 
-The last also writes the README's digest of it, and the table of concepts in
-configs/README.md. All compute again what follows from the values, the suite and
-the references, and refuse a line that says otherwise, by name: the exit code is
-2 then, and the rest is rendered, but nothing is written by --write. With
---against=FILE the files of --output say what has become worse than in earlier
-results, and the exit code is 3 where something has.
+The last also writes the README's digest of it, and the list of recipes and the
+table of concepts in configs/README.md. All compute again what follows from the
+values, the suite and the references, and refuse a line that says otherwise, by
+name: the exit code is 2 then, and the rest is rendered, but nothing is written
+by --write. With --against=FILE the files of --output say what has become worse
+than in earlier results, and the exit code is 3 where something has.
 """
 
 import argparse

@@ -1,12 +1,12 @@
-"""The page of concepts: from each to its command, its number and its test."""
+"""The page of recipes and of concepts, to their commands, numbers and tests."""
 
 import os
-import re
 from collections.abc import Sequence
 
 from benchmarks import concept
 from benchmarks.concept import Concept
 from benchmarks.report import markdown as md
+from benchmarks.report import recipes
 from benchmarks.report.tables import value
 from benchmarks.result import Result
 
@@ -16,14 +16,18 @@ HEAD = """\
 
 A file here is an experiment: its docstring says what it reaches, on what data,
 and how long it takes. `python -m vision_jax.main --config=PATH --workdir=OUT`
-trains it.
+trains it. First the recipes, then [the concepts](#concepts); words in capitals
+are yours. Written by `python -m benchmarks.report --write` from the configs,
+the committed results, and `benchmarks/concepts`.
+"""
+CONCEPTS = """\
+## Concepts
 
 Of each concept below: what it is, in the words of its source; flags of
 `python -m vision_jax.main`, which takes a `--workdir` too, or another module;
 a number, from the committed results of a benchmark row or from a test by hand;
-and the tests that show it. Words in capitals are yours. Written by
-`python -m benchmarks.report --write` from `benchmarks/concepts`, where adding a
-line is all that a new concept needs.
+and the tests that show it. Adding a line to `benchmarks/concepts` is all that a
+new one needs.
 """
 COLUMNS = ("concept", "what", "command", "number", "test")
 
@@ -35,10 +39,10 @@ def page(results: Sequence[Result]) -> str:
     results: the newest ones, see `pages.newest`.
   """
   known = {x.row.name: x for x in results if x.values and not x.changed}
-  parts = [HEAD]
+  parts = [HEAD, recipes.section(known), CONCEPTS]
   for title, found in concept.every().items():
     rows = [_cells(one, known) for one in found]
-    parts.append(f"## {title}\n\n{md.table(COLUMNS, rows)}")
+    parts.append(f"### {title}\n\n{md.table(COLUMNS, rows)}")
   return "\n".join(parts)
 
 
@@ -48,20 +52,11 @@ def _cells(one: Concept, known: dict[str, Result]) -> list[str]:
   command = one.called if main else f"python -m {one.called}"
   return [
     _link(md.escape(one.name), one.file),
-    _prose(one.what),
+    md.prose(one.what),
     md.code(command),
     _number(one, known),
     tests,
   ]
-
-
-def _prose(text: str) -> str:
-  """Returns a docstring's sentence, in which names stand in backticks."""
-  parts = re.split("`([^`]*)`", text)
-  spans = [md.code(x) if i % 2 else md.escape(x) for i, x in enumerate(parts)]
-  for i, x in enumerate(parts):  # which `escape` takes off
-    spans[i] = " " * x.startswith(" ") + spans[i] + " " * x.endswith(" ")
-  return "".join(spans)
 
 
 def _number(one: Concept, known: dict[str, Result]) -> str:

@@ -30,6 +30,15 @@ def code(text: str) -> str:
   return f"{fence}{gap}{text}{gap}{fence}"
 
 
+def prose(text: str) -> str:
+  """Returns a docstring's sentence, in which names stand in backticks."""
+  parts = re.split("`([^`]*)`", text)
+  spans = [code(x) if i % 2 else escape(x) for i, x in enumerate(parts)]
+  for i, x in enumerate(parts):  # which `escape` takes off
+    spans[i] = " " * x.startswith(" ") + spans[i] + " " * x.endswith(" ")
+  return "".join(spans)
+
+
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
   """Returns a table; cells are markdown already."""
   lines = [_row(columns), _row(["---"] * len(columns)), *map(_row, rows)]

@@ -8,8 +8,8 @@ import pytest
 
 from benchmarks import concept, environment, lines
 from benchmarks.concept import Concept
-from benchmarks.report import concepts, pages
-from benchmarks.suite import row_named
+from benchmarks.report import concepts, pages, recipes
+from benchmarks.suite import SUITES, row_named
 from vision_jax.command import flags
 from vision_jax.errors import UserError
 from vision_jax.recipe import recipe
@@ -73,8 +73,47 @@ def test_the_page_is_of_the_table_and_the_committed_results():
   """`python -m benchmarks.report --write` writes it."""
   page = (ROOT / concepts.PAGE).read_text("utf-8")
   assert page == concepts.page(pages.newest(lines.read(pages.RESULTS)))
-  for link in re.findall(r"\]\((\.\./[^)]*)\)", page):
+  for link in re.findall(r"\]\(((?!https?:|#)[^)]*)\)", page):
     assert (ROOT / "configs" / link).is_file(), link
+
+
+def test_every_config_is_a_recipe_with_its_numbers():
+  page = recipes.section({})
+  every = [x for paths in recipes.configs().values() for x in paths]
+  assert len(every) > 60
+  for path in every:
+    assert f"]({path.removeprefix('configs/')}): " in page
+  for rows in SUITES.values():  # of a plain one the config is the line
+    assert all(x.name in page or rows_lead(x) for x in rows)
+  # As published: ResNet-50, ViT-S/16, LeNet-5 of 32 x 32.
+  counted = recipes.parameters()
+  for name, number in [
+    ("imagenet_resnet50", 25_557_032),
+    ("imagenet_vit_s16", 22_122_472),
+    ("mnist_lenet", 61_706),
+  ]:
+    assert counted[f"configs/classification/{name}.py"] == number
+
+
+def rows_lead(row):
+  return recipes.rows_of(row.config)[0] is row
+
+
+def test_a_recipes_line_has_what_was_measured():
+  known = {
+    x.row.name: x for x in pages.newest(lines.read(pages.RESULTS)) if x.values
+  }
+  page = recipes.section(known)
+  (line,) = [
+    x for x in page.splitlines() if "(classification/mnist_cnn.py)" in x
+  ]
+  cells = [x.strip() for x in line.strip("|").split("|")]
+  found = dict(zip(recipes.COLUMNS, cells, strict=True))
+  assert found["data"] == "mnist" and found["on"] == "1 core of AMD EPYC"
+  assert found["result"] == "99.53 ± 0.02, not comparable"
+  assert found["reference"].startswith("[99.17](https://github.com/google/flax")
+  assert found["FLOPs a step"] == "3.13 G" and found["a seed takes"] == "3 min"
+  assert found["command"] == "`--config=configs/classification/mnist_cnn.py`"
 
 
 def test_numbers_of_a_text():
