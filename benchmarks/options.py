@@ -7,7 +7,7 @@ import pathlib
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 
-from benchmarks import lines
+from benchmarks import lines, sweep
 from benchmarks.overrides import read_overrides
 from benchmarks.result import Result
 from benchmarks.row import Row
@@ -26,6 +26,8 @@ class Options:
     seeds: how many of each row; each row's own number where None.
     variant: the configs' variant; the rows' own where it is "".
     overrides: values to change in every config.
+    sweep: combinations of further values, each to be run; one of none by
+      default.
     fresh: whether to drop the suites' earlier runs first.
     against: earlier results, to compare the new ones with; None for none.
     refused: why other lines of that file are no results.
@@ -38,6 +40,7 @@ class Options:
   variant: str
   overrides: Mapping[str, str]
   fresh: bool
+  sweep: Sequence[Mapping[str, str]] = ({},)
   against: Sequence[Result] | None = None
   refused: Sequence[lines.BadResult] = ()
 
@@ -52,7 +55,12 @@ def read(argv: Sequence[str] | None) -> Options:
   given, rest = parser.parse_known_args(argv)
   try:
     values = read_overrides(rest)
-    if "seed" in values:
+    combined = sweep.read(given.sweep)
+    if twice := {*values} & {*combined[0]}:
+      raise UserError(
+        f"--sweep: {sorted(twice)[0]!r} is given by --config too; expected one."
+      )
+    if "seed" in {*values, *combined[0]}:
       raise UserError("--config.seed: the runner sets it, say --seeds=N.")
     if given.seeds is not None and given.seeds < 1:
       raise UserError(f"--seeds: got {given.seeds}; expected at least 1.")
@@ -70,6 +78,7 @@ def read(argv: Sequence[str] | None) -> Options:
     variant=given.variant,
     overrides=values,
     fresh=given.fresh,
+    sweep=combined,
     against=earlier[0],
     refused=earlier[1],
   )
@@ -137,6 +146,13 @@ def _parser() -> argparse.ArgumentParser:
   parser.add_argument("--output", default="", help="folder, default out/SUITE")
   parser.add_argument("--rows", default="", help="only these, with commas")
   parser.add_argument("--variant", default="", help="of the configs: tiny")
+  parser.add_argument(
+    "--sweep",
+    action="append",
+    default=[],
+    metavar="KEY:VALUE,VALUE",
+    help="run each of these values of the config; several are combined",
+  )
   parser.add_argument(
     "--fresh", action="store_true", help="drop the suites' earlier runs first"
   )

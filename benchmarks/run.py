@@ -4,6 +4,7 @@
   python -m benchmarks.run --suite=camvid,restoration,clouds
   python -m benchmarks.run --suite=mnist --seeds=3 --output=OUT
   python -m benchmarks.run --suite=quick --against=benchmarks/results
+  python -m benchmarks.run --suite=mnist --rows=mnist_lenet --sweep=lr:0.01,0.1
 
 Each seed is a run of `vision_jax.main` with a workdir under OUT. An
 interrupted suite continues where it was. Exit codes: 0 done (rows that cannot
@@ -11,13 +12,15 @@ run here say so), 1 a row broke, 2 bad arguments, 3 a row is worse than in the
 results named by --against, beyond the noise.
 """
 
+import dataclasses
 import functools
+import itertools
 import os
 import pathlib
 import shutil
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from benchmarks import (
   against,
@@ -31,6 +34,7 @@ from benchmarks import (
   references,
   result,
   statistics,
+  sweep,
 )
 from benchmarks.execute import Plan
 from benchmarks.finished import RunFailed
@@ -49,7 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
   asked = options.read(argv)
   output = asked.output
   if asked.fresh and output.exists():
-    _clear(output, [row for name in asked.suites for row in SUITES[name]])
+    rows = [row for name in asked.suites for row in SUITES[name]]
+    for values in ({}, *asked.sweep):
+      _clear(output / sweep.label(values), rows)
   output.mkdir(parents=True, exist_ok=True)
   kept = earlier(output / "results.jsonl")
   plan = Plan(
@@ -59,10 +65,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     hardware=environment.probe(),
     commit=environment.git_commit(),
   )
-  run = []
-  for row in asked.rows:
+  run, points = [], []
+  for values, row in itertools.product(asked.sweep, asked.rows):
     seeds = 1 if row.source else asked.seeds or row.seeds
-    run.append(run_row(row, range(seeds), plan))
+    own = _swept(plan, values)
+    run.append(run_row(row, range(seeds), own))
+    points.append((values, run[-1], sweep.of_val(row, own.output, seeds)))
     results = pages.in_order([*kept, *run])
     lines.write(results, output / "results.jsonl")
   beside = _beside(asked, run)
@@ -74,10 +82,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     doubts=doubts.every(results, asked.refused),
   )
   *_, page = files.write(contents, output)
+  if asked.sweep[0]:
+    print(f"\nsweep: {sweep.write(points, output)}")
   print(f"\n{tables.on_screen(run)}\n\nreport: {page}, and as .md and .csv")
   if beside is not None:
     print(f"\n{against.on_screen(beside)}")
   return _conclude(run) or _conclude_beside(beside or ())
+
+
+def _swept(plan: Plan, values: Mapping[str, str]) -> Plan:
+  """The plan with further values, in a folder of theirs."""
+  return dataclasses.replace(
+    plan,
+    output=plan.output / sweep.label(values),
+    overrides={**plan.overrides, **values},
+  )
 
 
 def _beside(
