@@ -1,8 +1,12 @@
 """What the detection configs build."""
 
+import json
+
 import jax
+import numpy as np
 import pytest
 
+from tests.box_files import jpeg
 from vision_jax.recipe import recipe
 
 
@@ -30,3 +34,51 @@ def test_the_bccd_config_has_no_stage_that_learns_nothing(form, last):
     lambda: experiment.initial_state(jax.random.key(0), batch)
   )
   assert max(k for k in state.params["model"]["backbone"] if "_" in k) == last
+
+
+# One image of every four has a box, and of those some are bad.
+BAD = {0: [50, 30, 24, 16], 4: [6, 4, 24, 0], 8: [-3, 4, 24, 16]}
+
+
+def write_own(root):
+  """COCO's files of 16 images for each split, most of them without boxes."""
+  (root / "annotations").mkdir()
+  for split in ("train", "val"):
+    (root / split).mkdir()
+    for i in range(16):
+      (root / split / f"{i}.jpg").write_bytes(jpeg(40, 60))
+    boxes = {i: [6, 4, 24, 16] for i in range(0, 16, 4)}
+    boxes |= BAD if split == "train" else {}
+    content = {
+      "images": [
+        {"id": i, "file_name": f"{i}.jpg", "height": 40, "width": 60}
+        for i in range(16)
+      ],
+      "categories": [{"id": 7, "name": "cell"}],
+      "annotations": [
+        {"id": i, "image_id": i, "category_id": 7, "bbox": box}
+        for i, box in boxes.items()
+      ],
+    }
+    path = root / "annotations" / f"instances_{split}.json"
+    path.write_text(json.dumps(content))
+  return root
+
+
+@pytest.mark.slow
+def test_own_boxes_train_on_images_without_any(tmp_path, caplog):
+  """And of bad boxes two are cut and one is left out, which is told."""
+  values = {"data_dir": str(write_own(tmp_path)), "on_shared": "keep"}
+  values |= {"image_size": "64,64", "width": "8", "features": "8"}
+  loaded = recipe.load("configs/detection/own_boxes.py:cpu", values)
+  assert tuple(loaded.config.class_names) == ("cell",)
+  experiment = loaded.build()
+  assert "1 of 4 boxes were left out and 2 cut" in caplog.text
+  step = jax.jit(experiment.train_step())
+  batches = [experiment.train_data.batch(i) for i in range(4)]
+  assert sum(b["box_mask"].sum() for b in batches) == 3
+  assert any(not b["box_mask"].any() for b in batches)
+  state = experiment.initial_state(jax.random.key(0), batches[0])
+  for batch in batches:
+    state, logs = step(state, batch)
+    assert np.isfinite(logs["loss"]) and logs["loss/class"] > 0

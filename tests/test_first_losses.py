@@ -13,6 +13,7 @@ TOO_LARGE = (
   "configs/depth/scenes_depth.py",
   "configs/detection/bccd_fcos.py",
   "configs/detection/coco_detr_r50.py",
+  "configs/detection/own_boxes.py",
   "configs/detection/voc_detr.py",
   "configs/segmentation/camvid_deeplabv3.py",
   "configs/segmentation/camvid_enet.py",

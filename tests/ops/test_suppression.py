@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import pytest
 
+from tests.marks import with_slow
 from vision_jax.errors import UserError
 from vision_jax.ops import suppression
 
@@ -49,7 +50,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", with_slow(CASES, "linear", "gaussian"))
 def test_it_equals_a_plain_loop(name):
   decay, factor = CASES[name]
   given = crowded()

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests.marks import with_slow
 from tests.tables import boxed_images, small_dense_detection
 from tests.tasks.test_detection import terms_of
 from tests.tasks.test_detection_overfit import fit, metrics, scenes
@@ -60,7 +61,7 @@ def case(name="points", size=8, **values):
   return task, params, stats, batch
 
 
-@pytest.mark.parametrize("name", CRITERIA)
+@pytest.mark.parametrize("name", with_slow(CRITERIA, "anchors"))
 def test_padding_is_nothing_and_images_without_boxes_teach(name):
   task, params, stats, batch = case(name)
   plain = terms_of(task, params, stats, batch)
@@ -87,6 +88,7 @@ def test_padding_is_nothing_and_images_without_boxes_teach(name):
     assert terms[other].divide() == 0
 
 
+@pytest.mark.slow
 def test_nothing_is_learned_inside_a_crowd_but_what_is_found():
   """A box of all the image as a crowd: only the places of boxes count."""
   task, params, stats, batch = case(size=1)
@@ -133,6 +135,7 @@ def test_predictions_are_sorted_pixels_of_the_image():
   assert boxes[..., ::2].max() == 200  # cut to what is shown, which is all
 
 
+@pytest.mark.slow
 def test_soft_suppression_keeps_what_hard_drops():
   hard = case(least=0.3, overlap=0.1, detections=80)
   soft = case(least=0.3, decay=gaussian(), detections=80)
