@@ -14,6 +14,8 @@ def section(comparisons: Sequence[Comparison] | None) -> Markup:
   if comparisons is None:
     return join()
   worse = against.worse(comparisons)
+  number = sum(x.p is not None for x in comparisons)
+  counted = f"{number} of {len(comparisons)} rows could be compared."
   verdict = (
     f"Worse beyond the noise: {', '.join(worse)}."
     if worse
@@ -23,7 +25,10 @@ def section(comparisons: Sequence[Comparison] | None) -> Markup:
   return element(
     "section",
     element("h2", "Beside earlier results"),
-    element("p", verdict, class_="bad" if worse else "good"),
+    element(
+      "p", verdict, class_="bad" if worse else "good" if number else None
+    ),
+    element("p", counted, class_="sub"),
     *inside,
     class_="beside",
   )

@@ -19,7 +19,7 @@ SHEETS = (
 )
 MOST = 6  # images of a row
 # Names of images, the telling ones first.
-FIRST = ("test", "worst", "val")
+FIRST = ("test", "largest", "val")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,7 +101,8 @@ def _lines(file: pathlib.Path) -> Iterator[dict[str, Any]]:
 def images_of(folder: pathlib.Path) -> list[tuple[str, bytes]]:
   """Returns the images of a seed's folder, the telling ones first."""
   files = dict.fromkeys(x for kind in SHEETS for x in folder.glob(kind))
-  found = [(x.stem, x.read_bytes()) for x in files]
+  named = lambda x: x.stem.replace("worst ", "largest loss: ")
+  found = [(named(x), x.read_bytes()) for x in files]
   for name, (step, data) in events.last_images(folder / "workdir").items():
     found.append((f"{name}, step {step:,}", data))
   return sorted(found, key=lambda x: _rank(x[0]))[:MOST]

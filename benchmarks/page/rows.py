@@ -157,7 +157,8 @@ def _inside(result: Result, left: Left, most: int) -> list[Markup]:
 
 def _words(result: Result) -> Markup:
   """Why it stands as it does, in a sentence or two."""
-  sentences = [f"{result.row.protocol}."]
+  protocol = result.row.protocol
+  sentences = [f"{protocol[:1].upper()}{protocol[1:]}."]
   if result.reason:
     sentences.append(f"{result.verdict.capitalize()}: {result.reason}.")
   if result.differs and result.reference:

@@ -144,6 +144,9 @@ def test_a_report_ends_with_3_where_a_row_is_worse(lenet, tmp_path):
     (now / "report.html").read_text()
   )
   assert command.main([f"--input={earlier}", *words]) == 0
+  text = (now / "report.html").read_text()
+  assert "Nothing is worse beyond the noise." in text
+  assert "1 of 1 rows could be compared." in text
 
 
 @pytest.fixture

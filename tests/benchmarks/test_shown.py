@@ -130,4 +130,4 @@ def test_a_run_is_drawn_and_its_images_are_found(tmp_path):
   right = np.trace(counts) / counts.sum()
   assert right == pytest.approx(last["test/accuracy"])
   names = [name for name, _ in left.images_of(seed)]
-  assert names[0].startswith("test/labels") and "worst labels" in names
+  assert names[0].startswith("test/labels") and "largest loss: labels" in names
