@@ -13,6 +13,7 @@ from vision_jax.models.backbones.cnn import CNN
 from vision_jax.models.backbones.lenet import LeNet5
 from vision_jax.models.backbones.mlp import MLP
 from vision_jax.models.backbones.resnet import ResNet
+from vision_jax.models.backbones.tanh import TanhNet
 from vision_jax.models.backbones.vit import ViT
 from vision_jax.models.detection.detr import Detr
 from vision_jax.models.detection.fcos import FCOS
@@ -140,6 +141,7 @@ def _r3d(net, **fields):
 FAMILIES = {
   "mlp": Family(lambda **f: MLP(4, **f)),
   "lenet": Family(lambda **f: LeNet5(4, **f)),
+  "tanh": Family(lambda **f: TanhNet(4, (2, 3), (8,), **f)),
   "cnn": Family(lambda **f: CNN(4, ((4,), (4,)), **f)),
   "resnet": Family(lambda **f: small_resnet().clone(**f), True),
   "vit": Family(_vit, True),

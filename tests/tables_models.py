@@ -11,6 +11,7 @@ from vision_jax.models.backbones import convnext, efficientnet, resnet, swin
 from vision_jax.models.backbones.cnn import CNN
 from vision_jax.models.backbones.lenet import LeNet5
 from vision_jax.models.backbones.mlp import MLP
+from vision_jax.models.backbones.tanh import TANH_NETS
 from vision_jax.models.backbones.vit import ViT, dinov2, variant
 from vision_jax.models.text.image_text import clip
 
@@ -60,6 +61,27 @@ def _mnist():
     {},
     (16, 16, 1),
   )
+  lenet1 = 26 * 4 + 8 + (4 * 25 + 1) * 12 + 24 + (192 + 1) * 10
+  lenet4 = 26 * 4 + 8 + (4 * 25 + 1) * 16 + 32 + 48_120 + 1210
+  counts = {
+    "mlp300": ((28, 28, 1), (784 + 1) * 300 + 3010),
+    "mlp800": ((28, 28, 1), (784 + 1) * 800 + 8010),
+    "lenet1": ((22, 22, 1), lenet1),
+    "lenet4": ((28, 28, 1), lenet4),
+    "lenet5": ((28, 28, 1), 61_706 + 2 * (6 + 16)),
+    "simard": ((28, 28, 1), 26 * 5 + 126 * 50 + (1250 + 1) * 100 + 1010),
+  }
+  for name, (image_, count) in counts.items():
+    yield ModelRow(
+      f"tanh_{name}",
+      functools.partial(TANH_NETS[name], 10),
+      image_,
+      count,
+      "LeCun et al. (1998), Simard et al. (2003): by the layers' sizes, "
+      "complete tables",
+      {"maps": (2, 3), "hidden": (8,)},
+      (16, 16, 1),
+    )
   yield ModelRow(
     "cnn",
     functools.partial(CNN, 10),
@@ -265,6 +287,7 @@ def _structures():
   more = {
     "mlp": {},
     "lenet5": {},
+    "tanh_lenet5": {},
     "cnn": {},
     "resnet20": {},
     "resnet18": {"stem": "small"},

@@ -66,6 +66,16 @@ CASES = {
       x, t.nn.functional.one_hot(y, 5) * 0.9 + 0.02, reduction="none"
     ).sum(-1),
   ),
+  "squared_error": (
+    losses.squared_error,
+    CLASSES,
+    lambda t, x, y: (
+      t.nn.functional.mse_loss(
+        x, 2.0 * t.nn.functional.one_hot(y, 5) - 1, reduction="none"
+      ).sum(-1)
+      / 2
+    ),
+  ),
   "softmax_focal": (
     lambda x, y: losses.softmax_focal(x, y, 1.5),
     CLASSES,
@@ -122,6 +132,7 @@ def test_large_logits_stay_finite(name, size):
     losses.sigmoid_cross_entropy,
     losses.softmax_focal,
     losses.sigmoid_focal,
+    losses.squared_error,
   ],
 )
 @pytest.mark.parametrize("wrong", [-1, 5])

@@ -59,6 +59,24 @@ def sigmoid_cross_entropy(
   return _nan_unless_valid(loss, label, logits.shape[-1])
 
 
+def squared_error(logits: Array, label: Array) -> Array:
+  """Half the squared distance to 1 of the label's output, to -1 of others'.
+
+  As nets of tanh were trained (LeCun et al., 1998); the largest output decides.
+
+  Args:
+    logits: (..., k), outputs.
+    label: int (...), or indicators in [0, 1] (..., k).
+
+  Returns:
+    (...), float32.
+  """
+  _check(logits, label)
+  wanted = 2 * _indicators(label, logits.shape[-1]) - 1
+  loss = jnp.sum((logits.astype(jnp.float32) - wanted) ** 2, -1) / 2
+  return _nan_unless_valid(loss, label, logits.shape[-1])
+
+
 def softmax_focal(logits: Array, label: Array, gamma: float = 2.0) -> Array:
   """Cross entropy whose class terms are weighted by (1 - p) ** gamma.
 

@@ -9,6 +9,7 @@ or uint8; what needs to know black and white takes `value_range`. Clips
 from vision_jax.ops.augment.affine import random_affine
 from vision_jax.ops.augment.color import color_jitter, random_gray
 from vision_jax.ops.augment.compose import sequence
+from vision_jax.ops.augment.elastic import random_elastic
 from vision_jax.ops.augment.erase import cutout, random_erasing
 from vision_jax.ops.augment.geometry import (
   random_crop,
@@ -32,6 +33,7 @@ __all__ = [
   "random_affine",
   "random_crop",
   "random_crop_flip",
+  "random_elastic",
   "random_erasing",
   "random_flip",
   "random_gray",

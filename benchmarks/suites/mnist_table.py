@@ -1,0 +1,60 @@
+"""MNIST's first table of results: each net in its paper's form."""
+
+from benchmarks.row import Row
+from benchmarks.suites.classification import CONFIGS, MNIST_TOLERANCE
+
+SQUARED, ENTROPY = {"loss": "squared"}, {"loss": "cross_entropy"}
+
+
+def _row(
+  name: str, net: str, reference: str, values: dict[str, str], seconds: int
+) -> Row:
+  entropy = values["loss"] == "cross_entropy"
+  distort = values.get("distort", "none")
+  return Row(
+    name=name,
+    config=CONFIGS + "mnist_table.py",
+    dataset="mnist",
+    reference=reference,
+    protocol=(
+      f"60,000 training images, distortions: {distort}; 10,000 test images, "
+      "single view, last step; batches of 32 by momentum and a cosine"
+    ),
+    tolerance=MNIST_TOLERANCE,
+    overrides={"net": net, **values},
+    data="mnist",
+    also=("test/ece",) if entropy else (),
+    seconds=seconds,
+  )
+
+
+MNIST_TABLE = (
+  _row("mnist_mlp300", "mlp300", "mnist_mlp300_lecun1998", SQUARED, 90),
+  _row("mnist_mlp800", "mlp800", "mnist_mlp800_simard2003", ENTROPY, 150),
+  _row(
+    "mnist_mlp800_elastic",
+    "mlp800",
+    "mnist_mlp800_elastic_simard2003",
+    ENTROPY | {"distort": "elastic", "steps": "112500"},
+    450,
+  ),
+  _row("mnist_lenet1", "lenet1", "mnist_lenet1_lecun1998", SQUARED, 120),
+  _row("mnist_lenet4", "lenet4", "mnist_lenet4_lecun1998", SQUARED, 150),
+  _row("mnist_lenet5_tanh", "lenet5", "mnist_lenet5_lecun1998", SQUARED, 150),
+  _row(
+    "mnist_lenet5_distorted",
+    "lenet5",
+    "mnist_lenet5_distorted_lecun1998",
+    SQUARED | {"distort": "affine", "steps": "75000"},
+    300,
+  ),
+  _row(
+    "mnist_simard_elastic",
+    "simard",
+    "mnist_conv_elastic_simard2003",
+    ENTROPY | {"distort": "elastic", "steps": "112500"},
+    450,
+  ),
+)
+
+SUITES = {"mnist_table": MNIST_TABLE}
