@@ -1,0 +1,1 @@
+"""The same step on more devices and processes: `python -m benchmarks.scale`."""
