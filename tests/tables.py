@@ -36,6 +36,7 @@ from vision_jax.tasks.depth import Depth
 from vision_jax.tasks.detection import Detection
 from vision_jax.tasks.diffusion import Diffusion
 from vision_jax.tasks.embedding import Embedding
+from vision_jax.tasks.flow_matching import FlowMatching
 from vision_jax.tasks.gan import GAN
 from vision_jax.tasks.reading import AttentionReading, CtcReading
 from vision_jax.tasks.regression import Regression
@@ -107,6 +108,22 @@ def small_diffusion() -> Diffusion:
     learned_variance=True,
   )
   return Diffusion(model, diffusion.cosine(50), variance="learned")
+
+
+def small_flow_matching() -> FlowMatching:
+  """A narrow denoiser in continuous time, by EDM, of patches."""
+  model = DDPMUNet(
+    num_classes=4,
+    width=8,
+    multipliers=(1,),
+    blocks=1,
+    attention=(4,),
+    groups=4,
+    dropout=0.0,
+    patch=2,
+  )
+  density = diffusion.Density("normal", -1.2, 1.2)
+  return FlowMatching(model, diffusion.path("edm"), "edm", density)
 
 
 def segmented_images(
@@ -331,6 +348,9 @@ TASKS = (
     augment.mixup(0.2, 4),
   ),
   TaskCase("diffusion", small_diffusion, labelled_images, None, {"model": 0.9}),
+  TaskCase(
+    "flow_matching", small_flow_matching, labelled_images, None, {"model": 0.9}
+  ),
   TaskCase(
     "segmentation",
     small_segmentation,

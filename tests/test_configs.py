@@ -61,6 +61,7 @@ HEAVY = (
   "configs/generation/digits_gan.py",
   "configs/generation/mnist_dcgan.py",
   "configs/generation/mnist_ddpm.py",
+  "configs/generation/mnist_flow_matching.py",
   "configs/segmentation/camvid_enet.py",
   "configs/segmentation/camvid_espnet.py",
   "configs/segmentation/camvid_lraspp.py",

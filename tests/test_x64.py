@@ -34,8 +34,8 @@ def wide_values(jaxpr):
 
 
 COSTLY = (
-  *("diffusion", "detection_encoder_queries", "dense_detection"),
-  *("captioning", "temporal"),
+  *("diffusion", "flow_matching", "detection_encoder_queries"),
+  *("dense_detection", "captioning", "temporal"),
 )
 
 

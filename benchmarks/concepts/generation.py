@@ -66,6 +66,23 @@ CONCEPTS = (
     row="mnist_ddpm_cpu",
   ),
   Concept(
+    "flow matching",
+    "vision_jax.tasks.flow_matching:FlowMatching",
+    "tests/tasks/test_flow_matching.py::test_the_loss_of_the_answer_is_zero, "
+    f"{NOISE}paths.py::test_solvers_converge_at_their_order",
+    "--config=configs/generation/mnist_flow_matching.py",
+    number="order 2 of Heun's method, within 0.1",
+  ),
+  Concept(
+    "EDM's preconditioning",
+    "vision_jax.ops.diffusion.conversions",
+    f"{NOISE}paths.py::test_the_preconditioning_is_the_papers, "
+    f"{NOISE}paths.py::test_predictions_convert_both_ways",
+    "--config=configs/generation/mnist_flow_matching.py --config.path=edm "
+    "--config.prediction=edm",
+    number="of images of deviation 0.5",
+  ),
+  Concept(
     "guidance",
     "vision_jax.ops.diffusion.predictions:guided",
     "tests/tasks/test_diffusion.py::test_guidance_extrapolates_from_no_class",

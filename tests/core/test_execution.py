@@ -108,6 +108,8 @@ SLOW = {
   "classification_vit_mixup-pmap8-1",
   "diffusion-fsdp2x4-1",
   "diffusion-pmap8-1",
+  "flow_matching-fsdp2x4-1",
+  "flow_matching-pmap8-1",
   "segmentation-fsdp2x4-1",
   "segmentation-pmap8-1",
   "detection_learned_queries-fsdp2x4-1",

@@ -91,6 +91,23 @@ def test_an_image_that_does_not_halve_is_an_error():
     )
 
 
+def test_patches_are_channels_of_a_smaller_image():
+  """So that the levels begin at half the size, and pixels come out."""
+  whole, patched = SMALL(), SMALL(patch=2, attention=(2,))
+  x = jnp.ones((2, 8, 8, 3))
+  run = lambda k: patched.init_with_output(k, x, train=False)
+  out, variables = jax.eval_shape(run, jax.random.key(0))
+  kernel = lambda name: variables["params"][name]["kernel"].shape
+  assert out.shape == x.shape and "down2_attention1" in variables["params"]
+  assert kernel("conv_in") == (3, 3, 12, 8)
+  assert kernel("conv_out") == (3, 3, 8, 12)
+  assert parameters(whole, (1, 8, 8, 3)) < parameters(patched, (1, 8, 8, 3))
+  with pytest.raises(ValueError, match=r"divisible by 4, .* patches of 2"):
+    jax.eval_shape(
+      lambda: patched.init(jax.random.key(0), x[:, :6, :6], train=False)
+    )
+
+
 @pytest.mark.slow
 def test_gradients_reach_every_parameter():
   task, params, stats = small_task(variance="learned")

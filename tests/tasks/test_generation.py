@@ -23,13 +23,25 @@ from vision_jax.models.generation.vae import dense_vae
 from vision_jax.ops import diffusion
 from vision_jax.recipe import recipe
 from vision_jax.tasks.diffusion import Diffusion
+from vision_jax.tasks.flow_matching import FlowMatching
 from vision_jax.tasks.gan import GAN
 from vision_jax.tasks.generative import latents, outside
 from vision_jax.tasks.vae import VariationalAutoencoding
 from vision_jax.train.checkpoint.checkpoints import Checkpoints
 
-CASES = [case for case in TASKS if case.name in ("vae", "gan", "diffusion")]
-each = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+NAMES = ("vae", "gan", "diffusion", "flow_matching")
+CASES = [case for case in TASKS if case.name in NAMES]
+each = pytest.mark.parametrize(
+  "case",
+  [
+    pytest.param(
+      case,
+      id=case.name,
+      marks=[pytest.mark.slow] * (case.name == "flow_matching"),
+    )
+    for case in CASES
+  ],
+)
 SHAPE = (8, 8, 3)
 STOP, END = 3, 5
 LONG = diffusion.cosine(100)
@@ -56,6 +68,7 @@ SMALLEST = {
     discriminator_steps=2,
   ),
   "diffusion": Diffusion(Denoiser(), diffusion.cosine(10)),
+  "flow_matching": FlowMatching(Denoiser(), diffusion.path("rectified")),
 }
 
 
@@ -128,7 +141,9 @@ def test_the_cases_are_all_generators():
   assert {case.name for case in CASES} == set(SMALLEST)
 
 
-@pytest.mark.parametrize("name", with_slow(SMALLEST, "gan", "vae"))
+@pytest.mark.parametrize(
+  "name", with_slow(SMALLEST, "gan", "vae", "flow_matching")
+)
 def test_in_bfloat16_a_stopped_run_ends_as_one_never_stopped(name, tmp_path):
   task = in_bfloat16(SMALLEST[name])
   first, step = start(task)

@@ -1,5 +1,7 @@
 """Diffusion: sources of images in; samples, the bound and the rate out.
 
+Flow matching too, whose samples are by a `solver`.
+
 Of their values: `times` is T of the schedule; `decay` of the rate after its
 warm-up is "cosine" or "none"; `clip` says whether denoised images are clipped
 to [-1, 1] while sampling; `sampler`, `sampling_steps`, `spacing` and `guidance`
@@ -24,6 +26,7 @@ from vision_jax.optim.schedules import Schedule, constant, warmup_cosine
 from vision_jax.pipelines.colours import SIGNED
 from vision_jax.pipelines.data import Data, Loading
 from vision_jax.pipelines.generation import first, generation, sample_evals
+from vision_jax.tasks.denoising import Denoising
 from vision_jax.tasks.diffusion import Diffusion
 
 
@@ -46,9 +49,29 @@ def rate(decay: str, peak: float, steps: int, *, warmup: int) -> Schedule:
   return warmup_cosine(peak, steps, warmup=warmup)
 
 
+class Drawing:
+  """How samples are drawn that are evaluated; a dataclass of options.
+
+  Attributes:
+    guidance: weight of the class; 1 is none.
+  """
+
+  guidance: float
+
+  def output(self, task: Denoising) -> Output:
+    """Returns what draws samples of a batch's classes.
+
+    Raises:
+      UserError: for guidance of a model that cannot be guided.
+    """
+    if self.guidance != 1:
+      task.check_guidance(self.guidance)
+    return functools.partial(task.sample, **dataclasses.asdict(self))
+
+
 @dataclasses.dataclass(frozen=True)
-class Sampling:
-  """How samples are drawn that are evaluated; as of `Diffusion.sample`.
+class Sampling(Drawing):
+  """As of `Diffusion.sample`.
 
   Attributes:
     sampler: its name.
@@ -72,24 +95,41 @@ class Sampling:
       guidance=config.guidance,
     )
 
-  def output(self, task: Diffusion) -> Output:
-    """Returns what draws samples of a batch's classes.
 
-    Raises:
-      UserError: for guidance of a model that cannot be guided.
-    """
-    if self.guidance != 1:
-      task.check_guidance(self.guidance)
-    return functools.partial(task.sample, **dataclasses.asdict(self))
+@dataclasses.dataclass(frozen=True)
+class Solving(Drawing):
+  """As of `FlowMatching.sample`.
+
+  Attributes:
+    solver: its name.
+    steps: number of the solver's steps.
+    spacing: how the solver's times are spaced.
+    guidance: weight of the class; 1 is none.
+  """
+
+  solver: str
+  steps: int
+  spacing: str = "even"
+  guidance: float = 1.0
+
+  @classmethod
+  def of(cls, config: ml_collections.ConfigDict) -> "Solving":
+    """Returns what a config says that has `solver`."""
+    return cls(
+      config.solver,
+      config.sampling_steps,
+      spacing=config.spacing,
+      guidance=config.guidance,
+    )
 
 
 def diffusion(
-  task: Diffusion,
+  task: Denoising,
   *,
   train: Source,
   test: Source,
   extractor: Extractor,
-  sampling: Sampling,
+  sampling: Drawing,
   loading: Loading,
   real: str = "test",
   examples: int = 0,
@@ -99,7 +139,7 @@ def diffusion(
   """Returns what an experiment takes that evaluates samples, and the bound.
 
   Args:
-    task: samples images in [-1, 1], and bounds their likelihood.
+    task: samples images in [-1, 1]; a `Diffusion` bounds their likelihood.
     train: a `GatherSource` of images.
     test: one of images held out.
     extractor: what samples are looked at through.

@@ -62,6 +62,7 @@ RANGES: dict[str, tuple[str, Test]] = {
   **dict.fromkeys(
     (
       *("crop_ratio", "delta", "depth_unit", "logit_scale", "lora_alpha"),
+      "deviation",
       "teacher_temperature",
       *("scale", "std", "temperature", "tta_scales", "typical"),
       "residual_scale",

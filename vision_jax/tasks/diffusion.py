@@ -3,15 +3,12 @@
 import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 
 from vision_jax.core.checks import check_name
-from vision_jax.core.state import joined
-from vision_jax.core.types import Array, Batch, Mean, Nets, Objective, Terms
+from vision_jax.core.types import Array, Batch, Nets, Objective
 from vision_jax.errors import UserError
 from vision_jax.ops import diffusion
 from vision_jax.ops.augment.keys import example_keys
@@ -20,18 +17,13 @@ from vision_jax.ops.diffusion.likelihood import step_bits
 from vision_jax.ops.diffusion.noise import normals, times
 from vision_jax.ops.diffusion.predictions import KINDS
 from vision_jax.ops.diffusion.tables import VARIANCES
-from vision_jax.tasks.conditions import (
-  Condition,
-  Conditional,
-  check_guidance,
-  dropped,
-)
-from vision_jax.tasks.generative import SIGNED, outside
-from vision_jax.tasks.net import NET, OneNet
+from vision_jax.tasks.conditions import Condition
+from vision_jax.tasks.denoising import Denoising, per_example
+from vision_jax.tasks.net import NET
 
 
 @dataclasses.dataclass(frozen=True)
-class Diffusion(Conditional, OneNet):
+class Diffusion(Denoising):
   """A denoiser of images in [-1, 1], with or without a condition.
 
   A batch has `image` (b, h, w, c), `index` (b,), `mask` (b,) and what the
@@ -76,8 +68,7 @@ class Diffusion(Conditional, OneNet):
     check_name("prediction", self.prediction, KINDS)
     check_name("weighting", self.weighting, diffusion.WEIGHTINGS)
     check_name("variance", self.variance, VARIANCES)
-    if not 0 <= self.drop_label <= 1:
-      raise UserError(f"drop_label: got {self.drop_label}; expected [0, 1].")
+    self._check_drop_label()
     learned = bool(getattr(self.model, "learned_variance", False))
     if learned != self._learned:
       raise UserError(
@@ -86,42 +77,12 @@ class Diffusion(Conditional, OneNet):
       )
 
   @property
-  def value_range(self) -> tuple[float, float]:
-    """The range of the pixels of images and samples."""
-    return SIGNED
-
-  @property
   def objectives(self) -> tuple[Objective, ...]:
     """The weighted squared error, and the bound where it is learned from."""
     weights = {"denoising": 1.0}
     if self._learned:
       weights["vlb"] = self.vlb_weight
     return (Objective(NET, self._loss, weights),)
-
-  def init(self, key: Array, batch: Batch) -> tuple[Nets, Nets]:
-    """Returns parameters and statistics, of the condition's nets too."""
-    nets = self.condition.init(jax.random.fold_in(key, 1), batch)
-    given, image = self.condition.of(*nets, batch), batch["image"]
-    t = jnp.zeros(len(image), jnp.int32)
-    return joined(nets, self.net.init(key, image, t, given))
-
-  def encode(self, params: Nets, stats: Nets, image: Array) -> Array:
-    """Returns what is denoised in place of images: here they themselves."""
-    del params, stats
-    return image
-
-  def decode(self, params: Nets, stats: Nets, x: Array) -> Array:
-    """Returns the images of what was denoised."""
-    del params, stats
-    return x
-
-  def predict(
-    self, params: Nets, stats: Nets, batch: Batch, key: Array
-  ) -> dict[str, Array]:
-    """Returns `image`, denoised from random times, and the times `t` (b,)."""
-    x, t, _ = self.noised(self._encoded(params, stats, batch), key)
-    denoise = self.denoiser(params, stats, self.condition.given(batch))
-    return {"image": self.decode(params, stats, denoise(x, t).x0), "t": t}
 
   def sample(
     self,
@@ -154,23 +115,24 @@ class Diffusion(Conditional, OneNet):
       UserError: for an unknown sampler, too many steps, or guidance that the
         model was not trained for.
     """
-    given = self.condition.given(batch)
     denoise = self.denoiser(
-      params, stats, given, guidance=guidance, clip=self.clip
+      params,
+      stats,
+      self.condition.given(batch),
+      guidance=guidance,
+      clip=self.clip,
     )
-    encode = functools.partial(self.encode, params, stats)
-    x = diffusion.sample(
+    draw = functools.partial(
+      diffusion.sample,
       denoise,
       self.schedule,
-      example_keys(batch, key),
-      jax.eval_shape(encode, batch["image"]).shape[1:],
       sampler=sampler,
       steps=steps,
       eta=eta,
       spacing=spacing,
       variance=self.variance,
     )
-    return {"image": jnp.clip(self.decode(params, stats, x), *SIGNED)}
+    return self._sampled(params, stats, batch, key, draw)
 
   def bits_per_dim(
     self, terms: int | None = None
@@ -183,7 +145,7 @@ class Diffusion(Conditional, OneNet):
     Raises:
       UserError: for a task that denoises codes, which bound no pixels.
     """
-    if type(self).encode is not Diffusion.encode:
+    if type(self).encode is not Denoising.encode:
       raise UserError("bits_per_dim: got codes; expected a task of pixels.")
 
     def output(params, stats, batch, key):
@@ -200,67 +162,23 @@ class Diffusion(Conditional, OneNet):
 
     return output
 
-  def denoiser(
-    self,
-    params: Nets,
-    stats: Nets,
-    given: Any,
-    *,
-    guidance: float = 1.0,
-    clip: bool = False,
-  ) -> Callable[[Array, Array], Denoised]:
-    """Returns (x, t) -> Denoised, `given` what the condition has read."""
-    encode = functools.partial(self.condition.encode, params, stats)
-    condition, null = encode(given), None
-    if guidance != 1:
-      self.check_guidance(guidance)
-      null = encode(self.condition.null(given))
-    model = functools.partial(self.net.given(params, stats), train=False)
-
-    def denoise(x, t):
-      if guidance == 1:
-        out = model(x, t, condition)
-      else:
-        out = diffusion.guided(model, x, t, condition, null, guidance=guidance)
-      clean, between = self._read(out, x, t)
-      return Denoised(jnp.clip(clean, *SIGNED) if clip else clean, between)
-
-    return denoise
-
-  def check_guidance(self, guidance: float) -> None:
-    """Refuses guidance of a model that did not learn what that needs."""
-    check_guidance(guidance, self.condition, self.drop_label)
-
   def _read(self, out: Array, x: Array, t: Array) -> Denoised:
     alpha, sigma = self.schedule.levels(t, x.ndim)
     c = x.shape[-1]
     clean = diffusion.to_x0(self.prediction, out[..., :c], x, alpha, sigma)
     return Denoised(clean, (out[..., c:] + 1) / 2 if self._learned else None)
 
-  def _loss(self, params, stats, batch, key, *, step, train) -> Terms:
-    mask, pixels = batch["mask"], batch["image"]
-    batch = self._encoded(params, stats, batch)
-    image = batch["image"]
-    x, t, eps = self.noised(batch, key)
-    given = self.given(batch, key if train else None)
-    condition = self.condition.encode(params, stats, given)
-    out, stats = self.net.run(
-      params, stats, x, t, condition, key=key, train=train, mask=mask
-    )
+  def _errors(self, image, x, t, eps, out) -> dict[str, Array]:
     levels = self.schedule.levels(t, x.ndim)
     wanted = diffusion.to_prediction(self.prediction, image, eps, *levels)
-    mse = _per_example((out[..., : x.shape[-1]] - wanted) ** 2)
+    mse = per_example((out[..., : x.shape[-1]] - wanted) ** 2)
     weight = diffusion.loss_weight(
       self.schedule, t, prediction=self.prediction, weighting=self.weighting
     )
-    terms = {
-      "denoising": Mean.of(weight * mse, mask),
-      "mse": Mean.of(mse, mask),
-      "outside": Mean.of(outside(pixels, SIGNED), mask),
-    }
+    errors = {"denoising": weight * mse, "mse": mse}
     if self._learned:
-      terms["vlb"] = Mean.of(self._bound(image, x, t, out), mask)
-    return terms, stats
+      errors["vlb"] = self._bound(image, x, t, out)
+    return errors
 
   def _bound(self, image: Array, x: Array, t: Array, out: Array) -> Array:
     """All T terms of the bound from one, as a loss of the variance alone."""
@@ -278,21 +196,6 @@ class Diffusion(Conditional, OneNet):
     alpha, sigma = self.schedule.levels(t, image.ndim)
     return alpha * image + sigma * eps, t, eps
 
-  def given(self, batch: Batch, key: Array | None = None) -> Any:
-    """What the condition reads; with a key for some examples its null."""
-    given = self.condition.given(batch)
-    if key is None or not self.drop_label:
-      return given
-    keys = example_keys(batch, key)
-    return dropped(self.condition, given, keys, self.drop_label)
-
-  def _encoded(self, params: Nets, stats: Nets, batch: Batch) -> Batch:
-    return {**batch, "image": self.encode(params, stats, batch["image"])}
-
   @property
   def _learned(self) -> bool:
     return self.variance == "learned"
-
-
-def _per_example(values: Array) -> Array:
-  return jnp.mean(values, axis=tuple(range(1, values.ndim)))

@@ -16,6 +16,7 @@ from vision_jax.layers.dense import Dense
 from vision_jax.layers.group_norm import GroupNorm
 from vision_jax.layers.remat import remat
 from vision_jax.layers.time_embedding import GLOROT, TimeEmbedding
+from vision_jax.layers.upsample import depth_to_space, space_to_depth
 from vision_jax.models.generation.ddpm_blocks import (
   NOTHING,
   AttentionBlock,
@@ -46,6 +47,8 @@ class DDPMUNet(nn.Module):
     heads: number of attention's heads.
     dropout: probability, in residual blocks.
     groups: number of groups of group normalization.
+    patch: side of the squares of pixels that are seen as one of more channels,
+      so that the levels begin at a smaller size; the paper's is 1.
     learned_variance: whether twice the channels come out, the second half for
       the variance (https://arxiv.org/abs/2102.09672).
     remat: what blocks compute again in the backward pass, see `layers.remat`.
@@ -60,6 +63,7 @@ class DDPMUNet(nn.Module):
   heads: int = 1
   dropout: float = 0.1
   groups: int = 32
+  patch: int = 1
   learned_variance: bool = False
   remat: str = "none"
   dtype: DTypeLike = jnp.float32
@@ -89,14 +93,9 @@ class DDPMUNet(nn.Module):
     """
     del mask
     b, h, w, c = check_shape("image", x, "b h w c")
-    halvings = 2 ** (len(self.multipliers) - 1)
-    if h % halvings or w % halvings:
-      raise UserError(
-        f"image: got {h} x {w}; expected sides divisible by {halvings}, for "
-        f"{len(self.multipliers)} resolutions. Pad the images, or give fewer "
-        "multipliers."
-      )
+    self._check_sides(h, w)
     x, vector = self._beside(x, condition)
+    x = space_to_depth(x, self.patch) if self.patch > 1 else x
     time = self._embed(jnp.zeros(b, jnp.float32) if t is None else t, vector)
     x = self._conv(self.width, "conv_in")(x)
     x, passed = self._down(x, time, train)
@@ -105,9 +104,20 @@ class DDPMUNet(nn.Module):
     x = self._block(x.shape[-1], "middle_block2")(x, time, train)
     x = self._up(x, passed, time, train)
     x = GroupNorm(self.groups, dtype=self.dtype, name="norm_out")(x)
-    out = c * (2 if self.learned_variance else 1)
+    out = c * self.patch**2 * (2 if self.learned_variance else 1)
     conv = Conv(out, use_bias=True, kernel_init=NOTHING, name="conv_out")
-    return conv(jax.nn.silu(x))
+    x = conv(jax.nn.silu(x))
+    return depth_to_space(x, self.patch) if self.patch > 1 else x
+
+  def _check_sides(self, h: int, w: int) -> None:
+    least = self.patch * 2 ** (len(self.multipliers) - 1)
+    if h % least or w % least:
+      patches = f" of patches of {self.patch}" if self.patch > 1 else ""
+      raise UserError(
+        f"image: got {h} x {w}; expected sides divisible by {least}, for "
+        f"{len(self.multipliers)} resolutions{patches}. Pad the images, or "
+        "give fewer multipliers."
+      )
 
   def _beside(self, x: Array, condition: Array | None):
     """Returns the images, with those of a condition; and one that is none."""

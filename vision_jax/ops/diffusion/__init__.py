@@ -1,17 +1,20 @@
-"""Diffusion as array functions: schedules, predictions, likelihood, samplers.
+"""Diffusion as array functions: schedules, paths, predictions, samplers.
 
-A noisy image at time t is x_t = alpha_t x0 + sigma_t eps with alpha² + sigma²
-= 1 (variance preserving) and t in 0 ... T - 1; `Schedule` holds the levels.
+A noisy image at time t is x_t = alpha_t x0 + sigma_t eps. A `Schedule` holds
+the levels of t in 0 ... T - 1, with alpha² + sigma² = 1 (variance preserving);
+a `Path` those of continuous time, t in [0, 1], of flow matching and EDM too.
 """
 
+from vision_jax.ops.diffusion.densities import DENSITIES, UNIFORM, Density
 from vision_jax.ops.diffusion.likelihood import bits_per_dim
+from vision_jax.ops.diffusion.paths import PATHS, Path, path
 from vision_jax.ops.diffusion.predictions import (
   Denoised,
   guided,
   to_prediction,
   to_x0,
 )
-from vision_jax.ops.diffusion.samplers import SAMPLERS, sample
+from vision_jax.ops.diffusion.samplers import SAMPLERS, SOLVERS, sample, solve
 from vision_jax.ops.diffusion.schedules import (
   SCHEDULES,
   Schedule,
@@ -23,19 +26,27 @@ from vision_jax.ops.diffusion.schedules import (
 from vision_jax.ops.diffusion.weighting import WEIGHTINGS, loss_weight
 
 __all__ = [
+  "DENSITIES",
+  "PATHS",
   "SAMPLERS",
   "SCHEDULES",
+  "SOLVERS",
+  "UNIFORM",
   "WEIGHTINGS",
   "Denoised",
+  "Density",
+  "Path",
   "Schedule",
   "bits_per_dim",
   "cosine",
   "guided",
   "linear",
   "loss_weight",
+  "path",
   "sample",
   "schedule",
   "sigmoid",
+  "solve",
   "to_prediction",
   "to_x0",
 ]

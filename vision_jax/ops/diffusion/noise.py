@@ -24,7 +24,12 @@ def times(key: Array, index: Array, steps: int) -> Array:
   multiples of the golden ratio, which lowers the variance of a batch's loss;
   independent of which shard an example is on.
   """
+  share = shares(key, index)
+  return jnp.minimum((share * steps).astype(jnp.int32), steps - 1)
+
+
+def shares(key: Array, index: Array) -> Array:
+  """Returns as `times` does places (b,) in [0, 1), which float32 has."""
   shift = jax.random.bits(key, (), jnp.uint32)
   place = shift + index.astype(jnp.uint32) * jnp.uint32(_GOLDEN)
-  share = (place >> 8).astype(jnp.float32) * 2.0**-24  # in [0, 1), exact
-  return jnp.minimum((share * steps).astype(jnp.int32), steps - 1)
+  return (place >> 8).astype(jnp.float32) * 2.0**-24
