@@ -3,12 +3,15 @@
 Velocities on the straight path from images to noise; samples by ten evaluations
 of the net, measured as those of mnist_ddpm.py. Other paths by --config.path,
 and EDM by --config.path=edm --config.prediction=edm --config.density=normal
---config.centre=-1.2 --config.deviation=1.2. The full variant is for a GPU and
-not measured.
+--config.centre=-1.2 --config.deviation=1.2. The net is a U-Net, or by
+--config.net=dit a transformer of the size --config.dit. The full variant is for
+a GPU and not measured.
 """
 
+from vision_jax.core.checks import check_name
 from vision_jax.experiment import Experiment, base_config
 from vision_jax.models.generation.ddpm_unet import DDPMUNet
+from vision_jax.models.generation.dit import DiT, variant
 from vision_jax.ops.diffusion import Density, path
 from vision_jax.optim.optimizers import adamw
 from vision_jax.pipelines import extractors
@@ -29,6 +32,8 @@ def get_config():
     dataset="mnist",
     image_size=28,
     channels=1,
+    net="unet",
+    dit="S/2",
     width=32,
     multipliers=(1, 2, 2),
     attention=(7,),
@@ -88,8 +93,16 @@ VARIANTS = {
 }
 
 
-def build(config):
-  unet = DDPMUNet(
+def net(config):
+  """The denoiser: "unet" or "dit"."""
+  if check_name("net", config.net, ("unet", "dit")) == "dit":
+    return DiT(
+      10,
+      **variant(config.dit),
+      remat=config.remat,
+      dtype=config.dtype,
+    )
+  return DDPMUNet(
     num_classes=10,
     width=config.width,
     multipliers=config.multipliers,
@@ -101,8 +114,11 @@ def build(config):
     remat=config.remat,
     dtype=config.dtype,
   )
+
+
+def build(config):
   task = FlowMatching(
-    unet,
+    net(config),
     path(config.path),
     prediction=config.prediction,
     density=Density(config.density, config.centre, config.deviation),

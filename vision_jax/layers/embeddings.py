@@ -9,12 +9,17 @@ from vision_jax.errors import UserError
 
 
 def sincos2d(
-  grid: tuple[int, int], features: int, temperature: float = 10_000.0
+  grid: tuple[int, int],
+  features: int,
+  temperature: float = 10_000.0,
+  *,
+  last: bool = True,
 ) -> Array:
   """Sines and cosines of a grid's columns and rows, (h * w, features) float32.
 
   The first half of the features is of x, the second of y, each sines and then
   cosines (Chen et al., 2021, MoCo v3; the plain ViT of Beyer et al., 2022).
+  Where not `last`, the frequencies end before 1 / temperature (MAE, DiT).
 
   Raises:
     UserError: if `features` is not a multiple of 4.
@@ -25,7 +30,7 @@ def sincos2d(
       "sine and the cosine of each axis."
     )
   h, w = grid
-  omega = temperature ** -np.linspace(0, 1, features // 4)
+  omega = temperature ** -np.linspace(0, 1, features // 4, endpoint=last)
   y, x = np.mgrid[:h, :w].reshape(2, -1, 1) * omega
   table = np.concatenate([np.sin(x), np.cos(x), np.sin(y), np.cos(y)], axis=1)
   return jnp.asarray(table, jnp.float32)

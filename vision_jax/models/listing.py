@@ -31,6 +31,7 @@ from vision_jax.models.backbones.resnet8 import ResNet8
 from vision_jax.models.backbones.vit import ViT, dinov2, variant
 from vision_jax.models.backbones.xception import Xception
 from vision_jax.models.detection import detr, fcos, retinanet
+from vision_jax.models.generation import dit
 from vision_jax.models.generation.ddpm_unet import DDPMUNet
 from vision_jax.models.restoration.carn import CARN
 from vision_jax.models.restoration.dncnn import DnCNN
@@ -172,6 +173,12 @@ def _entries() -> Iterator[tuple[str, Entry]]:
   yield "carn_m_x2", Entry(CARN, (180, 320, 3), False)
   yield "espcn_x3", Entry(ESPCN, (224, 224, 1), False)
   yield "ddpm_cifar10", _other(DDPMUNet, 0, (32, 32, 3))
+  for name in ("S/2", "B/2", "L/2", "XL/2"):
+    make = functools.partial(
+      dit.DiT, **dit.variant(name), learned_variance=True
+    )
+    label = name.lower().replace("/", "")
+    yield f"dit_{label}", _other(make, 1000, (32, 32, 4))
 
 
 def _recent() -> Iterator[tuple[str, Entry]]:
