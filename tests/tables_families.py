@@ -21,6 +21,7 @@ from vision_jax.models.detection.retinanet import RetinaNet
 from vision_jax.models.detection.two_stage_detr import TwoStageDetr
 from vision_jax.models.generation import autoencoder, dcgan, gan, vae
 from vision_jax.models.generation.ddpm_unet import DDPMUNet
+from vision_jax.models.generation.dit import DiT
 from vision_jax.models.restoration.carn import CARN
 from vision_jax.models.restoration.dncnn import DnCNN
 from vision_jax.models.restoration.espcn import ESPCN
@@ -114,6 +115,10 @@ def _ddpm(**fields):
   return DDPMUNet(attention=(8,), **options, **fields)
 
 
+def _dit(**fields):
+  return DiT(4, 4, 16, 2, 2, **fields)
+
+
 def _autoencoder(**fields):
   return autoencoder.Autoencoder(
     autoencoder.ConvEncoder(5, (4,), **fields),
@@ -154,6 +159,7 @@ FAMILIES = {
   "espcn": Family(lambda **f: ESPCN(2, 3, (4,), (3, 3), **f)),
   "imdn": Family(lambda **f: IMDN(2, 3, 16, 4, 2, **f)),
   "ddpm": Family(_ddpm, True),
+  "dit": Family(_dit, True),
   "detr": Family(lambda **f: _detr(Detr, **f), True),
   "detr_encoder": Family(lambda **f: _detr(TwoStageDetr, **f), True),
   "fcos": Family(lambda **f: _dense(_fcos, **f), True),

@@ -174,11 +174,9 @@ def _entries() -> Iterator[tuple[str, Entry]]:
   yield "espcn_x3", Entry(ESPCN, (224, 224, 1), False)
   yield "ddpm_cifar10", _other(DDPMUNet, 0, (32, 32, 3))
   for name in ("S/2", "B/2", "L/2", "XL/2"):
-    make = functools.partial(
-      dit.DiT, **dit.variant(name), learned_variance=True
-    )
+    fields = {**dit.variant(name), "learned_variance": True}
     label = name.lower().replace("/", "")
-    yield f"dit_{label}", _other(make, 1000, (32, 32, 4))
+    yield f"dit_{label}", _other(dit.DiT, 1000, (32, 32, 4), **fields)
 
 
 def _recent() -> Iterator[tuple[str, Entry]]:
