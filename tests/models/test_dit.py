@@ -16,7 +16,13 @@ SMALL = {"features": 32, "depth": 2, "heads": 2, "patch": 2}
 
 @pytest.mark.parametrize(
   ("name", "millions"),
-  [("S/2", 33), ("S/8", 33), ("B/2", 130), ("L/4", 458), ("XL/2", 675)],
+  [
+    ("S/2", 33),
+    ("B/2", 130),
+    ("XL/2", 675),
+    pytest.param("S/8", 33, marks=pytest.mark.slow),
+    pytest.param("L/4", 458, marks=pytest.mark.slow),
+  ],
 )
 def test_sizes_are_the_papers(name, millions):
   """Table 4 of it, of latents (32, 32, 4), 1,000 classes and variances."""
