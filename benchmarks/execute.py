@@ -3,6 +3,7 @@
 import dataclasses
 import datetime
 import json
+import math
 import pathlib
 import re
 import shlex
@@ -23,6 +24,10 @@ PROGRESS_SECONDS = 10.0  # between two looks at how far a run is
 _PROGRESS = re.compile(r"step \d+/\d+ ")
 
 
+class OutOfTime(Exception):
+  """A run was asked to save itself and stop, as the budget is used up."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Plan:
   """How a suite is run: what is equal for all of its rows and seeds."""
@@ -32,6 +37,7 @@ class Plan:
   overrides: Mapping[str, str] = dataclasses.field(default_factory=dict)
   hardware: Mapping = dataclasses.field(default_factory=dict)
   commit: str = ""
+  until: float = math.inf  # of time.monotonic: then runs save, and stop
 
 
 @dataclasses.dataclass(frozen=True)
@@ -219,31 +225,40 @@ def train(row: Row, seed: int, plan: Plan, folder: pathlib.Path) -> None:
 
   Raises:
     RunFailed: if a process does not end well; it says where its log is.
+    OutOfTime: if the plan's time is up.
   """
   log, workdir = folder / "log.txt", folder / "workdir"
   print(f"{row.name}, seed {seed}: log in {log}", flush=True)
   root = f"{environment.ROOT}/"
   for words in calls(row, seed, *planned(row, plan), str(workdir), root):
     if "--mode=import" not in words or not workdir.exists():
-      call_main(words, log)
+      call_main(words, log, plan.until)
 
 
-def call_main(arguments: Sequence[str], log: pathlib.Path) -> None:
+def call_main(
+  arguments: Sequence[str], log: pathlib.Path, until: float = math.inf
+) -> None:
   """Runs vision_jax.main, see `call`."""
-  call("vision_jax.main", arguments, log)
+  call("vision_jax.main", arguments, log, until)
 
 
-def call(module: str, arguments: Sequence[str], log: pathlib.Path) -> None:
+def call(
+  module: str,
+  arguments: Sequence[str],
+  log: pathlib.Path,
+  until: float = math.inf,
+) -> None:
   """Runs a module, whose output goes into a log.
 
   Raises:
     RunFailed: if it does not end well.
+    OutOfTime: if it had to be stopped, at `until` of time.monotonic.
   """
   words = [sys.executable, "-m", module, *arguments]
   with open_own(log) as out:
     child = subprocess.Popen(words, stdout=out, stderr=subprocess.STDOUT)
     try:
-      code = _wait(child, log)
+      code = _wait(child, log, until)
     except BaseException:  # also an interrupt: let the run save itself
       child.send_signal(signal.SIGTERM)
       child.wait()
@@ -253,12 +268,15 @@ def call(module: str, arguments: Sequence[str], log: pathlib.Path) -> None:
     raise RunFailed(f"exit code {code}, log in {log}:\n" + "\n".join(tail))
 
 
-def _wait(child: subprocess.Popen, log: pathlib.Path) -> int:
+def _wait(child: subprocess.Popen, log: pathlib.Path, until: float) -> int:
   """Waits for a run, and shows how far it is; returns its exit code."""
   shown = ""
   while True:
+    left = until - time.monotonic()
+    if left <= 0:
+      raise OutOfTime
     try:
-      return child.wait(PROGRESS_SECONDS)
+      return child.wait(min(PROGRESS_SECONDS, left))
     except subprocess.TimeoutExpired:
       if (line := how_far(log)) != shown:
         print(f"  {line}", flush=True)

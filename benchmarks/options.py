@@ -3,15 +3,17 @@
 import argparse
 import dataclasses
 import difflib
+import math
 import pathlib
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 
 from benchmarks import lines, sweep
+from benchmarks.duration import read_budget
 from benchmarks.overrides import read_overrides
 from benchmarks.result import Result
 from benchmarks.row import Row
-from benchmarks.suite import SUITES
+from benchmarks.suite import NAMES, rows_of
 from vision_jax.errors import UserError
 
 
@@ -28,6 +30,7 @@ class Options:
     overrides: values to change in every config.
     sweep: combinations of further values, each to be run; one of none by
       default.
+    budget: seconds of this call.
     fresh: whether to drop the suites' earlier runs first.
     against: earlier results, to compare the new ones with; None for none.
     refused: why other lines of that file are no results.
@@ -40,6 +43,7 @@ class Options:
   variant: str
   overrides: Mapping[str, str]
   fresh: bool
+  budget: float = math.inf
   sweep: Sequence[Mapping[str, str]] = ({},)
   against: Sequence[Result] | None = None
   refused: Sequence[lines.BadResult] = ()
@@ -65,8 +69,9 @@ def read(argv: Sequence[str] | None) -> Options:
     if given.seeds is not None and given.seeds < 1:
       raise UserError(f"--seeds: got {given.seeds}; expected at least 1.")
     suites = _listed(given.suite) or [given.suite]
-    _check("suite", suites, SUITES)
-    rows = _select([x for name in suites for x in SUITES[name]], given.rows)
+    _check("suite", suites, NAMES)
+    rows = _select([x for name in suites for x in rows_of(name)], given.rows)
+    budget = read_budget(given.budget) if given.budget else math.inf
     earlier = _earlier(given.against) if given.against else (None, ())
   except UserError as error:
     parser.error(str(error))
@@ -78,6 +83,7 @@ def read(argv: Sequence[str] | None) -> Options:
     variant=given.variant,
     overrides=values,
     fresh=given.fresh,
+    budget=budget,
     sweep=combined,
     against=earlier[0],
     refused=earlier[1],
@@ -138,7 +144,7 @@ def _parser() -> argparse.ArgumentParser:
   parser.add_argument(
     "--suite",
     required=True,
-    help=f"one or more, with commas: {', '.join(SUITES)}",
+    help=f"one or more, with commas: {', '.join(NAMES)}",
   )
   parser.add_argument(
     "--seeds", type=int, help="how many, from 0; each row's own by default"
@@ -146,6 +152,12 @@ def _parser() -> argparse.ArgumentParser:
   parser.add_argument("--output", default="", help="folder, default out/SUITE")
   parser.add_argument("--rows", default="", help="only these, with commas")
   parser.add_argument("--variant", default="", help="of the configs: tiny")
+  parser.add_argument(
+    "--budget",
+    default="",
+    help="time of this call, such as 90s, 25m or 1h: what runs then saves "
+    "itself and stops, and the same command goes on",
+  )
   parser.add_argument(
     "--sweep",
     action="append",

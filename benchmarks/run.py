@@ -3,6 +3,7 @@
   python -m benchmarks.run --suite=quick
   python -m benchmarks.run --suite=camvid,restoration,clouds
   python -m benchmarks.run --suite=mnist --seeds=3 --output=OUT
+  python -m benchmarks.run --suite=gpu --budget=25m --seeds=1
   python -m benchmarks.run --suite=quick --against=benchmarks/results
   python -m benchmarks.run --suite=mnist --rows=mnist_lenet --sweep=lr:0.01,0.1
 
@@ -20,7 +21,8 @@ import pathlib
 import shutil
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 
 from benchmarks import (
   against,
@@ -42,10 +44,12 @@ from benchmarks.page.page import Contents
 from benchmarks.report import files, pages, tables
 from benchmarks.result import Result
 from benchmarks.row import Row
-from benchmarks.suite import SUITES
+from benchmarks.suite import rows_of
 from vision_jax.data.errors import DataError
 from vision_jax.data.sources.tfds import find_prepared
 from vision_jax.errors import UserError
+
+GO_ON = "the same command goes on from here"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -53,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   asked = options.read(argv)
   output = asked.output
   if asked.fresh and output.exists():
-    rows = [row for name in asked.suites for row in SUITES[name]]
+    rows = [row for name in asked.suites for row in rows_of(name)]
     for values in ({}, *asked.sweep):
       _clear(output / sweep.label(values), rows)
   output.mkdir(parents=True, exist_ok=True)
@@ -64,15 +68,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     overrides=asked.overrides,
     hardware=environment.probe(),
     commit=environment.git_commit(),
+    until=time.monotonic() + asked.budget,
   )
-  run, points = [], []
-  for values, row in itertools.product(asked.sweep, asked.rows):
-    seeds = 1 if row.source else asked.seeds or row.seeds
-    own = _swept(plan, values)
-    run.append(run_row(row, range(seeds), own))
-    points.append((values, run[-1], sweep.of_val(row, own.output, seeds)))
-    results = pages.in_order([*kept, *run])
+  points, results = [], kept
+  for point in _points(asked, plan):
+    points.append(point)
+    results = pages.in_order([*kept, *(result for _, result, _ in points)])
     lines.write(results, output / "results.jsonl")
+  run = [result for _, result, _ in points]
   beside = _beside(asked, run)
   contents = Contents(
     f"Suite {', '.join(asked.suites)}",
@@ -88,6 +91,19 @@ def main(argv: Sequence[str] | None = None) -> int:
   if beside is not None:
     print(f"\n{against.on_screen(beside)}")
   return _conclude(run) or _conclude_beside(beside or ())
+
+
+def _points(asked: options.Options, plan: Plan) -> Iterator[sweep.Point]:
+  """Runs rows until the budget is used up, each with every value of a sweep."""
+  for values, row in itertools.product(asked.sweep, asked.rows):
+    seeds = 1 if row.source else asked.seeds or row.seeds
+    own = _swept(plan, values)
+    try:
+      found = run_row(row, range(seeds), own)
+    except execute.OutOfTime:
+      print(f"{row.name}: stopped, as the budget is used up; {GO_ON}")
+      return
+    yield values, found, sweep.of_val(row, own.output, seeds)
 
 
 def _swept(plan: Plan, values: Mapping[str, str]) -> Plan:
@@ -227,7 +243,7 @@ def _interruptible() -> int:
   try:
     return main()
   except KeyboardInterrupt:
-    print("\nstopped; the same command goes on from here", file=sys.stderr)
+    print(f"\nstopped; {GO_ON}", file=sys.stderr)
     return 130
   except RuntimeError as error:  # no jax device
     print(f"benchmarks.run: {error}", file=sys.stderr)

@@ -22,6 +22,8 @@ from vision_jax.errors import UserError
 from vision_jax.files import replace_text
 
 Values = Mapping[str, str]
+# Values, what they gave, and the validation metric of each seed.
+Point = tuple[Values, Result, Sequence[float]]
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 480, 260, 56, 16, 16, 34
 COLOURS = ("#0b6e99", "#c2571a", "#4d7c0f", "#7c3aed", "#b91c1c", "#57534e")
 MANY = 8.0  # times the least value: then the axis is logarithmic
@@ -74,7 +76,7 @@ def of_val(row: Row, folder: pathlib.Path, seeds: int) -> list[float]:
 
 
 def best(
-  points: Sequence[tuple[Values, Result, Sequence[float]]],
+  points: Sequence[Point],
 ) -> Values | None:
   """Returns the values that are best on val; None where one has no metric."""
   if not all(val for _, _, val in points):
@@ -84,7 +86,7 @@ def best(
 
 
 def write(
-  points: Sequence[tuple[Values, Result, Sequence[float]]],
+  points: Sequence[Point],
   output: pathlib.Path,
 ) -> pathlib.Path:
   """Writes sweep.md, and a drawing of each row; returns the page's path.

@@ -4,15 +4,13 @@ import argparse
 import dataclasses
 import difflib
 import pathlib
-import re
 from collections.abc import Sequence
 
 from benchmarks import environment
 from benchmarks.accelerator.plan import SIZES, STAGES
+from benchmarks.duration import read_budget
 from vision_jax import tuning
 from vision_jax.errors import UserError
-
-_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,22 +97,6 @@ def check_flags(text: str) -> None:
       f"that the XLA of jaxlib {environment.versions()['jaxlib']} has. Correct "
       "the name, or install the jax that has it."
     )
-
-
-def read_budget(text: str) -> float:
-  """Returns the seconds of a duration such as 90s, 25m or 1h.
-
-  Raises:
-    UserError: if it is none.
-  """
-  match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text.strip())
-  seconds = float(match[1]) * _UNITS[match[2]] if match else 0.0
-  if seconds <= 0:
-    raise UserError(
-      f"--budget: got {text!r}; expected a duration of more than nothing, such "
-      "as 90s, 25m or 1h."
-    )
-  return seconds
 
 
 def read_stages(text: str) -> tuple[str, ...]:

@@ -33,6 +33,7 @@ from benchmarks.accelerator import (
 from benchmarks.accelerator.guard import Guard
 from benchmarks.accelerator.journal import Journal
 from benchmarks.accelerator.states import FAILED, LATE, MEASURED
+from benchmarks.duration import read_budget
 from benchmarks.speed import steps
 from tests.programs.command import seconds_of_children
 from vision_jax.errors import UserError
@@ -57,9 +58,9 @@ def flags(*words):
 
 
 def test_durations_and_stages_are_read():
-  assert options.read_budget("25m") == 1500
-  assert options.read_budget("90") == options.read_budget("90s") == 90
-  assert options.read_budget("1.5h") == 5400
+  assert read_budget("25m") == 1500
+  assert read_budget("90") == read_budget("90s") == 90
+  assert read_budget("1.5h") == 5400
   found = options.parse(flags("--stages=steps,smoke", "--budget=4m"))
   assert found.stages == ("smoke", "steps") and found.budget == 240
   assert sum(plan.SIZES["full"].values()) == 1500  # the 25 minutes
