@@ -53,6 +53,7 @@ EXTRAS = {
     "ruff==0.17.5",  # a formatter's minor release reformats
     "scikit-image>=0.25",
     "setuptools>=77",  # the wheel test builds without isolation
+    "submitit>=1.5,<2",
   ],
   # Independent implementations which the parity tests compare with.
   "oracle": [
@@ -69,6 +70,7 @@ EXTRAS = {
     "torchvision==0.28.0",
     "transformers>=5.0",
   ],
+  "launcher": ["submitit>=1.5,<2"],  # seeds as jobs
   "hdf5": ["h5py>=3.11,<4"],  # weights of Keras and MATLAB
   "hub": ["huggingface_hub>=1.0,<3"],  # weights in its cache, or downloaded
   # Initialisers of a graph; and graphs out, with jax2onnx, which has to be

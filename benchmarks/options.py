@@ -8,7 +8,7 @@ import pathlib
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 
-from benchmarks import lines, sweep
+from benchmarks import launcher, lines, sweep
 from benchmarks.duration import read_budget
 from benchmarks.overrides import read_overrides
 from benchmarks.result import Result
@@ -30,6 +30,9 @@ class Options:
     overrides: values to change in every config.
     sweep: combinations of further values, each to be run; one of none by
       default.
+    launcher: what runs the seeds as jobs, see `benchmarks.launcher`; "" runs
+      them here, one by one.
+    launched: how it does.
     budget: seconds of this call.
     fresh: whether to drop the suites' earlier runs first.
     against: earlier results, to compare the new ones with; None for none.
@@ -43,6 +46,8 @@ class Options:
   variant: str
   overrides: Mapping[str, str]
   fresh: bool
+  launcher: str = ""
+  launched: Mapping[str, str] = dataclasses.field(default_factory=dict)
   budget: float = math.inf
   sweep: Sequence[Mapping[str, str]] = ({},)
   against: Sequence[Result] | None = None
@@ -58,6 +63,8 @@ def read(argv: Sequence[str] | None) -> Options:
   parser = _parser()
   given, rest = parser.parse_known_args(argv)
   try:
+    launched, rest = launcher.read(rest)
+    _check_launcher(given, launched)
     values = read_overrides(rest)
     combined = sweep.read(given.sweep)
     if twice := {*values} & {*combined[0]}:
@@ -83,6 +90,8 @@ def read(argv: Sequence[str] | None) -> Options:
     variant=given.variant,
     overrides=values,
     fresh=given.fresh,
+    launcher=given.launcher,
+    launched=launched,
     budget=budget,
     sweep=combined,
     against=earlier[0],
@@ -115,6 +124,21 @@ def _earlier(path: str) -> tuple[list[Result], list[lines.BadResult]]:
   for error in bad:
     print(f"--against: {error}; it is left out", file=sys.stderr)
   return found, bad
+
+
+def _check_launcher(
+  given: argparse.Namespace, values: Mapping[str, str]
+) -> None:
+  if values and not given.launcher:
+    raise UserError(
+      f"--launcher.{next(iter(values))}: there is no --launcher; expected one "
+      f"of {', '.join(launcher.KINDS)}."
+    )
+  if given.launcher and given.budget:
+    raise UserError(
+      "--budget: got it with --launcher, whose jobs have limits of their own: "
+      "--launcher.timeout_min=MINUTES."
+    )
 
 
 def _listed(names: str) -> list[str]:
@@ -152,6 +176,12 @@ def _parser() -> argparse.ArgumentParser:
   parser.add_argument("--output", default="", help="folder, default out/SUITE")
   parser.add_argument("--rows", default="", help="only these, with commas")
   parser.add_argument("--variant", default="", help="of the configs: tiny")
+  parser.add_argument(
+    "--launcher",
+    default="",
+    help="slurm or local: a job a seed, through submitit; how is said by "
+    "--launcher.KEY=VALUE, such as --launcher.partition=gpu",
+  )
   parser.add_argument(
     "--budget",
     default="",

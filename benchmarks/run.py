@@ -3,6 +3,7 @@
   python -m benchmarks.run --suite=quick
   python -m benchmarks.run --suite=camvid,restoration,clouds
   python -m benchmarks.run --suite=mnist --seeds=3 --output=OUT
+  python -m benchmarks.run --suite=mnist --launcher=slurm
   python -m benchmarks.run --suite=gpu --budget=25m --seeds=1
   python -m benchmarks.run --suite=quick --against=benchmarks/results
   python -m benchmarks.run --suite=mnist --rows=mnist_lenet --sweep=lr:0.01,0.1
@@ -22,7 +23,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from benchmarks import (
   against,
@@ -40,6 +41,7 @@ from benchmarks import (
 )
 from benchmarks.execute import Plan
 from benchmarks.finished import RunFailed
+from benchmarks.launcher import Launcher
 from benchmarks.page.page import Contents
 from benchmarks.report import files, pages, tables
 from benchmarks.result import Result
@@ -49,6 +51,7 @@ from vision_jax.data.errors import DataError
 from vision_jax.data.sources.tfds import find_prepared
 from vision_jax.errors import UserError
 
+RunSeed = Callable[[Row, int, Plan], execute.Outcome]
 GO_ON = "the same command goes on from here"
 
 
@@ -66,12 +69,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     output=output,
     variant=asked.variant,
     overrides=asked.overrides,
-    hardware=environment.probe(),
     commit=environment.git_commit(),
     until=time.monotonic() + asked.budget,
   )
   points, results = [], kept
-  for point in _points(asked, plan):
+  try:
+    plan, run_seed = _where(asked, plan)
+  except UserError as error:
+    print(f"error: {error}", file=sys.stderr)
+    return 2
+  for point in _points(asked, plan, run_seed):
     points.append(point)
     results = pages.in_order([*kept, *(result for _, result, _ in points)])
     lines.write(results, output / "results.jsonl")
@@ -93,13 +100,44 @@ def main(argv: Sequence[str] | None = None) -> int:
   return _conclude(run) or _conclude_beside(beside or ())
 
 
-def _points(asked: options.Options, plan: Plan) -> Iterator[sweep.Point]:
-  """Runs rows until the budget is used up, each with every value of a sweep."""
+def _where(asked: options.Options, plan: Plan) -> tuple[Plan, RunSeed]:
+  """The plan with its hardware, and what runs a seed there.
+
+  Raises:
+    UserError: if the launcher cannot be used.
+  """
+  if not asked.launcher:
+    hardware = environment.probe()
+    return dataclasses.replace(plan, hardware=hardware), execute.run_seed
+  place = plan.output / "jobs"
+  launcher = Launcher(asked.launcher, asked.launched, place)
+  hardware = launcher.result(environment.probe)
+  plan = dataclasses.replace(plan, hardware=hardware)
+  wanted = [
+    (row, seed, own)
+    for row, seeds, _, own in _wanted(asked, plan)
+    if plan.variant == "tiny" or not missing(row, own)
+    for seed in range(seeds)
+  ]
+  return plan, launcher.seeds(wanted)
+
+
+def _wanted(
+  asked: options.Options, plan: Plan
+) -> Iterator[tuple[Row, int, sweep.Values, Plan]]:
+  """Yields each row with its seeds' number, a sweep's values and its plan."""
   for values, row in itertools.product(asked.sweep, asked.rows):
     seeds = 1 if row.source else asked.seeds or row.seeds
-    own = _swept(plan, values)
+    yield row, seeds, values, _swept(plan, values)
+
+
+def _points(
+  asked: options.Options, plan: Plan, run_seed: RunSeed
+) -> Iterator[sweep.Point]:
+  """Runs rows until the budget is used up, each with every value of a sweep."""
+  for row, seeds, values, own in _wanted(asked, plan):
     try:
-      found = run_row(row, range(seeds), own)
+      found = run_row(row, range(seeds), own, run_seed)
     except execute.OutOfTime:
       print(f"{row.name}: stopped, as the budget is used up; {GO_ON}")
       return
@@ -137,7 +175,12 @@ def earlier(file: pathlib.Path) -> list[Result]:
     raise SystemExit(2) from error
 
 
-def run_row(row: Row, seeds: Sequence[int], plan: Plan) -> Result:
+def run_row(
+  row: Row,
+  seeds: Sequence[int],
+  plan: Plan,
+  run_seed: RunSeed = execute.run_seed,
+) -> Result:
   """Runs a row's seeds and returns its result; never raises for a bad row."""
   absent = functools.partial(result.make_absent, row, plan)
   if plan.variant != "tiny" and (reason := missing(row, plan)):
@@ -150,7 +193,7 @@ def run_row(row: Row, seeds: Sequence[int], plan: Plan) -> Result:
   for seed in seeds:
     which = f"{row.name}, seed {seed}"
     try:
-      outcome = execute.run_seed(row, seed, plan)
+      outcome = run_seed(row, seed, plan)
     except RunFailed as error:
       print(f"{which}: failed: {error}", flush=True)
       first = str(error).splitlines()[0]
