@@ -8,6 +8,7 @@ import pytest
 
 from tests.box_files import jpeg
 from vision_jax.recipe import recipe
+from vision_jax.tasks.dense_detection import DenseDetection
 
 
 def test_a_config_can_be_told_to_learn_a_few_images_by_heart():
@@ -69,8 +70,8 @@ def write_own(root):
 def test_own_boxes_train_on_images_without_any(tmp_path, caplog):
   """And of bad boxes two are cut and one is left out, which is told."""
   values = {"data_dir": str(write_own(tmp_path)), "on_shared": "keep"}
-  values |= {"image_size": "64,64", "width": "8", "features": "8"}
-  loaded = recipe.load("configs/detection/own_boxes.py:cpu", values)
+  values |= {"dataset": "folder", "class_names": "()", "batch_size": "4"}
+  loaded = recipe.load("configs/detection/own_boxes.py:tiny", values)
   assert tuple(loaded.config.class_names) == ("cell",)
   experiment = loaded.build()
   assert "1 of 4 boxes were left out and 2 cut" in caplog.text
@@ -78,7 +79,26 @@ def test_own_boxes_train_on_images_without_any(tmp_path, caplog):
   batches = [experiment.train_data.batch(i) for i in range(4)]
   assert sum(b["box_mask"].sum() for b in batches) == 3
   assert any(not b["box_mask"].any() for b in batches)
-  state = experiment.initial_state(jax.random.key(0), batches[0])
+  start = lambda: experiment.initial_state(jax.random.key(0), batches[0])
+  state = jax.jit(start)()
   for batch in batches:
     state, logs = step(state, batch)
-    assert np.isfinite(logs["loss"]) and logs["loss/class"] > 0
+    assert np.isfinite(logs["loss"]) and logs["class"] > 0
+
+
+TERMS = {
+  "fcos_resnet50_fpn": {"class", "giou", "centre"},
+  "retinanet_resnet50_fpn": {"class", "l1"},
+}
+
+
+@pytest.mark.parametrize(
+  ("name", "detections"),
+  [("fcos_resnet50_fpn", 100), ("retinanet_resnet50_fpn", 300)],
+)
+def test_imported_dense_detectors_have_their_task(name, detections):
+  values = {"source": f"torchvision:{name}", "fields": '{"name": "tiny"}'}
+  loaded = recipe.load("configs/detection/imported.py:tiny", values)
+  task = loaded.build().task
+  assert isinstance(task, DenseDetection) and task.detections == detections
+  assert task.criterion.weights.keys() == TERMS[name]

@@ -6,8 +6,10 @@ there are, and what becomes of boxes that cannot be right). Pictures without
 boxes are trained on too: there is nothing to find. Image and boxes are cropped,
 mirrored and changed in colour at random, `--config.augment.crop=0` and so on
 change that; `--mode=check` draws some as they are trained on. For objects that
-overlap much `--config.overlap=0.7` keeps more of them. No expected result, it
-is your data.
+overlap much `--config.overlap=0.7` keeps more of them;
+`--config.tta_scales=1,1.5 --config.tta_flip=true` looks again at what is
+evaluated and predicted, enlarged and mirrored. No expected result, it is your
+data.
 
 The variant `cpu`, which is taken where there is no accelerator and no variant
 is named (`:full` is the whole one), is a narrow net on images of 256 pixels,
@@ -27,6 +29,7 @@ from vision_jax.optim.schedules import warmup_cosine
 from vision_jax.pipelines.augmentation import Augmentation, augment_config
 from vision_jax.pipelines.data import Loading
 from vision_jax.pipelines.detection import detection
+from vision_jax.pipelines.segmentation_options import views_of
 from vision_jax.pipelines.sources.boxes import BoxData
 from vision_jax.pipelines.sources.stand_ins import DIGITS
 from vision_jax.pipelines.values import detection_config, resolve_boxes
@@ -65,6 +68,8 @@ def get_config():
     groups=32,
     least=0.05,
     overlap=0.6,
+    tta_scales=(),
+    tta_flip=False,
     lr=3e-4,
     backbone_rate=1.0,
     warmup=200,
@@ -144,7 +149,11 @@ def build(config):
     dtype=config.dtype,
   )
   task = DenseDetection(
-    model, PointCriterion(), least=config.least, overlap=config.overlap
+    model,
+    PointCriterion(),
+    least=config.least,
+    overlap=config.overlap,
+    views=views_of(config),
   )
   optimizer = adamw(
     warmup_cosine(config.lr, config.steps, warmup=config.warmup),

@@ -1,5 +1,7 @@
 """Dense detection as a task: what it learns from, and what it predicts."""
 
+import dataclasses
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -18,6 +20,7 @@ from vision_jax.models.detection.fcos import FCOS
 from vision_jax.models.detection.retinanet import RetinaNet
 from vision_jax.ops import anchors
 from vision_jax.ops.suppression import gaussian
+from vision_jax.ops.views import Views
 from vision_jax.tasks.dense_detection import DenseDetection
 
 K = 4
@@ -144,6 +147,31 @@ def test_soft_suppression_keeps_what_hard_drops():
     for t, p, s, b in (hard, soft)
   ]
   assert count[0] < count[1]
+
+
+@pytest.mark.slow
+def test_views_are_put_back_and_merged():
+  """Mirrored views make boxes of a mirrored image the mirrored boxes."""
+  plain, batch = small_dense_detection(), boxed_images(2, 0)
+  params, stats = jax.jit(plain.init)(jax.random.key(0), batch)
+
+  def run(views, image):
+    task = dataclasses.replace(plain, views=views)
+    predict = jax.jit(lambda x: task.predict(params, stats, x, None))
+    return {k: np.asarray(v) for k, v in predict({"image": image}).items()}
+
+  image = jnp.asarray(batch["image"])
+  here, there = (run(Views(flip=True), x) for x in (image, image[:, :, ::-1]))
+  mirrored = here["boxes"].copy()
+  mirrored[..., ::2] = 16 - mirrored[..., 2::-2]
+  found = here["score"] > 0
+  np.testing.assert_allclose(here["score"], there["score"], atol=1e-5)
+  np.testing.assert_allclose(mirrored[found], there["boxes"][found], atol=1e-3)
+  large = jax.image.resize(image, (2, 32, 32, 3), "linear")
+  twice, seen = run(Views((2.0,)), image), run(None, large)
+  np.testing.assert_allclose(twice["boxes"], seen["boxes"] / 2, atol=1e-3)
+  once = run(None, image)["score"]
+  assert not np.allclose(twice["score"][:, : once.shape[1]], once, atol=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Detection by every place of a pyramid: FCOS, RetinaNet and their like."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import jax
@@ -11,6 +11,7 @@ from vision_jax.core.types import Array, Batch, Nets, Objective, Terms
 from vision_jax.errors import UserError
 from vision_jax.ops.boxes import canvas_scale, pixel_scale
 from vision_jax.ops.suppression import Decay, hard, suppress
+from vision_jax.ops.views import Views
 from vision_jax.tasks.detection import Criterion, shown
 from vision_jax.tasks.net import NET, OneNet
 
@@ -42,6 +43,8 @@ class DenseDetection(OneNet):
     overlap: IoU with a better box of its class above which one is dropped.
     decay: what happens to it in place of that, such as `gaussian()`.
     detections: kept of an image, p, at most.
+    views: how often images are seen in prediction: of the boxes of all views,
+      put back, the overlapping are dropped. None sees them as they are.
   """
 
   model: DenseDetector
@@ -51,6 +54,7 @@ class DenseDetection(OneNet):
   overlap: float = 0.6
   decay: Decay | None = None
   detections: int = 100
+  views: Views | None = None
   background = False
 
   def __post_init__(self):
@@ -74,11 +78,13 @@ class DenseDetection(OneNet):
     `label` (b, p).
     """
     del key
-    out = self.net.given(params, stats)(
-      shown(batch), train=False, image_mask=batch.get("image_mask")
-    )
+    net, image = self.net.given(params, stats), shown(batch)
+    views = []
+    for seen in (self.views or Views()).of(image):
+      boxes, *rest = self._candidates(net(seen.image, train=False))
+      views.append((seen.boxes_of(image, boxes), *rest))
+    boxes, score, label = _joined(views)
     canvas = canvas_scale(batch)[:, None]
-    boxes, score, label = self._candidates(out)
     boxes = jnp.clip(boxes, 0, canvas)
     decay = self.decay or hard(self.overlap)
     count = self.detections
@@ -101,7 +107,7 @@ class DenseDetection(OneNet):
         centre = jax.nn.sigmoid(out["centre"][i])
         probs = jnp.sqrt(probs * centre[..., None])
       levels.append(self._best(probs, out["boxes"][i]))
-    return tuple(jnp.concatenate(x, 1) for x in zip(*levels, strict=True))
+    return _joined(levels)
 
   def _best(self, score: Array, boxes: Array) -> tuple[Array, Array, Array]:
     """Returns the best of a level's, from score (b, l, k), boxes (b, l, 4)."""
@@ -122,3 +128,8 @@ class DenseDetection(OneNet):
       image_mask=batch.get("image_mask"),
     )
     return self.criterion(outputs, batch), stats
+
+
+def _joined(parts: Sequence[tuple[Array, ...]]) -> tuple[Array, ...]:
+  """Boxes, scores and labels (b, c, ...) of all parts."""
+  return tuple(jnp.concatenate(x, 1) for x in zip(*parts, strict=True))

@@ -73,7 +73,7 @@ def _last() -> list:
 
 def _published(variant: Callable[..., nn.Module], layout: str) -> Published:
   return Published(
-    functools.partial(variant, "R50", num_classes=len(COCO_NAMES)),
+    functools.partial(variant, name="R50", num_classes=len(COCO_NAMES)),
     layout,
     Preprocess((800, 1344), 0),
     task="detection",
