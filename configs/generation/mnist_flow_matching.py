@@ -83,11 +83,11 @@ VARIANTS = {
     "extractor_variant": "tiny",
   },
   "cpu": {
-    "steps": 5000,
+    "steps": 8500,
     "width": 48,
     "multipliers": (1, 2),
     "patch": 2,
-    "lr": 2e-3,
+    "lr": 1.5e-3,
     "warmup": 200,
   },
 }

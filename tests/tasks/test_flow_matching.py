@@ -1,6 +1,7 @@
 """The flow matching task: what it learns, and how it samples."""
 
 import functools
+import json
 import types
 
 import flax.linen as nn
@@ -18,6 +19,8 @@ from vision_jax.inference.sample import read_options, sample_folder
 from vision_jax.models.generation.ddpm_unet import DDPMUNet
 from vision_jax.ops import diffusion
 from vision_jax.ops.diffusion.conversions import CONVERTED, prediction
+from vision_jax.recipe import recipe
+from vision_jax.recipe.resume import check_same
 from vision_jax.tasks.flow_matching import FlowMatching
 
 # As every path has them but EDM's, and on it EDM's own.
@@ -198,6 +201,21 @@ def test_what_cannot_be_sampled_is_refused(tmp_path, options, message):
 def test_wrong_tasks_are_errors(make, message):
   with pytest.raises(ValueError, match=message):
     make()
+
+
+def test_samples_of_a_run_may_be_drawn_anew():
+  """By --mode=eval, with another solver; what was trained stays."""
+  config = "configs/generation/mnist_flow_matching.py:tiny"
+  first = recipe.load(config)
+  saved = {
+    "path": first.path,
+    "sha256": first.sha256,
+    "values": json.loads(json.dumps(first.config.to_dict())),
+  }
+  values = {"solver": "heun", "sampling_steps": "5", "guidance": "2.0"}
+  check_same(recipe.load(config, values | {"spacing": "karras"}), saved)
+  with pytest.raises(ValueError, match="density: 'normal' in the workdir"):
+    check_same(recipe.load(config, {"density": "uniform"}), saved)
 
 
 @pytest.mark.slow
