@@ -83,7 +83,7 @@ VARIANTS = {
     "extractor_variant": "tiny",
   },
   "cpu": {
-    "steps": 8500,
+    "steps": 4000,
     "width": 48,
     "multipliers": (1, 2),
     "patch": 2,
