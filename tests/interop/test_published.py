@@ -15,8 +15,10 @@ pytestmark = pytest.mark.slow
 TURNED = ("googlenet", "inception_v3")
 SOURCES = published.sources()
 of = lambda source: [n for n in SOURCES if n.partition(":")[0] == source]
-SEGMENTERS = [n for n, (_, x) in SOURCES.items() if x.task == "segmentation"]
-SEGMENTERS = [name for name in SEGMENTERS if name in of("torchvision")]
+does = lambda task: [
+  name for name in of("torchvision") if SOURCES[name][1].task == task
+]
+SEGMENTERS, DETECTORS = does("segmentation"), does("detection")
 
 
 def preprocess_of(size, resize, interpolation, mean, std):
@@ -36,7 +38,8 @@ def ours(net):
 
 
 @pytest.mark.parametrize(
-  "name", [name for name in of("torchvision") if name not in SEGMENTERS]
+  "name",
+  [n for n in of("torchvision") if n not in (*SEGMENTERS, *DETECTORS)],
 )
 def test_torchvision(name):
   models = torchvision().models
@@ -73,6 +76,27 @@ def test_torchvisions_segmenters(name):
   auxiliary = {"auxiliary": True} if "lraspp" not in name else {}
   parameters = count.parameters(net.model(**auxiliary), (1, 65, 65, 3))
   assert parameters == weights.meta["num_params"]
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_torchvisions_detectors(name):
+  """Their sizes; parameters are those of `test_fcos.py`."""
+  net, models = SOURCES[name][1], torchvision().models
+  (weights,) = models.get_model_weights(name.partition(":")[2])
+  categories = weights.meta["categories"]
+  assert len(net.class_names) == len(categories) == 91
+  pairs = zip(net.class_names, categories, strict=True)
+  named = [pair for pair in pairs if pair[1] not in ("__background__", "N/A")]
+  assert len(named) == 80 and all(a == b for a, b in named)
+  make = getattr(models.detection, name.partition(":")[2])
+  theirs = make(weights=None, weights_backbone=None).transform
+  height, width = net.preprocess.size
+  assert theirs.min_size == (height,)
+  divisible = theirs.size_divisible
+  assert width == -(-theirs.max_size // divisible) * divisible
+  found = ours(net)
+  assert list(found["mean"]) == theirs.image_mean
+  assert list(found["std"]) == theirs.image_std
 
 
 @pytest.mark.parametrize("name", of("timm"))
