@@ -7,7 +7,8 @@ detectors from scratch have 0.875 (RT-DETR-R50) to 0.927.
 The net is torchvision's FCOS on a ResNet-50 with trained BatchNorm, at half the
 resolution; p6 and p7 would see nothing there. For a GPU; not run there yet. The
 variant `cpu` is a narrow net of the same form for 2 cores: a ResNet without its
-last stage, a pyramid of 48 features on the strides 8 to 32.
+last stage, a pyramid of 48 features on the strides 8 to 32. Its AP50 is 0.898
+on test, that of the platelets 0.852 (one seed, some 20 minutes of a core).
 """
 
 from vision_jax.experiment import Experiment
