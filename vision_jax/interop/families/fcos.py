@@ -71,7 +71,9 @@ def _last() -> list:
   ]
 
 
-def _published(variant: Callable[..., nn.Module], layout: str) -> Published:
+def _published(
+  variant: Callable[..., nn.Module], layout: str, more: str = ""
+) -> Published:
   return Published(
     functools.partial(variant, name="R50", num_classes=len(COCO_NAMES)),
     layout,
@@ -81,7 +83,7 @@ def _published(variant: Callable[..., nn.Module], layout: str) -> Published:
     differs=(
       "published are images of their own proportions, the short side 800 "
       "pixels and the long one 1333 at most, in a canvas whose sides are "
-      "multiples of 32"
+      f"multiples of 32{more}"
     ),
   )
 
@@ -93,6 +95,9 @@ LAYOUTS = {
 PUBLISHED = {
   "torchvision:fcos_resnet50_fpn": _published(fcos.variant, "torchvision"),
   "torchvision:retinanet_resnet50_fpn": _published(
-    retinanet.variant, "torchvision_retinanet"
+    retinanet.variant,
+    "torchvision_retinanet",
+    "; and its frozen norms divide by the root of the variance alone, here of "
+    "1e-5 more",
   ),
 }
