@@ -8,7 +8,7 @@ import pathlib
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 
-from benchmarks import launcher, lines, sweep
+from benchmarks import launcher, lines, revision, sweep
 from benchmarks.duration import read_budget
 from benchmarks.overrides import read_overrides
 from benchmarks.result import Result
@@ -35,6 +35,7 @@ class Options:
     launched: how it does.
     budget: seconds of this call.
     fresh: whether to drop the suites' earlier runs first.
+    revision: a commit whose steps are timed beside those here; "" for none.
     against: earlier results, to compare the new ones with; None for none.
     refused: why other lines of that file are no results.
   """
@@ -50,6 +51,7 @@ class Options:
   launched: Mapping[str, str] = dataclasses.field(default_factory=dict)
   budget: float = math.inf
   sweep: Sequence[Mapping[str, str]] = ({},)
+  revision: str = ""
   against: Sequence[Result] | None = None
   refused: Sequence[lines.BadResult] = ()
 
@@ -79,7 +81,12 @@ def read(argv: Sequence[str] | None) -> Options:
     _check("suite", suites, NAMES)
     rows = _select([x for name in suites for x in rows_of(name)], given.rows)
     budget = read_budget(given.budget) if given.budget else math.inf
-    earlier = _earlier(given.against) if given.against else (None, ())
+    path = pathlib.Path(given.against)
+    is_revision = bool(given.against) and not path.exists()
+    if is_revision:
+      revision.commit_of(given.against)
+    read = given.against and not is_revision
+    earlier = _earlier(path) if read else (None, ())
   except UserError as error:
     parser.error(str(error))
   return Options(
@@ -94,6 +101,7 @@ def read(argv: Sequence[str] | None) -> Options:
     launched=launched,
     budget=budget,
     sweep=combined,
+    revision=given.against if is_revision else "",
     against=earlier[0],
     refused=earlier[1],
   )
@@ -107,18 +115,13 @@ def _select(rows: Sequence[Row], names: str) -> list[Row]:
   return [known[name] for name in wanted]
 
 
-def _earlier(path: str) -> tuple[list[Result], list[lines.BadResult]]:
+def _earlier(path: pathlib.Path) -> tuple[list[Result], list[lines.BadResult]]:
   """Reads earlier results; of lines that are none it says so.
 
   Raises:
-    UserError: there is no such file, or nothing but such lines.
+    UserError: there is nothing but such lines.
   """
-  if not pathlib.Path(path).exists():
-    raise UserError(
-      f"--against: there is no {path}; expected a results.jsonl, or a folder "
-      "of such files."
-    )
-  found, bad = lines.read_each(pathlib.Path(path))
+  found, bad = lines.read_each(path)
   if bad and not found:
     raise UserError(f"--against: {bad[0]}")
   for error in bad:
@@ -203,6 +206,7 @@ def _parser() -> argparse.ArgumentParser:
     default="",
     metavar="FILE",
     help="earlier results, a .jsonl file or a folder of them: what has become "
-    "worse than there, beyond the noise, is listed, and the exit code is 3",
+    "worse than there, beyond the noise, is listed, and the exit code is 3; or "
+    "a commit: nothing is trained, and steps are timed beside its, in turns",
   )
   return parser

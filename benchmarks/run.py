@@ -6,6 +6,7 @@
   python -m benchmarks.run --suite=mnist --launcher=slurm
   python -m benchmarks.run --suite=gpu --budget=25m --seeds=1
   python -m benchmarks.run --suite=quick --against=benchmarks/results
+  python -m benchmarks.run --suite=quick --against=HEAD~1
   python -m benchmarks.run --suite=mnist --rows=mnist_lenet --sweep=lr:0.01,0.1
 
 Each seed is a run of `vision_jax.main` with a workdir under OUT. An
@@ -36,6 +37,7 @@ from benchmarks import (
   published,
   references,
   result,
+  revision,
   statistics,
   sweep,
 )
@@ -59,6 +61,11 @@ def main(argv: Sequence[str] | None = None) -> int:
   """Runs the suites that `argv` names and returns the exit code."""
   asked = options.read(argv)
   output = asked.output
+  if asked.revision:
+    found = revision.compare(
+      asked.rows, asked.revision, asked.overrides, asked.variant
+    )
+    return revision.report(found, asked.revision, output)
   if asked.fresh and output.exists():
     rows = [row for name in asked.suites for row in rows_of(name)]
     for values in ({}, *asked.sweep):
