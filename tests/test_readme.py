@@ -36,7 +36,7 @@ TESTS = "pip install -e '.[test]' && pytest"
 RUN = [name for name in BLOCKS if name != "tests"]  # that one runs this
 # Minutes of training, of kinds that other tests train in this process.
 SLOW = {"quickstart", "dense", "own", "generate", "speed"}
-SLOW |= {"devices", "processes", "benchmarks", "weights", "plan"}
+SLOW |= {"devices", "processes", "benchmarks", "weights", "plan", "override"}
 
 
 def test_quickstart_and_tests_are_what_newcomers_and_ci_run():
@@ -51,6 +51,7 @@ def test_every_shell_block_is_marked_and_so_is_run():
   assert {*opening} == {"bash", "python", ""} and opening.count("") == 1
 
 
+@pytest.mark.slow
 def test_what_python_can_do_runs(data, place, monkeypatch):
   """All blocks one after another, as in a notebook; out/digits is trained."""
   notebook = README.split("## Add something")[0]  # whose files have a test

@@ -48,7 +48,7 @@ def test_a_file_is_imported_and_evaluated():
 
 def test_what_was_imported_is_not_again(tmp_path, monkeypatch):
   called = []
-  call = lambda words, log: called.append(words[0])
+  call = lambda words, log, until: called.append(words[0])
   monkeypatch.setattr(execute, "call_main", call)
   plan = execute.Plan(tmp_path)
   execute.train(LENET, 0, plan, tmp_path)

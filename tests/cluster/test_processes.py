@@ -97,6 +97,7 @@ def test_sigterm_to_one_stops_both_at_one_step(tmp_path, who):
   assert_same(stored(tmp_path), stored(whole), rounding=5e-4)
 
 
+@pytest.mark.slow
 def test_evaluation_in_two_processes_equals_one(tmp_path, one):
   processes = start_two("--mode=eval", f"--workdir={one}")
   results = [finish(process) for process in processes]

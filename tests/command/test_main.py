@@ -284,7 +284,7 @@ def test_beginning_with_other_weights(tmp_path, trained, kind):
 
 @pytest.mark.parametrize(
   ("steps_", "stop"),
-  with_slow([("3:4", None), ("2:9", 5), ("4:9", 6)], ("2:9", 5)),
+  with_slow([("3:4", None), ("2:9", 5), ("4:9", 6)], ("2:9", 5), ("4:9", 6)),
 )
 def test_a_profile(tmp_path, steps_, stop):
   """A trace is written even if the run ends before it, or resumes in it."""

@@ -115,6 +115,7 @@ def assert_goes_on(workdir, whole):
   assert steps(workdir) == steps(whole)
 
 
+@pytest.mark.slow
 def test_a_signal_in_an_evaluation_leaves_at_once(tmp_path, whole):
   """The step is saved; the run that resumes there evaluates it."""
   add = raising("SIGHUP", evaluate.Total.add)

@@ -39,6 +39,7 @@ def moved(workdir, base):
   }
 
 
+@pytest.mark.slow
 def test_net_is_the_weights_and_frozen_leaves_stay_bitwise(base, tmp_path):
   """Neither its parameters nor the moments of its norms move."""
   result = train(

@@ -85,6 +85,7 @@ def test_the_metrics_are_those_of_numpy():
     metric.result(jax.device_get(sums), {})
 
 
+@pytest.mark.slow
 def test_it_learns_a_batch_by_heart():
   task, batch = small_depth(), deep_images(4, 0)
   optimizers = {"model": optax.adam(1e-2)}

@@ -131,6 +131,7 @@ def small_reader(**fields):
   return Reader(5, 4, hidden=8, **SMALL, **(sizes | fields))
 
 
+@pytest.mark.slow
 def test_the_greedy_scan_is_the_plain_loop():
   """Each letter from a net that sees those before, found by a loop here."""
   task = AttentionReading(small_reader(), "0123")

@@ -79,7 +79,11 @@ def run_two(*args):
   return [json.loads(out.splitlines()[-1]) for out, _ in outputs]
 
 
-@pytest.mark.parametrize("damage", [False, True], ids=["whole", "damaged"])
+@pytest.mark.parametrize(
+  "damage",
+  [False, pytest.param(True, marks=pytest.mark.slow)],
+  ids=["whole", "damaged"],
+)
 def test_two_processes_save_and_restore(tmp_path, damage):
   run_two("two_save", tmp_path)
   if damage:

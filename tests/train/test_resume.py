@@ -43,7 +43,14 @@ WHERE = {
 }
 CASES = [("jit8", stop) for stop in STOPS]
 CASES += [(w, stop) for w in ("one", "fsdp8", "pmap8") for stop in (3, 7)]
-SLOW = {("jit8", 1), ("jit8", 3), ("jit8", 6), ("jit8", 12)}
+SLOW = {
+  ("jit8", 7),
+  ("pmap8", 7),
+  ("jit8", 1),
+  ("jit8", 3),
+  ("jit8", 6),
+  ("jit8", 12),
+}
 SLOW |= {("jit8", 4), ("one", 3), ("fsdp8", 3), ("fsdp8", 7), ("pmap8", 3)}
 
 
@@ -92,6 +99,7 @@ def test_stopped_by_sigterm_after_any_step(tmp_path, whole, where, stop):
   assert_continues(tmp_path, whole(where))
 
 
+@pytest.mark.slow
 def test_stopped_again_and_again(tmp_path, whole):
   for stop in (2, 5, 6, 10, 11):
     run(tmp_path, "jit8", stop_at=stop)
@@ -107,6 +115,7 @@ def test_with_adamw_on_eight_devices(tmp_path, whole):
   assert_continues(tmp_path, whole("jit8", *flags))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   ("first", "then"),
   [("jit8", "four"), ("fsdp8", "one"), ("pmap8", "jit8"), ("one", "fsdp8")],

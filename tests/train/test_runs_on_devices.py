@@ -50,6 +50,7 @@ def test_a_mesh_across_slices_is_refused(slices, tmp_path):
   assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_groups_are_the_same_on_any_devices(plain, tmp_path):
   group = (*STEPS, "--config.norm_group=2")
   found = []
