@@ -436,7 +436,7 @@ def test_several_suites_are_one_run():
     (["--suite=minst"], "mnist"),
     (["--suite=quick,minst"], "mnist"),
     (["--suite="], "quick"),
-    (["--suite=quick", "--against=nowhere"], "there is no nowhere"),
+    (["--suite=quick", "--against=nowhere"], "folder 'nowhere'"),
     (["--suite=quick", "--rows=digit_cnn"], "digits_cnn"),
     (["--suite=quick", "--seeds=0"], "at least 1"),
     (["--suite=quick", "--row=x"], "--row=x"),

@@ -30,7 +30,7 @@ def test_a_tenth_slower_is_found_and_nothing_is_not():
     for seed in range(200)
     for x, p in revision.judged([noisy(1.0, seed)])
   ]
-  assert alarms.count(SAME) >= 197  # of 200 at 1 %
+  assert alarms.count(SAME) >= 195  # of 200, at 1 %
 
 
 def test_its_probability_is_scipys():
