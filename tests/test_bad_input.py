@@ -289,6 +289,7 @@ def test_a_workdir_of_another_config(trained, flags, message):
   )
 
 
+@pytest.mark.slow
 def test_a_workdir_that_is_being_written(tmp_path):
   flags = (f"--config={BLOBS}", f"--workdir={tmp_path}")
   long = ("--config.steps=100000", "--config.save_every=100")

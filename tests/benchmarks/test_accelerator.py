@@ -354,6 +354,7 @@ def measure(name, **settings):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   ("last", "limit", "state", "why"),
   [

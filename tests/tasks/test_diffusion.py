@@ -191,6 +191,7 @@ def test_the_loss_of_the_answer_is_zero(prediction):
   assert float(terms["outside"].divide()) == 0
 
 
+@pytest.mark.slow
 def test_pixels_outside_the_range_show_in_the_logs():
   task, params, stats = small_task()
   batch = batch_of()

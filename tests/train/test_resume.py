@@ -170,9 +170,10 @@ LONG = (
 LONG += ("--config.eval_every=0", "--config.width=16", "--config.horizon=9000")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   "number",
-  [pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGKILL],
+  [signal.SIGTERM, signal.SIGKILL],
 )
 def test_a_process_stopped_by_a_signal(tmp_path, number):
   """Whatever step the signal finds, both runs pass through the same states."""
