@@ -30,12 +30,12 @@ from benchmarks.report import markdown
 from benchmarks.speed import steps
 from vision_jax.files import replace_text
 from vision_jax.layers.remat import MODES
-from vision_jax.planning import devices, made_up
+from vision_jax.planning import devices
 from vision_jax.planning.as_gpu import as_gpu
 from vision_jax.planning.liveness import peak_bytes, size_of
+from vision_jax.planning.plan import batch_of
 from vision_jax.recipe import recipe
 
-DRAWN = 2  # examples (of a class) of the batch from which shapes follow
 CARD = "H100 80 GB"
 
 
@@ -91,7 +91,7 @@ def config_paths() -> list[str]:
 def row(path: str, overrides: Mapping[str, str]) -> dict[str, Any]:
   """Returns what a config's step needs, by mode of `remat`."""
   experiment, config = steps.build(path, overrides)
-  batch = _batch(path, overrides, config.batch_size)
+  batch = batch_of(path, overrides, config.batch_size)
   make = lambda: experiment.initial_state(jax.random.key(0), batch)
   state = jax.eval_shape(make)
   peaks, kept = {}, {}
@@ -110,18 +110,6 @@ def row(path: str, overrides: Mapping[str, str]) -> dict[str, Any]:
     "gradient_bytes": _size(state.params),
     "saved_bytes": kept,
     "peak_bytes": peaks,
-  }
-
-
-def _batch(path, overrides, size):
-  """A training batch of `size` examples, as shapes."""
-  _, config = steps.build(path, overrides)
-  number = DRAWN * config.get("batch_classes", 1)
-  small = {**overrides, "batch_size": str(number)}
-  drawn = made_up.batch(*steps.build(path, small))
-  return {
-    name: jax.ShapeDtypeStruct((size, *x.shape[1:]), x.dtype)
-    for name, x in drawn.items()
   }
 
 

@@ -20,8 +20,9 @@ from vision_jax.models import count
 from vision_jax.ops.forms import use_forms
 from vision_jax.planning import made_up
 from vision_jax.planning.devices import utilisation
+from vision_jax.planning.plan import built as build
+from vision_jax.planning.program import bytes_of
 from vision_jax.provenance.machine import peak_bytes
-from vision_jax.recipe import recipe
 from vision_jax.train.timing import Compilation
 
 
@@ -67,7 +68,7 @@ class Running:
       "compile_s": metrics["time/compile_s"],
       "compile_cached": bool(metrics["time/compile_cached"]),
       "flops_per_step": self.program.flops,
-      "program_bytes": self._program_bytes(),
+      "program_bytes": bytes_of(self._compiled.step),
       "device_kind": jax.devices()[0].device_kind,
       "devices": self.program.devices,
     }
@@ -104,14 +105,6 @@ class Running:
       *self.program.fixed,
       devices=self.program.devices,
     )
-
-  def _program_bytes(self) -> int | None:
-    """What XLA plans for the step on one device, arguments included."""
-    found = self._compiled.step.memory_analysis()
-    if found is None:
-      return None
-    moved = found.argument_size_in_bytes + found.output_size_in_bytes
-    return int(moved + found.temp_size_in_bytes - found.alias_size_in_bytes)
 
 
 def of_config(
@@ -158,19 +151,6 @@ def of_config(
     flops,
     fixed,
   )
-
-
-def build(
-  name: str, overrides: Mapping[str, str]
-) -> tuple[Experiment, ConfigDict]:
-  """Returns a config's experiment and its values; asks no data.
-
-  Raises:
-    UserError: if there is no such config, or it has no such value.
-  """
-  loaded = recipe.load(name, overrides, resolve=False)
-  made_up.stand_in(loaded.config)
-  return loaded.build(), loaded.config
 
 
 def step_of(experiment: Experiment, config: ConfigDict) -> Callable[..., Any]:
