@@ -77,7 +77,7 @@ def decode_target(
     mask = example["target"]
     opened = open_mask if isinstance(mask, bytes) else _whole
     mask = opened(mask, name, objects)
-    _check_size(example.get("image"), mask, name)
+    check_size(example.get("image"), mask, name)
     target = table[mask]
     if (target < 0).any():
       bad = [int(v) for v in np.unique(mask[target < 0])]
@@ -119,17 +119,26 @@ def open_mask(data: bytes, name: str, objects: bool = False) -> np.ndarray:
     BadImage: if it is no whole image.
     DataError: if it is in a lossy format, or has no whole number a pixel.
   """
+  return _whole(read_mask(data, name), name, objects)
+
+
+def read_mask(data: bytes, name: str) -> np.ndarray:
+  """Decodes a mask to (h w) or (h w c) in the file's type, upright.
+
+  Raises:
+    BadImage: if it is no whole image.
+    DataError: if it is in a lossy format.
+  """
   with reading(name, data):
     if is_npy(data):
-      return _whole(stored(data), name, objects)
+      return stored(data)
     if data.startswith(PNG):
       check_png(data)  # Pillow reads pixels without their checksum
     with Image.open(io.BytesIO(data)) as image:
       check_pixels(*image.size[::-1])
       _check_lossless(image, data, name)
       mask = np.array(image)
-      mask = upright(mask, noted(image))
-  return _whole(mask, name, objects)
+      return upright(mask, noted(image))
 
 
 def _check_lossless(image: Image.Image, data: bytes, name: str) -> None:
@@ -181,7 +190,12 @@ def _whole(mask: np.ndarray, name: str, objects: bool = False) -> np.ndarray:
   return whole.astype(np.uint16)
 
 
-def _check_size(image, mask: np.ndarray, name: str) -> None:
+def check_size(image: object, mask: np.ndarray, name: str) -> None:
+  """Checks that a mask (h w) has its image's size, once that is decoded.
+
+  Raises:
+    DataError: naming the mask, if not.
+  """
   if isinstance(image, np.ndarray) and image.shape[:2] != mask.shape:
     raise DataError(
       f"mask {name}: is {mask.shape[0]}x{mask.shape[1]} (height x width), its "

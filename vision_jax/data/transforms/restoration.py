@@ -123,7 +123,7 @@ def with_noise(sigma: float, most: float | None = None) -> Transform:
 
 @transform
 def patch(size: int, scale: int = 1, *, turn: bool = True) -> Transform:
-  """Cuts a random square out of `image`, and the same of `clean`, if any.
+  """Cuts a random square out of `image`, and of `clean` and `instances`.
 
   Args:
     size: side of the square in `image`.
@@ -146,7 +146,7 @@ def patch(size: int, scale: int = 1, *, turn: bool = True) -> Transform:
     top, left = (int(rng.integers(n - size + 1)) for n in (h, w))
     quarters, mirrored = int(rng.integers(4)), bool(rng.integers(2))
     found = {}
-    for key, times in (("image", 1), ("clean", scale)):
+    for key, times in (("image", 1), ("clean", scale), ("instances", 1)):
       if key in example:
         rows = slice(top * times, (top + size) * times)
         columns = slice(left * times, (left + size) * times)

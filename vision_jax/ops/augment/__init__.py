@@ -20,6 +20,7 @@ from vision_jax.ops.augment.levels import normalized_range
 from vision_jax.ops.augment.mix import cutmix, mixup, mixup_or_cutmix
 from vision_jax.ops.augment.noise import random_noise
 from vision_jax.ops.augment.randaugment import rand_augment
+from vision_jax.ops.augment.turns import random_quarter_turn
 from vision_jax.ops.augment.views import two_views
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
   "random_flip",
   "random_gray",
   "random_noise",
+  "random_quarter_turn",
   "sequence",
   "two_views",
 ]

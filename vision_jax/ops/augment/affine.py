@@ -1,5 +1,6 @@
-"""One affine map of image, `target` and boxes, with one resampling."""
+"""One affine map of image, its maps and boxes, with one resampling."""
 
+import functools
 from collections.abc import Sequence
 
 import jax
@@ -39,8 +40,9 @@ def random_affine(
   The angle is uniform, and so are the logarithms of scale, crop and ratio. The
   window lies within the enlarged image where it fits and else contains it
   (before turning). The image is interpolated between four pixels, however much
-  it shrinks; `target` takes its nearest pixel. Where images are padded, it all
-  happens within what `image_mask` shows, which stays the same.
+  it shrinks; `target` and `instances` take their nearest pixel. Where images
+  are padded, it all happens within what `image_mask` shows, which stays the
+  same.
 
   A box becomes the one around its moved corners, cut to the window: of a turned
   box that is larger than what it shows. Those of which less than `visible` is
@@ -56,7 +58,7 @@ def random_affine(
     size: (h, w) of the window; None for the image's.
     fill: the image where the window leaves it; 0 is the mean where images are
       normalised.
-    ignore: the target there.
+    ignore: the target there; of `instances` it is background, 0.
     visible: part of a moved box's area that has to stay.
   """
   for name, pair in (("scale", scale), ("crop", crop), ("ratio", ratio)):
@@ -109,7 +111,7 @@ def _moved_pixels(
   fill: float,
   ignore: int,
 ) -> Batch:
-  """Returns the image, and the target where there is one, resampled."""
+  """Returns the image, and its maps where there are any, resampled."""
   image = batch["image"]
   whole = image.shape[1:3]
   window = size or whole
@@ -118,10 +120,10 @@ def _moved_pixels(
   places = jax.vmap(lambda m: places_of(whole, window, **m))(moves)
   seen = jax.vmap(lambda x, p: linear(x, p, fill))
   new = {"image": _as(seen(image.astype(jnp.float32), places), image.dtype)}
-  if "target" in batch:
-    new["target"] = jax.vmap(lambda x, p: nearest(x, p, ignore))(
-      batch["target"], places
-    )
+  for name, outside in (("target", ignore), ("instances", 0)):
+    if name in batch:
+      near = jax.vmap(functools.partial(nearest, ignore=outside))
+      new[name] = near(batch[name], places)
   return new
 
 
@@ -176,7 +178,7 @@ def _as(image: Array, dtype) -> Array:
 
 def _check(batch: Batch, size: Sequence[int] | None) -> None:
   placed = sorted({"masks", "depth"} & set(batch))
-  if size is not None or "target" in batch:
+  if size is not None or {"target", "instances"} & set(batch):
     placed += sorted({"image_mask"} & set(batch))
   if placed:
     raise UserError(

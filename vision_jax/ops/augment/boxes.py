@@ -239,7 +239,7 @@ def _as(image: Array, dtype) -> Array:
 
 def _check(batch: Batch, name: str) -> None:
   lacking = sorted({"boxes", "box_mask"} - set(batch))
-  placed = sorted({"target", "masks"} & set(batch))
+  placed = sorted({"target", "instances", "masks"} & set(batch))
   if lacking or placed:
     raise UserError(
       f"{name} moves image and boxes; the batch lacks {lacking} and has "

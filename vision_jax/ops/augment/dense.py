@@ -1,4 +1,4 @@
-"""Windows of whole pixels of image and `target` together.
+"""Windows of whole pixels of image, `target` and `instances` together.
 
 `random_flip` of `geometry.py` moves both too, and `random_affine` of
 `affine.py`; what changes colours only moves nothing and goes beside these in
@@ -15,7 +15,7 @@ from vision_jax.ops.augment.keys import integers, uniforms
 
 
 def random_window(size: tuple[int, int]) -> Augment:
-  """Cuts a window (h, w) at random out of image (b, H, W, c) and target.
+  """Cuts a window (h, w) at random out of image (b, H, W, c) and its maps.
 
   Raises:
     UserError: when traced, if images are smaller.
@@ -47,7 +47,8 @@ def _cut(batch, place, size):
     )
     return jax.vmap(window)(x, place)
 
-  return {k: cut(batch[k]) for k in ("image", "target") if k in batch}
+  maps = ("image", "target", "instances")
+  return {k: cut(batch[k]) for k in maps if k in batch}
 
 
 def _check(batch: Batch, name: str) -> None:

@@ -35,7 +35,8 @@ def random_elastic(
 
   def augment(batch, key):
     image = batch["image"]
-    if "target" in batch or "boxes" in batch or image.ndim != 4:
+    placed = {"target", "instances", "boxes"} & set(batch)
+    if placed or image.ndim != 4:
       raise UserError(
         f"random_elastic: got a batch with {sorted(batch)}; expected images "
         "(b, h, w, c) and labels: what else lies in them would not move."

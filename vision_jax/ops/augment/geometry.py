@@ -9,11 +9,14 @@ from vision_jax.ops.augment.clips import frames_as_channels
 from vision_jax.ops.augment.keys import integers, uniforms
 
 _PAD_MODES = {"zero": "constant", "reflect": "reflect"}
-_PLACED = ("boxes", "target", "masks", "depth")  # what moves with the image
+# What moves with the image.
+_PLACED = ("boxes", "target", "instances", "masks", "depth")
 
 
 def random_flip(probability: float = 0.5, *, vertical: float = 0.0) -> Augment:
-  """Mirrors images, with `boxes`, `target`, `masks` and `depth` if present.
+  """Mirrors images, with what lies in them.
+
+  That is `boxes`, `target`, `instances`, `masks` and `depth`, if present.
 
   Args:
     probability: probability of exchanging left and right.
@@ -103,7 +106,7 @@ def _flip(batch: Batch, flip: Array, across: int = 0) -> dict[str, Array]:
   def choose(mirrored, x):
     return jnp.where(flip.reshape(-1, *[1] * (x.ndim - 1)), mirrored, x)
 
-  axes = {"image": -2, "target": -1, "masks": -1, "depth": -1}  # also of clips
+  axes = {"image": -2} | dict.fromkeys(_PLACED[1:], -1)  # also of clips
   new = {
     name: choose(jnp.flip(batch[name], axes[name] - across), batch[name])
     for name in axes
