@@ -16,10 +16,10 @@ import numpy as np
 
 from vision_jax.core.types import Array, Batch
 from vision_jax.errors import UserError
+from vision_jax.ops.instances import IDS
 from vision_jax.ops.local import per_image
 from vision_jax.ops.shapes import check_shape
 
-IDS = 2**16  # numbers of objects are below it
 THRESHOLDS = tuple(range(10, 20))  # of IoU, in twentieths: 0.5, 0.55 ... 0.95
 _PARTS = 20
 _KINDS = {"ap50": 0, "ap75": 5}  # places of their thresholds

@@ -22,6 +22,7 @@ def line(row: Row, about: About) -> dict[str, Any]:
   Of `number` (t,): `numbers`, by their names; of a mixture, which has `weight`,
   `mean` and `sd` too, also `sds`, their standard deviations. Of `depth` (h w):
   `depths`, the nearest, the median and the farthest.
+  Of `instances` (h w): `objects`, how many there are.
   Of `text` (n,), code points: `text`, and `score`, its probability.
   """
   found: dict[str, Any] = {}
@@ -137,6 +138,12 @@ def _depths(row: Row, about: About) -> dict[str, Any]:
   return {"depths": {name: _digits(x) for name, x in named.items()}}
 
 
+def _objects(row: Row, about: About) -> dict[str, Any]:
+  del about
+  numbers = np.unique(row["instances"])
+  return {"objects": int((numbers > 0).sum())}
+
+
 def _text(row: Row, about: About) -> dict[str, Any]:
   del about
   return {"text": decoded(row["text"]), "score": _digits(row["score"])}
@@ -148,5 +155,6 @@ _FIELDS: dict[str, Callable[[Row, About], dict[str, Any]]] = {
   "target": _shares,
   "number": _numbers,
   "depth": _depths,
+  "instances": _objects,
   "text": _text,
 }

@@ -1,4 +1,4 @@
-"""Images with what was found in them: boxes, masks or a text, drawn."""
+"""Images with what was found in them: boxes, masks, objects or a text."""
 
 import pathlib
 from typing import Any
@@ -7,9 +7,10 @@ import numpy as np
 
 from vision_jax.data.sources.video import Frame
 from vision_jax.viz.boxes import draw_boxes, readable_scale
+from vision_jax.viz.contours import draw_contours
 from vision_jax.viz.grid import enlarge, enlargement, grid
 from vision_jax.viz.mp4 import Mp4
-from vision_jax.viz.overlay import legend, overlay_mask
+from vision_jax.viz.overlay import legend, overlay_mask, resize_mask
 from vision_jax.viz.png import write_png
 from vision_jax.writers.base import About, Row, shown
 from vision_jax.writers.line import line
@@ -22,13 +23,14 @@ class OverlayWriter:
 
   Of `boxes` those that count, with class and score; images below 320 pixels are
   enlarged by a whole factor, so that the letters can be read and do not hide
-  all. Of `target` the classes' colours, which `legend.png` names. A `text`
-  stands above the image, which is enlarged likewise. Of a video's frames also a
-  video of the same rate, `overlays/VIDEO.mp4`.
+  all. Of `target` the classes' colours, which `legend.png` names. Of
+  `instances` a line around each. A `text` stands above the image, which is
+  enlarged likewise. Of a video's frames also a video of the same rate,
+  `overlays/VIDEO.mp4`.
   """
 
   needs = ()
-  one_of = ("boxes", "target", "text")
+  one_of = ("boxes", "target", "instances", "text")
 
   def __init__(self, about: About):
     self._about, self._masks = about, False
@@ -36,7 +38,12 @@ class OverlayWriter:
 
   def __call__(self, file: pathlib.Path, row: Row, name: str) -> dict[str, Any]:
     """Returns the overlay's file."""
-    known = {"boxes": self._boxes, "text": self._text, "target": self._mask}
+    known = {
+      "boxes": self._boxes,
+      "text": self._text,
+      "instances": self._outlines,
+      "target": self._mask,
+    }
     draw = next(draw for key, draw in known.items() if key in row)
     path = self._about.output / "overlays" / f"{name}.png"
     drawn = draw(shown(file, self._about.show_bands), row)
@@ -72,6 +79,11 @@ class OverlayWriter:
     found = line(row, self._about)
     title = f"{found['text']} {found['score']:.2f}"
     return grid([image], 1, titles=[title], least=LEAST)
+
+  @staticmethod
+  def _outlines(image: np.ndarray, row: Row) -> np.ndarray:
+    numbers = resize_mask(row["instances"], image.shape[:2])
+    return draw_contours(image, numbers)
 
   def _mask(self, image: np.ndarray, row: Row) -> np.ndarray:
     self._masks = True

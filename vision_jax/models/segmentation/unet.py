@@ -33,7 +33,8 @@ class UNet(nn.Module):
 
   With patch=2 the net works at half the image's size: 2 x 2 pixels are folded
   into channels before it, and unfolded from its logits, which costs a quarter
-  and keeps every pixel's own class.
+  and keeps every pixel's own class. With unfold=False they stay folded: one for
+  each square, of whatever its first pixel is to learn.
 
   Differs from the paper by default: zeros around the image keep its size, and
   BatchNorm follows every 3x3 convolution in place of its bias. Images whose
@@ -49,6 +50,7 @@ class UNet(nn.Module):
     dropout: probability of zeroing a value of the two lowest levels' results,
       as in the paper's section 3.1.
     patch: side of the squares of pixels that are folded; 1 with "valid".
+    unfold: whether logits are of pixels; else of such squares.
     momentum: decay of BatchNorm's running moments.
     remat: what blocks compute again in the backward pass, see `layers.remat`.
     dtype: type to compute in; parameters and the head are float32.
@@ -61,6 +63,7 @@ class UNet(nn.Module):
   norm: bool = True
   dropout: float = 0.0
   patch: int = 1
+  unfold: bool = True
   momentum: float = 0.9
   remat: str = "none"
   dtype: DTypeLike = jnp.float32
@@ -71,7 +74,8 @@ class UNet(nn.Module):
   ) -> Array:
     """Maps images x (b, h, w, c) to logits (b, h', w', k) float32.
 
-    h' = h with padding "same", else `output_size(h, depth)`.
+    h' = h with padding "same" (h / patch, rounded up, where they stay folded),
+    else `output_size(h, depth)`.
     """
     _, h, w, _ = check_shape("image", x, "b h w c")
     self._check(h, w)
@@ -91,10 +95,14 @@ class UNet(nn.Module):
     for level in reversed(range(self.depth)):
       block = self._block(f"up{level}", self.width * 2**level, decoder=True)
       x = block(x, train, mask, across[level])
-    features = self.num_classes * self.patch**2
+    unfold = self.patch if self.unfold else 1
+    features = self.num_classes * unfold**2
     head = Conv(features, 1, use_bias=True, name="head")
-    logits = depth_to_space(head(x), self.patch)
-    return logits[:, :h, :w] if self.padding == "same" else logits
+    logits = depth_to_space(head(x), unfold)
+    if self.padding == "valid":
+      return logits
+    h, w = (-(-n * unfold // self.patch) for n in (h, w))
+    return logits[:, :h, :w]
 
   def _block(self, name: str, features: int, decoder: bool = False):
     conv = functools.partial(

@@ -42,8 +42,16 @@ class InstanceData(DataSet):
   @classmethod
   def of(cls, config: ml_collections.ConfigDict) -> "InstanceData":
     """Returns the data set of a config with keys of these names."""
-    names = [field.name for field in dataclasses.fields(cls)]
-    return cls(**{k: config[k] for k in names if k != "_"})
+    return cls(
+      config.dataset,
+      data_dir=config.data_dir,
+      images=config.images,
+      masks=config.masks,
+      layout=config.layout,
+      on_shared=config.on_shared,
+      scenes=tuple(config.scenes),
+      image_size=tuple(config.image_size),
+    )
 
   def names(self) -> tuple[str, ...]:
     """Returns none: objects are of one kind."""

@@ -1,0 +1,180 @@
+"""Nuclei one by one: star-convex polygons by a U-Net, as StarDist has them.
+
+A folder of images and one of masks that number the objects, PNG of 8 or 16
+bits, 0 the background: `--config.data_dir=MY_DATA`, or `--config.images=A
+--config.masks=B`. Made for the fluorescence images of the 2018 Data Science
+Bowl's first stage (BBBC038), of which `val/ap50` is TP / (TP + FP + FN) of
+nuclei whose intersection over union is above one half, of all images together;
+0.80 on held-out images is what to reach. Published on a near set: a U-Net 0.81,
+Mask R-CNN 0.83, StarDist 0.86, as remembered.
+
+`--config.head=border` takes the three classes background, interior and border
+in place of polygons, for objects that are not star-convex: what is interior
+and hangs together is an object, which grows into its border.
+
+An image's levels are stretched between two percentiles (`stretch`), squares of
+`crop` pixels are cut out, scaled, turned and mirrored, and images are evaluated
+and predicted at their own sizes. `--mode=predict` writes the objects as 16-bit
+PNGs, and overlays with their outlines. `reach` is the longest distance from an
+object's middle to its edge.
+
+The variant `cpu` is for one core, within 45 minutes; its values were set before
+a run had ended. `:full` is for a GPU, and was not run there yet.
+"""
+
+from vision_jax.core.checks import check_name
+from vision_jax.experiment import Experiment, base_config
+from vision_jax.metrics.instances import InstancePrecision
+from vision_jax.models.segmentation.unet import UNet
+from vision_jax.ops import augment
+from vision_jax.optim.optimizers import adamw
+from vision_jax.optim.schedules import warmup_cosine
+from vision_jax.pipelines.augmentation import Augmentation, augment_config
+from vision_jax.pipelines.colours import GREY
+from vision_jax.pipelines.data import Loading
+from vision_jax.pipelines.instances import instances
+from vision_jax.pipelines.sources.instances import InstanceData
+from vision_jax.tasks.bordered_objects import BorderedObjects
+from vision_jax.tasks.star_polygons import StarPolygons
+
+HEADS = ("star", "border")
+
+
+def get_config():
+  return base_config(
+    steps=20_000,
+    batch_size=16,
+    eval_batch_size=4,
+    log_every=50,
+    eval_every=2000,
+    save_every=2000,
+    dataset="folder",
+    images="",
+    masks="",
+    layout="",
+    on_shared="error",
+    scenes=(0, 0, 0),
+    image_size=(64, 64),
+    channels=1,
+    bands=(),
+    show_bands=(),
+    stretch=(1.0, 99.8),
+    crop=256,
+    in_memory=True,
+    augment=augment_config(
+      scale=(0.7, 1.4),
+      rotation=45.0,
+      flip="horizontal",
+      brightness=0.2,
+      contrast=0.2,
+      noise=0.03,
+    ),
+    head="star",
+    rays=32,
+    grid=2,
+    typical=10.0,
+    distance_weight=0.2,
+    least=0.5,
+    overlap=0.4,
+    reach=96,
+    width=32,
+    depth=4,
+    lr=1e-3,
+    warmup=200,
+    weight_decay=1e-2,
+    ema=0.999,
+    remat="none",
+    dtype="float32",
+    convolutional=True,
+  )
+
+
+VARIANTS = {
+  "tiny": {
+    "dataset": "discs",
+    "scenes": (64, 8, 8),
+    "image_size": (48, 48),
+    "steps": 20,
+    "batch_size": 8,
+    "log_every": 10,
+    "eval_every": 10,
+    "save_every": 10,
+    "crop": 32,
+    "rays": 8,
+    "typical": 5.0,
+    "reach": 16,
+    "width": 4,
+    "depth": 2,
+    "warmup": 2,
+    "ema": 0.9,
+  },
+  "cpu": {
+    "steps": 2400,
+    "eval_every": 800,
+    "save_every": 200,
+    "crop": 128,
+    "width": 16,
+    "depth": 3,
+    "lr": 3e-3,
+    "warmup": 100,
+    "ema": 0.995,
+  },
+}
+ON_CPU = "cpu"
+
+
+def resolve(config):
+  """Finds out the layout of one's own folder, as a run begins."""
+  config.layout = InstanceData.of(config).check()
+
+
+def build(config):
+  images, loading = InstanceData.of(config), Loading.of(config)
+  move = Augmentation.of(config).masks(colours=GREY)
+  turn = augment.random_quarter_turn()
+  data = instances(
+    train=images.train,
+    evals=images.evals,
+    patch_size=config.crop,
+    loading=loading,
+    metrics={"instances": InstancePrecision()},
+    stretch=config.stretch,
+    colours=GREY,
+    in_memory=config.in_memory,
+    augment=augment.sequence(turn, move) if move else turn,
+    weights=("raw", "ema"),
+  )
+  schedule = warmup_cosine(config.lr, config.steps, warmup=config.warmup)
+  return Experiment(
+    task=task_of(config),
+    optimizers={"model": adamw(schedule, weight_decay=config.weight_decay)},
+    ema={"model": config.ema},
+    best=("val/ema/ap50", "max"),
+    **data.fields(),
+  )
+
+
+def task_of(config):
+  check_name("--config.head", config.head, HEADS)
+  star = config.head == "star"
+  model = UNet(
+    1 + config.rays if star else 3,
+    width=config.width,
+    depth=config.depth,
+    patch=config.grid,
+    unfold=not star,
+    remat=config.remat,
+    dtype=config.dtype,
+  )
+  if not star:
+    return BorderedObjects(model)
+  return StarPolygons(
+    model,
+    rays=config.rays,
+    grid=config.grid,
+    typical=config.typical,
+    distance_weight=config.distance_weight,
+    least=config.least,
+    overlap=config.overlap,
+    reach=config.reach,
+  )
