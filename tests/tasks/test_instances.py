@@ -46,7 +46,7 @@ def batch_of(numbers, image):
   }
 
 
-def told(numbers, rays=32, typical=10.0):
+def learned(numbers, rays=32, typical=10.0):
   """What a net would give that has learned everything."""
   distances = ray_distances(numbers, rays, reach=32)
   probs = np.asarray(object_probs(numbers, distances))
@@ -64,7 +64,7 @@ def scored(truth, found):
 def test_polygons_of_the_truth_are_the_truth():
   numbers = discs(8)
   task = StarPolygons(Given(), grid=1, reach=32)
-  batch = batch_of(numbers, told(numbers))
+  batch = batch_of(numbers, learned(numbers))
   predict = jax.jit(lambda batch: task.predict({"model": {}}, {}, batch, KEY))
   found = scored(numbers, predict(batch)["instances"])
   assert found["ap50"] > 0.9 and found["sq"] > 0.85
@@ -80,7 +80,7 @@ def test_two_thousand_objects_at_the_border_too():
     numbers[y : y + 5, x : x + 5] = i + 1
   numbers = numbers[None]
   task = StarPolygons(Given(), grid=1, reach=8)
-  batch = batch_of(numbers, told(numbers))
+  batch = batch_of(numbers, learned(numbers))
   predict = jax.jit(lambda batch: task.predict({"model": {}}, {}, batch, KEY))
   found = scored(numbers, predict(batch)["instances"])
   assert found["objects"] == found["found"] == 2000
