@@ -67,6 +67,7 @@ HEAVY = (
   "configs/generation/mnist_dcgan.py",
   "configs/generation/mnist_ddpm.py",
   "configs/generation/mnist_flow_matching.py",
+  "configs/instance/nuclei_stardist.py",
   "configs/reading/mnist_attention.py",
   "configs/segmentation/camvid_deeplabv3.py",
   "configs/segmentation/camvid_enet.py",
@@ -155,6 +156,15 @@ def write_masks(folder):
       pixels = pixels if part == "images" else pixels % 2
       (folder / part / f"{i}.png").write_bytes(encode(pixels, "PNG"))
   return {part: str(folder / part) for part in ("images", "masks")}
+
+
+def write_objects(folder):
+  """Six grey images, whose masks number objects."""
+  given = write_masks(folder)
+  for i in range(6):
+    data = encode(random_image(40, 60, 1, seed=i), "PNG")
+    (folder / "images" / f"{i}.png").write_bytes(data)
+  return given | {"crop": "32"}
 
 
 def write_coco(folder, classes=91):
@@ -252,6 +262,7 @@ WRITTEN = {
   "configs/detection/imported.py": write_boxes,
   "configs/detection/own_boxes.py": write_boxes,
   "configs/detection/voc_detr.py": write_boxes,
+  "configs/instance/nuclei_stardist.py": write_objects,
   **dict.fromkeys(RESTORED, write_sets),
   "configs/segmentation/clouds_classifier.py": write_clouds,
   "configs/segmentation/clouds_fcn.py": write_clouds,

@@ -54,6 +54,7 @@ def test_distances_are_those_of_a_plain_loop():
     np.testing.assert_array_equal(found[b, y, x], expected)
 
 
+@pytest.mark.slow
 def test_the_middle_of_an_object_is_one():
   numbers = np.zeros((1, 24, 24), np.int32)
   numbers[0, 3:18, 2:17] = 9

@@ -81,7 +81,7 @@ class InstanceData(DataSet):
     if self.dataset != "folder" or self._own.pair:
       return self.layout
     sources = {split: self.open(split) for split in self.split_names()}
-    self._own.check(sources, (), self.on_shared)
+    self._own.check(sources, ("object",), self.on_shared)
     return self._own.found.layout
 
   def _open(self, split: str) -> Source:
