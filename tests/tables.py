@@ -27,10 +27,14 @@ from vision_jax.models.segmentation.unet import UNet
 from vision_jax.models.temporal.mstcn import MSTCN
 from vision_jax.models.text.crnn import CRNN
 from vision_jax.models.text.reader import Reader
+from vision_jax.models.translation.patch_gan import PatchGAN
+from vision_jax.models.translation.resnet import ResNetGenerator
+from vision_jax.models.translation.unet import TranslationUNet
 from vision_jax.ops import augment, diffusion
 from vision_jax.ops.augment.boxes import random_crop_boxes, random_flip_boxes
 from vision_jax.tasks.captions import Captioning
 from vision_jax.tasks.classification import Classification
+from vision_jax.tasks.cycle import CycleTranslation
 from vision_jax.tasks.dense_detection import DenseDetection
 from vision_jax.tasks.depth import Depth
 from vision_jax.tasks.detection import Detection
@@ -42,6 +46,7 @@ from vision_jax.tasks.reading import AttentionReading, CtcReading
 from vision_jax.tasks.regression import Regression
 from vision_jax.tasks.segmentation import Segmentation
 from vision_jax.tasks.temporal import TemporalSegmentation
+from vision_jax.tasks.translation import PairedTranslation
 from vision_jax.tasks.vae import VariationalAutoencoding
 
 
@@ -333,6 +338,42 @@ def small_captioning() -> Captioning:
   return Captioning(CoCa(image, 4, 3, **sizes, **how), ("a", "b", "c"))
 
 
+def pairs_of_images(size: int, seed: int) -> dict[str, np.ndarray]:
+  """A batch of 16x16 images, and their negatives."""
+  rng = np.random.default_rng(seed)
+  coarse = rng.uniform(size=(size, 4, 4, 3))
+  image = coarse.repeat(4, 1).repeat(4, 2).astype(np.float32)
+  return {
+    "image": image,
+    "wanted": 1 - image,
+    "mask": np.ones(size, np.float32),
+    "index": np.arange(size, dtype=np.int32) + size * seed,
+  }
+
+
+def two_kinds_of_images(size: int, seed: int) -> dict[str, np.ndarray]:
+  """A batch of 16x16 images and of negatives of others, as of a `Together`."""
+  a, b = pairs_of_images(size, 2 * seed), pairs_of_images(size, 2 * seed + 1)
+  rows = {"mask": a["mask"], "index": np.arange(size, dtype=np.int32)}
+  return {
+    "a/image": a["image"],
+    "b/image": b["wanted"],
+    **{f"{side}/mask": a["mask"] for side in "ab"},
+    **rows,
+  }
+
+
+def small_paired_translation() -> PairedTranslation:
+  """A narrow pix2pix with BatchNorm in both nets."""
+  return PairedTranslation(TranslationUNet(3, 4, 2), PatchGAN(4, 1), l1=10.0)
+
+
+def small_cycle_translation() -> CycleTranslation:
+  """A narrow CycleGAN, whose pool is larger than a batch."""
+  judge = PatchGAN(4, 1, norm="instance")
+  return CycleTranslation(ResNetGenerator(3, 4, 1), judge, pool=40)
+
+
 TASKS = (
   TaskCase(
     "classification_resnet",
@@ -390,6 +431,14 @@ TASKS = (
   TaskCase("reading_attention", small_attention, images_of_texts),
   TaskCase("captioning", small_captioning, captioned_images),
   TaskCase("temporal", small_temporal, sequences),
+  TaskCase(
+    "paired_translation",
+    small_paired_translation,
+    pairs_of_images,
+    augment.random_flip(),
+    {"generator": 0.9},
+  ),
+  TaskCase("cycle_translation", small_cycle_translation, two_kinds_of_images),
   TaskCase("vae", small_vae, labelled_images),
   TaskCase("gan", small_gan, labelled_images, None, {"generator": 0.9}),
 )

@@ -83,6 +83,11 @@ HEAVY = (
   "configs/self_supervised/cifar10_simclr.py",
   "configs/skeletons/actions_mstcn.py",
   "configs/skeletons/actions_stgcn.py",
+  "configs/translation/digits_cycle.py",
+  "configs/translation/digits_edges.py",
+  "configs/translation/folder_cyclegan.py",
+  "configs/translation/folder_pix2pix.py",
+  "configs/translation/photos_cartoon.py",
   "configs/video/digits_r2plus1d.py",
   "configs/video/digits_r3d.py",
   "configs/video/digits_vivit.py",
@@ -226,6 +231,27 @@ def write_sets(folder):
   return {"data_dir": str(folder)}
 
 
+def write_pairs(folder):
+  """Four pairs in each of two splits."""
+  for split in ("train", "val"):
+    for i in range(4):
+      for part in ("input", "target"):
+        (folder / split / part).mkdir(parents=True, exist_ok=True)
+        data = encode(random_image(40, 60, seed=i), "PNG")
+        (folder / split / part / f"{i}.png").write_bytes(data)
+  return {"data_dir": str(folder)}
+
+
+def write_kinds(folder):
+  """Two folders of images that do not correspond."""
+  for side, number in (("a", 4), ("b", 6)):
+    (folder / side).mkdir()
+    for i in range(number):
+      data = encode(random_image(40, 60, seed=i), "PNG")
+      (folder / side / f"{i}.png").write_bytes(data)
+  return {side: str(folder / side) for side in ("a", "b")}
+
+
 def write_clouds(folder):
   """Small images with labels, tiles, and the masks of both."""
   rng = np.random.default_rng(0)
@@ -269,6 +295,8 @@ WRITTEN = {
   "configs/segmentation/clouds_unet.py": write_clouds,
   "configs/segmentation/folder_unet.py": write_masks,
   "configs/segmentation/imported.py": write_masks,
+  "configs/translation/folder_cyclegan.py": write_kinds,
+  "configs/translation/folder_pix2pix.py": write_pairs,
 }
 
 

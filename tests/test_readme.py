@@ -37,6 +37,7 @@ RUN = [name for name in BLOCKS if name != "tests"]  # that one runs this
 # Minutes of training, of kinds that other tests train in this process.
 SLOW = {"quickstart", "dense", "own", "generate", "speed"}
 SLOW |= {"devices", "processes", "benchmarks", "weights", "plan", "override"}
+SLOW |= {"translate"}
 
 
 def test_quickstart_and_tests_are_what_newcomers_and_ci_run():
@@ -203,6 +204,9 @@ def shortened(command, data):
   if "folder_finetune" in command:  # its tiny variant has a net of its own
     command = command.replace(".py:tiny", ".py:cpu")
     command += " --config.steps=2 --config.preprocess.size=64,64"
+  if "/translation/" in command:  # whose tiny variants bring their own images
+    kind = "folders" if "cyclegan" in command else "folder"
+    command += f" --config.dataset={kind}"
   command = command.replace("--devices=256", "--devices=2")
   if "benchmarks.speed" in command:  # a real one takes minutes
     command = re.sub(r"--models=\S+", "--models=lenet5", command)

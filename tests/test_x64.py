@@ -36,6 +36,7 @@ def wide_values(jaxpr):
 COSTLY = (
   *("diffusion", "flow_matching", "detection_encoder_queries"),
   *("dense_detection", "captioning", "temporal"),
+  *("cycle_translation", "paired_translation"),
 )
 
 

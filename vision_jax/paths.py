@@ -12,7 +12,9 @@ from vision_jax.errors import UserError
 # Values of a config that name a folder or a file.
 CONFIG_KEYS = (
   *(
+    "a",
     "annotations",
+    "b",
     "data_dir",
     "depths",
     "generated",

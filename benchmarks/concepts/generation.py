@@ -104,6 +104,23 @@ CONCEPTS = (
     row="learned_generated",
   ),
   Concept(
+    "image translation from pairs (pix2pix)",
+    "vision_jax.tasks.translation:PairedTranslation",
+    "tests/tasks/test_translation.py::"
+    "test_pix2pix_descends_what_torch_computes, "
+    "tests/models/test_translation_nets.py::"
+    "test_a_logit_sees_a_patch_and_nothing_else",
+    "--config=configs/translation/photos_cartoon.py",
+    number="a logit for each patch of 70 pixels; 100 times the error",
+  ),
+  Concept(
+    "image translation without pairs (CycleGAN)",
+    "vision_jax.tasks.cycle:CycleTranslation",
+    "tests/tasks/test_translation.py::test_a_cycle_descends_what_torch_computes",
+    "--config=configs/translation/digits_cycle.py",
+    number="10 times the error after both ways",
+  ),
+  Concept(
     "super-resolution, PSNR",
     "vision_jax.metrics.restoration:psnr",
     "tests/metrics/test_metrics_restoration.py::test_they_are_scikit_images",

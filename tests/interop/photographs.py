@@ -8,19 +8,7 @@ import numpy as np
 from PIL import Image
 
 from tests.oracles import library
-
-_FOLDERS = {
-  "sklearn": "datasets/images",
-  "skimage": "data",
-}
-FILES = {
-  "china": ("sklearn", "china.jpg"),
-  "flower": ("sklearn", "flower.jpg"),
-  "astronaut": ("skimage", "astronaut.png"),
-  "cat": ("skimage", "chelsea.png"),
-  "coffee": ("skimage", "coffee.png"),
-  "rocket": ("skimage", "rocket.jpg"),
-}
+from vision_jax.data.sources.photographs import FILES
 
 
 def path(name):
@@ -28,7 +16,7 @@ def path(name):
   package, file = FILES[name]
   library(package)
   root = pathlib.Path(importlib.util.find_spec(package).origin).parent
-  return root / _FOLDERS[package] / file
+  return root / file
 
 
 @functools.cache
@@ -40,7 +28,8 @@ def photograph(name):
 
 def of_all_shapes():
   """Returns photographs by name: lying, standing, square, odd and tiny."""
-  whole = {name: photograph(name) for name in FILES}
+  names = ("china", "flower", "astronaut", "cat", "coffee", "rocket")
+  whole = {name: photograph(name) for name in names}
   china, cat = whole["china"], whole["cat"]
   return whole | {
     "standing": np.ascontiguousarray(china.transpose(1, 0, 2)),

@@ -121,6 +121,11 @@ def encoded(channels):
   return {"image": file.getvalue(), "name": "a.png"}
 
 
+def is_image(key):
+  """Whether a batch's key is of images, of its parts' too."""
+  return key.rpartition("/")[2] == "image"
+
+
 @pytest.mark.parametrize("path", CONFIGS)
 def test_bytes_travel_as_bytes(path):
   """In training, each evaluation and prediction of every config."""
@@ -129,19 +134,21 @@ def test_bytes_travel_as_bytes(path):
   batch = experiment.train_data.batch(0)
   given = [batch]
   given += [next(e.data.epoch()) for e in experiment.evals.values()]
+  images = [x for k, x in batch.items() if is_image(k)]
   if experiment.predict is not None:
-    channels = batch["image"].shape[-1]
+    channels = images[0].shape[-1]
     example = apply_all(experiment.predict.transforms, encoded(channels), None)
     shape = example["image"].shape
-    assert experiment.predict.own_size or shape == batch["image"].shape[1:]
+    assert experiment.predict.own_size or shape == images[0].shape[1:]
     given.append({"image": example["image"][None]})
   for each in given:
     if "joints" in each:  # coordinates
       assert each["joints"].dtype == np.float32
       continue
-    if "restoration" in path:  # noise, and depths, are finer than bytes are
-      assert each["image"].dtype in (np.float32, np.uint8, np.uint16)
-    else:
-      assert each["image"].dtype == np.uint8
     seen = jax.eval_shape(experiment.inputs, each)
-    assert seen["image"].dtype == np.float32
+    for key in filter(is_image, each):
+      if "restoration" in path:  # noise, and depths, are finer than bytes are
+        assert each[key].dtype in (np.float32, np.uint8, np.uint16)
+      else:
+        assert each[key].dtype == np.uint8
+      assert seen[key].dtype == np.float32

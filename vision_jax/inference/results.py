@@ -21,8 +21,8 @@ from vision_jax.writers.line import line
 
 # In the output folder.
 WRITTEN = (
-  r"masks|instances|overlays|probs|labels|labels_scores|restored|depth|"
-  r"depth_colours|Annotations|crops|"
+  r"masks|instances|overlays|probs|labels|labels_scores|restored|translated|"
+  r"depth|depth_colours|Annotations|crops|"
   r"legend\.png|contact_sheet.*\.png|.*\.(jsonl?|csv|yaml|xml)"
 )
 # Outputs too large to be given always: a task that can has a method so called.

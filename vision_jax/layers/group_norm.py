@@ -20,11 +20,13 @@ class GroupNorm(nn.Module):
     groups: number of groups; divides the channels.
     epsilon: added to the variance.
     dtype: type of the result.
+    affine: whether there is a scale and a bias; else no parameters.
   """
 
   groups: int = 32
   epsilon: float = 1e-6
   dtype: DTypeLike = jnp.float32
+  affine: bool = True
 
   @nn.compact
   def __call__(self, x: Array) -> Array:
@@ -35,8 +37,10 @@ class GroupNorm(nn.Module):
         f"GroupNorm: got {c} channels and {self.groups} groups; expected a "
         "number of groups that divides the channels."
       )
-    scale = self.param("scale", nn.initializers.ones, (c,), jnp.float32)
-    bias = self.param("bias", nn.initializers.zeros, (c,), jnp.float32)
+    scale, bias = 1.0, 0.0
+    if self.affine:
+      scale = self.param("scale", nn.initializers.ones, (c,), jnp.float32)
+      bias = self.param("bias", nn.initializers.zeros, (c,), jnp.float32)
     x = x.astype(jnp.float32)
     # Less a group's first value, which changes no result: mean(x²) - mean(x)²
     # keeps nothing of a variance that is small beside the mean.

@@ -1,6 +1,7 @@
 """What generators and discriminators descend, elementwise, and penalties.
 
-A discriminator gives a logit an image, (b,): large for real ones.
+A discriminator gives a logit an image, (b,), or one for each patch of it,
+(b, h, w): large for real ones.
 """
 
 from collections.abc import Callable

@@ -1,6 +1,6 @@
-"""How near restored images are to what they were: PSNR and SSIM.
+"""How near restored images are to what they were: PSNR, SSIM, absolute error.
 
-Both are of each image by itself, and a data set's is the mean over images, as
+All are of each image by itself, and a data set's is the mean over images, as
 published. Peak 1: pixels are in [0, 1].
 """
 
@@ -22,7 +22,7 @@ K1, K2 = 0.01, 0.03
 
 @dataclasses.dataclass(frozen=True)
 class ImageQuality:
-  """Mean PSNR in decibels, and mean SSIM, of a data set's images.
+  """Mean PSNR in decibels, mean SSIM and others, of a data set's images.
 
   `out` has `restored` (b, h, w, c) and the batch `clean` of the same shape,
   both in [0, 1], and `mask` (b,). Where images are of luma alone, `out` has
@@ -36,12 +36,14 @@ class ImageQuality:
       it would be. It is clipped to [0, 1] in any case.
     given: whether `given_psnr` is measured too, of what the net was given: the
       batch's `given` (b, h, w, c), which bicubic has enlarged, or its `image`.
+    l1: whether the mean absolute error is measured too, `l1` and `given_l1`.
   """
 
   luma: str = ""
   shave: int = 0
   rounded: bool = False
   given: bool = False
+  l1: bool = False
   state: ClassVar[Any] = None
 
   def __post_init__(self):
@@ -51,12 +53,14 @@ class ImageQuality:
   @property
   def names(self) -> tuple[str, ...]:
     """Of what it measures."""
-    return ("psnr", "ssim", *(["given_psnr"] * self.given))
+    found = ["psnr", "ssim", *["l1"] * self.l1]
+    own = (x for x in found if self.given and x != "ssim")
+    return (*found, *(f"given_{x}" for x in own))
 
   def measure(
     self, state: Any, out: Any, batch: Batch
   ) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Sums both over images."""
+    """Sums each over images."""
     del state
     guess, truth = out["restored"], batch["clean"]
     if guess.shape != truth.shape:
@@ -70,8 +74,13 @@ class ImageQuality:
       guess = self._levels(out["luma"]) if "luma" in out else guess
     truth, guess = (_shaved(x, self.shave) for x in (truth, guess))
     found = {"psnr": psnr(truth, guess), "ssim": ssim(truth, guess)}
+    if self.l1:
+      found["l1"] = _mean(jnp.abs(truth - guess))
     if self.given:
-      found["given_psnr"] = psnr(truth, self._given(batch))
+      given = self._given(batch)
+      found["given_psnr"] = psnr(truth, given)
+      if self.l1:
+        found["given_l1"] = _mean(jnp.abs(truth - given))
     return {k: Mean.of(x, batch["mask"]) for k, x in found.items()}, {}
 
   def result(self, sums: Mapping, rows: Mapping) -> dict[str, float]:

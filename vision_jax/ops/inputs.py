@@ -13,6 +13,7 @@ import numpy as np
 from vision_jax.core.types import Batch
 from vision_jax.errors import UserError
 
+_IMAGES = ("image", "clean", "given", "wanted")
 WHITE = {"uint8": 2**8 - 1, "uint16": 2**16 - 1}
 
 
@@ -47,15 +48,14 @@ def normalize(
 
 
 def in_unit(batch: Batch) -> Batch:
-  """Makes `image`, `clean` and `given`, where there, float32 in [0, 1].
+  """Makes `image`, `clean`, `given`, `wanted`, if there, float32 in [0, 1].
 
-  Whole numbers are divided by their type's white; floats are as they are.
+  Those of a batch's parts too, such as `a/image`. Whole numbers are divided by
+  their type's white; floats are as they are.
   """
   unit = lambda x: x.astype(jnp.float32) / _white(x.dtype)
-  return {
-    **batch,
-    **{k: unit(batch[k]) for k in ("image", "clean", "given") if k in batch},
-  }
+  is_image = lambda key: key.rpartition("/")[2] in _IMAGES
+  return {k: unit(x) if is_image(k) else x for k, x in batch.items()}
 
 
 def _check_channels(shape: Sequence[int], expected: int) -> None:

@@ -40,12 +40,16 @@ def warmup_cosine(
 
 
 def linear(
-  peak: float, steps: int, *, warmup: int = 0, end: float = 0.0
+  peak: float, steps: int, *, warmup: int = 0, hold: int = 0, end: float = 0.0
 ) -> Schedule:
-  """A straight line from `peak` after the warm-up to `end` at `steps`."""
+  """A straight line from `peak` after the warm-up to `end` at `steps`.
+
+  It begins at update `hold`, if that comes after the warm-up.
+  """
   _check_lengths(peak, steps, warmup)
+  begin = max(warmup, hold)
   return _warmed(
-    lambda step: peak + (end - peak) * _progress(step, warmup, steps),
+    lambda step: peak + (end - peak) * _progress(step, begin, steps),
     peak,
     warmup,
   )

@@ -5,15 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from vision_jax.data.sources.video import Frame
 from vision_jax.viz.boxes import draw_boxes, readable_scale
 from vision_jax.viz.contours import draw_contours
 from vision_jax.viz.grid import enlarge, enlargement, grid
-from vision_jax.viz.mp4 import Mp4
 from vision_jax.viz.overlay import legend, overlay_mask, resize_mask
 from vision_jax.viz.png import write_png
 from vision_jax.writers.base import About, Row, shown
 from vision_jax.writers.line import line
+from vision_jax.writers.video import FramesOut
 
 LEAST = 320  # pixels of the longer side of an image with boxes
 
@@ -34,7 +33,7 @@ class OverlayWriter:
 
   def __init__(self, about: About):
     self._about, self._masks = about, False
-    self._video: Mp4 | None = None
+    self._video = FramesOut(about.output / "overlays")
 
   def __call__(self, file: pathlib.Path, row: Row, name: str) -> dict[str, Any]:
     """Returns the overlay's file."""
@@ -48,24 +47,15 @@ class OverlayWriter:
     path = self._about.output / "overlays" / f"{name}.png"
     drawn = draw(shown(file, self._about.show_bands), row)
     write_png(path, drawn)
-    if isinstance(file, Frame):
-      self._add(file, drawn)
+    self._video.add(file, drawn)
     return {"overlay": str(path)}
 
   def close(self) -> None:
     """Writes the legend of masks, and the video."""
-    if self._video is not None:
-      self._video.close()
+    self._video.close()
     if self._masks and self._about.class_names:
       lines = legend(self._about.class_names)
       write_png(self._about.output / "legend.png", lines)
-
-  def _add(self, frame: Frame, drawn: np.ndarray) -> None:
-    if self._video is None:
-      name = f"{frame.video.path.stem}.mp4"
-      path = self._about.output / "overlays" / name
-      self._video = Mp4(path, frame.video.rate_taken)
-    self._video.add(drawn)
 
   def _boxes(self, image: np.ndarray, row: Row) -> np.ndarray:
     sure, names = self._about.sure(row), self._about.class_names

@@ -13,6 +13,7 @@ from vision_jax.data.files import (
   find_images,
   log_left_out,
   nfc,
+  plain_name,
   read_image,
 )
 from vision_jax.data.pickled import AsMade
@@ -33,25 +34,27 @@ class ImageList(AsMade):
       paths with * ? [...] or ** for any folders; or a .txt file with a path a
       line, absolute or as seen from its folder, in whose order they come.
       Others are sorted by name. What exists is no pattern.
+    flag: what errors call it.
 
   Raises:
     DataError: on first use, if there are none, or a list names what is none.
   """
 
-  def __init__(self, images: str | os.PathLike[str]):
-    self.given = pathlib.Path(images)
+  def __init__(self, images: str | os.PathLike[str], *, flag: str = "--images"):
+    self.given, self.flag = pathlib.Path(images), flag
 
   @functools.cached_property
   def files(self) -> list[pathlib.Path]:
     """Path of each example."""
-    if self.given.is_dir():
-      return _in_folder(self.given)
-    if self.given.is_file():
-      listed = self.given.suffix.lower() == ".txt"
-      return _listed(self.given) if listed else _alone(self.given)
-    if glob.has_magic(str(self.given)):
-      return _matching(str(self.given))
-    raise DataError(f"--images: {self.given} does not exist; {_EXPECTED}.")
+    given, flag = self.given, self.flag
+    if given.is_dir():
+      return _in_folder(given, flag)
+    if given.is_file():
+      listed = given.suffix.lower() == ".txt"
+      return _listed(given, flag) if listed else _alone(given, flag)
+    if glob.has_magic(str(given)):
+      return _matching(str(given), flag)
+    raise DataError(f"{flag}: {given} does not exist; {_EXPECTED}.")
 
   @functools.cached_property
   def folder(self) -> pathlib.Path:
@@ -68,32 +71,36 @@ class ImageList(AsMade):
     files = [self.files[i] for i in indices]
     return [{"image": read_image(f), "name": str(f)} for f in files]
 
+  def paths(self) -> list[str]:
+    """Returns each image's path in the folder, as in "a/1.jpg"."""
+    return [plain_name(self.folder, file) for file in self.files]
+
   def fingerprint(self) -> str:
     """Returns a hash of names, sizes and times of change."""
     return files_hash(self.folder, self.files)
 
 
-def _in_folder(folder: pathlib.Path) -> list[pathlib.Path]:
+def _in_folder(folder: pathlib.Path, flag: str) -> list[pathlib.Path]:
   found = find_images(folder)
   if not found.files:
     raise DataError(
-      f"--images: the folder {folder} has no images; expected at least one of "
+      f"{flag}: the folder {folder} has no images; expected at least one of "
       f"{_KINDS} in it, or in a folder of it. Check the path."
     )
   log_left_out(folder, found.left_out)
   return list(found.files)
 
 
-def _alone(path: pathlib.Path) -> list[pathlib.Path]:
+def _alone(path: pathlib.Path, flag: str) -> list[pathlib.Path]:
   if not _is_image(path):
     raise DataError(
-      f"--images: {path} is a file of another kind; {_EXPECTED}. Images are "
+      f"{flag}: {path} is a file of another kind; {_EXPECTED}. Images are "
       f"{_KINDS}."
     )
   return [_plain(path)]
 
 
-def _matching(pattern: str) -> list[pathlib.Path]:
+def _matching(pattern: str, flag: str) -> list[pathlib.Path]:
   found = [pathlib.Path(p) for p in glob.glob(pattern, recursive=True)]
   files = {_plain(path) for path in found if path.is_file()}
   images = sorted(filter(_is_image, files), key=lambda path: nfc(str(path)))
@@ -101,7 +108,7 @@ def _matching(pattern: str) -> list[pathlib.Path]:
     number = f"{len(found)} files and folders, none of which is an image"
     number = number if found else "nothing"
     raise DataError(
-      f"--images: the pattern {pattern} matches {number}; expected at "
+      f"{flag}: the pattern {pattern} matches {number}; expected at "
       f"least one of {_KINDS}. Check the folder, put the "
       "pattern in quotes, and write ** for folders in folders."
     )
@@ -111,40 +118,41 @@ def _matching(pattern: str) -> list[pathlib.Path]:
   return images
 
 
-def _listed(path: pathlib.Path) -> list[pathlib.Path]:
+def _listed(path: pathlib.Path, flag: str) -> list[pathlib.Path]:
   try:
     lines = path.read_text(encoding="utf-8-sig").splitlines()
   except (OSError, UnicodeDecodeError) as error:
     raise DataError(
-      f"--images: the list {path} cannot be read ({error}); expected the path "
+      f"{flag}: the list {path} cannot be read ({error}); expected the path "
       "of an image a line, as UTF-8."
     ) from error
   first: dict[pathlib.Path, int] = {}
   for number, line in enumerate(lines, 1):
     if line := line.strip():
-      image = _of_line(path, number, line)
+      image = _of_line(path, number, line, flag)
       if image in first:
         raise DataError(
-          f"--images: lines {first[image]} and {number} of the list {path} "
+          f"{flag}: lines {first[image]} and {number} of the list {path} "
           f"both name {line}; expected each image once. Remove one."
         )
       first[image] = number
   if not first:
     raise DataError(
-      f"--images: the list {path} is empty; expected the path of an image a "
-      "line."
+      f"{flag}: the list {path} is empty; expected the path of an image a line."
     )
   return list(first)
 
 
-def _of_line(path: pathlib.Path, number: int, line: str) -> pathlib.Path:
+def _of_line(
+  path: pathlib.Path, number: int, line: str, flag: str
+) -> pathlib.Path:
   image = _plain(path.absolute().parent / line)
   if image.is_file() and _is_image(image):
     return image
   kinds = some(sorted(SUFFIXES), len(SUFFIXES))
   what = f"is none of {kinds}" if image.is_file() else "is no file"
   raise DataError(
-    f"--images: line {number} of the list {path} names {line}, which {what}; "
+    f"{flag}: line {number} of the list {path} names {line}, which {what}; "
     f"expected an image's path, absolute or as seen from {path.parent}."
   )
 

@@ -51,6 +51,7 @@ class MaskFolder(AsMade):
     mark: what a mask's name ends with, as in "_mask", beside its image's name.
       The two folders may then be one.
     names: file with the names of those to take, one a line; None takes all.
+    what: what errors call a mask.
 
   Raises:
     DataError: on first use, if a folder or a mask is missing, or two files have
@@ -64,9 +65,10 @@ class MaskFolder(AsMade):
     *,
     mark: str = "",
     names: pathlib.Path | None = None,
+    what: str = "mask",
   ):
     self.images, self.masks = pathlib.Path(images), pathlib.Path(masks)
-    self.mark, self.names = mark, names
+    self.mark, self.names, self.what = mark, names, what
 
   @functools.cached_property
   def files(self) -> list[tuple[pathlib.Path, pathlib.Path]]:
@@ -87,14 +89,15 @@ class MaskFolder(AsMade):
     if missing:
       names = ", ".join(str(images[name]) for name in missing[:3])
       raise DataError(
-        f"mask folder {self.masks}: has no mask for {len(missing)} of "
+        f"{self.what} folder {self.masks}: has no {self.what} for "
+        f"{len(missing)} of "
         f"{len(images)} images: {names}{', ...' if len(missing) > 3 else ''}; "
         "expected a file of the same name, such as "
         f"{self.masks / missing[0]}.png. Add it, or remove the image."
       )
     if self.names is None:
       alone = len(set(masks) - set(images))
-      log_left_out(self.masks, {"masks without an image": alone})
+      log_left_out(self.masks, {f"{self.what}s without an image": alone})
     return [(images[name], masks[name]) for name in sorted(images)]
 
   def __len__(self) -> int:

@@ -123,7 +123,9 @@ def with_noise(sigma: float, most: float | None = None) -> Transform:
 
 @transform
 def patch(size: int, scale: int = 1, *, turn: bool = True) -> Transform:
-  """Cuts a random square out of `image`, and of `clean` and `instances`.
+  """Cuts a random square out of `image`, and of `clean` and what else there is.
+
+  That is `instances` and `wanted`, which have the image's size.
 
   Args:
     size: side of the square in `image`.
@@ -146,7 +148,8 @@ def patch(size: int, scale: int = 1, *, turn: bool = True) -> Transform:
     top, left = (int(rng.integers(n - size + 1)) for n in (h, w))
     quarters, mirrored = int(rng.integers(4)), bool(rng.integers(2))
     found = {}
-    for key, times in (("image", 1), ("clean", scale), ("instances", 1)):
+    alike = dict.fromkeys(("image", "instances", "wanted"), 1)
+    for key, times in (alike | {"clean": scale}).items():
       if key in example:
         rows = slice(top * times, (top + size) * times)
         columns = slice(left * times, (left + size) * times)

@@ -10,13 +10,14 @@ from vision_jax.ops.augment.keys import integers, uniforms
 
 _PAD_MODES = {"zero": "constant", "reflect": "reflect"}
 # What moves with the image.
-_PLACED = ("boxes", "target", "instances", "masks", "depth")
+_PLACED = ("boxes", "target", "instances", "masks", "depth", "wanted")
 
 
 def random_flip(probability: float = 0.5, *, vertical: float = 0.0) -> Augment:
   """Mirrors images, with what lies in them.
 
-  That is `boxes`, `target`, `instances`, `masks` and `depth`, if present.
+  That is `boxes`, `target`, `instances`, `masks` and `depth`, if present, and
+  `wanted`, another image.
 
   Args:
     probability: probability of exchanging left and right.
@@ -106,7 +107,8 @@ def _flip(batch: Batch, flip: Array, across: int = 0) -> dict[str, Array]:
   def choose(mirrored, x):
     return jnp.where(flip.reshape(-1, *[1] * (x.ndim - 1)), mirrored, x)
 
-  axes = {"image": -2} | dict.fromkeys(_PLACED[1:], -1)  # also of clips
+  maps = dict.fromkeys(_PLACED[1:], -1)
+  axes = {"image": -2} | maps | {"wanted": -2}  # also of clips
   new = {
     name: choose(jnp.flip(batch[name], axes[name] - across), batch[name])
     for name in axes

@@ -1,0 +1,1 @@
+"""Nets that redraw images, and nets that judge them patch by patch."""
