@@ -21,7 +21,6 @@ def _pairs(name: str, config: str, **more) -> Row:
     tolerance=0.0,
     metric="test/l1",
     also=tuple(f"test/{metric}" for metric in ALSO),
-    unit="L1",
     higher_is_better=False,
     seeds=1,
     curve=("val/l1",),
@@ -71,7 +70,6 @@ TRANSLATION = (
       f"test/{name}"
       for name in ("b_given_l1", "b_psnr", "b_ssim", "a_l1", "a_given_l1")
     ),
-    unit="L1",
     higher_is_better=False,
     seeds=1,
     curve=("val/b_l1", "val/a_l1"),
