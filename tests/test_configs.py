@@ -169,7 +169,7 @@ def write_objects(folder):
   for i in range(6):
     data = encode(random_image(40, 60, 1, seed=i), "PNG")
     (folder / "images" / f"{i}.png").write_bytes(data)
-  return given | {"crop": "32"}
+  return given | {"crop": "24", "cut": "40"}
 
 
 def write_coco(folder, classes=91):

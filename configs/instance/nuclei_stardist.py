@@ -12,9 +12,10 @@ Mask R-CNN 0.83, StarDist 0.86, as remembered.
 in place of polygons, for objects that are not star-convex: what is interior
 and hangs together is an object, which grows into its border.
 
-An image's levels are stretched between two percentiles (`stretch`), squares of
-`crop` pixels are cut out, scaled, turned and mirrored, and images are evaluated
-and predicted at their own sizes. `--mode=predict` writes the objects as 16-bit
+An image's levels are stretched between two percentiles (`stretch`). Squares of
+`cut` pixels are cut out, scaled, turned and mirrored, and the net sees `crop`
+pixels of them; images have to be as large as that. They are evaluated and
+predicted at their own sizes. `--mode=predict` writes the objects as 16-bit
 PNGs, and overlays with their outlines. `reach` is the longest distance from an
 object's middle to its edge.
 
@@ -30,7 +31,6 @@ from vision_jax.ops import augment
 from vision_jax.optim.optimizers import adamw
 from vision_jax.optim.schedules import warmup_cosine
 from vision_jax.pipelines.augmentation import Augmentation, augment_config
-from vision_jax.pipelines.colours import GREY
 from vision_jax.pipelines.data import Loading
 from vision_jax.pipelines.instances import instances
 from vision_jax.pipelines.sources.instances import InstanceData
@@ -38,6 +38,7 @@ from vision_jax.tasks.bordered_objects import BorderedObjects
 from vision_jax.tasks.star_polygons import StarPolygons
 
 HEADS = ("star", "border")
+BLACK = ((0.0,), (0.5,))  # is 0, as is what turning and scaling leave open
 
 
 def get_config():
@@ -59,11 +60,12 @@ def get_config():
     bands=(),
     show_bands=(),
     stretch=(1.0, 99.8),
-    crop=256,
+    crop=192,
+    cut=256,
     in_memory=True,
     augment=augment_config(
-      scale=(0.7, 1.4),
-      rotation=45.0,
+      scale=(0.75, 1.35),
+      rotation=20.0,
       flip="horizontal",
       brightness=0.2,
       contrast=0.2,
@@ -74,7 +76,7 @@ def get_config():
     grid=2,
     typical=10.0,
     distance_weight=0.2,
-    least=0.5,
+    least=0.4,
     overlap=0.4,
     reach=96,
     width=32,
@@ -100,6 +102,7 @@ VARIANTS = {
     "eval_every": 10,
     "save_every": 10,
     "crop": 32,
+    "cut": 44,
     "rays": 8,
     "typical": 5.0,
     "reach": 16,
@@ -110,9 +113,10 @@ VARIANTS = {
   },
   "cpu": {
     "steps": 2400,
-    "eval_every": 800,
+    "eval_every": 1200,
     "save_every": 200,
     "crop": 128,
+    "cut": 176,
     "width": 16,
     "depth": 3,
     "lr": 3e-3,
@@ -130,18 +134,20 @@ def resolve(config):
 
 def build(config):
   images, loading = InstanceData.of(config), Loading.of(config)
-  move = Augmentation.of(config).masks(colours=GREY)
+  window = (config.crop, config.crop)
+  colours = tuple(x * config.channels for x in BLACK)
+  move = Augmentation.of(config).masks(window, colours)
   turn = augment.random_quarter_turn()
   data = instances(
     train=images.train,
     evals=images.evals,
-    patch_size=config.crop,
+    patch_size=config.cut,
     loading=loading,
     metrics={"instances": InstancePrecision()},
     stretch=config.stretch,
-    colours=GREY,
+    colours=colours,
     in_memory=config.in_memory,
-    augment=augment.sequence(turn, move) if move else turn,
+    augment=augment.sequence(turn, move),
     weights=("raw", "ema"),
   )
   schedule = warmup_cosine(config.lr, config.steps, warmup=config.warmup)

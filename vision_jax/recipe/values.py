@@ -37,7 +37,7 @@ RANGES: dict[str, tuple[str, Test]] = {
       *("embedding", "length", "episode_shots", "episode_queries"),
       *("frames", "temporal_depth", "temporal_kernel", "tubelet"),
       *("bottleneck", "convs", "decoder_width", "prototypes"),
-      *("grid", "rays", "reach"),
+      *("cut", "grid", "rays", "reach"),
       *("judge_layers", "judge_width", "load_size"),
     ),
     NATURAL,
