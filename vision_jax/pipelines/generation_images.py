@@ -25,6 +25,12 @@ def reconstructions(batch: Arrays, out: Arrays) -> dict[str, np.ndarray]:
   return {"reconstructions": grid(images, COLUMNS, titles=titles)}
 
 
+def signed_reconstructions(batch: Arrays, out: Arrays) -> dict[str, np.ndarray]:
+  """The same of a model whose pixels are in [-1, 1]."""
+  unit = (np.asarray(out["image"]) + 1) / 2
+  return reconstructions(batch, {"image": unit})
+
+
 def unit_samples(batch: Arrays, out: Arrays) -> dict[str, np.ndarray]:
   """A grid of samples whose pixels are in [0, 1]."""
   del batch

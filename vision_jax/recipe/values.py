@@ -36,7 +36,7 @@ RANGES: dict[str, tuple[str, Test]] = {
       *("kernels", "narrow", "probe_examples", "repeats", "widths"),
       *("embedding", "length", "episode_shots", "episode_queries"),
       *("frames", "temporal_depth", "temporal_kernel", "tubelet"),
-      *("bottleneck", "convs", "decoder_width", "prototypes"),
+      *("bottleneck", "codes", "convs", "decoder_width", "prototypes"),
       *("cut", "grid", "rays", "reach"),
       *("judge_layers", "judge_width", "load_size"),
     ),
@@ -109,7 +109,8 @@ RANGES: dict[str, tuple[str, Test]] = {
   **dict.fromkeys(
     (
       *("attention_dropout", "b1", "b2", "balance_beta", "dropout"),
-      *("drop_path", "ema", "least", "masked", "missing"),
+      *("codebook_decay", "drop_path", "ema", "least", "masked", "missing"),
+      "restart",
     ),
     BELOW_ONE,
   ),
