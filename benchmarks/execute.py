@@ -73,7 +73,7 @@ def arguments(
   own = row.own and variant != "tiny"  # which needs no data
   data = {"data_dir": f"${ENVIRONMENT}/{row.data}"} if own else {}
   if row.backbone and variant != "tiny":
-    data["init_from"] = f"${ENVIRONMENT}/{row.backbone}"
+    data[row.given_as] = f"${ENVIRONMENT}/{row.backbone}"
   variant = f":{variant}" if variant else ""
   return [f"--config={root}{row.config}{variant}"] + [
     f"--config.{key}={value}"

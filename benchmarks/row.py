@@ -48,6 +48,7 @@ class Row:
     sha256: of that file: another is not what was published.
     backbone: folder of the data folder that is a workdir: its weights are what
       training begins with; its config is `file`, and `made_by` trains it.
+    given_as: the key of the config that is told of that folder.
     probe: flags of `--mode=probe`: the backbone's features are measured, in one
       draw a seed, and nothing is trained. Metrics are test/logistic, test/ridge
       and test/knn.
@@ -76,6 +77,7 @@ class Row:
   source: str = ""
   sha256: str = ""
   backbone: str = ""
+  given_as: str = "init_from"
   probe: Mapping[str, str] = dataclasses.field(default_factory=dict)
   seeds: int = 3
   variant: str = ""

@@ -64,9 +64,13 @@ HEAVY = (
   "configs/generation/cifar10_ddpm.py",
   "configs/generation/digits_ddpm.py",
   "configs/generation/digits_gan.py",
+  "configs/generation/imported_autoencoder.py",
   "configs/generation/mnist_dcgan.py",
   "configs/generation/mnist_ddpm.py",
   "configs/generation/mnist_flow_matching.py",
+  "configs/generation/mnist_latent.py",
+  "configs/generation/mnist_vq_prior.py",
+  "configs/generation/mnist_vqvae.py",
   "configs/instance/nuclei_stardist.py",
   "configs/reading/mnist_attention.py",
   "configs/segmentation/camvid_deeplabv3.py",
@@ -300,6 +304,16 @@ WRITTEN = {
 }
 
 
+# Nets in place of their weights, of configs that go on from a run.
+VQVAE = {
+  "autoencoder_net": '{"model": "generation.vq_vae.VQVAE", "channels": 1}'
+}
+DESCRIBED = {
+  "configs/generation/mnist_latent.py": VQVAE,
+  "configs/generation/mnist_vq_prior.py": VQVAE,
+}
+
+
 @pytest.mark.parametrize("path", with_slow(CONFIGS, *LARGE))
 def test_full_variant_builds(tmp_path, path, request):
   if path in WRITTEN:
@@ -307,7 +321,7 @@ def test_full_variant_builds(tmp_path, path, request):
   else:
     root = request.getfixturevalue("data_root")
     root = root / "camvid" if "/camvid_" in path else root
-    overrides = {"data_dir": str(root)}
+    overrides = {"data_dir": str(root)} | DESCRIBED.get(path, {})
   full = recipe.load(path, overrides)
   experiment = full.build()
   state = abstract(experiment, batch_of(experiment, full.config))

@@ -14,6 +14,7 @@ CONFIG_KEYS = (
   *(
     "a",
     "annotations",
+    "autoencoder",
     "b",
     "data_dir",
     "depths",

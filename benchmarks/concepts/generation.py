@@ -83,6 +83,28 @@ CONCEPTS = (
     number="of images of deviation 0.5",
   ),
   Concept(
+    "vector quantisation (VQ-VAE)",
+    "vision_jax.tasks.vector_quantisation:VectorQuantisation",
+    "tests/ops/test_codebook.py::test_vectors_are_the_papers_averages, "
+    "tests/tasks/test_vector_quantisation.py::"
+    "test_the_gradient_passes_straight_through",
+    row="mnist_vqvae",
+  ),
+  Concept(
+    "masked codes (MaskGIT)",
+    "vision_jax.tasks.code_prior:CodePrior",
+    "tests/tasks/test_code_prior.py::test_the_loss_is_of_hidden_codes_alone, "
+    "tests/tasks/test_code_prior.py::"
+    "test_the_cosine_hides_all_at_first_and_none_at_last",
+    row="mnist_vq_prior",
+  ),
+  Concept(
+    "latent diffusion",
+    "vision_jax.tasks.latent:Latent",
+    "tests/tasks/test_latent.py::test_codes_are_scaled_by_the_first_batch",
+    row="mnist_latent",
+  ),
+  Concept(
     "guidance",
     "vision_jax.ops.diffusion.predictions:guided",
     "tests/tasks/test_diffusion.py::test_guidance_extrapolates_from_no_class",

@@ -31,7 +31,7 @@ class Published:
     layout: how its files name what is in them; a key of the family's LAYOUTS.
     preprocess: what its images go through.
     task: what it does: "classification", "detection", "segmentation",
-      "restoration", "features", "diffusion".
+      "restoration", "features", "diffusion", "autoencoding".
     class_names: in the order of its classes; () where they are not known.
     differs: what is not as the source has it; "" for nothing.
     config: the config of a workdir that has it; "" is configs/TASK/imported.py.

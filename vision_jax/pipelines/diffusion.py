@@ -1,6 +1,7 @@
 """Diffusion: sources of images in; samples, the bound and the rate out.
 
-Flow matching too, whose samples are by a `solver`.
+Flow matching too, whose samples are by a `solver`, and a prior over codes,
+whose samples are unmasked.
 
 Of their values: `times` is T of the schedule; `decay` of the rate after its
 warm-up is "cosine" or "none"; `clip` says whether denoised images are clipped
@@ -26,6 +27,7 @@ from vision_jax.optim.schedules import Schedule, constant, warmup_cosine
 from vision_jax.pipelines.colours import SIGNED
 from vision_jax.pipelines.data import Data, Loading
 from vision_jax.pipelines.generation import first, generation, sample_evals
+from vision_jax.tasks.code_prior import CodePrior
 from vision_jax.tasks.denoising import Denoising
 from vision_jax.tasks.diffusion import Diffusion
 
@@ -58,7 +60,7 @@ class Drawing:
 
   guidance: float
 
-  def output(self, task: Denoising) -> Output:
+  def output(self, task: Denoising | CodePrior) -> Output:
     """Returns what draws samples of a batch's classes.
 
     Raises:
@@ -123,8 +125,28 @@ class Solving(Drawing):
     )
 
 
+@dataclasses.dataclass(frozen=True)
+class Unmasking(Drawing):
+  """As of `CodePrior.sample`.
+
+  Attributes:
+    steps: evaluations of the net.
+    temperature: of what is kept from one step to the next.
+    guidance: weight of the class; 1 is none.
+  """
+
+  steps: int
+  temperature: float
+  guidance: float = 1.0
+
+  @classmethod
+  def of(cls, config: ml_collections.ConfigDict) -> "Unmasking":
+    """Returns what a config says that has `temperature`."""
+    return cls(config.sampling_steps, config.temperature, config.guidance)
+
+
 def diffusion(
-  task: Denoising,
+  task: Denoising | CodePrior,
   *,
   train: Source,
   test: Source,

@@ -51,10 +51,14 @@ _DEFAULTS = {  # what a config that leaves a setting out means by it
 
 def diffusers(shapes: Shapes) -> Rules:
   """diffusers' names of `UNet2DModel`."""
-  levels = _levels(shapes)
+  time = dense(r"time_embedding\.linear_(\d)", "time/dense{1}")
+  return [*time, *stages(_levels(shapes))]
+
+
+def stages(levels: int) -> Rules:
+  """All but the time, of so many resolutions on the way up."""
   return [
     *conv("conv_in", "conv_in"),
-    *dense(r"time_embedding\.linear_(\d)", "time/dense{1}"),
     *_level(r"down_blocks\.(\d+)", "down{1+1}"),
     *conv(r"down_blocks\.(\d+)\.downsamplers\.0\.conv", "down{1+1}_halve"),
     *_ups(levels),

@@ -22,7 +22,7 @@ NOTHING = nn.initializers.variance_scaling(1e-10, "fan_avg", "uniform")
 
 
 class ResBlock(nn.Module):
-  """Two convolutions, the time's embedding added between them.
+  """Two convolutions, the time's embedding, if any, added between them.
 
   Paths norm1, conv1, time, norm2, conv2, and shortcut where channels change.
   """
@@ -33,7 +33,7 @@ class ResBlock(nn.Module):
   dtype: DTypeLike
 
   @nn.compact
-  def __call__(self, x: Array, time: Array, train: bool) -> Array:
+  def __call__(self, x: Array, time: Array | None, train: bool) -> Array:
     """Maps x (b, h, w, c) and time (b, d) to (b, h, w, features)."""
     norm = functools.partial(GroupNorm, self.groups, dtype=self.dtype)
     conv = functools.partial(
@@ -42,10 +42,11 @@ class ResBlock(nn.Module):
     y = conv(kernel_init=GLOROT, name="conv1")(
       jax.nn.silu(norm(name="norm1")(x))
     )
-    dense = Dense(
-      self.features, dtype=self.dtype, kernel_init=GLOROT, name="time"
-    )
-    y = add(y, dense(jax.nn.silu(time))[:, None, None])
+    if time is not None:
+      dense = Dense(
+        self.features, dtype=self.dtype, kernel_init=GLOROT, name="time"
+      )
+      y = add(y, dense(jax.nn.silu(time))[:, None, None])
     y = jax.nn.silu(norm(name="norm2")(y))
     y = Dropout(self.dropout)(y, train=train)
     y = conv(kernel_init=NOTHING, name="conv2")(y)

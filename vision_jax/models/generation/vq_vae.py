@@ -67,6 +67,10 @@ class VQVAE(nn.Module):
     """Returns the vectors (..., d) of codes int (...)."""
     return self.codebook.lookup(codes)
 
+  def latent(self, x: Array) -> Array:
+    """Maps images to what stands for them elsewhere: as `encode`."""
+    return self.encode(x)
+
   def draw(self, z: Array) -> Array:
     """Maps vectors z (b, h', w', d) to images (b, h, w, c) float32."""
     return self.decoder(z)
