@@ -47,12 +47,7 @@ VARIANTS = {
     "dataset": "digits",
     "image_size": 8,
     "channels": 1,
-    "preprocess": {
-      "size": (8, 8),
-      "resize": 0,
-      "mean": (0.5,),
-      "std": (0.5,),
-    },
+    "preprocess": {"size": (8, 8), "resize": 0},
   },
 }
 

@@ -86,6 +86,7 @@ def test_codes_and_images_are_diffusers():
   parity.same(ours(x), last(want))
 
 
+@pytest.mark.slow
 def test_the_published_one_is_stable_diffusions():
   layout, net = published.find("diffusers:stabilityai/sd-vae-ft-mse")
   assert layout is family.diffusers and net.task == "autoencoding"
@@ -110,6 +111,7 @@ def test_sides_have_to_halve():
     jax.eval_shape(lambda: model.init(jax.random.key(0), x))
 
 
+@pytest.mark.slow
 def test_images_come_out_in_their_size():
   for kind in (AutoencoderKL, VQModel):
     model, x = kind(widths=(8, 8), groups=4), jnp.ones((2, 8, 4, 3))

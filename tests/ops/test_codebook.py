@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests.marks import with_slow
 from vision_jax.core.stats import joined, split
 from vision_jax.metrics.codes import CodeUse
 from vision_jax.ops import codebook
@@ -43,7 +44,7 @@ def test_nearest_is_the_least_distance():
   assert got.dtype == jnp.int32
 
 
-@pytest.mark.parametrize("parts", [1, 3])
+@pytest.mark.parametrize("parts", with_slow([1, 3], 3))
 def test_vectors_are_the_papers_averages(parts):
   """N and m of its appendix A.1, by plain numpy, in how many parts ever."""
   decay, (table, x, batch) = 0.9, drawn()

@@ -14,6 +14,7 @@ from tests.experiments.everywhere import (
   digits,
   train,
 )
+from tests.programs.command import train as command
 from tests.tables import labelled_images
 from vision_jax.core.state import create_state
 from vision_jax.core.step import make_train_step
@@ -118,8 +119,9 @@ def test_codes_are_scaled_by_the_first_batch():
   first = jax.device_get(state.stats["model"]["codes"])
   own = {"params": params["autoencoder"], **stats["autoencoder"]}
   code = task.autoencoder.apply(own, batch_of()["image"], method="latent")
-  assert first["mean"] == pytest.approx(np.mean(code), rel=1e-4)
-  assert first["square"] == pytest.approx(np.mean(code**2), rel=1e-4)
+  assert first["mean"] == pytest.approx(float(jnp.mean(code)), rel=1e-4)
+  square = float(jnp.mean(code**2))
+  assert first["square"] == pytest.approx(square, rel=1e-4)
   state, _ = step(state, batch_of(seed=1), fixed)
   assert jax.device_get(state.stats["model"]["codes"]) == first
   nets = (state.params | fixed[0], state.stats | fixed[1])
@@ -198,8 +200,6 @@ def test_weights_that_say_no_net_are_asked_for_it(tmp_path):
 
 @pytest.mark.slow
 def test_a_net_is_that_of_the_autoencoders_workdir(tmp_path):
-  from tests.programs.command import train as command
-
   workdir = tmp_path / "codec"
   path = "configs/generation/mnist_vqvae.py:tiny"
   command(workdir, config=path, devices=1)
@@ -210,8 +210,9 @@ def test_a_net_is_that_of_the_autoencoders_workdir(tmp_path):
     assert experiment.task.autoencoder == other.task.model
     assert experiment.fixed["autoencoder"].path == str(workdir)
   command(
-    *(tmp_path / "latent",),
+    tmp_path / "latent",
+    f"--config.autoencoder={workdir}",
+    "--config.autoencoder_net=",
     config=f"{CONFIG}:tiny",
     devices=1,
-    **{"config.autoencoder": workdir, "config.autoencoder_net": ""},
   )
