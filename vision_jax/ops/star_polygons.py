@@ -115,28 +115,46 @@ def draw_polygons(
 
 
 def _follow(instances: Array, rays: int, grid: int, reach: int) -> Array:
-  b, h, w = instances.shape
-  around = ((0, 0), (reach, reach), (reach, reach))
-  wide = jnp.pad(instances, around)
+  parts, around = _parts(instances, grid, reach)
   own = instances[:, ::grid, ::grid]
   unit = jnp.asarray(directions(rays), jnp.float32)
 
   def seen(move: Array) -> Array:
-    start = (jnp.int32(0), reach + move[0], reach + move[1])
-    return jax.lax.dynamic_slice(wide, start, (b, h, w))[:, ::grid, ::grid]
+    start = around + move
+    step = jnp.full_like(start, grid)
+    cell = jax.lax.div(start, step)  # all are >= 0
+    place = (*(start - cell * step), jnp.int32(0), *cell)
+    return jax.lax.dynamic_slice(parts, place, (1, 1, *own.shape))[0, 0]
 
   def step(state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
     far, goes, length = state
     moves = jnp.round(far * unit).astype(jnp.int32)
-    same = jnp.stack([seen(moves[i]) == own for i in range(rays)], -1)
+    same = jnp.stack([seen(moves[i]) == own for i in range(rays)])
     goes = goes & same
     return far + 1, goes, length + goes
 
-  goes = jnp.broadcast_to((own > 0)[..., None], (*own.shape, rays))
-  first = (jnp.float32(1), goes, jnp.zeros(goes.shape, jnp.float32))
+  goes = jnp.broadcast_to(own > 0, (rays, *own.shape))
+  first = (jnp.float32(1), goes, jnp.zeros(goes.shape, jnp.int16))
   on = lambda state: (state[0] <= reach) & jnp.any(state[1])
   length = jax.lax.while_loop(on, step, first)[2]
-  return jnp.where((own > 0)[..., None], length + 0.5, 0)
+  far = jnp.where(own > 0, length.astype(jnp.float32) + 0.5, 0)
+  return jnp.moveaxis(far, 0, -1)
+
+
+def _parts(instances: Array, grid: int, reach: int) -> tuple[Array, int]:
+  """Returns a map with zeros around it, cut so that slices of it are whole.
+
+  Returns:
+    (grid, grid, b, h', w'), of which part (i, j) has every so many rows and
+    columns from i and j on; and how many zeros there are before the first.
+  """
+  around = -(-reach // grid) * grid
+  b, h, w = instances.shape
+  after = [around + -n % grid for n in (h, w)]
+  wide = jnp.pad(instances, ((0, 0), *((around, n) for n in after)))
+  _, h, w = wide.shape
+  cells = wide.reshape(b, h // grid, grid, w // grid, grid)
+  return cells.transpose(2, 4, 0, 1, 3), around
 
 
 class _Window:
