@@ -274,12 +274,12 @@ def base_config(
   seed: of initial weights, data order and augmentation. accumulate:
   microbatches in a step. norm_group: examples whose BatchNorm statistics are
   taken together, a divisor of those on a device; 0 for the batch. log_every,
-  eval_every, save_every: steps between; 0 is only at the end. keep_best,
-  keep_every: checkpoints kept besides the newest. data_dir: folder of the data,
-  "" for VISION_JAX_DATA. threads: of the input pipeline, 0 for one a core.
-  bits: 8 or 16 a channel, to which images in files are decoded, or 32 for
-  floats as they are. on_bad_image: "error" or "skip". convolutional: whether
-  XLA's option for convolutions is to be set on a CPU.
+  eval_every, save_every: steps between; 0 is only at the end. keep_best: best
+  checkpoints that stay. keep_every: checkpoints whose step it divides stay.
+  data_dir: folder of the data, "" for VISION_JAX_DATA. threads: of the input
+  pipeline, 0 for one a core. bits: 8 or 16 a channel, to which images in files
+  are decoded, or 32 for floats as they are. on_bad_image: "error" or "skip".
+  convolutional: whether XLA's option for convolutions is to be set on a CPU.
   """
   defaults = {
     "seed": 0,

@@ -5,12 +5,13 @@
   python -m benchmarks.report --output=FOLDER     # report.html, .md and .csv
   python -m benchmarks.report --write             # benchmarks/RESULTS.md
 
-The last also writes the README's digest of it, and the list of recipes and the
-table of concepts in configs/README.md. All compute again what follows from the
-values, the suite and the references, and refuse a line that says otherwise, by
-name: the exit code is 2 then, and the rest is rendered, but nothing is written
-by --write. With --against=FILE the files of --output say what has become worse
-than in earlier results, and the exit code is 3 where something has.
+The last also writes the README's digest of it, and in configs README.md, the
+recipes and the concepts, CHOOSING.md, which config to take, and KEYS.md, what
+each key means. All compute again what follows from the values, the suite and
+the references, and refuse a line that says otherwise, by name: the exit code is
+2 then, and the rest is rendered, but nothing is written by --write. With
+--against=FILE the files of --output say what has become worse than in earlier
+results, and the exit code is 3 where something has.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from collections.abc import Sequence
 
 from benchmarks import against, doubts, environment, lines
 from benchmarks.page.page import Contents
-from benchmarks.report import concepts, files, pages
+from benchmarks.report import choosing, concepts, files, keys, pages
 from benchmarks.result import Result
 from benchmarks.speed import table
 from vision_jax.errors import UserError
@@ -84,15 +85,32 @@ def _files(
   return 3 if beside and against.worse(beside) else 0
 
 
+def of_configs(results: Sequence[Result]) -> dict[str, str]:
+  """Returns the pages in `configs`, by their paths.
+
+  Args:
+    results: the newest ones, see `pages.newest`.
+
+  Raises:
+    UserError: if a config has a key that no docstring tells of.
+  """
+  known = {x.row.name: x for x in results if x.values and not x.changed}
+  return {
+    concepts.PAGE: concepts.page(results),
+    choosing.PAGE: choosing.page(known),
+    keys.PAGE: keys.page(),
+  }
+
+
 def _write(results: Sequence[Result], root: pathlib.Path) -> None:
   """Writes the pages of results and concepts, and the README's digest."""
   readme, kept = root / "README.md", root / pages.PAGE
   text = pages.fill(readme.read_text("utf-8"), results)
   replace_text(kept, pages.everything(results, table.read(pages.RESULTS)))
   replace_text(readme, text)
-  taught = root / concepts.PAGE
-  taught.parent.mkdir(exist_ok=True)
-  replace_text(taught, concepts.page(results))
+  (root / concepts.PAGE).parent.mkdir(exist_ok=True)
+  for place, page in of_configs(results).items():
+    replace_text(root / place, page)
   print(f"wrote the results of {len(results)} rows to {kept} and {readme}")
 
 
@@ -126,7 +144,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     default="",
     metavar="ROOT",
     const=str(environment.ROOT),
-    help=f"write {pages.PAGE}, {concepts.PAGE} and README.md's digest, of this "
-    "checkout or of the folder named",
+    help=f"write {pages.PAGE}, {concepts.PAGE}, {choosing.PAGE}, {keys.PAGE} "
+    "and README.md's digest, of this checkout or of the folder named",
   )
   return parser.parse_args(argv)

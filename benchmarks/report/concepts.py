@@ -17,8 +17,9 @@ HEAD = """\
 A file here is an experiment: its docstring says what it reaches, on what data,
 and how long it takes. `python -m vision_jax.main --config=PATH --workdir=OUT`
 trains it. First the recipes, then [the concepts](#concepts); words in capitals
-are yours. Written by `python -m benchmarks.report --write` from the configs,
-the committed results, and `benchmarks/concepts`.
+are yours. [CHOOSING.md](CHOOSING.md) says which to take, [KEYS.md](KEYS.md)
+what their keys mean. Written by `python -m benchmarks.report --write` from the
+configs, the committed results, and `benchmarks/concepts`.
 """
 CONCEPTS = """\
 ## Concepts

@@ -16,6 +16,7 @@ from vision_jax.errors import UserError
 
 BEGIN = "<!-- results:begin -->"
 END = "<!-- results:end -->"
+PROOFS = ("<!-- proofs:begin -->", "<!-- proofs:end -->")
 RESULTS = environment.ROOT / "benchmarks" / "results"
 PAGE = "benchmarks/RESULTS.md"
 
@@ -112,16 +113,21 @@ def with_absent(results: Sequence[Result]) -> list[Result]:
 
 
 def fill(text: str, results: Sequence[Result]) -> str:
-  """Returns the README's text with its digest of the results rewritten.
+  """Returns the README's text with its two blocks of the results rewritten.
 
   Raises:
-    UserError: the text has no such block, or it is not closed.
+    UserError: the text lacks one of them, or it is not closed.
   """
-  head, begin, rest = text.partition(BEGIN)
-  _, end, tail = rest.partition(END)
-  if not begin or not end:
-    raise UserError(
-      f"the README has no block between {BEGIN} and {END}; add both lines"
-    )
   measured = [x for x in with_absent(results) if x.values]
-  return f"{head}{begin}\n{tables.digest(measured)}{end}{tail}"
+  text = _filled(text, tables.proofs(measured), *PROOFS)
+  return _filled(text, tables.digest(measured), BEGIN, END)
+
+
+def _filled(text: str, block: str, begin: str, end: str) -> str:
+  head, found, rest = text.partition(begin)
+  _, closed, tail = rest.partition(end)
+  if not found or not closed:
+    raise UserError(
+      f"the README has no block between {begin} and {end}; add both lines"
+    )
+  return f"{head}{begin}\n{block}{end}{tail}"

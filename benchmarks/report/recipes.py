@@ -84,7 +84,7 @@ def _lines(
 ) -> Iterator[list[str]]:
   lead, others = rows_of(path)
   first = _line(lead, known) if lead else [""] * len(COLUMNS)
-  first[0] = f"[{path.split('/')[2]}]({path.partition('/')[2]}): {_what(path)}"
+  first[0] = f"[{path.split('/')[2]}]({path.partition('/')[2]}): {what(path)}"
   first[4] = f"{counts[path]:,}" if path in counts else ""
   if not lead and not path.endswith("/imported.py"):  # which an import writes
     first[-1] = md.code(f"--config={path}")
@@ -118,19 +118,20 @@ def _measured(result: Result) -> list[str]:
   flops = result.speed["flops_per_step"]
   return [
     f"{flops / 1e9:.3g} G" if flops else "",
-    _duration(result.seconds),
+    duration(result.seconds),
     md.escape(environment.describe(result.hardware)),
   ]
 
 
-def _duration(seconds: float | None) -> str:
+def duration(seconds: float | None) -> str:
+  """Returns seconds as one reads them, "" of none."""
   if seconds is None:
     return ""
   return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
 def _result(result: Result) -> str:
-  """The mean with its deviation, and the verdict."""
+  """Returns the mean with its deviation, and the verdict."""
   summary, unit = result.summary, result.row.unit
   text = value(result, summary.mean)
   if summary.sd is not None:
@@ -149,7 +150,7 @@ def _reference(row: Row) -> str:
   return md.link(f"{number:.2f}{recalled}", reference.source_url)
 
 
-def _what(path: str) -> str:
-  """The first line of a config's docstring."""
+def what(path: str) -> str:
+  """Returns the first line of a config's docstring."""
   text = ast.get_docstring(ast.parse((ROOT / path).read_text("utf-8")))
   return md.prose(text.splitlines()[0])

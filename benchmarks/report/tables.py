@@ -1,5 +1,8 @@
 """Results as tables: markdown for files, aligned text for a terminal."""
 
+import collections
+import functools
+import textwrap
 from collections.abc import Sequence
 
 from benchmarks import environment, statistics
@@ -32,7 +35,21 @@ SPEED_COLUMNS = (
   "MFU",
   "a seed takes",
 )
+VERDICTS = (
+  *(statistics.REPRODUCED, statistics.BETTER, statistics.MISSED),
+  statistics.NOT_COMPARABLE,
+)
 STALE = "to be measured again"  # by an earlier form of the clock
+
+# What stands in the README without a fold: title -> which results.
+FIRST = {
+  "On a CPU, with nothing to download:": lambda x: (
+    x.row.needs == "cpu" and not (x.row.data or x.row.source or x.row.backbone)
+  ),
+  "Beside published numbers, by their protocol:": lambda x: (
+    x.verdict in (statistics.REPRODUCED, statistics.BETTER, statistics.MISSED)
+  ),
+}
 
 LEGEND = (
   "In percent where no unit stands: mean ± standard deviation [95 % interval "
@@ -167,8 +184,21 @@ def results_markdown(results: Sequence[Result]) -> str:
 
 
 def digest(results: Sequence[Result]) -> str:
-  """Returns the metrics in a narrow table."""
-  return _linked(DIGEST, results)
+  """Returns the metrics in narrow tables, those that a reader can check first.
+
+  What a CPU gives without a download; then what stands beside a published
+  number of the same protocol; and the rest behind a fold.
+  """
+  rest, parts = list(results), []
+  for title, belongs in FIRST.items():
+    if found := [x for x in rest if belongs(x)]:
+      parts.append(f"{title}\n\n{_linked(DIGEST, found)}")
+      rest = [x for x in rest if not belongs(x)]
+  if rest:
+    title = f"{len(rest)} more, on other data or by another protocol"
+    summary = f"<details><summary>{title}</summary>"
+    parts.append(f"{summary}\n\n{_linked(DIGEST, rest)}\n</details>\n")
+  return "\n".join(parts)
 
 
 def _linked(columns: Sequence[str], results: Sequence[Result]) -> str:
@@ -182,6 +212,31 @@ def _linked(columns: Sequence[str], results: Sequence[Result]) -> str:
       )
     rows.append([cells[name] for name in columns])
   return markdown.table(columns, rows)
+
+
+def proofs(results: Sequence[Result]) -> str:
+  """Returns what the results show, as items of a list."""
+  files = [x for x in results if x.row.source]
+  judged = [x for x in files if x.verdict != statistics.NOT_COMPARABLE]
+  again = [x for x in judged if x.verdict == statistics.REPRODUCED]
+  known = [x for x in files if x.row.within is not None]
+  met = [x for x in known if x.target_met]
+  counts = collections.Counter(x.verdict for x in results)
+  tally = ", ".join(
+    f"{counts[verdict]} `{verdict}`" for verdict in VERDICTS if counts[verdict]
+  )
+  items = [
+    f"- **Published files give their published numbers.** {len(files)} files "
+    "of others are evaluated by our readers, loaders and metrics. "
+    f"{len(judged)} of them can be held to a published number, and "
+    f"{len(again)} of these reproduce it; {len(met)} of {len(known)} give what "
+    "a rebuild by other code gave.",
+    f"- **A number is a verified object.** {len(results)} rows were run and "
+    "are kept, each with its recipe, seeds, interval, hardware, speed, "
+    f"reference with source, and a verdict with its reason: {tally}.",
+  ]
+  fill = functools.partial(textwrap.fill, width=80, subsequent_indent="  ")
+  return "".join(f"{fill(item)}\n" for item in items)
 
 
 def differences(results: Sequence[Result]) -> str:

@@ -36,6 +36,11 @@ from vision_jax.tasks.captions import Captioning
 
 
 def get_config():
+  """Returns the values.
+
+  loss_weights: of the contrastive and of the captioning loss. prompts: texts
+  with {} where the name of a class goes, with a | in between.
+  """
   return base_config(
     steps=10_000,
     batch_size=256,

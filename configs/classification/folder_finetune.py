@@ -61,6 +61,10 @@ NAMED = 10  # classes, at most, that have metrics of their own
 
 
 def get_config():
+  """Returns the values.
+
+  optimizer: "sgd" or "adamw".
+  """
   return label_config(
     steps=2000,
     batch_size=64,

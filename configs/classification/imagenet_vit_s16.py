@@ -32,6 +32,10 @@ from vision_jax.tasks.classification import Classification
 
 
 def get_config():
+  """Returns the values.
+
+  model: size and patch of the ViT, see `vit.variant`.
+  """
   return base_config(
     steps=111_600,  # 90 epochs
     batch_size=1024,

@@ -36,6 +36,12 @@ LOSSES = {"squared": squared_error, "cross_entropy": softmax_cross_entropy}
 
 
 def get_config():
+  """Returns the values.
+
+  net: "mlp300", "mlp800", "lenet1", "lenet4", "lenet5" or "simard". loss:
+  "squared" or "cross_entropy". distort: what training images go through,
+  "none", "affine" or "elastic".
+  """
   return base_config(
     steps=37_500,  # 20 epochs
     batch_size=32,

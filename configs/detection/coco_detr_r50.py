@@ -29,6 +29,14 @@ _EPOCH = 118_287 // 64
 
 
 def get_config():
+  """Returns the values.
+
+  features: width of a token. heads: of each attention. hidden: features
+  within a block's MLP. layers: of the encoder, and as many of the decoder.
+  num_queries: boxes that the decoder may find. dropout: probability of
+  zeroing a value at the end of each branch. attention_dropout: of zeroing an
+  attention weight. drop_at: the step from which on the rate is a tenth.
+  """
   return detection_config(
     dataset="coco",
     splits=("train2017", "val2017", ""),

@@ -37,6 +37,11 @@ _ADAM_ONLY = (r"^backbone/conv1/", r"class_head/", r"box_head/dense3/")
 
 
 def get_config():
+  """Returns the values.
+
+  queries: "encoder", which begin with its tokens, or "learned", as in the
+  paper.
+  """
   return detection_config(
     dataset="scenes",
     scenes=(6000, 0, 500),

@@ -37,6 +37,12 @@ from vision_jax.tasks.dense_detection import DenseDetection
 
 
 def get_config():
+  """Returns the values.
+
+  tta_scales: how many times larger images are seen in evaluation and
+  prediction, together; () sees them as they are. tta_flip: whether mirrored,
+  too.
+  """
   return detection_config(
     dataset="folder",
     splits=(),

@@ -23,6 +23,11 @@ from vision_jax.tasks.vae import VariationalAutoencoding
 
 
 def get_config():
+  """Returns the values.
+
+  score_examples: test images that the importance-weighted bound is of; 0 is
+  all.
+  """
   return base_config(
     steps=8000,
     batch_size=64,

@@ -22,6 +22,11 @@ from vision_jax.tasks.flow_matching import FlowMatching
 
 
 def get_config():
+  """Returns the values.
+
+  net: "unet" or "dit". dit: size and patch of the latter, see `dit.variant`.
+  path: how images become noise, a name of `ops.diffusion.path`.
+  """
   return base_config(
     steps=10_000,
     batch_size=64,

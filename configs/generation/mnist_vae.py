@@ -36,6 +36,11 @@ EPOCHS = 3280  # 1 + 3 + 9 + ... + 3^7
 
 
 def get_config():
+  """Returns the values.
+
+  schedule: of the rate, "paper" or "cosine". score_examples: test images that
+  the importance-weighted bound is of; 0 is all.
+  """
   return base_config(
     steps=EPOCHS * 3000,
     batch_size=20,

@@ -53,6 +53,14 @@ COLOURS = ((0.0,), (0.3081,))
 
 
 def get_config():
+  """Returns the values.
+
+  classes: those that are trained on; () for all. held_out: those that are
+  compared in the evaluation; () for all. episode_shots: images of a class
+  that few-shot episodes show, each number by itself; () leaves the episodes
+  out. episode_queries: images of a class that they ask for. turns: whether
+  quarter turns of a class are classes of their own.
+  """
   return base_config(
     steps=1000,
     batch_size=160,

@@ -22,6 +22,10 @@ from vision_jax.pipelines.values import resolve_masks, segmentation_config
 
 
 def get_config():
+  """Returns the values.
+
+  rates: dilations of the pyramid.
+  """
   return segmentation_config(
     dataset="camvid",
     image_size=(360, 480),

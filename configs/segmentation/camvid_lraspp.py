@@ -23,6 +23,10 @@ from vision_jax.pipelines.values import resolve_masks, segmentation_config
 
 
 def get_config():
+  """Returns the values.
+
+  blocks: of MobileNetV3-Large that the backbone has, the first ones.
+  """
   return segmentation_config(
     dataset="camvid",
     image_size=(360, 480),

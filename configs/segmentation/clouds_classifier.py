@@ -32,6 +32,10 @@ from vision_jax.tasks.maps import WindowMaps
 
 
 def get_config():
+  """Returns the values.
+
+  slide: pixels from one window to the next where they are slid over a tile.
+  """
   return base_config(
     **CLOUDS,
     steps=2000,

@@ -21,6 +21,10 @@ from vision_jax.tasks.segmentation import Segmentation
 
 
 def get_config():
+  """Returns the values.
+
+  shared: blocks of the encoder that begin with the weights of `init_from`.
+  """
   return base_config(
     **CLOUDS,
     init_from="",

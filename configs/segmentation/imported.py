@@ -25,6 +25,11 @@ from vision_jax.pipelines.values import segmentation_config
 
 
 def get_config():
+  """Returns the values.
+
+  auxiliary: weight of the auxiliary head's loss, of nets that have one; 0 is
+  without. void: whether the last output is for what is no class.
+  """
   return segmentation_config(
     steps=1000,
     batch_size=8,

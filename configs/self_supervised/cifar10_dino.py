@@ -27,6 +27,12 @@ from vision_jax.tasks.self_distillation import TEACHER, SelfDistillation
 
 
 def get_config():
+  """Returns the values.
+
+  centred: whether the teacher's running mean is taken off its outputs.
+  momentum: how much the teacher keeps of itself in a step, at first; it rises
+  to 1.
+  """
   return base_config(
     steps=35_000,
     batch_size=256,

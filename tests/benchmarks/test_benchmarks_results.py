@@ -255,7 +255,9 @@ def checkout(folder):
   """A folder with the README's digest, outdated, to write results into."""
   (folder / "benchmarks").mkdir()
   readme = folder / "README.md"
-  readme.write_text(f"head\n{pages.BEGIN}\nOUTDATED\n{pages.END}\ntail\n")
+  proofs = "\n".join(pages.PROOFS)
+  block = f"{pages.BEGIN}\nOUTDATED\n{pages.END}"
+  readme.write_text(f"{proofs}\n{block}\ntail\n")
   return readme
 
 
@@ -265,7 +267,9 @@ def test_the_page_has_all_rows_and_the_digest_those_that_were_run(tmp_path):
   words = [f"--input={tmp_path}", f"--write={tmp_path}"]
   assert command.main(words) == 0
   digest, page = readme.read_text(), (tmp_path / pages.PAGE).read_text()
-  assert digest.startswith(f"head\n{pages.BEGIN}\n| row |")
+  assert digest.startswith(f"{pages.PROOFS[0]}\n- **Published files")
+  assert "1 rows were run" in digest and "1 `reproduced`." in digest
+  assert f"{pages.BEGIN}\nBeside published numbers, " in digest
   assert digest.endswith(f"|\n{pages.END}\ntail\n") and "99.10 ± 0.10" in digest
   assert digest.count("\n| ") == 2 + 1
   for rows in SUITES.values():
@@ -278,11 +282,22 @@ def test_the_page_has_all_rows_and_the_digest_those_that_were_run(tmp_path):
   )
 
 
+def test_the_digest_begins_with_what_a_reader_can_check():
+  """Nothing to download, then published numbers; the rest is folded."""
+  digits = dataclasses.replace(lenet_result(), row=row_named("digits_cnn"))
+  other = dataclasses.replace(lenet_result(), row=row_named("mnist_cnn"))
+  text = tables.digest([other, lenet_result(), digits])
+  heads = ("On a CPU", "| digits_cnn |", "Beside published", "| mnist_lenet |")
+  places = [text.index(x) for x in (*heads, "<details>", "| mnist_cnn |")]
+  assert places == sorted(places) and text.endswith("|\n\n</details>\n")
+  assert "1 more, on other data" in text
+
+
 def test_a_readme_without_a_block_is_refused(tmp_path, capsys):
   readme = checkout(tmp_path)
   readme.write_text("nothing\n")
   assert command.main([f"--input={tmp_path}", f"--write={tmp_path}"]) == 2
-  assert pages.BEGIN in capsys.readouterr().err
+  assert pages.PROOFS[0] in capsys.readouterr().err
   assert readme.read_text() == "nothing\n"
   assert not (tmp_path / pages.PAGE).exists()
 

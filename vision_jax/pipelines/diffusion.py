@@ -1,15 +1,20 @@
 """Diffusion: sources of images in; samples, the bound and the rate out.
 
 Flow matching too, whose samples are by a `solver`, and a prior over codes,
-whose samples are unmasked.
+whose samples are unmasked. Of their values:
 
-Of their values: `times` is T of the schedule; `decay` of the rate after its
-warm-up is "cosine" or "none"; `clip` says whether denoised images are clipped
-to [-1, 1] while sampling; `sampler`, `sampling_steps`, `spacing` and `guidance`
-are of the samples that are evaluated, one for each of the first `eval_examples`
-test images, of its class, or with real="train" for each training image;
-`bound_terms` of the bound are evaluated for each of these test images; `ema` is
-the decay of the averaged weights, which alone are evaluated.
+times: T of the schedule. schedule: of the noise, "linear", "cosine" or
+"sigmoid". decay: of the rate after its warm-up, "cosine" or "none". clip:
+whether denoised images are clipped to [-1, 1] while sampling. sampler: by which
+the samples are drawn that are evaluated, as --sample.sampler. solver: the same
+of flow matching. sampling_steps: how many steps it takes. spacing: how their
+times are spaced. guidance: weight of the class in it; 1 is none.
+eval_examples: a sample is evaluated for each of the first so many test images,
+of its class; 0 is for all. real: "test", or "train", which compares a sample
+for each training image with those. bound_terms: how many terms of the bound are
+evaluated for each of these test images; 0 is none. conditional: whether the net
+knows classes. path: of flow matching, how images become noise, a name of
+`ops.diffusion.PATHS`. ema: decay of the averaged weights, which alone are evaluated.
 """
 
 import dataclasses

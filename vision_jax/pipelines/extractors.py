@@ -2,6 +2,9 @@
 
 Each is trained by its own config file, apart from any generator, on the
 training split: in memory on first use, or read from a workdir of that config.
+
+extractor_variant: of that config. inception: the file of the published
+Inception weights, which are then taken in its place; "" for none.
 """
 
 import functools

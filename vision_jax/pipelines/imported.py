@@ -2,6 +2,10 @@
 
 A config says where a net comes from, `source`, and keeps what its images go
 through beside it, so that a workdir tells all of it by itself.
+
+source: SOURCE:MODEL, what the file is, as --source. described: the text of a
+Hugging Face config.json; "" for none. fields: more fields of the model, as
+JSON. num_classes: outputs; another number than the source's makes a new head.
 """
 
 import dataclasses
@@ -20,8 +24,8 @@ from vision_jax.interop.published import Published
 # The keys of a config that has such a net, with what says nothing yet.
 IMPORTED = {
   "source": "",
-  "described": "",  # a Hugging Face config.json, as text
-  "fields": "",  # more fields of the model, as JSON
+  "described": "",
+  "fields": "",
   "num_classes": 1000,
   "preprocess": {
     "size": (),

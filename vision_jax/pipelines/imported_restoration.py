@@ -1,4 +1,14 @@
-"""Published nets of restoration, as values of a config."""
+"""Published nets of restoration, as values of a config.
+
+source: SOURCE:MODEL, what the file is, as --source. fields: more fields of the
+model, as JSON. channels: of the images; set as a run begins, by what the net
+takes. luma: which luma of colours it restores; "" for all channels, "auto"
+finds it out. smaller: how images are made smaller, see `with_smaller`. sigma:
+of the noise on what is not made smaller, in levels of 255. sigma_most: of
+training, up to which; 0 is sigma alone. levels: from which sigma to which it
+was trained; () says nothing. train: the folder of images to train on; "" for
+what is usual of such a net. tests: folders to evaluate; () likewise.
+"""
 
 import dataclasses
 
@@ -11,13 +21,13 @@ from vision_jax.pipelines.restoration import Worse, check_level
 # The keys of a config that has such a net, with what says nothing yet.
 RESTORATION = {
   "source": "kair:dncnn_25",
-  "fields": "",  # more fields of the model, as JSON
-  "channels": 3,  # of the images; set as a run begins, by what the net takes
-  "luma": "auto",  # which luma of colours it restores, "" for all channels
-  "smaller": "bicubic",  # how images are made smaller, see `with_smaller`
-  "sigma": 25.0,  # of the noise on what is not made smaller, in levels of 255
-  "sigma_most": 0.0,  # of training, up to which; 0 is sigma alone
-  "levels": (),  # from which sigma to which it was trained; () says nothing
+  "fields": "",
+  "channels": 3,
+  "luma": "auto",
+  "smaller": "bicubic",
+  "sigma": 25.0,
+  "sigma_most": 0.0,
+  "levels": (),
 }
 AUTO = "auto"
 # Which sets, where a config names none: to train on, and to evaluate.

@@ -2,6 +2,15 @@
 
 A fine-tune has the net that its weights are of, whatever workdir they come
 from; its config keeps what that is, so that its own workdir is whole without.
+
+init_from: the workdir, checkpoint or file whose weights it begins with; as
+--init_from. source: what a published file without a workdir is, such as
+torchvision:resnet50. net: what the net is, see `models.described`; "" finds it
+out. batch_norm: "train", by the moments of the batch, or "frozen", by those of
+the weights. freeze: a regex, searched in parameters' paths, of those that stay
+as they are; "" for none. lora: rank of low-rank updates, which are trained with
+the head alone; 0 for none. lora_layers: a regex of the layers that have them;
+"" is all but the head. lora_alpha: factor of the updates, over their rank.
 """
 
 import dataclasses
@@ -27,9 +36,9 @@ from vision_jax.weights import Weights
 
 # The keys of a config that has such a net, with what says nothing yet.
 PRETRAINED = {
-  "init_from": "",  # the workdir, checkpoint or file; as --init_from
-  "source": "",  # of a published file, such as torchvision:resnet50
-  "net": "",  # what the net is, see `models.described`; found out
+  "init_from": "",
+  "source": "",
+  "net": "",
   "preprocess": {
     "size": (),
     "resize": -1,

@@ -12,7 +12,8 @@ from vision_jax.pipelines.sources.images import ImageSets
 def restoration_config(**values: object) -> dict[str, object]:
   """Returns `base_config` with the keys of images that are restored.
 
-  dataset, train, tests, scenes: see `ImageSets`. image_size: side of the parts
+  dataset, tests, scenes: see `ImageSets`. train: folder of images to train on,
+  likewise. image_size: side of the parts
   that training cuts out, as the net takes them. scales: sizes at which images
   are trained on, see `Scaled`. channels: of images. luma: which luma of colours
   the net restores, "" for all channels. ema: decay of the averaged weights.

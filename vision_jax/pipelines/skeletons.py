@@ -30,7 +30,7 @@ def actions(
     train: skeletons of `frames` or more; a joint that was not seen is NaN.
     evals: name -> what is evaluated.
     class_names: the labels' names.
-    frames: that the net sees: anywhere in training, else the middle.
+    frames: that the net sees together: anywhere in training, else the middle.
     loading: how examples become batches.
     metrics: what each evaluation measures.
   """
@@ -64,7 +64,7 @@ def sequences(
     train: sequences of one length, padded, with a `frame_mask` (t,).
     evals: name -> what is evaluated.
     class_names: the targets' names.
-    frames: that a net sees together where they come one by one.
+    frames: that the net sees together where they come one by one.
     loading: how examples become batches.
     metrics: what each evaluation measures.
   """

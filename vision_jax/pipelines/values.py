@@ -1,4 +1,20 @@
-"""What the configs of a kind of task have in common: keys with defaults."""
+"""What the configs of a kind of task have in common: keys with defaults.
+
+And what keys are called in every config that has such:
+
+steps: updates of the optimizer in the whole run. batch_size: examples of a
+step, of all devices and processes together. eval_batch_size: likewise, in
+evaluation. lr: the largest learning rate. warmup: steps in which the rate rises
+to it from 0. rise: share of the steps in which the rate of `one_cycle` rises.
+generator_lr, discriminator_lr: the largest learning rate of that net. b1, b2:
+how much Adam keeps of its means of gradients and of their squares. clip:
+largest global norm of the gradient. backbone_rate: factor of the rate in the
+backbone. ema: decay of the averaged weights. dtype: what is computed in,
+"float32" or "bfloat16"; parameters and what a net gives are float32. remat:
+what the backward pass computes again, so that less is kept: "none", "blocks" or
+"dots", see `layers.remat`. clips: how many are generated for train, val and
+test.
+"""
 
 import math
 
@@ -17,9 +33,9 @@ def label_config(**values: object) -> dict[str, object]:
   """Returns `base_config` with the keys of one's own images with labels.
 
   class_names, holdout, layout, on_shared: see `LabelData`. epochs: see
-  `set_steps`. balance: whether `resolve_labels` sets class_weights, those of
-  the loss, so that each class counts alike; () for none. channels, bands,
-  show_bands, mean, std: see `set_pixels`.
+  `set_steps`. balance: whether class_weights are set so that each class counts
+  alike. class_weights: of the loss; () for none. channels, bands, show_bands,
+  mean, std: see `set_pixels`.
   """
   defaults = {
     "class_names": (),
@@ -46,7 +62,10 @@ def resolve_labels(config: ml_collections.ConfigDict) -> None:
 
 
 def set_steps(config: ml_collections.ConfigDict, data: DataSet) -> None:
-  """Sets steps by `config.epochs`, passes over all of train; 0 leaves them."""
+  """Sets steps by epochs.
+
+  epochs: passes over all of train, by which steps are set; 0 leaves them.
+  """
   if config.epochs:
     examples = config.epochs * len(data.train)
     config.steps = max(math.ceil(examples / config.batch_size), 1)
@@ -60,14 +79,16 @@ def segmentation_config(**values: object) -> dict[str, object]:
   to. crop: (h, w) of the window that training cuts out at random, () for none.
   scale, degrees, jitter, flip: see `mask_augment`; a config with the block
   `augment` has that in their place. class_weights: of the loss, () for none.
-  balance: whether `resolve_masks` sets them: balance_by="median_frequency", or
-  "effective_number" with balance_beta. loss, loss_weights: the loss's parts,
-  see `terms_of`. ohem_threshold, ohem_share: see `hardest_cross_entropy`.
-  tta_scales, tta_flip: views of each image in evaluation and prediction, see
-  `Views`; () and false for it alone. boundary_pixels, trimap_pixels: what is
-  also measured near boundaries, see `metrics.Segmentation`; 0 for nothing.
-  epochs: see `set_steps`. channels, bands, show_bands, mean, std: see
-  `set_pixels`.
+  balance: whether class_weights are set by train's pixels. balance_by: how,
+  "median_frequency" or "effective_number". balance_beta: of the latter. loss:
+  the loss's parts, out of `TERMS`. loss_weights: of each part; () weighs them
+  alike. ohem_threshold: of the part "ohem", the probability of its class below
+  which a pixel is a hard one. ohem_share: of it, the part of an image's pixels
+  that counts in any case, the hardest. tta_scales: how many times larger images
+  are seen in evaluation and prediction, averaged; () sees them as they are.
+  tta_flip: whether mirrored, too. boundary_pixels, trimap_pixels: see
+  `metrics.Segmentation`. epochs: see `set_steps`. channels, bands, show_bands,
+  mean, std: see `set_pixels`.
   """
   defaults = {
     "image_size": (64, 64),
@@ -108,13 +129,15 @@ def detection_config(**values: object) -> dict[str, object]:
 
   dataset, splits, class_names, images, layout, on_bad_box, one_based, scenes:
   see `BoxData`. image_size, letterbox, max_boxes, in_memory, annotations: see
-  `detection`. crop, crop_ratio, crop_probability, flip, flip_vertical, jitter:
-  see `box_augment`; a config with the block `augment` has that in their place.
-  per_class, voc_ap: whether to evaluate each class too, and
-  VOC's average precision. only: trains on so many images, and evaluates on them
-  too, as `seen`, to see whether it can learn them by heart; 0 trains on all.
-  epochs: see `set_steps`. channels, bands, show_bands, mean, std: see
-  `set_pixels`.
+  `detection`. crop: see `box_augment`. crop_ratio: (smallest, largest) change
+  of its proportions. crop_probability: how often a window is cut out. flip,
+  flip_vertical: how often left and right, or top and bottom, are exchanged.
+  jitter: see `box_augment`. A config with the block `augment` has that in the
+  place of these. per_class: whether each class is evaluated, too. voc_ap:
+  whether VOC's average precision is. only: trains on so many images, and
+  evaluates on them too, as `seen`, to see whether it can learn them by heart; 0
+  trains on all. epochs: see `set_steps`. channels, bands, show_bands, mean,
+  std: see `set_pixels`.
   """
   defaults = {
     "splits": ("train", "val", "test"),

@@ -33,7 +33,7 @@ def clips(
     evals: name -> what is evaluated.
     class_names: the labels' names.
     image_size: height and width that frames of a stream are resized to.
-    frames: that the net sees.
+    frames: of a clip, that the net sees together.
     loading: how examples become batches.
     metrics: what each evaluation measures.
   """

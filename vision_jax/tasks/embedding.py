@@ -39,7 +39,7 @@ class Embedding(OneNet):
     margin: of triplets, in distance, and of ArcFace, in radians; 0 in
       "batch_hard" is the soft margin.
     temperature: that SupCon divides cosines by.
-    scale: that ArcFace multiplies them by.
+    scale: that ArcFace multiplies cosines by.
     shots: examples of a class that are an episode's support.
   """
 

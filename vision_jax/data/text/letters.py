@@ -78,7 +78,8 @@ def read_lexicon(path: str, alphabet: str) -> tuple[str, ...]:
   """Returns the words of a file, one a line, each once; () of no file.
 
   Args:
-    path: the file, in UTF-8; "" is none. Empty lines are passed over.
+    path: a file of words, one a line, in UTF-8; "" is none. Empty lines are
+      passed over.
     alphabet: the letters that words may have.
 
   Raises:

@@ -41,7 +41,7 @@ class CoCa(nn.Module):
     length: words of the longest caption.
     features: width of the decoders, d.
     layers: blocks of the decoder that sees text alone.
-    decoder_layers: of the other.
+    decoder_layers: blocks of the one that sees the image, too.
     heads: attention heads.
     hidden: features within a block's MLP.
     queries: that the second decoder attends to.

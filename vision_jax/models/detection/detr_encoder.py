@@ -62,9 +62,9 @@ class DetrEncoder(nn.Module):
     num_classes: k.
     backbone: net that gives the image's feature maps.
     levels: the backbone's maps whose pixels are the tokens.
-    num_queries: q.
+    num_queries: q, the most boxes that it may find.
     features: d of the transformer.
-    heads, hidden, dropout, attention_dropout: of its layers.
+    heads, hidden, dropout, attention_dropout: see `EncoderLayer`.
     encoder_layers, decoder_layers: how many.
     background: whether the logits have a last class "no object", for a softmax;
       without it each class is a sigmoid of its own.

@@ -31,7 +31,7 @@ def mixup(
   Zhang et al., https://arxiv.org/abs/1710.09412.
 
   Args:
-    alpha: the weight is drawn from Beta(alpha, alpha).
+    alpha: the weight of an image is drawn from Beta(alpha, alpha).
     num_classes: k of the label's distribution.
     probability: probability that a pair is mixed.
   """

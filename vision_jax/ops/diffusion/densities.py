@@ -21,8 +21,8 @@ class Density:
     name: "uniform" in t, or "normal" in the logarithm of sigma / alpha: EDM's,
       and on the rectified path the logit-normal of
       https://arxiv.org/abs/2403.03206.
-    mean: of that logarithm.
-    deviation: of that logarithm.
+    mean: of the logarithm of sigma / alpha, of "normal".
+    deviation: likewise.
   """
 
   name: str = "uniform"

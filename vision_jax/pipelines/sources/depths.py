@@ -25,7 +25,7 @@ class DepthData(DataSet):
     dataset: "scenes", generated, or "folder": one of images and one of maps,
       matched by name, of which a tenth is held out as val.
     data_dir: of the data set "folder", with the folders images and depths.
-    images, depths: these folders, where they lie elsewhere.
+    images, depths: its folders of either, where they lie elsewhere.
     scenes: how many scenes there are in train, val and test.
     image_size: (h, w) of scenes.
   """

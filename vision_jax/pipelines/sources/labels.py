@@ -51,7 +51,8 @@ class LabelData(DataSet):
   Attributes:
     dataset: "mnist", "cifar10", "folder", "digits" or the name of a TFDS set.
     class_names: a folder's classes, in the labels' order; () for its own.
-    image_size: height and width of digits.
+    image_size: side of the images that the net sees, to which digits are
+      enlarged at once.
     channels: number of the images' channels: 1 or 3, or any of a folder's.
     holdout: examples of train that are held out, not of a folder's.
     data_dir: folder of the data, "" for VISION_JAX_DATA.

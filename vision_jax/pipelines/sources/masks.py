@@ -46,7 +46,7 @@ class MaskData(DataSet):
       or `data_dir`, whose layout is found out) or "scenes", generated digit
       scenes.
     class_names: names of the labels; () where the masks are to say.
-    mask_values, ignore_values, objects: of the masks, see `decode_target`.
+    mask_values, ignore_values, objects: see `decode_target`.
     data_dir: CamVid's folder; "" for the one in the folder of all data. Or
       one's own.
     images, masks: folders of the data set "folder".
