@@ -19,7 +19,7 @@ _LINE = re.compile(rf"({_NAMES}): (.*)", re.DOTALL)
 
 
 @functools.cache
-def told(docstring: str | None) -> Mapping[str, str]:
+def stated(docstring: str | None) -> Mapping[str, str]:
   """Returns key -> meaning, of a docstring's paragraphs that tell of keys."""
   found = {}
   for paragraph in re.split(r"\n\s*\n", inspect.cleandoc(docstring or "")):
@@ -69,7 +69,7 @@ def found_in(name: str) -> Sequence[tuple[str, Mapping[str, str]]]:
     for node in ast.parse(text).body:
       if getattr(node, "name", None) == name:
         docstring = ast.get_docstring(node)
-        found.append((file, {**_lines(docstring), **told(docstring)}))
+        found.append((file, {**_lines(docstring), **stated(docstring)}))
   return found
 
 

@@ -25,7 +25,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from benchmarks import environment
-from benchmarks.docstrings import found_in, lines_of, told
+from benchmarks.docstrings import found_in, lines_of, stated
 from vision_jax.data.transforms.preprocess import Preprocess
 from vision_jax.experiment import base_config
 from vision_jax.pipelines import values as usual
@@ -74,13 +74,13 @@ def _sources(
   module: types.ModuleType, path: str
 ) -> Iterator[tuple[Mapping[str, str], str]]:
   """Yields key -> meaning, and the file, from what counts most to least."""
-  yield told(module.get_config.__doc__), path
+  yield stated(module.get_config.__doc__), path
   imported = [x for x in vars(module).values() if _is_ours(x)]
   makers = [x for x in imported if x.__name__.endswith("_config")]
   for thing in dict.fromkeys([*makers, base_config, *imported]):
-    yield told(thing.__doc__), _file(thing)
-    yield told(sys.modules[_module(thing)].__doc__), _file(thing)
-  yield told(usual.__doc__), _file(usual)
+    yield stated(thing.__doc__), _file(thing)
+    yield stated(sys.modules[_module(thing)].__doc__), _file(thing)
+  yield stated(usual.__doc__), _file(usual)
   for block, thing in BLOCKS.items():
     lines = {f"{block}.{k}": x for k, x in lines_of(thing).items()}
     yield lines, _file(thing)
@@ -189,6 +189,8 @@ def _keys(node: ast.AST, known: Mapping[str, ast.expr]) -> set[str]:
   if isinstance(node, ast.Name) and node.id in known:
     rest = {k: x for k, x in known.items() if k != node.id}
     return _keys(known[node.id], rest)
+  if isinstance(node, ast.IfExp):  # which a key may decide
+    return _keys(node.body, known) | _keys(node.orelse, known)
   inner = isinstance(node, ast.Call) and ast.unparse(node.func) not in PLAIN
   parts = () if inner else ast.iter_child_nodes(node)
   return {key for part in parts for key in _keys(part, known)}

@@ -52,8 +52,8 @@ from vision_jax.tasks.detection import Detection
 def get_config():
   """Returns the values.
 
-  form: "anchored", as above, or "paper", which takes none of the sizes that
-  follow. features: width of a token. heads: of each attention. hidden:
+  form: "anchored", or "paper", which takes none of the sizes that follow.
+  features: width of a token. heads: of each attention. hidden:
   features within a block's MLP. encoder_layers, decoder_layers: how many.
   num_queries: boxes that the decoder may find.
   """

@@ -42,6 +42,11 @@ BLACK = ((0.0,), (0.5,))  # is 0, as is what turning and scaling leave open
 
 
 def get_config():
+  """Returns the values.
+
+  head: "star" or "border". rays: of a polygon, each the distance of its edge
+  from its middle.
+  """
   return base_config(
     steps=20_000,
     batch_size=16,

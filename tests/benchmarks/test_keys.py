@@ -38,7 +38,7 @@ def test_the_pages_of_the_configs_are_what_they_say():
 
 
 def test_a_docstring_tells_of_keys_and_of_arguments():
-  assert docstrings.told(DOCSTRING) == {
+  assert docstrings.stated(DOCSTRING) == {
     **dict.fromkeys(("width", "depth"), "of the net; 0 is none"),
     "rate": "of learning, see `one_cycle`. Nothing else: this is no key",
   }
