@@ -14,7 +14,7 @@ from typing import Any
 from benchmarks import environment
 
 _NAMES = r"(?:[a-z]\w*, )*[a-z]\w*"
-_TOLD = re.compile(rf"(?:^|(?<=[.;] ))({_NAMES}): ")
+_STATED = re.compile(rf"(?:^|(?<=[.;] ))({_NAMES}): ")
 _LINE = re.compile(rf"({_NAMES}): (.*)", re.DOTALL)
 
 
@@ -24,9 +24,9 @@ def stated(docstring: str | None) -> Mapping[str, str]:
   found = {}
   for paragraph in re.split(r"\n\s*\n", inspect.cleandoc(docstring or "")):
     text = " ".join(paragraph.split())
-    if not _TOLD.match(text):
+    if not _STATED.match(text):
       continue
-    _, *parts = _TOLD.split(text)
+    _, *parts = _STATED.split(text)
     for names, meaning in zip(parts[::2], parts[1::2], strict=True):
       found |= dict.fromkeys(names.split(", "), _clean(meaning))
   return found
