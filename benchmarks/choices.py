@@ -133,6 +133,21 @@ CHOICES = (
     "nothing, or images with a csv of captions",
   ),
   Choice(
+    "translation/folder_pix2pix",
+    "images into others, of pairs",
+    "some 100 pairs, or photographs and a filter",
+  ),
+  Choice(
+    "translation/folder_cyclegan",
+    "images into others, without pairs",
+    "two folders of images",
+  ),
+  Choice(
+    "instance/nuclei_stardist",
+    "objects one by one, round ones",
+    "some 100 images with masks that number objects",
+  ),
+  Choice(
     "video/digits_r2plus1d", "what moves, of clips", "nothing, or one npz"
   ),
   Choice(

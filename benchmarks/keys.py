@@ -76,7 +76,7 @@ def _sources(
   """Yields key -> meaning, and the file, from what counts most to least."""
   yield stated(module.get_config.__doc__), path
   imported = [x for x in vars(module).values() if _is_ours(x)]
-  makers = [x for x in imported if x.__name__.endswith("_config")]
+  makers = [y for x in imported for y in _makers(x)]
   for thing in dict.fromkeys([*makers, base_config, *imported]):
     yield stated(thing.__doc__), _file(thing)
     yield stated(sys.modules[_module(thing)].__doc__), _file(thing)
@@ -88,6 +88,15 @@ def _sources(
     if hasattr(thing, "of"):
       yield lines_of(thing), _file(thing)
   yield from _given(module, path)
+
+
+def _makers(thing: Any) -> Iterator[Any]:
+  """Yields a function `*_config`, and those that its docstring builds it on."""
+  if thing.__name__.endswith("_config"):
+    yield thing
+    module = sys.modules[_module(thing)]
+    for name in re.findall(r"Returns `(\w+_config)`", thing.__doc__ or ""):
+      yield from _makers(getattr(module, name))
 
 
 def _is_ours(thing: Any) -> bool:

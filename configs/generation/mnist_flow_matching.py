@@ -25,7 +25,6 @@ def get_config():
   """Returns the values.
 
   net: "unet" or "dit". dit: size and patch of the latter, see `dit.variant`.
-  path: how images become noise, a name of `ops.diffusion.path`.
   """
   return base_config(
     steps=10_000,

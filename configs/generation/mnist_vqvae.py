@@ -22,6 +22,10 @@ from vision_jax.tasks.vector_quantisation import VectorQuantisation
 
 
 def get_config():
+  """Returns the values.
+
+  eval_examples: test images that are measured, the first ones; 0 is all.
+  """
   return base_config(
     steps=4000,
     batch_size=64,

@@ -23,6 +23,11 @@ from vision_jax.pipelines.translation_values import (
 
 
 def get_config():
+  """Returns the values.
+
+  style: what photographs become, a name of `STYLES`. photos_train, photos_val,
+  photos_test: names of those of each split.
+  """
   return pix2pix_config(
     dataset="photographs",
     style="cartoon",

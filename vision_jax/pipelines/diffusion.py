@@ -14,7 +14,8 @@ of its class; 0 is for all. real: "test", or "train", which compares a sample
 for each training image with those. bound_terms: how many terms of the bound are
 evaluated for each of these test images; 0 is none. conditional: whether the net
 knows classes. path: of flow matching, how images become noise, a name of
-`ops.diffusion.PATHS`. ema: decay of the averaged weights, which alone are evaluated.
+`ops.diffusion.PATHS`. ema: decay of the averaged weights, which alone are
+evaluated.
 """
 
 import dataclasses

@@ -1,4 +1,8 @@
-"""A trained autoencoder as values of a config: the first of two stages."""
+"""A trained autoencoder as values of a config: the first of two stages.
+
+autoencoder: its workdir, a checkpoint or a file of weights. autoencoder_net:
+what it is, see `models.described`; "" finds it out.
+"""
 
 import dataclasses
 from collections.abc import Mapping
@@ -14,8 +18,8 @@ from vision_jax.weights import Weights
 
 # The keys of a config that has one, with what says nothing yet.
 FIRST_STAGE = {
-  "autoencoder": "",  # its workdir, a checkpoint or a file of weights
-  "autoencoder_net": "",  # what it is, see `models.described`; found out
+  "autoencoder": "",
+  "autoencoder_net": "",
 }
 TRAINS = (
   "python -m vision_jax.main --config=configs/generation/mnist_vqvae.py "

@@ -29,10 +29,10 @@ def translation_config(**values: object) -> dict[str, object]:
 
   direction: "ab" or "ba". image_size, load_size, parts: see `Seen`. channels:
   of all images. flip: how often images are mirrored. width, judge_width: of
-  generators and discriminators. judge_layers: see `PatchGAN`. adversarial loss:
-  `loss`. generator_lr, discriminator_lr, b1: of Adam. hold: share of the steps
-  after which rates fall, in a straight line to 0. inception: a file of the
-  published weights, by which `fid` of the held-out images is measured.
+  generators and discriminators. judge_layers: see `PatchGAN`. loss: the
+  adversarial one, of `ADVERSARIAL`. hold: share of the steps after which rates
+  fall, in a straight line to 0. inception: a file of the published weights, by
+  which `fid` of the held-out images is measured.
   """
   defaults = {
     "eval_batch_size": 16,
