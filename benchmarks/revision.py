@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeVar
 
 from scipy import special
 
@@ -26,9 +27,11 @@ from benchmarks import environment
 from benchmarks.against import holm
 from benchmarks.report import markdown, tables
 from benchmarks.row import Row
+from benchmarks.statistics import summarize
 from vision_jax.errors import UserError
 from vision_jax.files import replace_text
 
+Side = TypeVar("Side")
 PAIRS = 10
 ALPHA = 0.01  # of any false alarm among all rows
 LEAST = 1.03  # times as long, below which no difference is worth a word
@@ -65,6 +68,12 @@ class Pairs:
   def ratio(self) -> float:
     """How many times as long it takes now, the geometric mean."""
     return math.exp(statistics.fmean(self.logs))
+
+  @property
+  def interval(self) -> tuple[float, float] | None:
+    """The ratio's 95 % interval, Student's of the logs; None for one pair."""
+    ends = summarize(self.logs).ci95
+    return None if ends is None else (math.exp(ends[0]), math.exp(ends[1]))
 
   @property
   def p(self) -> float:
@@ -139,7 +148,7 @@ def _one(
   values = {**row.overrides, **overrides}
   times: dict[pathlib.Path, list[float]] = {place: [], environment.ROOT: []}
   for turn in range(pairs):
-    for where in [*times][:: -1 if turn % 2 else 1]:
+    for where in in_order([*times], turn):
       try:
         times[where].append(step_seconds(where, name, values))
       except subprocess.CalledProcessError as error:
@@ -147,6 +156,14 @@ def _one(
         side = "now" if where == environment.ROOT else "before"
         return Pairs(row.name, reason=f"its step fails {side}: {last:.200}")
   return Pairs(row.name, times[place], times[environment.ROOT])
+
+
+def in_order(sides: Sequence[Side], turn: int) -> Sequence[Side]:
+  """Returns the sides as a turn takes them, every other time backwards.
+
+  What the machine does in the course of a turn so happens to all alike.
+  """
+  return sides[:: -1 if turn % 2 else 1]
 
 
 def step_seconds(

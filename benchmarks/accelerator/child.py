@@ -34,7 +34,7 @@ def rows(
   "out of time"; those after it get none.
 
   Args:
-    module: a module in benchmarks.accelerator, whose `measure` is called.
+    module: the dotted name of a module, whose `measure` is called.
     names: what to measure, in order.
     settings: arguments of `measure`, as JSON.
     limit: seconds.

@@ -3,7 +3,7 @@
 import json
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.accelerator.states import DONE, STATES
@@ -18,14 +18,21 @@ class Journal:
 
   Args:
     folder: is made where it is not there.
+    name: the file's.
+    same: what has to be the same of all that a folder's lines were measured on.
 
   Raises:
     UserError: if a line is damaged that no kill has torn.
   """
 
-  def __init__(self, folder: pathlib.Path):
+  def __init__(
+    self,
+    folder: pathlib.Path,
+    name: str = "results.jsonl",
+    same: Sequence[str] = SAME,
+  ):
     folder.mkdir(parents=True, exist_ok=True)
-    self.path = folder / "results.jsonl"
+    self.path, self._same = folder / name, same
     self.head: dict[str, Any] = {}
     self.rows: dict[tuple[str, str], dict[str, Any]] = {}
     self._read()
@@ -36,7 +43,7 @@ class Journal:
     Raises:
       UserError: if the folder has results of something else.
     """
-    for name in SAME if self.head else ():
+    for name in self._same if self.head else ():
       if self.head.get(name) != head[name]:
         raise UserError(
           f"--output: {self.path} has results of {name} "

@@ -27,7 +27,7 @@ def main() -> None:
   os.dup2(2, 1)  # what libraries print is no answer
   tuning.tune_memory()  # as the command does
   threading.Thread(target=_end_with_parent, daemon=True).start()
-  measured = importlib.import_module(f"benchmarks.accelerator.{module}")
+  measured = importlib.import_module(module)
   for name in names:
     start = time.perf_counter()
     row = {"name": name, **attempt(measured, name, settings)}

@@ -56,7 +56,7 @@ def _measure(options, journal, guard, stage, group: Group, variables, why):
       found = iter([{"name": left[0], "state": LATE, "why": late}])
     else:
       found = child.rows(
-        group.module,
+        f"benchmarks.accelerator.{group.module}",
         left,
         _settings(options),
         limit,

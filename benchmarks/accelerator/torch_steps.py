@@ -23,7 +23,7 @@ def measure(name: str, *, size: str, **_: Any) -> dict[str, Any]:
     NotHere: without torch, its library of models, or a card.
   """
   tiny = size == "tiny"
-  torch = _library("torch")
+  torch = library("torch")
   if not tiny and not torch.cuda.is_available():
     raise NotHere("torch finds no GPU; install its build for this card's CUDA")
   device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -33,13 +33,16 @@ def measure(name: str, *, size: str, **_: Any) -> dict[str, Any]:
   if name in _CHANNELS_LAST:
     model = model.to(memory_format=torch.channels_last)
   compiled = model if tiny else torch.compile(model)
-  step = _step(torch, device, model, lambda: loss(compiled))
+  optimizer = torch.optim.AdamW(
+    model.parameters(), 1e-4, fused=device == "cuda"
+  )
+  step = make_step(torch, device, optimizer, lambda: loss(compiled))
   start = time.perf_counter()
   for _ in range(WARM):
     step()
-  _wait(torch, device)
+  wait(torch, device)
   warm = time.perf_counter() - start
-  seconds = _blocks(
+  seconds = blocks(
     torch, device, step, 2 if tiny else BLOCK, 0.1 if tiny else 5
   )
   p50 = statistics.median(seconds)
@@ -50,24 +53,36 @@ def measure(name: str, *, size: str, **_: Any) -> dict[str, Any]:
     "warm_s": warm,
     "torch": torch.__version__,
     "compiled": not tiny,
-    **_memory(torch, device),
+    **memory(torch, device),
   }
 
 
-def _library(name: str) -> Any:
+def library(name: str) -> Any:
+  """Imports a package.
+
+  Raises:
+    NotHere: if it is not installed, or not for this torch.
+  """
   try:
     return importlib.import_module(name)
   except ImportError as error:
     raise NotHere(f"{name} is not installed ({error})") from error
+  except RuntimeError as error:  # timm's torchvision is for another torch
+    raise NotHere(f"{name} does not run with this torch: {error}") from error
 
 
-def _step(torch, device, model, loss) -> Callable[[], None]:
-  optimizer = torch.optim.AdamW(
-    model.parameters(), 1e-4, fused=device == "cuda"
-  )
+def make_step(
+  torch: Any,
+  device: str,
+  optimizer: Any,
+  loss: Callable[[], Any],
+  dtype: str = "bfloat16",
+) -> Callable[[], None]:
+  """Returns a training step; bfloat16 is that of autocast."""
+  mixed = dtype == "bfloat16"
 
   def step():
-    with torch.autocast(device, torch.bfloat16):
+    with torch.autocast(device, torch.bfloat16, enabled=mixed):
       value = loss()
     value.backward()
     optimizer.step()
@@ -76,25 +91,33 @@ def _step(torch, device, model, loss) -> Callable[[], None]:
   return step
 
 
-def _blocks(torch, device, step, block: int, seconds: float) -> list[float]:
+def blocks(
+  torch: Any,
+  device: str,
+  step: Callable[[], Any],
+  block: int,
+  seconds: float,
+) -> list[float]:
   """Seconds a step, one number a block, for so long and at least one."""
   found, begin = [], time.perf_counter()
   while not found or time.perf_counter() - begin < seconds:
     start = time.perf_counter()
     for _ in range(block):
       step()
-    _wait(torch, device)
+    wait(torch, device)
     found.append((time.perf_counter() - start) / block)
   return found
 
 
-def _memory(torch, device) -> dict[str, int]:
+def memory(torch: Any, device: str) -> dict[str, int]:
+  """Returns the peak of a card's memory, where there is one."""
   if device != "cuda":
     return {}
   return {"peak_bytes": torch.cuda.max_memory_allocated()}
 
 
-def _wait(torch, device) -> None:
+def wait(torch: Any, device: str) -> None:
+  """Waits for a card to finish what it was given."""
   if device == "cuda":
     torch.cuda.synchronize()
 
@@ -103,7 +126,7 @@ def _classifier(name: str, batch: int):
   """A model of timm with a thousand classes."""
 
   def make(torch, device):
-    model = _library("timm").create_model(name, num_classes=1000)
+    model = library("timm").create_model(name, num_classes=1000)
     x = torch.randn(batch, 3, IMAGE, IMAGE, device=device)
     if name.startswith("resnet"):
       x = x.to(memory_format=torch.channels_last)
@@ -116,7 +139,7 @@ def _classifier(name: str, batch: int):
 
 def _ddpm(torch, device):
   """DDPM's U-Net for CIFAR-10, as diffusers has it."""
-  diffusers, batch = _library("diffusers"), 128
+  diffusers, batch = library("diffusers"), 128
   model = diffusers.UNet2DModel(
     sample_size=32,
     in_channels=3,
@@ -141,7 +164,7 @@ def _detr(batch: int, image: int, *, small: bool = False):
   """DETR of transformers, with its matching and losses."""
 
   def make(torch, device):
-    transformers = _library("transformers")
+    transformers = library("transformers")
     body, head = {}, {}
     if small:
       body = {"embedding_size": 8, "hidden_sizes": [8, 8, 8, 8]}

@@ -87,6 +87,12 @@ class Running:
       "dispatch": [x.dispatch for x in found],
     }
 
+  def lasting(self, seconds: float) -> dict[str, list[float]]:
+    """As `blocks`, of as many steps as take so long, at least 2."""
+    first = statistics.median(self.blocks(WARM)["seconds"])
+    steps = max(2, round(seconds / max(first, 1e-6)))
+    return self.blocks(steps if steps < BLOCK else BLOCK * round(steps / BLOCK))
+
   def _step(self) -> Any:
     given = (self._state, self._batch, *self.program.fixed)
     self._state, out = self._compiled.step(*given)
@@ -179,10 +185,7 @@ def timed_row(
   """
   with use_forms(**(forms or {})):
     running = Running(of_config(name, overrides, devices=devices))
-    first = statistics.median(running.blocks(WARM)["seconds"])
-    steps = max(2, round(seconds / max(first, 1e-6)))
-    steps = steps if steps < BLOCK else BLOCK * round(steps / BLOCK)
-    found = running.blocks(steps)
+    found = running.lasting(seconds)
     peak = peak_bytes()
     about = running.about
     again = running.compile_again()

@@ -377,7 +377,8 @@ def test_a_process_tells_what_it_measures_until_it_ends(
     variables = {**os.environ, "PYTHONPATH": str(tmp_path)}
     log = tmp_path / "log.txt"
     names = ("works", "raises", last, "after")
-    rows = list(child.rows("fake", names, {"k": 1}, limit, variables, log))
+    module = "benchmarks.accelerator.fake"
+    rows = list(child.rows(module, names, {"k": 1}, limit, variables, log))
   assert [x["name"] for x in rows] == list(names[:3])
   assert rows[0]["state"] == MEASURED and rows[0]["settings"] == {"k": 1}
   assert rows[0]["value"] is None  # not a number is no JSON

@@ -4,13 +4,12 @@ import importlib.metadata
 import os
 import pathlib
 import platform
+import re
 import resource
 import subprocess
 import sys
 from collections.abc import Sequence
 from typing import Any
-
-import jax
 
 PACKAGES = (
   "jax",
@@ -82,9 +81,23 @@ def _version(name: str) -> str | None:
 
 def peak_bytes() -> float:
   """Peak memory: of the fullest local device, or on a CPU of the process."""
+  import jax  # here, so that what runs without it can ask for the rest
+
   stats = [d.memory_stats() or {} for d in jax.local_devices()]
   peaks = [s["peak_bytes_in_use"] for s in stats if "peak_bytes_in_use" in s]
-  if peaks:
-    return float(max(peaks))
+  return float(max(peaks)) if peaks else process_peak_bytes()
+
+
+def process_peak_bytes() -> float:
+  """Peak memory of this process, resident on the host.
+
+  On Linux `ru_maxrss` counts what the process that started this one had, too.
+  """
+  try:
+    text = pathlib.Path("/proc/self/status").read_text(encoding="utf-8")
+  except OSError:
+    text = ""
+  if match := re.search(r"^VmHWM:\s*(\d+) kB$", text, re.MULTILINE):
+    return 1024.0 * int(match[1])
   peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
   return float(peak if sys.platform == "darwin" else peak * 1024)
