@@ -1,0 +1,1 @@
+"""Our models beside the same of others: `python -m benchmarks.compare`."""
