@@ -218,6 +218,28 @@ def test_a_mosaic_by_hand():
   assert most["label"].tolist() == [2]
 
 
+def test_a_mosaic_that_is_none_is_the_first_image():
+  source = DigitScenes("train", 10, size=48)
+  make = lambda p: Loader(
+    mosaics(source, (48, 48), probability=p), [pad_boxes(20)], 5, seed=3
+  )
+  never, often = make(0.0).batch(0), make(0.5)
+  whole = {x["image"].tobytes(): x for x in source.read(np.arange(10))}
+  for i in range(5):
+    example = whole[never["image"][i].tobytes()]
+    real = example["box_mask"] > 0
+    kept = never["box_mask"][i] > 0
+    np.testing.assert_allclose(
+      never["boxes"][i][kept], example["boxes"][real], atol=1e-6
+    )
+  images = joined([often.batch(step) for step in range(8)])["image"]
+  alone = np.mean([x.tobytes() in whole for x in images])
+  assert 0.3 < alone < 0.7
+  equal(often.batch(1), make(0.5).batch(1))
+  with pytest.raises(DataError, match="probability 2; expected 0 to 1"):
+    mosaic((8, 8), probability=2)
+
+
 def test_boxes_of_a_mosaic_are_where_the_digits_are():
   batch = scenes().batch(1)
   assert batch["box_mask"].sum(1).min() >= 2

@@ -68,6 +68,27 @@ def test_a_source_of_ones_own_is_decoded_fitted_and_padded(in_memory):
   assert truth["area"].tolist() == [[3, 4, 0]] * 4
 
 
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_mosaics_are_of_training_alone(in_memory):
+  options = {"mosaic": 1.0, "in_memory": in_memory, "loading": Loading(4, 4)}
+  made, again = (
+    pipeline(Boxed(), {"val": Boxed()}, **options) for _ in range(2)
+  )
+  batch = made.train_data.batch(3)
+  assert batch["image"].shape == (4, 16, 16, 3)
+  assert batch["boxes"].shape == (4, 12, 4)
+  assert batch["box_mask"].sum(1).min() >= 2
+  real = batch["boxes"][batch["box_mask"] > 0]
+  assert (real[:, :2] - real[:, 2:] / 2 > -1e-6).all()
+  assert (real[:, :2] + real[:, 2:] / 2 < 1 + 1e-6).all()
+  for name, value in again.train_data.batch(3).items():
+    np.testing.assert_array_equal(value, batch[name])
+  truth = next(made.evals["val"].data.epoch())
+  assert truth["boxes"].shape == (4, 3, 4)
+  with pytest.raises(UserError, match=r"--config\.mosaic: got 1\.0 with let"):
+    pipeline(Boxed(), {}, letterbox=True, mosaic=1.0)
+
+
 def test_bits_are_kept_where_they_are_asked_for():
   made = pipeline(Boxed(), {"val": Boxed()}, loading=Loading(2, 4, bits=16))
   assert made.train_data.batch(0)["image"].dtype == np.uint16

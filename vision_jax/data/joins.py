@@ -44,6 +44,7 @@ def mosaic(
   visible: float = 0.1,
   fill: int = 114,
   ignore: int = 255,
+  probability: float = 1.0,
 ):
   """Puts four images around a point drawn at random: YOLOv4's mosaic.
 
@@ -58,6 +59,7 @@ def mosaic(
     visible: part of a box's area that has to be left of it.
     fill: of the image where there is none.
     ignore: of the target there.
+    probability: how often; else the first image is in the canvas's corner.
 
   Raises:
     DataError: if examples do not fit, or have what a mosaic has no place for.
@@ -67,20 +69,24 @@ def mosaic(
       f"mosaic: got size {size} and centre {centre}; expected 2 pixels or more "
       "a side, and parts of a side, 0 <= least <= largest <= 1."
     )
+  if not 0 <= probability <= 1:
+    raise DataError(f"mosaic: got probability {probability}; expected 0 to 1.")
 
   def join(examples: Sequence[Example], rng: np.random.Generator) -> Example:
     if len(examples) != 4:
       raise DataError(f"mosaic: got {len(examples)} examples; expected 4.")
     y, x = (round(n * rng.uniform(*centre)) for n in size)
+    alone = probability < 1 and rng.random() >= probability
     image = decoded(examples[0], "mosaic")
     canvas = np.full((*size, image.shape[-1]), fill, image.dtype)
     target = np.full(size, ignore, np.uint8)
     boxes = []
-    for corner, example in enumerate(examples):
+    for corner, example in enumerate(examples[:1] if alone else examples):
       _check(example, examples[0])
       image = decoded(example, "mosaic")
       h, w = image.shape[:2]
       offset = (y - h * (corner < 2), x - w * (corner % 2 == 0))
+      offset = (0, 0) if alone else offset
       there, here = _windows(offset, (h, w), size)
       canvas[there] = image[here]
       if "target" in example:

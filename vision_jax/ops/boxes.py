@@ -89,6 +89,23 @@ def clip(boxes: Array, low: float = 0.0, high: float = 1.0) -> Array:
   return jnp.clip(boxes, low, high)
 
 
+def around_masks(masks: Array) -> Array:
+  """Returns the xyxy boxes (..., 4), in pixels, around masks (..., h, w).
+
+  Of a mask of nothing it is zeros.
+  """
+  masks = masks > 0
+
+  def span(axis: int) -> tuple[Array, Array]:
+    there = masks.any(axis)
+    first = jnp.argmax(there, -1)
+    last = there.shape[-1] - jnp.argmax(there[..., ::-1], -1)
+    return first, jnp.where(there.any(-1), last, 0)
+
+  (left, right), (top, bottom) = span(-2), span(-1)
+  return jnp.stack([left, top, right, bottom], -1).astype(jnp.float32)
+
+
 def pixel_scale(batch: Batch) -> Array:
   """Returns (b, 4), by which boxes in [0, 1] become pixels of their image.
 

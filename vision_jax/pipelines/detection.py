@@ -6,6 +6,7 @@ import numpy as np
 
 from vision_jax.core.checks import check_class_names
 from vision_jax.core.types import Augment, Metric
+from vision_jax.data.groups import mosaics
 from vision_jax.data.loader import Loader
 from vision_jax.data.memory import InMemory
 from vision_jax.data.pickled import transform
@@ -13,6 +14,7 @@ from vision_jax.data.source import Example, Source
 from vision_jax.data.transforms import boxes
 from vision_jax.data.transforms.base import Transform, apply_all, keep
 from vision_jax.data.transforms.image import resize
+from vision_jax.errors import UserError
 from vision_jax.experiment import Eval, Predict
 from vision_jax.ops import augment
 from vision_jax.ops.augment.boxes import random_crop_boxes, random_flip_boxes
@@ -36,6 +38,7 @@ def detection(
   metrics: Mapping[str, Metric],
   letterbox: bool = False,
   in_memory: bool = True,
+  mosaic: float = 0.0,
   colours: Colours | None = None,
   augment: Augment | None = None,
   weights: Sequence[str] = ("raw",),
@@ -54,6 +57,8 @@ def detection(
     metrics: what each evaluation measures, by name.
     letterbox: whether images keep their proportions, with padding.
     in_memory: whether decoded images are kept.
+    mosaic: probability that a training image is a mosaic of four, which keep
+      their scale, and of up to four times as many boxes.
     colours: mean and standard deviation of a channel; None for those of
       `loading`.
     augment: (batch, key) -> batch, see `box_augment`.
@@ -62,10 +67,15 @@ def detection(
       "" for ids from 1 on.
 
   Raises:
-    UserError: for class names that cannot be.
+    UserError: for class names that cannot be, or mosaics of padded images.
   """
   names, size = tuple(class_names), tuple(image_size)
   check_class_names("--config.class_names", names)
+  if mosaic and letterbox:
+    raise UserError(
+      f"--config.mosaic: got {mosaic} with letterbox, whose images are padded; "
+      "expected one of the two. Pass --config.letterbox=false."
+    )
   fit = boxes.letterbox(size) if letterbox else resize(size)
   made = _unless_padded(
     loading.decode(),
@@ -81,6 +91,10 @@ def detection(
     steps = [made, keep(*KEYS, *TRUTH)]
     if in_memory:
       source, steps = InMemory(source, steps, loading.threads), []
+    if loader == loading.train and mosaic:
+      options = {"transforms": steps, "probability": mosaic}
+      source = mosaics(source, size, **options)
+      steps = [boxes.pad_boxes(4 * max_boxes)]
     return loader(source, [*steps, keep(*keys)], num_classes=len(names))
 
   found = {

@@ -1,5 +1,6 @@
 """Augmentations that move image, boxes and padding mask together.
 
+And the objects' `masks` (b, n, h, w), where a batch has them.
 `random_flip` of `geometry.py` does where images fill their canvas; the one here
 also mirrors within what `image_mask` shows. What changes colours only goes
 beside these in `sequence`.
@@ -91,9 +92,31 @@ def random_crop_boxes(
       window = _inside(window)
       image = _cut_padded(batch, window, factor)
     moved = _seen_from(batch["boxes"], window)
-    return batch | image | cut_boxes(batch, moved, visible)
+    new = batch | image | cut_boxes(batch, moved, visible)
+    if "masks" in batch:
+      new["masks"] = _seen_masks(batch, window, factor, new["box_mask"])
+    return new
 
   return augment
+
+
+def scale_jitter(
+  scale: tuple[float, float] = (0.1, 2.0), **options: float
+) -> Augment:
+  """Makes images larger or smaller at random, and cuts or pads to their size.
+
+  Large-scale jitter of Ghiasi et al., 2021, https://arxiv.org/abs/2012.07177;
+  (0.8, 1.25) is what they call the standard one. It is `random_crop_boxes` with
+  the inverse of the window's sides, so that the scale's logarithm is uniform
+  and a smaller image lies anywhere.
+
+  Args:
+    scale: (smallest, largest) enlargement.
+    **options: of `random_crop_boxes`.
+  """
+  if not 0 < scale[0] <= scale[1]:
+    raise UserError(f"scale: got {scale}; expected 0 < smallest <= largest.")
+  return random_crop_boxes((1 / scale[1], 1 / scale[0]), **options)
 
 
 def _windows(draws: Array, scale, ratio) -> Array:
@@ -176,6 +199,18 @@ def _cut_padded(batch: Batch, window: Array, factor: Array) -> dict[str, Array]:
   }
 
 
+def _seen_masks(batch: Batch, window: Array, factor: Array, box_mask: Array):
+  """Resamples masks as channels of an image; half a pixel is one."""
+  masks = batch["masks"]
+  maps = jnp.moveaxis(masks, 1, -1).astype(jnp.float32)
+  if "image_mask" in batch:
+    maps = _cut_padded(batch | {"image": maps}, window, factor)["image"]
+  else:
+    maps = _resample(maps, window, factor, batch)
+  there = jnp.moveaxis(maps, -1, 1) >= 0.5
+  return (there & (box_mask[..., None, None] > 0)).astype(masks.dtype)
+
+
 def _seen_from(boxes: Array, window: Array) -> Array:
   """Returns boxes cxcywh of the image as xyxy in the windows' coordinates."""
   corners = cxcywh_to_xyxy(boxes)
@@ -215,10 +250,14 @@ def _mirror(batch: Batch, flip: Array, axis: int) -> dict[str, Array]:
   boxes = batch["boxes"]
   mirrored = boxes.at[..., axis].set(1 - boxes[..., axis])
   real = (flip[:, None] & (batch["box_mask"] > 0))[..., None]
-  return {
+  new = {
     "image": jax.vmap(take)(image, there),
     "boxes": jnp.where(real, mirrored, boxes),
   }
+  if "masks" in batch:
+    maps = jnp.moveaxis(batch["masks"], 1, -1)
+    new["masks"] = jnp.moveaxis(jax.vmap(take)(maps, there), -1, 1)
+  return new
 
 
 def content(batch: Batch) -> Array:
@@ -239,7 +278,7 @@ def _as(image: Array, dtype) -> Array:
 
 def _check(batch: Batch, name: str) -> None:
   lacking = sorted({"boxes", "box_mask"} - set(batch))
-  placed = sorted({"target", "instances", "masks"} & set(batch))
+  placed = sorted({"target", "instances"} & set(batch))
   if lacking or placed:
     raise UserError(
       f"{name} moves image and boxes; the batch lacks {lacking} and has "
