@@ -11,12 +11,21 @@ from typing import Any
 import numpy as np
 
 from vision_jax.losses.dense import PointCriterion
+from vision_jax.losses.grid import GridCriterion
+from vision_jax.losses.multibox import MultiBoxCriterion
+from vision_jax.losses.sim_ota import SimOTACriterion
+from vision_jax.models.backbones.csp_darknet import CSPDarknet
+from vision_jax.models.backbones.darknet import Darknet
 from vision_jax.models.backbones.resnet import ResNet
+from vision_jax.models.backbones.vgg import VGG
 from vision_jax.models.backbones.vit import ViT
 from vision_jax.models.captions.coca import CoCa
 from vision_jax.models.detection.detr import Detr
 from vision_jax.models.detection.fcos import FCOS
+from vision_jax.models.detection.ssd import SSD
 from vision_jax.models.detection.two_stage_detr import TwoStageDetr
+from vision_jax.models.detection.yolo import YOLO
+from vision_jax.models.detection.yolox import YOLOX
 from vision_jax.models.generation.dcgan import (
   DCGANDiscriminator,
   DCGANGenerator,
@@ -205,6 +214,36 @@ def small_dense_detection() -> DenseDetection:
   sizes = {"more": 0, "features": 8, "convs": 1, "groups": 4}
   model = FCOS(4, body, ("c2", "c3"), **sizes)
   return DenseDetection(model, PointCriterion(), least=0.0)
+
+
+def small_yolox() -> DenseDetection:
+  """A narrow YOLOX on strides 4 and 8."""
+  body = CSPDarknet(4, (1, 1))
+  model = YOLOX(4, body, ("c2", "c3"), features=8)
+  return DenseDetection(model, SimOTACriterion(), least=0.0)
+
+
+def small_yolo() -> DenseDetection:
+  """A narrow YOLO with two anchors on each of strides 4 and 8."""
+  anchors = ((3, 3), (5, 7), (8, 5), (10, 12))
+  body = Darknet(4, (1, 1, 1))
+  model = YOLO(4, body, ("c2", "c3"), anchors, convs=1)
+  return DenseDetection(model, GridCriterion(), least=0.0)
+
+
+def small_ssd(**fields: Any) -> DenseDetection:
+  """A narrow SSD of three maps, of strides 4, 8 and 16."""
+  body = VGG(0, ((4,), (4,), (8,), (8,)), **fields)
+  model = SSD(
+    *(4, body, ("c3", "c4")),
+    hidden=8,
+    more=((8, 2),),
+    scales=(0.2, 0.4, 0.6, 0.8),
+    ratios=((2,), (2,), (2,)),
+    steps=(),
+    dtype=body.dtype,
+  )
+  return DenseDetection(model, MultiBoxCriterion(), least=0.0)
 
 
 def small_vae() -> VariationalAutoencoding:
@@ -424,6 +463,15 @@ TASKS = (
     random_flip_boxes(),
     {"model": 0.9},
   ),
+  TaskCase(
+    "yolox",
+    small_yolox,
+    lambda size, seed: boxed_images(size, seed, padded=True),
+    random_flip_boxes(),
+    {"model": 0.9},
+  ),
+  TaskCase("yolo", small_yolo, boxed_images, random_crop_boxes((0.6, 1.2))),
+  TaskCase("ssd", small_ssd, boxed_images),
   TaskCase("regression", small_regression, numbered_images),
   TaskCase("depth", small_depth, deep_images, augment.random_flip()),
   TaskCase("embedding", small_embedding, labelled_images),

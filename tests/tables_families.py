@@ -8,8 +8,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tests.tables import small_resnet
+from tests.tables import small_resnet, small_ssd
 from vision_jax.models.backbones.cnn import CNN
+from vision_jax.models.backbones.csp_darknet import CSPDarknet
+from vision_jax.models.backbones.darknet import Darknet
 from vision_jax.models.backbones.lenet import LeNet5
 from vision_jax.models.backbones.mlp import MLP
 from vision_jax.models.backbones.resnet import ResNet
@@ -19,6 +21,8 @@ from vision_jax.models.detection.detr import Detr
 from vision_jax.models.detection.fcos import FCOS
 from vision_jax.models.detection.retinanet import RetinaNet
 from vision_jax.models.detection.two_stage_detr import TwoStageDetr
+from vision_jax.models.detection.yolo import YOLO
+from vision_jax.models.detection.yolox import YOLOX
 from vision_jax.models.generation import autoencoder, dcgan, gan, vae
 from vision_jax.models.generation.ddpm_unet import DDPMUNet
 from vision_jax.models.generation.dit import DiT
@@ -97,6 +101,17 @@ def _dense(detector, remat="none", **fields):
   return detector(4, body, ("c2", "c3"), **sizes, **fields)
 
 
+def _yolox(**fields):
+  body = CSPDarknet(4, (1, 1), **fields)
+  return YOLOX(4, body, ("c2", "c3"), features=8, **fields)
+
+
+def _yolo(remat="none", **fields):
+  body = Darknet(4, (1, 1, 1), remat=remat, **fields)
+  anchors = ((3, 3), (5, 7), (8, 5), (10, 12))
+  return YOLO(4, body, ("c2", "c3"), anchors, convs=1, **fields)
+
+
 def _fcn(**fields):
   stages = ((4, 4),) * 5
   return fcn.FCN8s(4, stages=stages, hidden=8, norm=True, **fields)
@@ -164,6 +179,9 @@ FAMILIES = {
   "detr_encoder": Family(lambda **f: _detr(TwoStageDetr, **f), True),
   "fcos": Family(lambda **f: _dense(_fcos, **f), True),
   "retinanet": Family(lambda **f: _dense(RetinaNet, **f), True),
+  "yolox": Family(_yolox, True),
+  "yolo": Family(_yolo, True),
+  "ssd": Family(lambda **f: small_ssd(**f).model, True),
   "r3d": Family(lambda **f: _r3d(R3D, **f), inputs=(CLIP,)),
   "r2plus1d": Family(lambda **f: _r3d(R2Plus1D, **f), inputs=(CLIP,)),
   "factorised_vit": Family(_factorised_vit, inputs=(CLIP,)),

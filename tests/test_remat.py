@@ -48,7 +48,10 @@ def size(arrays):
   return sum(x.size * x.dtype.itemsize for x in arrays)
 
 
-COSTLY = ("ddpm", "detr", "detr_encoder", "dit", "enet", "fcos", "retinanet")
+COSTLY = (
+  *("ddpm", "detr", "detr_encoder", "dit", "enet", "fcos", "retinanet"),
+  *("yolox", "yolo", "ssd"),
+)
 
 
 @pytest.mark.parametrize("name", with_slow(WITH_BLOCKS, *COSTLY))

@@ -35,7 +35,7 @@ def wide_values(jaxpr):
 
 COSTLY = (
   *("diffusion", "flow_matching", "detection_encoder_queries"),
-  *("dense_detection", "captioning", "temporal"),
+  *("dense_detection", "captioning", "temporal", "yolox", "yolo", "ssd"),
   *("cycle_translation", "paired_translation"),
 )
 

@@ -14,9 +14,13 @@ boxes take a config of this folder with `--init_from=WORKDIR`.
 
 from vision_jax.experiment import Experiment
 from vision_jax.losses.dense import AnchorCriterion, PointCriterion
+from vision_jax.losses.multibox import MultiBoxCriterion
+from vision_jax.losses.sim_ota import SimOTACriterion
 from vision_jax.metrics.detection import AveragePrecision
 from vision_jax.models.detection.fcos import FCOS
 from vision_jax.models.detection.retinanet import RetinaNet
+from vision_jax.models.detection.ssd import SSD
+from vision_jax.models.detection.yolox import YOLOX
 from vision_jax.optim.optimizers import sgd
 from vision_jax.pipelines.data import Loading
 from vision_jax.pipelines.detection import box_augment, detection
@@ -29,6 +33,8 @@ from vision_jax.tasks.detection import Detection
 
 # What their publisher's models take for a box.
 RETINANET = {"least": 0.05, "overlap": 0.5, "detections": 300}
+SSD300 = {"least": 0.01, "overlap": 0.45, "detections": 200}
+MEGVII = {"least": 0.01, "overlap": 0.65}
 
 
 def get_config():
@@ -81,6 +87,10 @@ def task_of(model):
     return DenseDetection(model, PointCriterion())
   if isinstance(model, RetinaNet):
     return DenseDetection(model, AnchorCriterion(), **RETINANET)
+  if isinstance(model, SSD):
+    return DenseDetection(model, MultiBoxCriterion(), **SSD300)
+  if isinstance(model, YOLOX):
+    return DenseDetection(model, SimOTACriterion(), **MEGVII)
   return Detection(model)
 
 

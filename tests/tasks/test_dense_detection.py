@@ -34,6 +34,7 @@ class Fixed(nn.Module):
   """A model whose outputs are its parameters, of two levels."""
 
   size: int = 8
+  background = False
 
   @nn.compact
   def __call__(self, x, *, train, mask=None, image_mask=None):

@@ -11,7 +11,7 @@ from vision_jax.core.state import create_state
 from vision_jax.core.step import make_train_step
 from vision_jax.train.checkpoint.checkpoints import Checkpoints
 
-NAMES = ("detection_encoder_queries", "dense_detection")
+NAMES = ("detection_encoder_queries", "dense_detection", "yolox")
 STEPS, STOP, BATCH = 4, 2, 32
 
 

@@ -39,3 +39,5 @@ _NAMES = {
 }
 # 91 of them; a number that is not used is its own name.
 COCO_NAMES = tuple(_NAMES.get(i, str(i)) for i in range(91))
+# The 80 that are used, in order: the classes of nets without the others.
+COCO_USED = tuple(_NAMES.values())

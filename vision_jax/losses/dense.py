@@ -3,11 +3,12 @@
 A model's outputs have, of each level, `logits` (b, l, k), `boxes` (b, l, 4)
 xyxy in pixels of the image it saw, and `anchors` (l, 4); see `FCOS` and
 `RetinaNet`. Boxes with `crowd` (b, n) are regions of many objects: what lies in
-one and finds no box learns nothing of classes.
+one and finds no box learns nothing of classes. Criteria of other detectors are
+beside this file: `sim_ota.py`.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -26,6 +27,7 @@ from vision_jax.ops.boxes import (
 from vision_jax.ops.local import per_image
 
 INFINITY = float("inf")
+Assign = Callable[..., Array]
 
 
 class Wanted(NamedTuple):
@@ -82,16 +84,16 @@ class PointCriterion:
     assign = lambda boxes, real: by_centre(
       anchors, ranges, boxes, real, radius=self.radius
     )
-    wanted = _wanted(outputs, batch, assign)
+    wanted = wanted_of(outputs, batch, assign)
     found, mask = wanted.found, batch["mask"][:, None]
-    boxes, centre = (_joined(outputs[name]) for name in ("boxes", "centre"))
+    boxes, centre = (joined(outputs[name]) for name in ("boxes", "centre"))
     code = Distances().encode(wanted.boxes, anchors)
     truth = jnp.where(found, _centreness(code), 0.5)
     terms = {
       "giou": 1 - generalized_iou(boxes, wanted.boxes),
       "centre": jax.nn.softplus(centre) - centre * truth,
     }
-    values, _ = self.classify.loss(_joined(outputs["logits"]), wanted.label)
+    values, _ = self.classify.loss(joined(outputs["logits"]), wanted.label)
     number = jnp.maximum(found.sum(-1), 1) * batch["mask"]
     return {
       "class": Mean(_total(values, wanted.counts * mask), number.sum()),
@@ -140,11 +142,11 @@ class AnchorCriterion:
     assign = lambda boxes, real: by_overlap(
       anchors, boxes, real, high=self.high, low=self.low
     )
-    wanted = _wanted(outputs, batch, assign)
+    wanted = wanted_of(outputs, batch, assign)
     found = wanted.found
     code = Offsets().encode(wanted.boxes, anchors)
-    values, _ = self.classify.loss(_joined(outputs["logits"]), wanted.label)
-    away = jnp.abs(_joined(outputs["offsets"]) - code).sum(-1)
+    values, _ = self.classify.loss(joined(outputs["logits"]), wanted.label)
+    away = jnp.abs(joined(outputs["offsets"]) - code).sum(-1)
     number = jnp.maximum(found.sum(-1, keepdims=True), 1)
     mean = lambda x, weights: Mean.of(
       jnp.where(weights > 0, x / number, 0).sum(-1), batch["mask"]
@@ -152,19 +154,27 @@ class AnchorCriterion:
     return {"class": mean(values, wanted.counts), "l1": mean(away, found)}
 
 
-def _wanted(outputs: Mapping[str, Any], batch: Batch, assign) -> Wanted:
-  """Returns what each anchor should find, by what assigns one image's."""
+def wanted_of(
+  outputs: Mapping[str, Any], batch: Batch, assign: Assign, *own: Array
+) -> Wanted:
+  """Returns what each anchor should find, without a gradient.
+
+  Args:
+    outputs: a model's.
+    batch: as for `Detection`.
+    assign: of one image (boxes (n, 4), real (n,), ...) -> as in `assigners`.
+    *own: (b, ...) what it takes of an image besides.
+  """
   k = outputs["logits"][0].shape[-1]
   anchors = jnp.concatenate(outputs["anchors"])
   there = batch["box_mask"] > 0
-  crowds = {"crowd": there & (batch["crowd"] > 0)} if "crowd" in batch else {}
   scale = canvas_scale(batch)[:, None]
   boxes = cxcywh_to_xyxy(batch["boxes"]) * scale
   boxes = jnp.where(there[..., None], boxes, 0)
 
-  def one(boxes, label, there, crowd=None):
+  def one(boxes, label, there, crowd, *own):
     n = boxes.shape[0]
-    box = assign(boxes, there if crowd is None else there & ~crowd)
+    box = assign(boxes, there if crowd is None else there & ~crowd, *own)
     found = box >= 0
     counts = box != BETWEEN
     if not n:
@@ -178,10 +188,26 @@ def _wanted(outputs: Mapping[str, Any], batch: Batch, assign) -> Wanted:
     truth = jnp.where(found[:, None], boxes[at], anchors)
     return Wanted(found, label, truth, counts)
 
-  found = per_image(jax.vmap(one))(
-    boxes, batch["label"], there, *crowds.values()
-  )
-  return jax.tree.map(jax.lax.stop_gradient, found)
+  crowd = there & (batch["crowd"] > 0) if "crowd" in batch else None
+  given = (boxes, batch["label"], there, crowd, *own)
+  return per_image(jax.vmap(one))(*jax.lax.stop_gradient(given))
+
+
+def mean_of_boxes(
+  values: Array, weights: Array, number: Array, batch: Batch
+) -> Mean:
+  """Returns the mean over boxes; an image without any counts as one box.
+
+  Args:
+    values: (b, l).
+    weights: (b, l), 0 where a value does not count.
+    number: (b,), what an image's sum is divided by, for as many boxes as it
+      has.
+    batch: as for `Detection`.
+  """
+  total = jnp.where(weights > 0, values, 0).sum(-1) / number
+  share = jnp.maximum(batch["box_mask"].sum(-1), 1)
+  return Mean.of(total, share * batch["mask"])
 
 
 def _centreness(code: Array) -> Array:
@@ -191,8 +217,8 @@ def _centreness(code: Array) -> Array:
   return jnp.sqrt(jnp.prod(ratio, -1))
 
 
-def _joined(levels: Sequence[Array]) -> Array:
-  """All levels' values (b, l, ...)."""
+def joined(levels: Sequence[Array]) -> Array:
+  """Returns all levels' values (b, l, ...)."""
   return jnp.concatenate(levels, 1)
 
 

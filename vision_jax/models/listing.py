@@ -30,7 +30,9 @@ from vision_jax.models.backbones.mobilenet_v2 import MobileNetV2
 from vision_jax.models.backbones.resnet8 import ResNet8
 from vision_jax.models.backbones.vit import ViT, dinov2, variant
 from vision_jax.models.backbones.xception import Xception
-from vision_jax.models.detection import detr, fcos, retinanet
+from vision_jax.models.detection import detr, fcos, retinanet, yolox
+from vision_jax.models.detection.ssd import ssd300
+from vision_jax.models.detection.yolo import yolo_v3
 from vision_jax.models.generation import dit
 from vision_jax.models.generation.ddpm_unet import DDPMUNet
 from vision_jax.models.restoration.carn import CARN
@@ -167,6 +169,12 @@ def _entries() -> Iterator[tuple[str, Entry]]:
   for name, module in (("fcos", fcos), ("retinanet", retinanet)):
     make = functools.partial(module.variant, "R50")
     yield f"{name}_r50", _other(make, 91, (800, 1344, 3))
+  yield "ssd300_vgg16", _other(ssd300, 90, (300, 300, 3))
+  yield "yolo_v3", _other(yolo_v3, 80, (416, 416, 3))
+  for name in ("nano", "tiny", "s", "m", "l", "x"):
+    make = functools.partial(yolox.variant, name)
+    side = 416 if name in ("nano", "tiny") else 640
+    yield f"yolox_{name}", _other(make, 80, (side, side, 3))
   yield "dncnn", Entry(DnCNN, (180, 180, 1), False)
   yield "imdn_x2", Entry(IMDN, (180, 320, 3), False)
   yield "imdn_rtc_x2", Entry(IMDN_RTC, (180, 320, 3), False)

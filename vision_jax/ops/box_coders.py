@@ -62,3 +62,31 @@ class Offsets:
     place = centre + code[..., :2] / shift * size
     factor = jnp.minimum(code[..., 2:] / growth, math.log(self.most))
     return cxcywh_to_xyxy(jnp.concatenate([place, size * jnp.exp(factor)], -1))
+
+
+@dataclasses.dataclass(frozen=True)
+class WithinCells:
+  """Place of the centre in a cell, and logarithm of the size in the anchor's.
+
+  YOLO v2 and v3: Redmon and Farhadi, https://arxiv.org/abs/1612.08242.
+
+  Attributes:
+    most: largest factor of a size that is decoded.
+  """
+
+  most: float = 1000 / 16
+
+  def encode(self, boxes: Array, anchors: Array, cells: Array) -> Array:
+    """Returns x and y in [0, 1) of the cell, dw and dh, (..., 4)."""
+    place, side = jnp.split(xyxy_to_cxcywh(boxes), 2, -1)
+    low, step = cells[..., :2], cells[..., 2:] - cells[..., :2]
+    size = anchors[..., 2:] - anchors[..., :2]
+    return jnp.concatenate([(place - low) / step, jnp.log(side / size)], -1)
+
+  def decode(self, code: Array, anchors: Array, cells: Array) -> Array:
+    """Returns the boxes of codes (..., 4)."""
+    low, step = cells[..., :2], cells[..., 2:] - cells[..., :2]
+    size = anchors[..., 2:] - anchors[..., :2]
+    factor = jnp.exp(jnp.minimum(code[..., 2:], math.log(self.most)))
+    place = low + code[..., :2] * step
+    return cxcywh_to_xyxy(jnp.concatenate([place, size * factor], -1))

@@ -1,4 +1,4 @@
-"""Detection by every place of a pyramid: FCOS, RetinaNet and their like."""
+"""Detection by every place of a pyramid: FCOS, RetinaNet, YOLOX, SSD."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -21,8 +21,15 @@ class DenseDetector(Protocol):
 
   Of each level the outputs have `logits` (b, l, k), `boxes` (b, l, 4) xyxy in
   pixels of the image that it sees, `anchors` (l, 4), and where it has them
-  `centre` (b, l), logits of how far to trust a place.
+  logits of how far to trust a place: `centre` (b, l), of which and the class
+  the score is the geometric mean, or `objectness` (b, l), of which it is the
+  product.
+
+  Attributes:
+    background: whether the logits' last class, of k + 1, is "no object".
   """
+
+  background: bool
 
   init: Callable[..., Any]
   apply: Callable[..., Any]
@@ -37,7 +44,8 @@ class DenseDetection(OneNet):
   Attributes:
     model: the net that sees the images.
     criterion: loss of its outputs and the batch: `PointCriterion` for FCOS,
-      `AnchorCriterion` for RetinaNet.
+      `AnchorCriterion` for RetinaNet, `SimOTACriterion` for YOLOX,
+      `GridCriterion` for YOLO, `MultiBoxCriterion` for SSD.
     least: score above which a place counts.
     candidates: of each level, the best, before the overlapping are dropped.
     overlap: IoU with a better box of its class above which one is dropped.
@@ -55,12 +63,22 @@ class DenseDetection(OneNet):
   decay: Decay | None = None
   detections: int = 100
   views: Views | None = None
-  background = False
 
   def __post_init__(self):
     if not 0 <= self.least < 1:
       raise UserError(f"least: got {self.least}; expected a score below 1.")
     hard(self.overlap)  # which checks it
+    if self.criterion.background != self.background:
+      raise UserError(
+        f"criterion: got one with background={self.criterion.background} for "
+        f"a model with background={self.background}; expected the same: "
+        "MultiBoxCriterion for SSD, others for models without."
+      )
+
+  @property
+  def background(self) -> bool:
+    """Whether the logits' last class is "no object"."""
+    return self.model.background
 
   @property
   def objectives(self) -> tuple[Objective, ...]:
@@ -102,12 +120,20 @@ class DenseDetection(OneNet):
     """Returns boxes, scores and labels (b, c, ...) of the best places."""
     levels = []
     for i, logits in enumerate(out["logits"]):
-      probs = jax.nn.sigmoid(logits)
+      probs = self._probs(logits)
+      if "objectness" in out:
+        probs *= jax.nn.sigmoid(out["objectness"][i])[..., None]
       if "centre" in out:
         centre = jax.nn.sigmoid(out["centre"][i])
         probs = jnp.sqrt(probs * centre[..., None])
       levels.append(self._best(probs, out["boxes"][i]))
     return _joined(levels)
+
+  def _probs(self, logits: Array) -> Array:
+    """Each class's, (b, l, k)."""
+    if self.background:
+      return jax.nn.softmax(logits, -1)[..., :-1]
+    return jax.nn.sigmoid(logits)
 
   def _best(self, score: Array, boxes: Array) -> tuple[Array, Array, Array]:
     """Returns the best of a level's, from score (b, l, k), boxes (b, l, 4)."""

@@ -21,7 +21,7 @@ DEPTHS = (11, 13, 16, 19)
 def torchvision(shapes: Shapes) -> Rules:
   """torchvision's names: numbers of layers, activations and pools counted."""
   return [
-    *_convolutions(shapes),
+    *convolutions(shapes),
     *flattened(r"classifier\.0", "fc6", vgg.SIDES, shapes),
     *dense(r"classifier\.3", "fc7"),
     *dense(r"classifier\.6", "fc8"),
@@ -31,14 +31,15 @@ def torchvision(shapes: Shapes) -> Rules:
 def timm(shapes: Shapes) -> Rules:
   """timm's names: its dense layers are convolutions of a whole map."""
   return [
-    *_convolutions(shapes),
+    *convolutions(shapes),
     *flattened(r"pre_logits\.fc1", "fc6", vgg.SIDES, shapes),
     *flattened(r"pre_logits\.fc2", "fc7", (1, 1), shapes),
     *dense(r"head\.fc", "fc8"),
   ]
 
 
-def _convolutions(shapes: Shapes) -> Rules:
+def convolutions(shapes: Shapes) -> Rules:
+  """torchvision's names of what is before the dense layers."""
   rules, number = [], 0
   normed = any("/bn" in path for path in shapes)
   for stage, convolutions in sorted(_stages(shapes).items()):

@@ -34,6 +34,7 @@ class VGG(nn.Module):
     hidden: features of fc6 and fc7.
     dropout: probability of zeroing a feature after fc6 and fc7.
     momentum: decay of BatchNorm's running moments.
+    ceil: stages after which a rest of the map is pooled too, such as (3,).
     remat: what stages compute again in the backward pass, see `layers.remat`.
     dtype: type to compute in; parameters and the head are float32.
   """
@@ -50,6 +51,7 @@ class VGG(nn.Module):
   hidden: int = 4096
   dropout: float = 0.5
   momentum: float = 0.9
+  ceil: Sequence[int] = ()
   remat: str = "none"
   dtype: DTypeLike = jnp.float32
 
@@ -75,7 +77,7 @@ class VGG(nn.Module):
       x = maps[f"c{stage}"] = run(self, stage, x, train, mask)
       if features and stage == len(self.stages):
         return maps
-      x = max_pool(x)
+      x = max_pool(x, ceil=stage in self.ceil)
     x = adaptive_average(x, SIDES).reshape(b, -1)
     dense = functools.partial(Dense, kernel_init=NORMAL)
     for name in ("fc6", "fc7"):

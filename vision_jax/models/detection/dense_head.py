@@ -47,10 +47,10 @@ class Tower(nn.Module):
     return x
 
 
-def class_conv(outputs: int) -> Conv:
+def class_conv(outputs: int, kernel: int = 3, name: str = "class_head") -> Conv:
   """Returns the convolution to logits, float32, that begin at `PRIOR`."""
   bias = nn.initializers.constant(float(np.log(PRIOR / (1 - PRIOR))))
-  return head_conv(outputs, bias_init=bias, name="class_head")
+  return head_conv(outputs, kernel, bias_init=bias, name=name)
 
 
 def rows(x: Array, values: int) -> Array:
