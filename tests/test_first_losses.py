@@ -12,6 +12,7 @@ TOO_LARGE = (
   "configs/classification/imagenet_vit_s16.py",
   "configs/depth/scenes_depth.py",
   "configs/detection/bccd_fcos.py",
+  "configs/detection/bccd_yolox.py",
   "configs/detection/coco_detr_r50.py",
   "configs/detection/own_boxes.py",
   "configs/detection/voc_detr.py",

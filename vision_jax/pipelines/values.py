@@ -20,6 +20,7 @@ import math
 
 import ml_collections
 
+from vision_jax.data.box_shapes import box_shapes, clusters
 from vision_jax.experiment import base_config
 from vision_jax.pipelines.pixels import PIXELS, set_pixels
 from vision_jax.pipelines.segmentation_options import OPTIONS
@@ -178,3 +179,17 @@ def resolve_boxes(config: ml_collections.ConfigDict) -> None:
   config.layout = boxes.check()
   set_steps(config, boxes)
   set_pixels(config, boxes)
+
+
+def resolve_anchors(config: ml_collections.ConfigDict) -> None:
+  """Fills in what boxes say, and the shapes of as many anchors.
+
+  `anchors` are widths and heights in pixels in turn, smallest first; () are
+  those of `num_anchors` clusters of train's boxes.
+  """
+  resolve_boxes(config)
+  if not config.anchors:
+    train, size = BoxData.of(config).train, config.image_size
+    shapes = box_shapes(train, size, letterbox=config.letterbox)
+    found = clusters(shapes, config.num_anchors).round(1)
+    config.anchors = tuple(found.ravel().tolist())

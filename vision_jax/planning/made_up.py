@@ -29,6 +29,9 @@ def stand_in(config: ConfigDict) -> None:
   """Fills in what a config would ask its data for, in place."""
   if "class_names" in config and not config.class_names:
     config.class_names = tuple(map(str, range(CLASSES)))
+  if "anchors" in config and not config.anchors:
+    sides = range(1, config.num_anchors + 1)
+    config.anchors = tuple(8.0 * i for i in sides for _ in "wh")
   if "columns" in config and not config.columns:
     config.columns = ("number",)
 
@@ -80,6 +83,8 @@ def _clean(rng, shape, task):
 def _boxes(rng, shape, config):
   """`boxes`, cxcywh in [0, 1], and what stands beside them."""
   n, most = shape[0], config.max_boxes
+  if config.get("mosaic"):
+    most *= 4  # of four images
   count = rng.integers(1, min(MOST_BOXES, most) + 1, (n, 1))
   mask = (np.arange(most) < count).astype(np.float32)
   centre = rng.uniform(0.3, 0.7, (n, most, 2))

@@ -37,7 +37,7 @@ RANGES: dict[str, tuple[str, Test]] = {
       *("embedding", "length", "episode_shots", "episode_queries"),
       *("frames", "temporal_depth", "temporal_kernel", "tubelet"),
       *("bottleneck", "codes", "convs", "decoder_width", "prototypes"),
-      *("cut", "grid", "rays", "reach"),
+      *("cut", "grid", "num_anchors", "rays", "reach"),
       *("judge_layers", "judge_width", "load_size"),
     ),
     NATURAL,
@@ -63,7 +63,8 @@ RANGES: dict[str, tuple[str, Test]] = {
   ),
   **dict.fromkeys(
     (
-      *("crop_ratio", "delta", "depth_unit", "logit_scale", "lora_alpha"),
+      *("anchors", "crop_ratio", "delta", "depth_unit"),
+      *("logit_scale", "lora_alpha"),
       "deviation",
       "teacher_temperature",
       *("scale", "std", "temperature", "tta_scales", "typical"),
@@ -83,7 +84,7 @@ RANGES: dict[str, tuple[str, Test]] = {
         "rise",
         "smoothing",
       ),
-      *("gray", "hold", "momentum", "textures"),
+      *("gray", "hold", "ignore", "momentum", "mosaic", "textures"),
     ),
     SHARE,
   ),
