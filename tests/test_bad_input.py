@@ -65,6 +65,7 @@ def refuse(workdir, *flags, config=BLOBS):
     (f"--config={BLOBS}:huge", r"no variant 'huge'; expected full, tiny"),
     ("--config=tests/programs/files.py", r"no function get_config; expected"),
     ("--execution=tpu", r"tpu.* one of .*jit.*fsdp.*pmap|one of <jit"),
+    ("--execution=tensor", r"without rules by which .* --execution=fsdp"),
     ("--mesh=data:3", r"takes 3 devices, but there are 8"),
     ("--wrkdir=x", r"Unknown .*wrkdir.*\(--help lists the flags\)"),
     ("extra", r"'extra' is no flag; expected --name=value"),

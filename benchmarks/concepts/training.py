@@ -146,6 +146,13 @@ CONCEPTS = (
     number="equal to 2e-5",
   ),
   Concept(
+    "several devices: tensor parallel (Megatron)",
+    "vision_jax.core.placement",
+    "tests/experiments/test_tensor.py::test_it_is_the_same_everywhere",
+    CLASSIFY + "mnist_vit.py --execution=tensor --mesh=data:2,model:4",
+    number="equal to 3e-5",
+  ),
+  Concept(
     "stopping early: the best checkpoint",
     "vision_jax.train.checkpoint",
     "tests/train/test_checkpoint.py::"

@@ -35,8 +35,9 @@ def main() -> None:
 
 def measured(asked: Mapping[str, Any]) -> dict[str, Any]:
   """Returns milliseconds, bytes of a device, and what the devices send."""
-  execution = make_execution(asked["execution"])
+  execution = make_execution(asked["execution"], asked["mesh"])
   experiment, config = plan.built(asked["config"], asked["overrides"])
+  execution = execution.of(experiment.splits)
   host = part_of(made_up.batch(experiment, config), execution)
   batch = execution.put(host)
   shapes = plan.batch_of(asked["config"], asked["overrides"], config.batch_size)

@@ -2,7 +2,10 @@
 
   python -m benchmarks.scale --config=configs/classification/mnist_vit.py
   python -m benchmarks.scale --config=PATH --devices=1,8 --executions=fsdp
+  python -m benchmarks.scale --config=PATH --executions=jit,tensor:2,tensor:4
 
+A number after fsdp or tensor is how many devices share what is split; by
+default all do. tensor is for nets that have rules for it, as ViT has.
 The batch stays that of the config, split over more devices: strong scaling. On
 a CPU all devices share its cores, so that a step takes as long at best, and
 what is above that is the price of splitting it. Writes scale.md and scale.json.
@@ -27,7 +30,8 @@ from benchmarks.report import markdown
 from vision_jax.errors import UserError
 from vision_jax.files import replace_text
 
-EXECUTIONS = ("jit", "fsdp", "pmap")
+EXECUTIONS = ("jit", "fsdp", "pmap")  # for any net
+INNER = {"fsdp": "fsdp", "tensor": "model"}  # the axis that splits the state
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -63,17 +67,27 @@ def cases(asked: argparse.Namespace) -> list[dict[str, Any]]:
   return [
     {"execution": name, "processes": processes, "devices": devices}
     for name, processes, devices in product
-    if devices % processes == 0
+    if devices % processes == 0 and devices % _size(name) == 0
   ]
+
+
+def mesh_of(execution: str, devices: int) -> tuple[str, str]:
+  """Returns the name and the mesh of an execution such as "fsdp:2"."""
+  name, _, size = execution.partition(":")
+  if not size:
+    return name, ""
+  return name, f"data:{devices // int(size)},{INNER[name]}:{size}"
 
 
 def run(case: Mapping[str, Any], asked: argparse.Namespace) -> dict[str, Any]:
   """Returns a case with what it measured, or the last line of why not."""
+  name, mesh = mesh_of(case["execution"], case["devices"])
   common = {
     "config": asked.config,
     "overrides": asked.overrides,
     "steps": asked.steps,
-    "execution": case["execution"],
+    "execution": name,
+    "mesh": mesh,
     "processes": case["processes"],
     "devices_here": case["devices"] // case["processes"],
     "coordinator": f"127.0.0.1:{_free_port()}",
@@ -136,7 +150,7 @@ def _cells(row: Mapping[str, Any], first: float | None) -> list[str]:
 
 
 def _line(row: Mapping[str, Any]) -> str:
-  place = f"{row['execution']:5} {row['processes']} x {row['devices']} devices"
+  place = f"{row['execution']:8} {row['processes']} x {row['devices']} devices"
   if "failed" in row:
     return f"{place}: failed: {row['failed']}"
   return f"{place}: {row['step_ms']:.1f} ms, {row['sent_bytes']} bytes sent"
@@ -172,11 +186,14 @@ def _check(asked: argparse.Namespace) -> None:
   """
   from vision_jax.planning.plan import built
 
-  if unknown := [x for x in asked.executions if x not in EXECUTIONS]:
-    raise UserError(
-      f"--executions: got {unknown[0]!r}; expected some of "
-      f"{', '.join(EXECUTIONS)}."
-    )
+  for text in asked.executions:
+    name, colon, size = text.partition(":")
+    sized = name in INNER and size.isdigit() and int(size) > 0
+    if name not in {*EXECUTIONS, *INNER} or (colon and not sized):
+      raise UserError(
+        f"--executions: got {text!r}; expected some of jit, fsdp, tensor and "
+        "pmap, the second and third also with a number, such as tensor:2."
+      )
   for name in ("devices", "processes"):
     if min(getattr(asked, name)) < 1:
       raise UserError(f"--{name}: got {getattr(asked, name)}; expected >= 1.")
@@ -186,6 +203,11 @@ def _check(asked: argparse.Namespace) -> None:
       f"--devices: {bad[0]} do not divide the batch of {config.batch_size}; "
       "expected divisors of it, or another --config.batch_size."
     )
+
+
+def _size(execution: str) -> int:
+  """How many devices share what is split, as it is named; 1 where not."""
+  return int(execution.partition(":")[2] or 1)
 
 
 def _free_port() -> int:

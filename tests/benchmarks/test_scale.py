@@ -25,6 +25,22 @@ def test_every_case_is_the_same_step(tmp_path):
   assert (tmp_path / "scale.md").read_text() == command.page(found)
 
 
+def test_a_number_is_how_many_devices_share_what_is_split():
+  assert command.mesh_of("tensor:2", 8) == ("tensor", "data:4,model:2")
+  assert command.mesh_of("fsdp:8", 8) == ("fsdp", "data:1,fsdp:8")
+  assert command.mesh_of("jit", 8) == ("jit", "")
+
+
+@pytest.mark.slow
+def test_a_vit_over_two_devices(tmp_path):
+  flags = ["--executions=jit,tensor:2", "--devices=2", "--processes=1"]
+  small = ["--config.depth=1", "--steps=1", f"--output={tmp_path}"]
+  assert command.main([VIT, *flags, *small]) == 0
+  jit, tensor = json.loads((tmp_path / "scale.json").read_text())["rows"]
+  assert tensor["loss"] == pytest.approx(jit["loss"], rel=1e-4)
+  assert tensor["device_bytes"] < jit["device_bytes"]
+
+
 def test_a_case_that_fails_is_in_the_table():
   row = {"execution": "jit", "processes": 1, "devices": 3, "failed": "why | so"}
   whole = {"versions": {"jax": "1", "flax": "2"}, "config": "c", "date": "d"}
@@ -38,6 +54,8 @@ def test_a_case_that_fails_is_in_the_table():
   ("flags", "message"),
   [
     (["--executions=xla"], "--executions: got 'xla'; expected some of jit"),
+    (["--executions=jit:2"], "--executions: got 'jit:2'; expected some of"),
+    (["--executions=tensor:0"], "--executions: got 'tensor:0'"),
     (["--devices=0"], "--devices: got [0]; expected >= 1"),
     (["--devices=3"], "3 do not divide the batch of 16"),
     (["--config.dept=3"], "depth"),

@@ -11,9 +11,11 @@ from tests.tables import labelled_images, small_vit
 from vision_jax.core.execution import Jit, Pmap
 from vision_jax.core.mapped import mapped
 from vision_jax.core.state import create_state
-from vision_jax.core.step import make_train_step
+from vision_jax.core.step import make_predict_step, make_train_step
 from vision_jax.core.types import NO_NETS
 from vision_jax.models.backbones.resnet import ResNet
+from vision_jax.models.backbones.vit import ViT
+from vision_jax.planning.collectives import collectives
 from vision_jax.tasks.classification import Classification
 
 EXECUTIONS = {
@@ -77,3 +79,37 @@ def test_accumulated_gradients_are_added_up_once_under_pmap():
   scans = [e for e in trace.eqns if e.primitive.name == "scan"]
   assert len(scans) == 1 and "psum" not in str(scans[0])
   assert "psum" in str(trace)
+
+
+def split_vit(dtype=jnp.float32):
+  """A ViT of three blocks that four devices can share."""
+  return ViT(4, patch=4, features=32, depth=3, heads=4, dtype=dtype)
+
+
+@pytest.mark.slow
+def test_a_forward_pass_adds_up_each_branch_once():
+  """Megatron's two sums a block are all that devices send each other."""
+  model, batch = split_vit(), labelled_images(8, 0)
+  execution = Jit({"data": 1, "model": 4}, devices=jax.devices()[:4])
+  execution = execution.of(model.splits())
+  task = Classification(model)
+  params, stats = execution.init(lambda: task.init(jax.random.key(0), batch))
+  step = execution.eval_step(make_predict_step(task))
+  key = execution.place(jax.random.key(0))
+  program = step.lower(params, stats, (), execution.put(batch), key).compile()
+  (found,) = collectives(program.as_text(), 4)
+  assert found.kind == "all-reduce"
+  tokens, sums = (8 / 4) ** 2 + 1, 2 * model.depth
+  assert found.bytes == sums * 8 * tokens * model.features * 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
+def test_no_weights_are_gathered_for_a_split_net(dtype):
+  model = split_vit(dtype)
+  execution = Jit({"data": 2, "model": 4}).of(model.splits())
+  text = lowered(execution, model).compile().as_text()
+  found = collectives(text, 8)
+  assert [x.kind for x in found] == ["all-reduce"]
+  kernels = {f"f32[{a},{b}]" for a, b in ((32, 32), (32, 128), (128, 32))}
+  assert not kernels & set(reduced(text))  # nor are whole gradients sent

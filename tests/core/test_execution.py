@@ -204,17 +204,20 @@ def test_evaluation_adds_over_devices(name):
 
 
 @pytest.mark.parametrize(
-  ("text", "fsdp", "message"),
+  ("text", "execution", "message"),
   [
-    ("data:3", False, "takes 3 devices"),
-    ("model:8", False, "expected axes out of data and fsdp"),
-    ("data:x", False, "expected axes out of data and fsdp"),
-    ("data:2,fsdp:4", False, "add --execution=fsdp"),
+    ("data:3", "jit", "takes 3 devices"),
+    ("model:16", "tensor", "takes 16 devices, but there are 8"),
+    ("pipe:8", "jit", "expected axes out of data, fsdp and model"),
+    ("data:x", "jit", "expected axes out of data, fsdp and model"),
+    ("data:2,fsdp:4", "jit", "add --execution=fsdp"),
+    ("data:2,model:4", "jit", "add --execution=tensor"),
+    ("fsdp:2,model:4", "fsdp", "add --execution=tensor"),
   ],
 )
-def test_a_mesh_that_does_not_fit_is_an_error(text, fsdp, message):
+def test_a_mesh_that_does_not_fit_is_an_error(text, execution, message):
   with pytest.raises(ValueError, match=message):
-    parse_mesh(text, 8, fsdp=fsdp)
+    parse_mesh(text, 8, execution)
 
 
 class Sliced:
@@ -249,9 +252,10 @@ def test_inner_axes_stay_within_a_slice(axes):
 
 
 def test_fsdp_stays_within_a_slice_by_default():
-  assert default_mesh(sliced(), fsdp=True) == "data:2,fsdp:4"
-  assert default_mesh(sliced(), fsdp=False) == ""
-  assert default_mesh(sliced(8, 1), fsdp=True) == ""
+  assert default_mesh(sliced(), "fsdp") == "data:2,fsdp:4"
+  assert default_mesh(sliced(), "tensor") == "data:2,model:4"
+  assert default_mesh(sliced(), "jit") == ""
+  assert default_mesh(sliced(8, 1), "fsdp") == ""
 
 
 @pytest.mark.parametrize(
@@ -284,9 +288,12 @@ def test_a_step_runs_over_several_slices(monkeypatch, name):
 
 
 def test_a_mesh_is_read():
-  assert parse_mesh("", 8, fsdp=False) == {"data": 8}
-  assert parse_mesh("", 8, fsdp=True) == {"data": 1, "fsdp": 8}
-  assert parse_mesh("data:2,fsdp:4", 8, fsdp=True) == {"data": 2, "fsdp": 4}
+  assert parse_mesh("", 8, "jit") == {"data": 8}
+  assert parse_mesh("", 8, "fsdp") == {"data": 1, "fsdp": 8}
+  assert parse_mesh("", 8, "tensor") == {"data": 1, "model": 8}
+  assert parse_mesh("data:2,fsdp:4", 8, "fsdp") == {"data": 2, "fsdp": 4}
+  mixed = parse_mesh("model:2,fsdp:4", 8, "tensor")
+  assert [*mixed.items()] == [("data", 1), ("fsdp", 4), ("model", 2)]
 
 
 @pytest.mark.parametrize("name", ["jit", "fsdp", "pmap"])
@@ -297,7 +304,7 @@ def test_a_batch_that_does_not_divide_is_an_error(name):
 
 
 def test_an_unknown_execution_is_an_error():
-  with pytest.raises(ValueError, match="expected jit, fsdp or pmap"):
+  with pytest.raises(ValueError, match="expected jit, fsdp, tensor or pmap"):
     make_execution("tpu")
   with pytest.raises(ValueError, match="--execution=pmap"):
     make_execution("pmap", "data:8")

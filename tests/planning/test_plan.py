@@ -24,6 +24,7 @@ SMALL = {"depth": "1", "batch_size": "32", "features": "64"}
 def plans():
   """The same step by each execution, over eight devices."""
   ways = {"jit": "", "fsdp": "data:2,fsdp:4", "pmap": ""}
+  ways["tensor"] = "data:2,model:4"
   return {
     name: plan(VIT, SMALL, make_execution(name, mesh))
     for name, mesh in ways.items()
@@ -45,6 +46,9 @@ def test_a_sharded_state_is_a_part_of_it(plans):
   fsdp = plans["fsdp"]
   assert fsdp.state_bytes / 4 <= fsdp.own_bytes < fsdp.state_bytes
   saved = fsdp.state_bytes - fsdp.own_bytes
+  tensor = plans["tensor"]
+  assert tensor.state_bytes / 4 < tensor.own_bytes < tensor.state_bytes
+  assert (tensor.devices, tensor.parts, fsdp.parts) == (8, 2, 8)
   for mode, peak in plans["jit"].peaks.items():
     assert fsdp.peaks[mode] == peak - saved
 
@@ -59,6 +63,7 @@ def test_gradients_are_what_data_parallel_training_sends(plans):
       1.75 * sums["all-reduce"].bytes, rel=0.01
     )
   assert "all-gather" in {c.kind for c in plans["fsdp"].collectives}
+  assert {c.kind for c in plans["tensor"].collectives} == {"all-reduce"}
 
 
 @pytest.mark.slow
@@ -75,6 +80,7 @@ def test_a_batch_that_does_not_divide():
 FOUND = Plan(
   batch_size=256,
   devices=4,
+  parts=4,
   parameters=10**6,
   state_bytes=12 * 10**6,
   own_bytes=12 * 10**6,

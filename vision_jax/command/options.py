@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # they import jax
   from vision_jax.recipe.recipe import Recipe
   from vision_jax.recipe.saved import Shapes
 
-EXECUTIONS = ("jit", "fsdp", "pmap")
+EXECUTIONS = ("jit", "fsdp", "tensor", "pmap")
 Log = Callable[[str], None]
 
 
@@ -39,11 +39,16 @@ class Options(abc.ABC):
   )
   execution: str = option(
     "jit",
-    "jit: data parallel over a mesh; fsdp: the state is sharded too; pmap: "
-    "data parallel by jax.pmap.",
+    "jit: data parallel over a mesh; fsdp: the state is sharded too; tensor: "
+    "the layers of a ViT are split over devices; pmap: data parallel by "
+    "jax.pmap.",
     choices=EXECUTIONS,
   )
-  mesh: str = option("", "Such as data:2,fsdp:4; all devices by default.")
+  mesh: str = option(
+    "",
+    "Such as data:2,fsdp:4 or data:2,model:4; by default all devices are on "
+    "the execution's own axis.",
+  )
   preempted_exit_code: int | None = option(
     None,
     "Exit code after SIGTERM, for schedulers that take 0 as done.",

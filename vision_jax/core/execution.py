@@ -4,6 +4,7 @@ Both keep state on the devices, take a batch as each process's slice of the
 global one, and return logs, sums and rows whole on every process.
 """
 
+import copy
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
@@ -14,7 +15,15 @@ from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from vision_jax.core.mapped import mapped
-from vision_jax.core.mesh import default_mesh, make_mesh, parse_mesh
+from vision_jax.core.mesh import (
+  AXES,
+  MODEL,
+  default_mesh,
+  make_mesh,
+  parse_mesh,
+  shares,
+)
+from vision_jax.core.placement import Splits, check_splits, place
 from vision_jax.core.state import TrainState
 from vision_jax.core.step import EvalStep, TrainStep
 from vision_jax.core.types import HostBatch, Nets
@@ -22,7 +31,6 @@ from vision_jax.errors import UserError
 
 T = TypeVar("T")
 Compiled = jax.stages.Wrapped
-MIN_SHARDED = 2**14  # elements; FSDP keeps smaller arrays whole
 # What runs once is compiled fast: on a CPU a quarter of the time.
 _ONCE = {
   "xla_backend_optimization_level": 0,
@@ -42,8 +50,19 @@ class Execution(Protocol):
     """Into how many parts a batch is split for a step as it is written."""
 
   @property
+  def divisor(self) -> int:
+    """What a batch has to divide by: the parts that devices take of it."""
+
+  @property
   def share(self) -> tuple[int, int]:
     """Which slice of each batch is this process's, and of how many."""
+
+  def of(self, splits: Splits | None) -> "Execution":
+    """Returns the execution of a net whose arrays may be split like that.
+
+    Raises:
+      UserError: if it splits nets, and not this one.
+    """
 
   def init(self, make_state: Callable[[], T]) -> T:
     """Runs `make_state`, so that the state is born in its place."""
@@ -71,13 +90,15 @@ class Execution(Protocol):
 
 
 class Jit(Execution):
-  """`jax.jit` over a mesh: data parallel, or fully sharded (FSDP).
+  """`jax.jit` over a mesh: data, fully sharded (FSDP) or tensor parallel.
 
-  Under FSDP each large array of the state lives split over the axis `fsdp` on
-  its largest divisible dimension; batches are split over all axes.
+  Each large array of the state lives split over the axis `fsdp` on its largest
+  divisible dimension; over `model` those that a net's `splits` name. Batches
+  are split over all axes but `model`, and the partitioner does the rest.
 
   Args:
-    mesh: axis name -> size, in order; all devices on "data" by default.
+    mesh: axis name -> size, in order; all devices on "data" by default. `model`
+      comes last.
     devices: the devices, all of them by default.
   """
 
@@ -92,18 +113,32 @@ class Jit(Execution):
   ):
     devices = list(jax.devices() if devices is None else devices)
     mesh = dict(mesh or {"data": len(devices)})
+    assert MODEL not in list(mesh)[:-1], "its devices are next to each other"
     self.mesh = make_mesh(mesh, devices)
     self.replicated = NamedSharding(self.mesh, P())
-    self.batch_sharding = NamedSharding(self.mesh, P(tuple(mesh)))
+    of_batch = tuple(name for name in mesh if name != MODEL)
+    self.batch_sharding = NamedSharding(self.mesh, P(of_batch))
+    self._shares = shares(self.mesh)
+    self._splits: Splits = {}
 
   @property
   def devices(self) -> int:
     return self.mesh.size
 
   @property
+  def divisor(self) -> int:
+    return self.mesh.size // self.mesh.shape.get(MODEL, 1)
+
+  @property
   def share(self) -> tuple[int, int]:
-    owners = sorted({d.process_index for d in self.mesh.devices.flat})
-    return owners.index(jax.process_index()), len(owners)
+    return self._shares[jax.process_index()]
+
+  def of(self, splits: Splits | None) -> Execution:
+    if MODEL not in self.mesh.shape:
+      return self
+    new = copy.copy(self)
+    new._splits = check_splits(splits, self.mesh.shape)
+    return new
 
   def init(self, make_state: Callable[[], T]) -> T:
     places = _places(self.abstract(make_state))
@@ -115,9 +150,9 @@ class Jit(Execution):
     )()
 
   def abstract(self, make_state: Callable[[], T]) -> T:
-    return jax.tree.map(
-      lambda x: jax.ShapeDtypeStruct(
-        x.shape, x.dtype, sharding=self._sharding(x)
+    return jax.tree_util.tree_map_with_path(
+      lambda path, x: jax.ShapeDtypeStruct(
+        x.shape, x.dtype, sharding=self._sharding(path, x)
       ),
       jax.eval_shape(make_state),
     )
@@ -136,7 +171,9 @@ class Jit(Execution):
     step.eval_shape(*args)
 
   def put(self, batch: HostBatch) -> dict[str, jax.Array]:
-    _check_divisible(batch, self.mesh.local_mesh.size)
+    parts = self.divisor // self.share[1]
+    groups = "groups of " if MODEL in self.mesh.shape else ""
+    _check_divisible(batch, parts, f"{groups}devices")
     return {
       name: jax.make_array_from_process_local_data(self.batch_sharding, x)
       for name, x in batch.items()
@@ -158,13 +195,12 @@ class Jit(Execution):
 
     return traced
 
-  def _sharding(self, leaf: jax.ShapeDtypeStruct) -> NamedSharding:
-    ways = self.mesh.shape.get("fsdp", 1)
-    sizes = [n if n % ways == 0 else 0 for n in leaf.shape]
-    if ways == 1 or leaf.size < MIN_SHARDED or not any(sizes):
-      return self.replicated
-    largest = int(np.argmax(sizes))
-    return NamedSharding(self.mesh, P(*[None] * largest, "fsdp"))
+  def _sharding(
+    self, path: tuple[Any, ...], leaf: jax.ShapeDtypeStruct
+  ) -> NamedSharding:
+    assert MODEL not in self.mesh.shape or self._splits, "ask `of` first"
+    name = jax.tree_util.keystr(path, simple=True, separator="/")
+    return place(name, leaf, self.mesh, self._splits)
 
 
 class Pmap(Jit):
@@ -235,7 +271,7 @@ class Pmap(Jit):
 
 
 def make_execution(name: str, mesh: str = "") -> Execution:
-  """Returns the execution called "jit", "fsdp" or "pmap".
+  """Returns the execution called "jit", "fsdp", "tensor" or "pmap".
 
   Raises:
     UserError: for another name, or a mesh that does not fit the devices.
@@ -247,22 +283,25 @@ def make_execution(name: str, mesh: str = "") -> Execution:
         "on one axis; leave --mesh out or use --execution=jit."
       )
     return Pmap()
-  if name not in ("jit", "fsdp"):
-    raise UserError(f"--execution: got {name!r}; expected jit, fsdp or pmap.")
-  fsdp = name == "fsdp"
-  mesh = mesh or default_mesh(jax.devices(), fsdp=fsdp)
-  return Jit(parse_mesh(mesh, jax.device_count(), fsdp=fsdp))
+  if name not in AXES:
+    raise UserError(
+      f"--execution: got {name!r}; expected {', '.join(AXES)} or pmap."
+    )
+  mesh = mesh or default_mesh(jax.devices(), name)
+  return Jit(parse_mesh(mesh, jax.device_count(), name))
 
 
 def _places(state: T) -> T:
   return jax.tree.map(lambda leaf: leaf.sharding, state)
 
 
-def _check_divisible(batch: HostBatch, devices: int) -> None:
+def _check_divisible(
+  batch: HostBatch, parts: int, takers: str = "devices"
+) -> None:
   size = len(batch["mask"])
-  if size % devices:
+  if size % parts:
     raise UserError(
       f"batch_size: {size} examples on this process do not divide by its "
-      f"{devices} devices; expected a multiple of {devices}, for example "
-      f"{-(-size // devices) * devices}."
+      f"{parts} {takers}; expected a multiple of {parts}, for example "
+      f"{-(-size // parts) * parts}."
     )

@@ -16,6 +16,8 @@ from typing import TypeVar
 import jax
 from jax.sharding import AxisType
 
+from vision_jax.core.mesh import MODEL
+
 T = TypeVar("T")
 
 _AXIS: contextvars.ContextVar[str | None] = contextvars.ContextVar(
@@ -75,8 +77,8 @@ def manual_axes() -> tuple[str, ...]:
 
 
 def automatic_axes() -> tuple[str, ...]:
-  """Returns the axes over which jit splits arrays where this is traced."""
-  return _axes(AxisType.Auto)
+  """Returns the axes over which jit splits a batch where this is traced."""
+  return tuple(axis for axis in _axes(AxisType.Auto) if axis != MODEL)
 
 
 def automatic_devices() -> int:

@@ -132,7 +132,7 @@ def predictor(run: "Trained") -> Predictor:
     make_predict_step(experiment.task, inputs=experiment.inputs)
   )
   weights, random = run.weights(), execution.init(lambda: jax.random.key(0))
-  copies = execution.devices // jax.process_count()  # a batch fills them all
+  copies = execution.divisor // execution.share[1]  # for all devices
 
   def predict(window: np.ndarray) -> int:
     batch = {

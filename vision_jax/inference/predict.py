@@ -82,7 +82,7 @@ def predict_folder(
     check_apart(source.folder, output)
   names = folder.names(source.files, source.folder)
   folder.check_fresh(output, WRITTEN)
-  with _of_process(loader) as loader:
+  with loader.shard(*execution.share) as loader:
     first = next(loader.epoch())
     shapes = _shapes(experiment, weights, first)
     results = Results(
@@ -127,7 +127,7 @@ def _loader(
     source = Windows(source, first, tiling.tiles)
   elif how.own_size and not isinstance(source, VideoFrames):
     loader = BySize(source, transforms, **options)
-    return loader.rounded(execution.devices)
+    return loader.rounded(execution.divisor)
   return Loader(source, transforms, shuffle=False, **options)
 
 
@@ -158,7 +158,8 @@ def predict_arrays(
   transforms = _how(experiment).transforms
   source = ArraySource({"image": images})
   options = {"batch_size": batch_size, "shuffle": False}
-  with _of_process(Loader(source, transforms, **options)) as loader:
+  loader = Loader(source, transforms, **options)
+  with loader.shard(*execution.share) as loader:
     outputs = sorted(_outputs(experiment, weights, execution, loader))
   rows = [row for _, row in outputs]
   names = rows[0].keys() - {"index", "mask"}
@@ -240,7 +241,3 @@ def _there(row: Row) -> Row:
     return row
   there = row["score"] != 0
   return row | {k: row[k][there] for k in ("boxes", "score", "label")}
-
-
-def _of_process(loader: Loader | BySize) -> Loader | BySize:
-  return loader.shard(jax.process_index(), jax.process_count())

@@ -79,7 +79,7 @@ def sample_folder(
   asked = _asked(task, num_samples, label, wanted, max(row, 1))
   folder.check_fresh(output, WRITTEN)
   batch_size = min(batch_size, num_samples)
-  batch_size = -(-batch_size // execution.devices) * execution.devices
+  batch_size = -(-batch_size // execution.divisor) * execution.divisor
   images = _draw(
     *(task, weights, execution, num_samples, shape),
     *(asked, options, seed, batch_size),
@@ -187,7 +187,7 @@ def _draw(
   quiet = jax.process_index() != 0
   progress = Progress(count, batch_size, quiet=quiet)
   for done in range(count):
-    index = _slice(done * batch_size, batch_size)
+    index = _slice(done * batch_size, batch_size, execution.share)
     rows = np.minimum(index, number - 1)
     # As the task sees it: its images give a shape and hold no pixels.
     batch = {
@@ -204,8 +204,9 @@ def _draw(
   return np.concatenate(drawn)[:number]
 
 
-def _slice(start: int, size: int) -> np.ndarray:
+def _slice(start: int, size: int, share: tuple[int, int]) -> np.ndarray:
   """Returns the numbers of this process's images, of those from `start` on."""
-  local = size // jax.process_count()
-  begin = start + jax.process_index() * local
+  number, count = share
+  local = size // count
+  begin = start + number * local
   return np.arange(begin, begin + local, dtype=np.int32)

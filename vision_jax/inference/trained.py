@@ -122,7 +122,7 @@ class Trained:
     """
     self.experiment = experiment
     self.workdir = paths.folder("workdir", workdir)
-    self.execution = Jit() if execution is None else execution
+    self.execution = (execution or Jit()).of(experiment.splits)
     self._checkpoint, self._weights, self._log = str(checkpoint), weights, log
     self._files, self._strict, self._compared = files, strict, False
     if batch is None:
@@ -289,5 +289,5 @@ class Trained:
     self._compared = True
 
   def _rounded(self, size: int) -> int:
-    devices = self.execution.devices
-    return -(-size // devices) * devices
+    parts = self.execution.divisor
+    return -(-size // parts) * parts

@@ -4,6 +4,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
+from vision_jax.core.placement import Split, Splits
 from vision_jax.core.types import Array
 from vision_jax.layers.attention import Attention
 from vision_jax.layers.broadcast import spread
@@ -55,3 +56,24 @@ class Block(nn.Module):
     init = nn.initializers.constant(self.layer_scale)
     scale = self.param(name, init, y.shape[-1:], jnp.float32)
     return y * spread(scale, y.shape, y.dtype)
+
+
+def block_splits(heads: int, hidden: int) -> Splits:
+  """Returns how the arrays of `Block`s and `MapHead`s are split over devices.
+
+  Each first layer by what it gives, heads or hidden features, and each second
+  by what it takes: what lies between stays on its device, and each branch is
+  added up once (Shoeybi et al., 2019, "Megatron-LM"). The rest is whole.
+
+  Args:
+    heads: of each attention.
+    hidden: features within each MLP.
+  """
+  attention = lambda axis: Split(axis, heads, "heads")
+  mlp = lambda axis: Split(axis, hidden, "features within the MLP")
+  return {
+    r"attention/(query|key|value)/(kernel|bias)$": attention(-1),
+    r"attention/out/kernel$": attention(0),
+    r"mlp/(dense1|gate|up)/(kernel|bias)$": mlp(-1),
+    r"mlp/(dense2|down)/kernel$": mlp(0),
+  }

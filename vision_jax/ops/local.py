@@ -31,9 +31,9 @@ def per_image(fn: Callable[..., Any]) -> Callable[..., Any]:
   def local(*arrays: Any) -> Any:
     if not _divides(arrays):
       return fn(*arrays)
-    split = PartitionSpec(automatic_axes())
-    mapped = jax.shard_map(fn, in_specs=split, out_specs=split, check_vma=False)
-    return mapped(*arrays)
+    axes = automatic_axes()
+    split = PartitionSpec(axes)
+    return _over(axes, fn, split, split)(*arrays)
 
   return local
 
@@ -53,15 +53,26 @@ def summed(fn: Callable[..., Any]) -> Callable[..., Any]:
     if not _divides(arrays):
       return fn(*arrays)
     axes = automatic_axes()
-    mapped = jax.shard_map(
-      lambda *parts: jax.lax.psum(fn(*parts), axes),
-      in_specs=PartitionSpec(axes),
-      out_specs=PartitionSpec(),
-      check_vma=False,
-    )
-    return mapped(*arrays)
+    add_up = lambda *parts: jax.lax.psum(fn(*parts), axes)
+    return _over(axes, add_up, PartitionSpec(axes), PartitionSpec())(*arrays)
 
   return local
+
+
+def _over(
+  axes: tuple[str, ...],
+  fn: Callable[..., Any],
+  given: PartitionSpec,
+  out: PartitionSpec,
+) -> Callable[..., Any]:
+  """Maps a function over axes of the mesh; others stay the partitioner's."""
+  return jax.shard_map(
+    fn,
+    in_specs=given,
+    out_specs=out,
+    axis_names=set(axes),
+    check_vma=False,
+  )
 
 
 def _divides(arrays: Any) -> bool:

@@ -10,7 +10,7 @@ USUAL = 0.4  # of the peak rate, that well-kept training reaches on GPUs
 
 def lines(found: Plan, device: Device | None) -> Iterator[str]:
   """Yields what a plan says, of one device in particular where one is named."""
-  each = found.batch_size / found.devices
+  each = found.batch_size / found.parts
   yield f"parameters       {found.parameters:,}"
   yield (
     f"state            {_gb(found.state_bytes)}: weights, optimizer, averages; "
@@ -33,6 +33,8 @@ def _memory(found: Plan) -> Iterator[str]:
   if (planned := found.compiled_bytes) is not None:
     yield f"                 {_gb(planned)} as XLA plans it on a CPU, whose"
     yield "                 convolutions take up to 30 % more than it plans"
+  if found.parts < found.devices:
+    yield "                 with what a layer's parts compute counted as whole"
   for mode, peak in others:
     yield f"                 {_gb(peak)} with --config.remat={mode}"
 
@@ -71,7 +73,7 @@ def _on(found: Plan, device: Device) -> Iterator[str]:
 def _advice(found: Plan, room: float, count: int) -> str:
   """What would make it fit."""
   ways = [f"--config.remat={m}" for m, p in found.peaks.items() if p <= room]
-  each = found.batch_size // found.devices
+  each = found.batch_size // found.parts
   parts = 2
   while parts <= each and (count < each / parts or each % parts):
     parts *= 2

@@ -27,6 +27,7 @@ class Plan:
   Attributes:
     batch_size: examples of all devices together.
     devices: how many there are.
+    parts: into how many of them a batch is split.
     parameters: of the nets that are trained.
     state_bytes: weights, optimizer and averages, once.
     own_bytes: what a device holds of those.
@@ -39,6 +40,7 @@ class Plan:
 
   batch_size: int
   devices: int
+  parts: int
   parameters: int
   state_bytes: int
   own_bytes: int
@@ -89,7 +91,8 @@ def plan(name: str, overrides: Mapping[str, str], execution: Execution) -> Plan:
   """
   experiment, config = built(name, overrides)
   batch = batch_of(name, overrides, config.batch_size)
-  own = program.split(batch, execution.devices)
+  execution = execution.of(experiment.splits)
+  own = program.split(batch, execution.divisor)
   state, fixed = program.shapes_of(experiment, execution, batch)
   step = _step(experiment, config)
   compiled = program.compiled(step, execution, state, batch, fixed)
@@ -98,6 +101,7 @@ def plan(name: str, overrides: Mapping[str, str], execution: Execution) -> Plan:
   return Plan(
     batch_size=config.batch_size,
     devices=execution.devices,
+    parts=execution.divisor,
     parameters=sum(x.size for x in jax.tree.leaves(state.params)),
     state_bytes=state_bytes,
     own_bytes=state_bytes - saved,
@@ -121,7 +125,7 @@ def largest_batch(found: Plan, peak: int, room: float) -> int:
   """
   gradients = 4 * found.parameters
   kept = min(found.own_bytes + gradients, peak)
-  each = max(peak - kept, 1) / (found.batch_size / found.devices)
+  each = max(peak - kept, 1) / (found.batch_size / found.parts)
   return max(int((room - kept) / each), 0)
 
 

@@ -158,8 +158,8 @@ class Evaluator:
     return total
 
   def _loader(self, data: Batches) -> Batches:
-    """This process's batches of a data set, of a size that devices divide."""
-    loader = data.rounded(self._execution.devices)
+    """This process's batches of a data set, of a size that divides."""
+    loader = data.rounded(self._execution.divisor)
     return loader.shard(*self._execution.share)
 
   def _compiled(self, name: str, data: Eval) -> tuple[Compiled, Any]:

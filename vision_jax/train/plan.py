@@ -51,7 +51,7 @@ class Plan:
         f"do not split into accumulate={self.accumulate} parts of one size; "
         f"expected a batch_size that divides by {self.accumulate * shards}."
       )
-    parts = self.accumulate * execution.devices
+    parts = self.accumulate * execution.divisor
     if self.norm_group and self.batch_size % (parts * self.norm_group):
       raise UserError(
         f"--config.norm_group: got {self.norm_group} with "

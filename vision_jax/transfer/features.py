@@ -81,11 +81,11 @@ class Extractor:
       batch_size=PREDICT_BATCH,
       shuffle=False,
       on_bad_image=on_bad_image,
-    ).rounded(self._execution.devices)
+    ).rounded(self._execution.divisor)
     key = self._execution.init(lambda: jax.random.key(0))
     parts = []
     with loader:
-      shard = loader.shard(jax.process_index(), jax.process_count())
+      shard = loader.shard(*self._execution.share)
       for batch in shard.epoch():
         given = (*self._weights, (), self._execution.put(batch), key)
         rows = jax.device_get(self._step(*given))

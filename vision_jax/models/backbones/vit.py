@@ -7,6 +7,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
+from vision_jax.core.placement import Splits
 from vision_jax.core.types import Array
 from vision_jax.errors import UserError
 from vision_jax.layers.broadcast import add, spread
@@ -17,7 +18,7 @@ from vision_jax.layers.norm import LayerNorm
 from vision_jax.layers.pooling import MapHead
 from vision_jax.layers.remat import remat
 from vision_jax.layers.stochastic import Dropout
-from vision_jax.layers.transformer import Block
+from vision_jax.layers.transformer import Block, block_splits
 from vision_jax.ops.shapes import check_shape
 
 # Tokens before the patches, by what is classified.
@@ -138,6 +139,11 @@ class ViT(nn.Module):
     x = norm("norm")(x)
     whole = keep is None and self.head != "tokens"
     return self._classify(x) if whole else x
+
+  @nn.nowrap
+  def splits(self) -> Splits:
+    """Returns how tensor parallelism splits it: its blocks alone."""
+    return block_splits(self.heads, self._hidden())
 
   def _kept(self, x: Array, keep: Array) -> Array:
     extra = len(TOKENS[self.head]) + self.registers
