@@ -10,7 +10,6 @@ import numpy as np
 import optax
 
 from vision_jax.core.checks import check_class_names
-from vision_jax.core.placement import Splits
 from vision_jax.core.state import Following, TrainState, create_state
 from vision_jax.core.step import TrainStep, make_train_step
 from vision_jax.core.types import (
@@ -184,15 +183,6 @@ class Experiment:
       return "ema" if "/ema/" in self.best[0] else "raw"
     measured = {which for data in self.evals.values() for which in data.weights}
     return "ema" if "ema" in measured else "raw"
-
-  @property
-  def splits(self) -> Splits | None:
-    """How tensor parallelism splits its nets; None where that is not known.
-
-    The task's `model` says it, by a method of this name.
-    """
-    rules = getattr(getattr(self.task, "model", None), "splits", None)
-    return rules and rules()
 
   def found_at(self, fixed: Mapping[str, str]) -> "Experiment":
     """Returns the experiment with fixed nets read from other paths.

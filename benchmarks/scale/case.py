@@ -37,7 +37,7 @@ def measured(asked: Mapping[str, Any]) -> dict[str, Any]:
   """Returns milliseconds, bytes of a device, and what the devices send."""
   execution = make_execution(asked["execution"], asked["mesh"])
   experiment, config = plan.built(asked["config"], asked["overrides"])
-  execution = execution.of(experiment.splits)
+  execution = execution.of(experiment.task)
   host = part_of(made_up.batch(experiment, config), execution)
   batch = execution.put(host)
   shapes = plan.batch_of(asked["config"], asked["overrides"], config.batch_size)

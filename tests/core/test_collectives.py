@@ -92,8 +92,8 @@ def test_a_forward_pass_adds_up_each_branch_once():
   """Megatron's two sums a block are all that devices send each other."""
   model, batch = split_vit(), labelled_images(8, 0)
   execution = Jit({"data": 1, "model": 4}, devices=jax.devices()[:4])
-  execution = execution.of(model.splits())
   task = Classification(model)
+  execution = execution.of(task)
   params, stats = execution.init(lambda: task.init(jax.random.key(0), batch))
   step = execution.eval_step(make_predict_step(task))
   key = execution.place(jax.random.key(0))
@@ -108,7 +108,7 @@ def test_a_forward_pass_adds_up_each_branch_once():
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
 def test_no_weights_are_gathered_for_a_split_net(dtype):
   model = split_vit(dtype)
-  execution = Jit({"data": 2, "model": 4}).of(model.splits())
+  execution = Jit({"data": 2, "model": 4}).of(Classification(model))
   text = lowered(execution, model).compile().as_text()
   found = collectives(text, 8)
   assert [x.kind for x in found] == ["all-reduce"]

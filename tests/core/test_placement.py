@@ -76,8 +76,8 @@ def test_the_rules_of_a_vit_split_all_of_its_blocks(fields):
   Adam's two moments of a parameter lie where it does.
   """
   model = vit(**fields)
-  execution = Jit({"data": 2, "model": 4}).of(model.splits())
   task, batch = Classification(model), labelled_images(8, 0)
+  execution = Jit({"data": 2, "model": 4}).of(task)
   state = execution.abstract(
     lambda: create_state(
       task, {"model": optax.adam(0.1)}, jax.random.key(0), batch
@@ -141,9 +141,10 @@ def test_a_net_that_does_not_split_is_an_error(splits, axes, message):
 
 
 def test_an_execution_without_the_axis_takes_any_net():
-  execution = Jit()
-  assert execution.of(None) is execution
-  assert not hasattr(small_resnet(), "splits")
+  execution, task = Jit(), Classification(small_resnet())
+  assert execution.of(task) is execution
+  with pytest.raises(ValueError, match="without rules"):
+    Jit({"data": 2, "model": 4}).of(task)
 
 
 def test_a_batch_divides_by_the_groups_of_devices():

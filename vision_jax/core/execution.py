@@ -23,10 +23,10 @@ from vision_jax.core.mesh import (
   parse_mesh,
   shares,
 )
-from vision_jax.core.placement import Splits, check_splits, place
+from vision_jax.core.placement import Splits, check_batch, place, splits_for
 from vision_jax.core.state import TrainState
 from vision_jax.core.step import EvalStep, TrainStep
-from vision_jax.core.types import HostBatch, Nets
+from vision_jax.core.types import HostBatch, Nets, Task
 from vision_jax.errors import UserError
 
 T = TypeVar("T")
@@ -57,11 +57,11 @@ class Execution(Protocol):
   def share(self) -> tuple[int, int]:
     """Which slice of each batch is this process's, and of how many."""
 
-  def of(self, splits: Splits | None) -> "Execution":
-    """Returns the execution of a net whose arrays may be split like that.
+  def of(self, task: Task) -> "Execution":
+    """Returns the execution for a task: it may split the layers of its net.
 
     Raises:
-      UserError: if it splits nets, and not this one.
+      UserError: if it does, and that of the task has no rules for it.
     """
 
   def init(self, make_state: Callable[[], T]) -> T:
@@ -133,11 +133,11 @@ class Jit(Execution):
   def share(self) -> tuple[int, int]:
     return self._shares[jax.process_index()]
 
-  def of(self, splits: Splits | None) -> Execution:
+  def of(self, task: Task) -> Execution:
     if MODEL not in self.mesh.shape:
       return self
     new = copy.copy(self)
-    new._splits = check_splits(splits, self.mesh.shape)
+    new._splits = splits_for(task, self.mesh.shape)
     return new
 
   def init(self, make_state: Callable[[], T]) -> T:
@@ -173,7 +173,7 @@ class Jit(Execution):
   def put(self, batch: HostBatch) -> dict[str, jax.Array]:
     parts = self.divisor // self.share[1]
     groups = "groups of " if MODEL in self.mesh.shape else ""
-    _check_divisible(batch, parts, f"{groups}devices")
+    check_batch(batch, parts, f"{groups}devices")
     return {
       name: jax.make_array_from_process_local_data(self.batch_sharding, x)
       for name, x in batch.items()
@@ -231,7 +231,7 @@ class Pmap(Jit):
   def put(self, batch: HostBatch) -> dict[str, jax.Array]:
     """Places this process's slice, reshaped to (devices, b, ...)."""
     n = self.mesh.local_mesh.size
-    _check_divisible(batch, n)
+    check_batch(batch, n)
     return super().put(
       {k: x.reshape(n, x.shape[0] // n, *x.shape[1:]) for k, x in batch.items()}
     )
@@ -293,15 +293,3 @@ def make_execution(name: str, mesh: str = "") -> Execution:
 
 def _places(state: T) -> T:
   return jax.tree.map(lambda leaf: leaf.sharding, state)
-
-
-def _check_divisible(
-  batch: HostBatch, parts: int, takers: str = "devices"
-) -> None:
-  size = len(batch["mask"])
-  if size % parts:
-    raise UserError(
-      f"batch_size: {size} examples on this process do not divide by its "
-      f"{parts} {takers}; expected a multiple of {parts}, for example "
-      f"{-(-size // parts) * parts}."
-    )

@@ -15,6 +15,7 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from vision_jax.core.mesh import MODEL
+from vision_jax.core.types import HostBatch, Task
 from vision_jax.errors import UserError
 
 MIN_SHARDED = 2**14  # elements; FSDP keeps smaller arrays whole
@@ -65,6 +66,16 @@ def place(
   return NamedSharding(mesh, P(*axes))
 
 
+def splits_for(task: Task, axes: Mapping[str, int]) -> Splits:
+  """Returns how a task's nets are split, as its `model.splits()` says.
+
+  Raises:
+    UserError: if nothing does, or they do not fit the mesh; see `check_splits`.
+  """
+  rules = getattr(getattr(task, "model", None), "splits", None)
+  return check_splits(rules and rules(), axes)
+
+
 def check_splits(splits: Splits | None, axes: Mapping[str, int]) -> Splits:
   """Returns the rules of a net, if they fit the axis `model` of a mesh.
 
@@ -90,6 +101,26 @@ def check_splits(splits: Splits | None, axes: Mapping[str, int]) -> Splits:
         f"expected a divisor of them. {_instead(axes, most)}"
       )
   return splits
+
+
+def check_batch(batch: HostBatch, parts: int, takers: str = "devices") -> None:
+  """Refuses a process's slice of a batch that its devices cannot share.
+
+  Args:
+    batch: the slice.
+    parts: how many parts they take.
+    takers: what takes one each.
+
+  Raises:
+    UserError: with a size that divides.
+  """
+  size = len(batch["mask"])
+  if size % parts:
+    raise UserError(
+      f"batch_size: {size} examples on this process do not divide by its "
+      f"{parts} {takers}; expected a multiple of {parts}, for example "
+      f"{-(-size // parts) * parts}."
+    )
 
 
 def _rule(path: str, splits: Splits) -> Split | None:

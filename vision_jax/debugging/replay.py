@@ -40,7 +40,7 @@ def look_into(
     UserError: if the run has no such step, or there are several processes; if
       it would not train like this, or with these fixed nets.
   """
-  execution = execution.of(experiment.splits)
+  execution = execution.of(experiment.task)
   plan.check(execution)
   check_split(experiment.task, execution.shards, plan.accumulate)
   if step > plan.steps:

@@ -122,7 +122,7 @@ class Trained:
     """
     self.experiment = experiment
     self.workdir = paths.folder("workdir", workdir)
-    self.execution = (execution or Jit()).of(experiment.splits)
+    self.execution = (execution or Jit()).of(experiment.task)
     self._checkpoint, self._weights, self._log = str(checkpoint), weights, log
     self._files, self._strict, self._compared = files, strict, False
     if batch is None:

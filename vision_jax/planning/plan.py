@@ -91,7 +91,7 @@ def plan(name: str, overrides: Mapping[str, str], execution: Execution) -> Plan:
   """
   experiment, config = built(name, overrides)
   batch = batch_of(name, overrides, config.batch_size)
-  execution = execution.of(experiment.splits)
+  execution = execution.of(experiment.task)
   own = program.split(batch, execution.divisor)
   state, fixed = program.shapes_of(experiment, execution, batch)
   step = _step(experiment, config)

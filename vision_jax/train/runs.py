@@ -184,7 +184,7 @@ def run(
     NotFinite: naming the first bad step.
   """
   plan = Plan(steps, batch_size, seed, log_every=log_every, **plan)
-  execution = (execution or Jit()).of(experiment.splits)
+  execution = (execution or Jit()).of(experiment.task)
   folder = None if workdir is None else paths.folder("workdir", workdir)
   place = _Place(folder, recipe, wandb, strict)
   plan.check(execution)
