@@ -128,9 +128,9 @@ def _rule(path: str, splits: Splits) -> Split | None:
   return next(found, None)
 
 
-def _divides(axis: int, shape: tuple[int, ...], ways: int) -> bool:
-  there = -len(shape) <= axis < len(shape)
-  return there and shape[axis] % ways == 0
+def _divides(which: int, shape: tuple[int, ...], ways: int) -> bool:
+  there = -len(shape) <= which < len(shape)
+  return there and shape[which] % ways == 0
 
 
 def _instead(axes: Mapping[str, int], most: int) -> str:
