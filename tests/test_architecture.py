@@ -31,6 +31,7 @@ ALLOWED = {
   "ops": {"core"},
   "layers": {"core", "ops"},
   "models": {"core", "ops", "layers"},
+  "parallel": {"core", "layers"},  # executions by name; nets that are split
   "losses": {"core", "ops"},
   "metrics": {"core", "ops"},
   "tasks": {"core", "ops", "losses"},  # they receive models
@@ -79,7 +80,7 @@ ALLOWED = {
   "command": {
     *("cluster", "core", "data", "debugging", "experiment", "inference"),
     *("checking", "explain", "export", "interop", "paths", "planning"),
-    *("recipe", "report", "train", "transfer", "tuning"),
+    *("parallel", "recipe", "report", "train", "transfer", "tuning"),
   },
   "library": {"core", "data", "inference", "interop", "ops"},
   "main": {"command", "signals"},

@@ -147,7 +147,7 @@ CONCEPTS = (
   ),
   Concept(
     "several devices: tensor parallel (Megatron)",
-    "vision_jax.core.placement",
+    "vision_jax.parallel.tensor",
     "tests/experiments/test_tensor.py::test_it_is_the_same_everywhere",
     CLASSIFY + "mnist_vit.py --execution=tensor --mesh=data:2,model:4",
     number="equal to 3e-5",

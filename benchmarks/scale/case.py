@@ -12,8 +12,9 @@ from typing import Any
 import jax
 
 from benchmarks.speed.timing import WARM, block
-from vision_jax.core.execution import Execution, make_execution
+from vision_jax.core.execution import Execution
 from vision_jax.core.types import NO_NETS
+from vision_jax.parallel.named import make_execution
 from vision_jax.planning import made_up, plan, program
 from vision_jax.planning.collectives import collectives
 

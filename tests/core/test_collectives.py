@@ -15,6 +15,7 @@ from vision_jax.core.step import make_predict_step, make_train_step
 from vision_jax.core.types import NO_NETS
 from vision_jax.models.backbones.resnet import ResNet
 from vision_jax.models.backbones.vit import ViT
+from vision_jax.parallel.tensor import Tensor
 from vision_jax.planning.collectives import collectives
 from vision_jax.tasks.classification import Classification
 
@@ -91,7 +92,7 @@ def split_vit(dtype=jnp.float32):
 def test_a_forward_pass_adds_up_each_branch_once():
   """Megatron's two sums a block are all that devices send each other."""
   model, batch = split_vit(), labelled_images(8, 0)
-  execution = Jit({"data": 1, "model": 4}, devices=jax.devices()[:4])
+  execution = Tensor({"data": 1, "model": 4}, devices=jax.devices()[:4])
   task = Classification(model)
   execution = execution.of(task)
   params, stats = execution.init(lambda: task.init(jax.random.key(0), batch))
@@ -108,7 +109,7 @@ def test_a_forward_pass_adds_up_each_branch_once():
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
 def test_no_weights_are_gathered_for_a_split_net(dtype):
   model = split_vit(dtype)
-  execution = Jit({"data": 2, "model": 4}).of(Classification(model))
+  execution = Tensor({"data": 2, "model": 4}).of(Classification(model))
   text = lowered(execution, model).compile().as_text()
   found = collectives(text, 8)
   assert [x.kind for x in found] == ["all-reduce"]

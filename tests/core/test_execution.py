@@ -8,12 +8,13 @@ from jax.sharding import AxisType
 
 from tests.tables import TASKS
 from vision_jax.core import mesh as mesh_module
-from vision_jax.core.execution import Jit, Pmap, make_execution
-from vision_jax.core.mesh import default_mesh, make_mesh, parse_mesh
+from vision_jax.core.execution import Jit, Pmap
+from vision_jax.core.mesh import make_mesh
 from vision_jax.core.state import create_state
 from vision_jax.core.step import make_eval_step, make_train_step
 from vision_jax.core.types import NO_NETS
 from vision_jax.metrics.classification import Accuracy
+from vision_jax.parallel.named import default_mesh, make_execution, parse_mesh
 
 STEPS, BATCH = 3, 32
 EXECUTIONS = {

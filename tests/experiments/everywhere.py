@@ -17,8 +17,9 @@ from tests.programs.command import (
   assert_same,
   terminate,
 )
-from vision_jax.core import placement
+from vision_jax.core import execution
 from vision_jax.core.execution import Jit, Pmap
+from vision_jax.parallel.tensor import Tensor
 from vision_jax.recipe import recipe
 from vision_jax.train.checkpoint.tree import is_key, named
 from vision_jax.train.runs import run
@@ -30,9 +31,9 @@ EXECUTIONS = {
   "fsdp": lambda: Jit({"data": 2, "fsdp": 4}),
   "pmap": Pmap,
   # of nets that have rules for it
-  "tensor": lambda: Jit({"data": 2, "model": 4}),
-  "tensor8": lambda: Jit({"data": 1, "model": 8}),
-  "tensor_fsdp": lambda: Jit({"data": 2, "fsdp": 2, "model": 2}),
+  "tensor": lambda: Tensor({"data": 2, "model": 4}),
+  "tensor8": lambda: Tensor({"data": 1, "model": 8}),
+  "tensor_fsdp": lambda: Tensor({"data": 2, "fsdp": 2, "model": 2}),
 }
 # Of a weight, and of a metric, that another order of additions leaves. A step
 # of Adam divides a gradient by its size, and may need more.
@@ -68,7 +69,7 @@ def train(make, where="one", workdir=None, *, stop_at=None, **plan):
   stop = contextlib.nullcontext()
   if stop_at is not None:
     stop = after_step(stop_at, terminate)
-  with stop, mock.patch.object(placement, "MIN_SHARDED", SPLIT):
+  with stop, mock.patch.object(execution, "MIN_SHARDED", SPLIT):
     return run(
       experiment,
       workdir,

@@ -16,12 +16,12 @@ from tests.programs.blobs import CLASSES, Blobs, Net
 from tests.programs.command import BLOBS, ROOT, call, stored, train
 from tests.programs.files import content, write_folder
 from tests.programs.halves import halves, run_halves
-from vision_jax.core.execution import make_execution
 from vision_jax.data.transforms.image import decode
 from vision_jax.errors import UserError
 from vision_jax.experiment import Predict
 from vision_jax.inference.predict import predict_folder
 from vision_jax.ops.inputs import normalize
+from vision_jax.parallel.named import make_execution
 from vision_jax.writers import folder as outputs
 
 COUNT = 70  # more than two batches

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from etils import epath
 
-from vision_jax.core.execution import make_execution
 from vision_jax.errors import UserError
 from vision_jax.inference.predict import predict_folder
 from vision_jax.models.restoration.espcn import ESPCN
+from vision_jax.parallel.named import make_execution
 from vision_jax.recipe import recipe
 from vision_jax.tasks.restoration import Restoration
 from vision_jax.writers.base import About

@@ -9,9 +9,9 @@ import jax
 import pytest
 
 from tests.programs.command import ROOT
-from vision_jax.core.execution import make_execution
 from vision_jax.errors import UserError
 from vision_jax.main import main
+from vision_jax.parallel.named import make_execution
 from vision_jax.planning.devices import DEVICES, device_named, peak_flops
 from vision_jax.planning.lines import lines
 from vision_jax.planning.plan import Plan, largest_batch, plan

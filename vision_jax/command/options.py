@@ -188,8 +188,8 @@ class OfWorkdir(Options):
     self, recipe: "Recipe", batch: "Shapes | None", log: Log
   ) -> "Trained":
     """Returns the workdir's experiment, ready to be used."""
-    from vision_jax.core.execution import make_execution
     from vision_jax.inference.trained import of_recipe
+    from vision_jax.parallel.named import make_execution
 
     return of_recipe(
       recipe,

@@ -4,7 +4,6 @@ Both keep state on the devices, take a batch as each process's slice of the
 global one, and return logs, sums and rows whole on every process.
 """
 
-import copy
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
@@ -15,15 +14,7 @@ from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from vision_jax.core.mapped import mapped
-from vision_jax.core.mesh import (
-  AXES,
-  MODEL,
-  default_mesh,
-  make_mesh,
-  parse_mesh,
-  shares,
-)
-from vision_jax.core.placement import Splits, check_batch, place, splits_for
+from vision_jax.core.mesh import make_mesh
 from vision_jax.core.state import TrainState
 from vision_jax.core.step import EvalStep, TrainStep
 from vision_jax.core.types import HostBatch, Nets, Task
@@ -31,6 +22,7 @@ from vision_jax.errors import UserError
 
 T = TypeVar("T")
 Compiled = jax.stages.Wrapped
+MIN_SHARDED = 2**14  # elements; FSDP keeps smaller arrays whole
 # What runs once is compiled fast: on a CPU a quarter of the time.
 _ONCE = {
   "xla_backend_optimization_level": 0,
@@ -90,20 +82,19 @@ class Execution(Protocol):
 
 
 class Jit(Execution):
-  """`jax.jit` over a mesh: data, fully sharded (FSDP) or tensor parallel.
+  """`jax.jit` over a mesh: data parallel, or fully sharded (FSDP).
 
-  Each large array of the state lives split over the axis `fsdp` on its largest
-  divisible dimension; over `model` those that a net's `splits` name. Batches
-  are split over all axes but `model`, and the partitioner does the rest.
+  Under FSDP each large array of the state lives split over the axis `fsdp` on
+  its largest divisible dimension; batches are split over all axes.
 
   Args:
-    mesh: axis name -> size, in order; all devices on "data" by default. `model`
-      comes last.
+    mesh: axis name -> size, in order; all devices on "data" by default.
     devices: the devices, all of them by default.
   """
 
   axis: str | None = None  # that a step is mapped over
   shards = 1
+  takers = "devices"  # what takes a part of the batch each
 
   def __init__(
     self,
@@ -113,13 +104,9 @@ class Jit(Execution):
   ):
     devices = list(jax.devices() if devices is None else devices)
     mesh = dict(mesh or {"data": len(devices)})
-    assert MODEL not in list(mesh)[:-1], "its devices are next to each other"
     self.mesh = make_mesh(mesh, devices)
     self.replicated = NamedSharding(self.mesh, P())
-    of_batch = tuple(name for name in mesh if name != MODEL)
-    self.batch_sharding = NamedSharding(self.mesh, P(of_batch))
-    self._shares = shares(self.mesh)
-    self._splits: Splits = {}
+    self.batch_sharding = NamedSharding(self.mesh, P(tuple(mesh)))
 
   @property
   def devices(self) -> int:
@@ -127,18 +114,16 @@ class Jit(Execution):
 
   @property
   def divisor(self) -> int:
-    return self.mesh.size // self.mesh.shape.get(MODEL, 1)
+    return self.mesh.size
 
   @property
   def share(self) -> tuple[int, int]:
-    return self._shares[jax.process_index()]
+    owners = sorted({d.process_index for d in self.mesh.devices.flat})
+    return owners.index(jax.process_index()), len(owners)
 
   def of(self, task: Task) -> Execution:
-    if MODEL not in self.mesh.shape:
-      return self
-    new = copy.copy(self)
-    new._splits = splits_for(task, self.mesh.shape)
-    return new
+    del task
+    return self
 
   def init(self, make_state: Callable[[], T]) -> T:
     places = _places(self.abstract(make_state))
@@ -171,9 +156,7 @@ class Jit(Execution):
     step.eval_shape(*args)
 
   def put(self, batch: HostBatch) -> dict[str, jax.Array]:
-    parts = self.divisor // self.share[1]
-    groups = "groups of " if MODEL in self.mesh.shape else ""
-    check_batch(batch, parts, f"{groups}devices")
+    _check_divisible(batch, self.divisor // self.share[1], self.takers)
     return {
       name: jax.make_array_from_process_local_data(self.batch_sharding, x)
       for name, x in batch.items()
@@ -195,12 +178,23 @@ class Jit(Execution):
 
     return traced
 
+  def split(self, path: str, leaf: jax.ShapeDtypeStruct) -> list[str | None]:
+    """Returns over which axis each dimension of an array is split at least."""
+    del path
+    return [None] * leaf.ndim
+
   def _sharding(
     self, path: tuple[Any, ...], leaf: jax.ShapeDtypeStruct
   ) -> NamedSharding:
-    assert MODEL not in self.mesh.shape or self._splits, "ask `of` first"
     name = jax.tree_util.keystr(path, simple=True, separator="/")
-    return place(name, leaf, self.mesh, self._splits)
+    axes, ways = self.split(name, leaf), self.mesh.shape.get("fsdp", 1)
+    free = zip(leaf.shape, axes, strict=True)
+    sizes = [n if taken is None and n % ways == 0 else 0 for n, taken in free]
+    if ways > 1 and leaf.size >= MIN_SHARDED and any(sizes):
+      axes[int(np.argmax(sizes))] = "fsdp"
+    while axes and axes[-1] is None:
+      axes.pop()
+    return NamedSharding(self.mesh, P(*axes))
 
 
 class Pmap(Jit):
@@ -231,7 +225,7 @@ class Pmap(Jit):
   def put(self, batch: HostBatch) -> dict[str, jax.Array]:
     """Places this process's slice, reshaped to (devices, b, ...)."""
     n = self.mesh.local_mesh.size
-    check_batch(batch, n)
+    _check_divisible(batch, n)
     return super().put(
       {k: x.reshape(n, x.shape[0] // n, *x.shape[1:]) for k, x in batch.items()}
     )
@@ -270,26 +264,17 @@ class Pmap(Jit):
     )
 
 
-def make_execution(name: str, mesh: str = "") -> Execution:
-  """Returns the execution called "jit", "fsdp", "tensor" or "pmap".
-
-  Raises:
-    UserError: for another name, or a mesh that does not fit the devices.
-  """
-  if name == "pmap":
-    if mesh:
-      raise UserError(
-        f"--mesh: got {mesh!r} with --execution=pmap, which takes all devices "
-        "on one axis; leave --mesh out or use --execution=jit."
-      )
-    return Pmap()
-  if name not in AXES:
-    raise UserError(
-      f"--execution: got {name!r}; expected {', '.join(AXES)} or pmap."
-    )
-  mesh = mesh or default_mesh(jax.devices(), name)
-  return Jit(parse_mesh(mesh, jax.device_count(), name))
-
-
 def _places(state: T) -> T:
   return jax.tree.map(lambda leaf: leaf.sharding, state)
+
+
+def _check_divisible(
+  batch: HostBatch, parts: int, takers: str = "devices"
+) -> None:
+  size = len(batch["mask"])
+  if size % parts:
+    raise UserError(
+      f"batch_size: {size} examples on this process do not divide by its "
+      f"{parts} {takers}; expected a multiple of {parts}, for example "
+      f"{-(-size // parts) * parts}."
+    )

@@ -16,9 +16,8 @@ from typing import TypeVar
 import jax
 from jax.sharding import AxisType
 
-from vision_jax.core.mesh import MODEL
-
 T = TypeVar("T")
+MODEL = "model"  # the axis over which a net's layers are split, and no batch
 
 _AXIS: contextvars.ContextVar[str | None] = contextvars.ContextVar(
   "vision_jax_mapped_axis", default=None

@@ -4,12 +4,12 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from vision_jax.core.placement import Split, Splits
 from vision_jax.core.types import Array
 from vision_jax.layers.attention import Attention
 from vision_jax.layers.broadcast import spread
 from vision_jax.layers.mlp import mlp
 from vision_jax.layers.norm import LayerNorm
+from vision_jax.layers.splits import Split, Splits
 from vision_jax.layers.stochastic import Dropout, StochasticDepth
 
 

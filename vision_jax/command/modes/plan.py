@@ -45,7 +45,7 @@ class Mode(Configured):
   def run(self, recipe: "Recipe", batch: "Shapes | None", log: Log) -> int:
     """Prints the plan."""
     del recipe, batch
-    from vision_jax.core.execution import make_execution
+    from vision_jax.parallel.named import make_execution
     from vision_jax.planning.devices import device_named
     from vision_jax.planning.lines import lines
     from vision_jax.planning.plan import plan

@@ -61,8 +61,8 @@ class Mode(Configured):
   def run(self, recipe: "Recipe", batch: "Shapes | None", log: Log) -> int:
     """Trains as the config and the flags say; returns the exit code."""
     from vision_jax.command import debug
-    from vision_jax.core.execution import make_execution
     from vision_jax.debugging.replay import look_into
+    from vision_jax.parallel.named import make_execution
     from vision_jax.train import runs
     from vision_jax.train.plan import Plan
     from vision_jax.train.trace import parse_steps

@@ -7,7 +7,6 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from vision_jax.core.placement import Splits
 from vision_jax.core.types import Array
 from vision_jax.errors import UserError
 from vision_jax.layers.broadcast import add, spread
@@ -17,6 +16,7 @@ from vision_jax.layers.embeddings import resize_positions, sincos2d
 from vision_jax.layers.norm import LayerNorm
 from vision_jax.layers.pooling import MapHead
 from vision_jax.layers.remat import remat
+from vision_jax.layers.splits import Splits
 from vision_jax.layers.stochastic import Dropout
 from vision_jax.layers.transformer import Block, block_splits
 from vision_jax.ops.shapes import check_shape

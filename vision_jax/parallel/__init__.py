@@ -1,0 +1,1 @@
+"""Executions by their names, and nets that are split over devices."""
