@@ -12,6 +12,7 @@ from tests.tables import small_resnet, small_ssd
 from vision_jax.models.backbones.cnn import CNN
 from vision_jax.models.backbones.csp_darknet import CSPDarknet
 from vision_jax.models.backbones.darknet import Darknet
+from vision_jax.models.backbones.decorrelated import DecorrelatedCNN
 from vision_jax.models.backbones.lenet import LeNet5
 from vision_jax.models.backbones.mlp import MLP
 from vision_jax.models.backbones.resnet import ResNet
@@ -163,6 +164,7 @@ FAMILIES = {
   "lenet": Family(lambda **f: LeNet5(4, **f)),
   "tanh": Family(lambda **f: TanhNet(4, (2, 3), (8,), **f)),
   "cnn": Family(lambda **f: CNN(4, ((4,), (4,)), **f)),
+  "decorrelated": Family(lambda **f: DecorrelatedCNN(4, (4,), **f)),
   "resnet": Family(lambda **f: small_resnet().clone(**f), True),
   "vit": Family(_vit, True),
   "unet": Family(lambda **f: UNet(4, 4, 1, dropout=0.1, **f), True),

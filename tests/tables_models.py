@@ -9,6 +9,7 @@ from tests.tables_convolutional import CONVOLUTIONAL
 from vision_jax.models import listing
 from vision_jax.models.backbones import convnext, efficientnet, resnet, swin
 from vision_jax.models.backbones.cnn import CNN
+from vision_jax.models.backbones.decorrelated import DecorrelatedCNN
 from vision_jax.models.backbones.lenet import LeNet5
 from vision_jax.models.backbones.mlp import MLP
 from vision_jax.models.backbones.tanh import TANH_NETS
@@ -100,6 +101,21 @@ CNN_PARAMETERS = (
   + 2 * (32 + 32 + 64 + 64)
   + (7 * 7 * 64 + 1) * 10
 )
+
+
+def _fast():
+  yield ModelRow(
+    "decorrelated_cnn",
+    functools.partial(DecorrelatedCNN, 10),
+    (32, 32, 3),
+    # With the scales of norms, which the paper's net is without.
+    9 * (24 * 64 + 64 * 64 + 64 * 256 + 3 * 256 * 256)
+    + 2 * (12 + 2 * 64 + 4 * 256)
+    + 2570,
+    "Jordan (2024): 1.97M, by the layers' sizes",
+    {"widths": (4, 6, 4)},
+    (32, 32, 3),
+  )
 
 
 def _resnets():
@@ -271,6 +287,7 @@ def _clips():
 
 MODELS = (
   *_mnist(),
+  *_fast(),
   *_resnets(),
   *_convolutional(),
   *_of_windows(),
@@ -289,6 +306,7 @@ def _structures():
     "lenet5": {},
     "tanh_lenet5": {},
     "cnn": {},
+    "decorrelated_cnn": {},
     "resnet20": {},
     "resnet18": {"stem": "small"},
     "resnet50": {},

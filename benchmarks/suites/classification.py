@@ -20,6 +20,9 @@ QUICK = (
     tolerance=0.0,
     differs="another split and another model; the reference is recalled",
     target=0.98,
+    also=tuple(
+      f"sklearn/{name}" for name in ("svc", "forest", "logistic", "neighbours")
+    ),
     seconds=15,
   ),
 )

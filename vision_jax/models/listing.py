@@ -21,6 +21,7 @@ from vision_jax.models.backbones import (
 )
 from vision_jax.models.backbones.alexnet import AlexNet
 from vision_jax.models.backbones.cnn import CNN
+from vision_jax.models.backbones.decorrelated import DecorrelatedCNN
 from vision_jax.models.backbones.googlenet import GoogLeNet
 from vision_jax.models.backbones.inception_v3 import InceptionV3
 from vision_jax.models.backbones.lenet import LeNet5
@@ -120,6 +121,7 @@ def _convolutional() -> Iterator[tuple[str, Entry]]:
 def _entries() -> Iterator[tuple[str, Entry]]:
   for name, constructor in (("mlp", MLP), ("lenet5", LeNet5), ("cnn", CNN)):
     yield name, _entry(constructor, 10, (28, 28, 1))
+  yield "decorrelated_cnn", _entry(DecorrelatedCNN, 10, (32, 32, 3))
   yield "resnet8", _entry(ResNet8, 10, (32, 32, 3))
   for depth in (20, 32, 44, 56, 110):
     make = getattr(resnet, f"ResNet{depth}")

@@ -60,7 +60,7 @@ class DecorrelatedCNN(nn.Module):
     moments = {"train": train, "mask": mask}
     norm = functools.partial(BatchNorm, dtype=self.dtype)
     conv = functools.partial(Conv, kernel_init=identity, dtype=self.dtype)
-    x = convolve(x.astype(self.dtype), jnp.asarray(_patches(), jnp.float32))
+    x = convolve(x.astype(self.dtype), jnp.asarray(patch_basis(), jnp.float32))
     x = norm(epsilon=self.epsilon, name="patches")(x, **moments)
     x = jax.nn.relu(jnp.concatenate([x, -x], -1))
     for i, width in enumerate(self.widths):
@@ -75,16 +75,16 @@ class DecorrelatedCNN(nn.Module):
 
 
 def identity(key: Array, shape: Sequence[int], dtype=jnp.float32) -> Array:
-  """Initial kernel (k, l, c, d): feature i is channel i, others are drawn."""
-  k, l, c, d = shape
+  """Initial kernel (h, w, c, d): feature i is channel i, others are drawn."""
+  h, w, c, d = shape
   first = np.arange(d) < c
   copies = np.zeros(shape, np.float32)
   n = min(c, d)
-  copies[k // 2, l // 2, np.arange(n), np.arange(n)] = 1
+  copies[h // 2, w // 2, np.arange(n), np.arange(n)] = 1
   return jnp.where(first, copies, HE_NORMAL(key, shape, dtype))
 
 
-def _patches() -> np.ndarray:
+def patch_basis() -> np.ndarray:
   """Returns kernels (2, 2, 3, 12): Haar's of each opponent colour."""
   return np.einsum("ia,jb,oc->abcijo", _HAAR, _HAAR, _OPPONENT).reshape(
     2, 2, 3, 12
