@@ -54,6 +54,23 @@ MNIST = (
     seconds=420,
   ),
   Row(
+    name="mnist_cnn_modern",
+    config=CONFIGS + "mnist_cnn.py",
+    dataset="mnist",
+    reference="mnist_cnn_flax_example",
+    protocol="60,000 training images, shifted, turned and scaled, 20 epochs; "
+    "10,000 test images, single view, averaged weights, last step",
+    tolerance=MNIST_TOLERANCE,
+    metric="test/ema/accuracy",
+    differs="another small CNN and another recipe",
+    target=0.997,
+    data="mnist",
+    seeds=1,
+    variant="modern",
+    also=("test/ema/ece",),
+    seconds=900,
+  ),
+  Row(
     name="mnist_vit",
     config=CONFIGS + "mnist_vit.py",
     dataset="mnist",

@@ -3,14 +3,22 @@
 Random shifts by up to two pixels and a one-cycle rate. 5,000 training images
 are held out to choose the best checkpoint; the metric reported
 is the last step's on test. The net was chosen by a few runs of one seed that
-looked at test, so that metric flatters a little.
+looked at test, so that metric flatters a little. The variant `modern` shifts,
+turns and scales images anew in each of 20 epochs of all 60,000, and measures
+averaged weights too; nothing of it was chosen by a look at test.
 """
 
+from vision_jax.core.checks import check_name
 from vision_jax.data.transforms.image import resize
 from vision_jax.experiment import Experiment, base_config
+from vision_jax.metrics.calibration import CalibrationError
 from vision_jax.metrics.classification import Accuracy
 from vision_jax.models.backbones.cnn import CNN
-from vision_jax.ops.augment import random_crop
+from vision_jax.ops.augment import (
+  normalized_range,
+  random_affine,
+  random_crop,
+)
 from vision_jax.optim.optimizers import sgd
 from vision_jax.optim.schedules import one_cycle
 from vision_jax.pipelines.classification import classification
@@ -32,6 +40,8 @@ def get_config():
     channels=1,
     holdout=5000,
     width=32,
+    distort="shift",
+    ema=0.0,
     lr=0.1,
     weight_decay=5e-4,
     dtype="float32",
@@ -40,6 +50,13 @@ def get_config():
 
 
 VARIANTS = {
+  "modern": {
+    "steps": 9375,
+    "eval_every": 1875,
+    "holdout": 0,
+    "distort": "affine",
+    "ema": 0.998,
+  },
   "tiny": {
     "steps": 20,
     "batch_size": 16,
@@ -65,7 +82,8 @@ def build(config):
     colours=MNIST,
     crop=resize((config.image_size, config.image_size)),
     loading=Loading.of(config),
-    metrics={"accuracy": Accuracy()},
+    metrics={"accuracy": Accuracy(), "calibration": CalibrationError()},
+    weights=("raw", "ema") if config.ema else ("raw",),
   )
   return Experiment(
     task=Classification(CNN(10, stages=stages, dtype=config.dtype)),
@@ -76,7 +94,17 @@ def build(config):
         weight_decay=config.weight_decay,
       )
     },
-    augment=random_crop(pad=2, mode="reflect"),
-    best=("val/accuracy", "max"),
+    augment=distortion(config.distort),
+    ema={"model": config.ema} if config.ema else {},
+    best=("val/accuracy", "max") if config.holdout else None,
     **data.fields(),
   )
+
+
+def distortion(name):
+  (black,), _ = normalized_range(*MNIST)
+  known = {
+    "shift": random_crop(pad=2, mode="reflect"),
+    "affine": random_affine((0.9, 1.1), 10.0, translation=0.08, fill=black),
+  }
+  return known[check_name("--config.distort", name, known)]

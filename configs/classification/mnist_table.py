@@ -8,8 +8,8 @@ measured on test. Differs from the papers: batches of 32 by Nesterov's momentum
 and a cosine, where they went image by image.
 """
 
+from vision_jax.core.checks import check_name
 from vision_jax.data.transforms.image import resize
-from vision_jax.errors import UserError
 from vision_jax.experiment import Experiment, base_config
 from vision_jax.losses.classification import (
   softmax_cross_entropy,
@@ -90,28 +90,22 @@ def build(config):
     loading=Loading.of(config),
     metrics=metrics,
   )
-  net = chosen("net", config.net, TANH_NETS)(10, dtype=config.dtype)
+  net = TANH_NETS[check_name("--config.net", config.net, TANH_NETS)]
+  loss = LOSSES[check_name("--config.loss", config.loss, LOSSES)]
   schedule = warmup_cosine(config.lr, config.steps)
   return Experiment(
-    task=Classification(net, loss=chosen("loss", config.loss, LOSSES)),
+    task=Classification(net(10, dtype=config.dtype), loss=loss),
     optimizers={"model": sgd(schedule, weight_decay=config.weight_decay)},
-    augment=chosen("distort", config.distort, distortions()),
+    augment=distortion(config.distort),
     **data.fields(),
   )
 
 
-def distortions():
+def distortion(name):
   (black,), _ = normalized_range(*COLOURS)
-  return {
+  known = {
     "none": None,
     "affine": random_affine((0.9, 1.1), 10.0, translation=0.07, fill=black),
     "elastic": random_elastic(34.0, 4.0, fill=black),
   }
-
-
-def chosen(key, name, known):
-  if name not in known:
-    raise UserError(
-      f"--config.{key}: got {name!r}; expected one of {', '.join(known)}."
-    )
-  return known[name]
+  return known[check_name("--config.distort", name, known)]
