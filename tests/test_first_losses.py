@@ -25,6 +25,9 @@ TOO_LARGE = (
   "configs/segmentation/camvid_unet.py",
   "configs/self_supervised/cifar10_dino.py",
   "configs/self_supervised/cifar10_mae.py",
+  "configs/translation/folder_cyclegan.py",
+  "configs/translation/folder_pix2pix.py",
+  "configs/translation/photos_cartoon.py",
   "configs/video/digits_vivit.py",
 )
 

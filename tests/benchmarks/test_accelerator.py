@@ -398,6 +398,8 @@ def shapes(batch):
     "configs/detection/digit_scenes_detr.py",
     "configs/generation/digits_ddpm.py",
     "configs/classification/digits_cnn.py",
+    "configs/translation/digits_cycle.py",
+    "configs/translation/digits_edges.py",
   ],
 )
 def test_a_made_up_batch_is_like_a_real_one(path):

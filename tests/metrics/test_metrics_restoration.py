@@ -7,6 +7,7 @@ import pytest
 
 from tests.oracles import library
 from vision_jax.errors import UserError
+from vision_jax.metrics.renamed import Renamed
 from vision_jax.metrics.restoration import ImageQuality, psnr, ssim
 from vision_jax.ops.luma import luma, with_luma
 
@@ -95,6 +96,30 @@ def test_borders_levels_and_luma():
   shifted = pair(truth) + np.float32([0.1, 0, 0])
   found = measured(ImageQuality("video"), np.zeros_like(shifted), shifted)
   assert np.isfinite(found["ssim"])
+
+
+def test_errors_of_other_names_and_what_was_given():
+  """As a translation has them: of what images become, and of themselves."""
+  truth, guess = photo()
+  metric = Renamed(
+    ImageQuality(given=True, l1=True),
+    {"restored": "b"},
+    {"clean": "a/wanted", "image": "a/image", "mask": "a/mask"},
+    prefix="b_",
+  )
+  batch = {
+    "a/wanted": np.stack([truth, truth]),
+    "a/image": np.stack([1 - truth, truth]),
+    "a/mask": np.array([1.0, 0.0]),
+    "mask": np.ones(2),
+  }
+  out = {"b": np.stack([guess, truth])}
+  sums, rows = jax.jit(metric.measure)(None, out, batch)
+  found = metric.result(sums, rows)
+  assert {*found} == {*metric.names}
+  assert found["b_l1"] == pytest.approx(np.abs(guess - truth).mean(), rel=1e-5)
+  given = np.abs(1 - 2 * truth).mean()
+  assert found["b_given_l1"] == pytest.approx(given, rel=1e-5)
 
 
 @pytest.mark.parametrize(

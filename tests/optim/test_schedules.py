@@ -41,6 +41,10 @@ TORCH = {
     schedules.linear(0.4, STEPS, end=0.1),
     lambda s, o: s.LinearLR(o, 1.0, 0.25, STEPS),
   ),
+  "held": (  # as CycleGAN's authors have it
+    schedules.linear(0.4, STEPS, hold=20),
+    lambda s, o: s.LambdaLR(o, lambda e: 1 - max(0, e - 20) / (STEPS - 20)),
+  ),
   "one_cycle": (
     schedules.one_cycle(0.4, STEPS),
     lambda s, o: s.OneCycleLR(o, 0.4, STEPS),

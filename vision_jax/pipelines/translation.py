@@ -132,16 +132,17 @@ def unpaired(
     output: `both` of the task.
     flip: how often an image is mirrored.
   """
-  steps = [loading.decode()]
-  each = lambda make, sources: Together(
+  each = lambda make, sources, *more: Together(
     **{
-      side: make(_of_side(loading, number), sources[side], steps)
+      side: make(
+        _of_side(loading, number), sources[side], [loading.decode(), *more]
+      )
       for number, side in enumerate(sorted(sources))
     }
   )
   flips = {side: random_flip(flip) for side in train}
   return Data(
-    train_data=each(seen.train, train),
+    train_data=each(seen.train, train, keep("image")),
     evals={
       name: Eval(
         each(seen.evaluation, sources), metrics, output, images=_both_ways

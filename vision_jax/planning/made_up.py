@@ -11,14 +11,17 @@ from ml_collections import ConfigDict
 from vision_jax.core.types import Task
 from vision_jax.data.loader import Loader
 from vision_jax.data.sources.arrays import ArraySource
+from vision_jax.data.together import Together
 from vision_jax.experiment import Experiment
+from vision_jax.tasks.cycle import OTHER, CycleTranslation
 from vision_jax.tasks.dense_detection import DenseDetection
 from vision_jax.tasks.detection import Detection
 from vision_jax.tasks.restoration import Restoration
 from vision_jax.tasks.segmentation import Segmentation
+from vision_jax.tasks.translation import PairedTranslation
 
 BUNDLED = (
-  *("clouds", "digits", "moving_digits", "roads", "scenes"),
+  *("clouds", "digits", "moving_digits", "photographs", "roads", "scenes"),
   *("skeleton_actions", "skeleton_sequences"),
 )
 CLASSES = 80  # where the annotations would name them; COCO's number
@@ -42,11 +45,16 @@ def batch(experiment: Experiment, config: ConfigDict) -> dict[str, np.ndarray]:
     return made.batch(0)
 
 
-def loader(experiment: Experiment, config: ConfigDict, count: int) -> Loader:
+def loader(
+  experiment: Experiment, config: ConfigDict, count: int
+) -> Loader | Together:
   """Returns training batches of `count` examples in memory, to be closed."""
   given = experiment.train_data
   if config.get("dataset") in BUNDLED:
     return given
+  if isinstance(experiment.task, CycleTranslation):
+    source = ArraySource(arrays(experiment.task, config, count))
+    return Together(**{x: Loader(source, (), config.batch_size) for x in OTHER})
   batched = [t for t in given.transforms if getattr(t, "batched", False)]
   source = ArraySource(arrays(experiment.task, config, count))
   return Loader(source, batched, config.batch_size)
@@ -64,6 +72,10 @@ def arrays(task: Task, config: ConfigDict, n: int) -> dict[str, np.ndarray]:
   if isinstance(task, Segmentation):
     k = len(config.class_names)
     return {"image": image, "target": rng.integers(0, k, (n, h, w), np.uint8)}
+  if isinstance(task, PairedTranslation):
+    return {"image": image, "wanted": image}
+  if isinstance(task, CycleTranslation):
+    return {"image": image}
   if isinstance(task, Restoration):
     return {"image": image, "clean": _clean(rng, shape, task)}
   if "alphabet" in config:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from vision_jax.data.errors import DataError
-from vision_jax.data.files import files_hash, read_image
+from vision_jax.data.files import read_image
 from vision_jax.data.pickled import AsMade
-from vision_jax.data.source import Example
+from vision_jax.data.source import Example, short_hash
 
 # name -> the package, and the file in it.
 FILES = {
@@ -59,9 +59,8 @@ class Photographs(AsMade):
     return [{"image": read_image(f), "name": str(f)} for f in files]
 
   def fingerprint(self) -> str:
-    """Returns a hash of names, sizes and times of change."""
-    files = self.files
-    return files_hash(files[0].parent.parent, files)
+    """Returns a hash of names and contents."""
+    return short_hash(self.names, *map(read_image, self.files))
 
 
 def path_of(name: str) -> pathlib.Path:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import pathlib
 from collections.abc import Sequence
 
 import ml_collections
@@ -16,6 +17,38 @@ from vision_jax.pipelines.sources.base import DataSet
 
 HELD = 0.1  # share of a folder that is val, and of the digits to train on
 SIDES = ("a", "b")
+
+
+class OneKind(ImageList):
+  """Images of one kind, two at least, as a tenth is held out.
+
+  Args:
+    folder: as `ImageList` takes it.
+    side: "a" or "b".
+
+  Raises:
+    UserError: on first use, if there are fewer.
+  """
+
+  def __init__(self, folder: str, side: str):
+    super().__init__(folder, flag=f"--config.{side}")
+    self.missing = not folder
+
+  @functools.cached_property
+  def files(self) -> list[pathlib.Path]:
+    """Path of each example."""
+    if self.missing:
+      raise UserError(
+        f"{self.flag} is missing; expected a folder of images, and another of "
+        "the other kind: --config.a=PHOTOS --config.b=CARTOONS."
+      )
+    found = super().files
+    if len(found) < 2:
+      raise UserError(
+        f"{self.flag}: {self.given} has one image; expected two or more, as a "
+        "tenth is held out."
+      )
+    return found
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,18 +93,13 @@ class Domain(DataSet):
     """Returns train and val, and of digits test.
 
     Raises:
-      UserError: for a data set of another name, or without a folder.
+      UserError: for a data set of another name.
     """
     if self.known:
       return ("train", "val", "test")
     if self.dataset != "folders":
       raise UserError(
         f"--config.dataset: got {self.dataset!r}; expected folders or digits."
-      )
-    if not self.folder:
-      raise UserError(
-        f"--config.{self.side} is missing; expected a folder of images, and "
-        "another of the other kind: --config.a=PHOTOS --config.b=CARTOONS."
       )
     return ("train", "val")
 
@@ -84,13 +112,7 @@ class Domain(DataSet):
   def _parts(self) -> Sequence[Source]:
     """What is trained on, and what is held out."""
     if not self.known:
-      images = ImageList(self.folder, flag=f"--config.{self.side}")
-      if len(images) < 2:
-        raise UserError(
-          f"--config.{self.side}: {self.folder} has one image; expected two or "
-          "more, as a tenth is held out."
-        )
-      return split_train(images, HELD, seed=0)
+      return split_train(OneKind(self.folder, self.side), HELD, seed=0)
     train, val = split_train(self._digits("train"), HELD, seed=0)
     every = np.arange(len(train))
     return subset(train, every[SIDES.index(self.side) :: 2]), val

@@ -6,10 +6,12 @@ import pathlib
 from collections.abc import Sequence
 
 import ml_collections
+import numpy as np
 
 from vision_jax.data.files import has_images
 from vision_jax.data.patches import Patches
-from vision_jax.data.source import Source
+from vision_jax.data.pickled import AsMade
+from vision_jax.data.source import Example, Source
 from vision_jax.data.sources.digit_pairs import DigitPairs
 from vision_jax.data.sources.image_list import ImageList
 from vision_jax.data.sources.masks import MaskFolder
@@ -29,6 +31,68 @@ _EXPECTED = (
   "--mode=pairs writes them: in each the folders input and target, with "
   "images of the same names; or images that stand side by side in one file"
 )
+
+
+class SideBySide(Transformed):
+  """Images of which each is two of one size, the first on the left.
+
+  Args:
+    source: the images.
+    backward: whether both are exchanged.
+  """
+
+  def __init__(self, source: ImageList, *, backward: bool = False):
+    steps = [decode(), halves()]
+    super().__init__(source, [*steps, swap()] if backward else steps)
+
+  def paths(self) -> list[str]:
+    """Returns each file's path in the folder."""
+    return self.source.paths()
+
+
+class OwnPairs(AsMade):
+  """One split of one's own pairs: two folders, or files of two images.
+
+  Args:
+    root: folder with the splits.
+    split: folder in it.
+    backward: whether input and target are exchanged.
+
+  Raises:
+    UserError: on first use, if there are no pairs.
+  """
+
+  def __init__(self, root: str, split: str, *, backward: bool = False):
+    self.root, self.split, self.backward = root, split, backward
+
+  @functools.cached_property
+  def opened(self) -> MaskFolder | SideBySide:
+    """The pairs, as the folder has them."""
+    place = pathlib.Path(self.root) / self.split
+    if not self.root or not place.is_dir():
+      raise UserError(f"--config.data_dir: got {self.root!r}; {_EXPECTED}.")
+    folders = [place / INPUT, place / TARGET]
+    if all(folder.is_dir() for folder in folders):
+      return MaskFolder(*folders[:: -1 if self.backward else 1], what="target")
+    if any(folder.is_dir() for folder in folders) or not has_images(place):
+      raise UserError(f"--config.data_dir: {place} has no pairs; {_EXPECTED}.")
+    images = ImageList(place, flag="--config.data_dir")
+    return SideBySide(images, backward=self.backward)
+
+  def __len__(self) -> int:
+    return len(self.opened)
+
+  def read(self, indices: np.ndarray) -> list[Example]:
+    """Returns the pairs at `indices`, decoded or not."""
+    return self.opened.read(indices)
+
+  def paths(self) -> list[str]:
+    """Returns each input's path in its folder."""
+    return self.opened.paths()
+
+  def fingerprint(self) -> str:
+    """Returns a hash of names, sizes and times of change."""
+    return self.opened.fingerprint()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +144,7 @@ class PairData(DataSet):
     """Returns the splits that have images, train first.
 
     Raises:
-      UserError: for a data set of another name, or a folder that is none.
+      UserError: for a data set of another name.
     """
     if self.dataset == "digits":
       return SPLITS
@@ -92,10 +156,7 @@ class PairData(DataSet):
         f"--config.dataset: got {self.dataset!r}; expected folder, digits or "
         "photographs."
       )
-    root = pathlib.Path(self.data_dir)
-    if not self.data_dir or not (root / "train").is_dir():
-      raise UserError(f"--config.data_dir: got {str(root)!r}; {_EXPECTED}.")
-    test = (root / "test").is_dir()
+    test = self.data_dir and (pathlib.Path(self.data_dir) / "test").is_dir()
     return SPLITS if test else SPLITS[:2]
 
   def _open(self, split: str) -> Source:
@@ -128,35 +189,8 @@ class PairData(DataSet):
   def _parts(self) -> Sequence[Source]:
     return split_train(self._pairs("train"), HELD, seed=0)
 
-  def _pairs(self, split: str) -> Source:
-    """Returns a split of folders of the same names, or of joined images."""
-    root = pathlib.Path(self.data_dir) / split
-    folders = [root / INPUT, root / TARGET]
-    if all(folder.is_dir() for folder in folders):
-      if self.direction == "ba":
-        folders.reverse()
-      return MaskFolder(*folders, what="target")
-    if any(folder.is_dir() for folder in folders) or not has_images(root):
-      raise UserError(f"--config.data_dir: {root} has no pairs; {_EXPECTED}.")
-    images = ImageList(root, flag="--config.data_dir")
-    return SideBySide(images, backward=self.direction == "ba")
-
-
-class SideBySide(Transformed):
-  """Images of which each is two of one size, the first on the left.
-
-  Args:
-    source: the images.
-    backward: whether both are exchanged.
-  """
-
-  def __init__(self, source: ImageList, *, backward: bool = False):
-    steps = [decode(), halves()]
-    super().__init__(source, [*steps, swap()] if backward else steps)
-
-  def paths(self) -> list[str]:
-    """Returns each file's path in the folder."""
-    return self.source.paths()
+  def _pairs(self, split: str) -> OwnPairs:
+    return OwnPairs(self.data_dir, split, backward=self.direction == "ba")
 
 
 def _check_apart(photographs: Sequence[Sequence[str]]) -> None:
