@@ -9,7 +9,6 @@ from benchmarks.accelerator.states import MEASURED
 from benchmarks.compare.models import OURS, PEERS
 from benchmarks.report import markdown
 from benchmarks.revision import Pairs
-from benchmarks.statistics import summarize
 from vision_jax.planning.devices import utilisation
 
 Row = Mapping[str, Any]
@@ -22,8 +21,9 @@ LEGEND = (
   "Each turn is a process of its own, and turns alternate. `ms` is of a "
   "training step (cross-entropy, SGD with momentum, on a batch that lies on "
   "the device), or of a forward pass: the median of the turns' medians of "
-  "blocks, and the 95 % interval of their mean. How many times as long as "
-  "ours is the geometric mean over the turns' pairs, with its 95 % interval. "
+  "blocks, and the 95 % interval of their geometric mean. How many times as "
+  "long as ours is the geometric mean over the turns' pairs, with its 95 % "
+  "interval. "
   "Memory is the device's allocator's, on a CPU the whole process's with its "
   "libraries. Nothing is compiled before; to compile is for torch.compile the "
   "first call less a later one, for onnxruntime to load the file. The first "
@@ -75,7 +75,7 @@ def cells(rows: Sequence[Row], ours: Sequence[Row]) -> list[str]:
   step = statistics.median(times.values())
   return [
     *start,
-    f"{step:.2f}{_interval(summarize([*times.values()]).ci95, '.2f')}",
+    f"{step:.2f}{_interval(_spread(times), '.2f')}",
     f"{1e3 * size / step:,.1f}",
     "" if first["by"] == OURS else _ratio(_times(ours), times),
     _shown(middle("peak_bytes"), "{:,.0f} MB", 1e-6),
@@ -99,6 +99,11 @@ def _times(rows: Sequence[Row]) -> dict[int, float]:
   return {
     row["turn"]: row["step_ms"] for row in rows if row["state"] == MEASURED
   }
+
+
+def _spread(times: Mapping[int, float]) -> tuple[float, float] | None:
+  """The interval of the geometric mean, which no time below 0 is in."""
+  return pairs(dict.fromkeys(times, 1.0), times).interval
 
 
 def _ratio(ours: Mapping[int, float], theirs: Mapping[int, float]) -> str:
