@@ -1,0 +1,1 @@
+"""What short runs of our configs draw: `python -m benchmarks.gallery`."""
