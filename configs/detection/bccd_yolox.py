@@ -27,6 +27,10 @@ from vision_jax.tasks.dense_detection import DenseDetection
 
 
 def get_config():
+  """Returns the values.
+
+  separable: whether convolutions are depthwise and pointwise ones.
+  """
   return detection_config(
     dataset="voc",
     splits=("train", "val", "test"),

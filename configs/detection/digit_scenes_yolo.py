@@ -29,6 +29,11 @@ from vision_jax.tasks.dense_detection import DenseDetection
 
 
 def get_config():
+  """Returns the values.
+
+  anchors: widths and heights of boxes in turn, as `YOLO` has them; () takes the
+  clusters of the training boxes. num_anchors: how many of these.
+  """
   return detection_config(
     dataset="scenes",
     scenes=(6000, 0, 500),

@@ -51,7 +51,7 @@ def test_a_sheet_has_each_panel_in_the_middle_of_its_cell():
   black, grey = np.zeros((20, 264, 3), np.uint8), np.full((9, 8), 99, np.uint8)
   image = command.sheet([black, *[np.stack([grey] * 3, -1)] * 4], list("abcde"))
   assert image.shape[1] == command.COLUMNS * (264 + command.GAP) - command.GAP
-  dark = np.argwhere((image[18:, :264] == 0).all(-1))
+  dark = np.argwhere((image[18:282, :264] == 0).all(-1))
   assert dark[:, 0].min() == 122 and dark[:, 0].max() == 141
 
 
