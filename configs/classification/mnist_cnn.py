@@ -29,6 +29,10 @@ from vision_jax.tasks.classification import Classification
 
 
 def get_config():
+  """Returns the values.
+
+  distort: what training images go through, "shift" or "affine".
+  """
   return base_config(
     steps=4300,  # 10 epochs
     batch_size=128,
