@@ -59,6 +59,7 @@ EXTRAS = {
   "oracle": [
     "diffusers>=0.35",
     "kubernetes-validate>=1.30",  # the schema of what starts a run there
+    "motmetrics>=1.4",
     "onnx-ir>=0.1",  # as of the extra onnx; jax2onnx is installed by itself
     "onnxruntime>=1.22",
     "panlabel>=0.7",  # reads what we write of boxes

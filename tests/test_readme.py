@@ -25,6 +25,7 @@ from tests.box_files import write_voc
 from tests.interop.published_files import write_resnet18
 from tests.programs.command import PATIENCE, free_port
 from vision_jax import main
+from vision_jax.viz.mp4 import Mp4
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -151,7 +152,7 @@ def test_every_file_named_exists():
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-  """A folder with images, also by class, with masks, and with boxes."""
+  """A folder with images, also by class, with masks, with boxes; a video."""
   root = tmp_path_factory.mktemp("data")
   splits = ("train", "val")
   folders = [f"folder/{split}/{name}" for split in splits for name in "ab"]
@@ -170,6 +171,10 @@ def data(tmp_path_factory):
       boxes = [("hen", 6, 4, 30, 20), ("ox", 0, 0, 60, 40)]
       name = f"{split}{number}"
       write_voc(root / "voc", boxes, name=name, split=split)
+  video = Mp4(root / "clip.mp4", rate=10)
+  for pixels in rng.integers(0, 255, (5, 40, 30, 3)):
+    video.add(pixels.astype(np.uint8))
+  video.close()
   return root
 
 
@@ -192,6 +197,7 @@ def shortened(command, data):
   command = command.removeprefix("pip install -e . && ")
   command = re.sub(r"(--config=\S+\.py)(:\w+)?", r"\1:tiny", command)
   command = command.replace("IMAGES", str(data / "images"))
+  command = command.replace("VIDEO", str(data / "clip.mp4"))
   command = command.replace("MASKS", f"{data}/masks --config.dataset=folder")
   own = "--config.dataset=folder --config.class_names="
   command = command.replace("VOC", f"{data}/voc {own}hen,ox")

@@ -70,6 +70,10 @@ OWN = {
   "stream": (
     *("checkpoint", "weights", "output", "stream", "window", "votes", "every"),
   ),
+  "track": (
+    *("checkpoint", "weights", "images", "output", "threshold", "format"),
+    *("every", "age", "hits", "least_iou"),
+  ),
   "import": ("config", "source", "file", "download", "output"),
   "plan": ("config", "devices", "device"),
   "show": ("config",),
@@ -93,7 +97,7 @@ def test_help_of_a_mode_lists_just_its_flags(mode, capsys):
 @pytest.mark.parametrize(
   ("flags", "message"),
   [
-    ("--threshold=x", "--threshold is of --mode=predict; leave it out of "),
+    ("--hits=5", "--hits is of --mode=track; leave it out of --mode=train"),
     ("--steps=5", "--steps is --sample.steps now, of --mode=sample"),
     ("--sampler=ddim", "--sampler is --sample.sampler now"),
     ("--mode=sample --guidance=2", "--guidance is --sample.guidance now"),

@@ -22,7 +22,7 @@ from vision_jax.writers.line import line
 # In the output folder.
 WRITTEN = (
   r"masks|instances|overlays|probs|labels|labels_scores|restored|translated|"
-  r"depth|depth_colours|Annotations|crops|"
+  r"depth|depth_colours|Annotations|crops|tracks|"
   r"legend\.png|contact_sheet.*\.png|.*\.(jsonl?|csv|yaml|xml)"
 )
 # Outputs too large to be given always: a task that can has a method so called.

@@ -6,6 +6,7 @@ COCO's files). Units are pixels or fractions of the image, the same throughout.
 """
 
 import jax.numpy as jnp
+import numpy as np
 
 from vision_jax.core.types import Array, Batch
 
@@ -71,6 +72,28 @@ def generalized_iou(a: Array, b: Array) -> Array:
 def pairwise_iou(a: Array, b: Array) -> Array:
   """IoU of every pair: xyxy (..., q, 4) and (..., n, 4) to (..., q, n)."""
   return iou(a[..., :, None, :], b[..., None, :, :])
+
+
+def host_iou(
+  a: np.ndarray, b: np.ndarray, crowd: np.ndarray | None = None
+) -> np.ndarray:
+  """`pairwise_iou` on the host, in float64: (q, 4) and (n, 4) to (q, n).
+
+  Args:
+    a: xyxy.
+    b: xyxy.
+    crowd: (n,), which of b are regions of many objects: there it is the part
+      of a's area that lies in b, as COCO's tools have it; None for none.
+  """
+  a = np.asarray(a, np.float64).reshape(-1, 1, 4)
+  b = np.asarray(b, np.float64).reshape(1, -1, 4)
+  size = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
+  both = np.maximum(size, 0).prod(-1)
+  own, other = (np.maximum(x[..., 2:] - x[..., :2], 0).prod(-1) for x in (a, b))
+  whole = own + other - both
+  if crowd is not None:
+    whole = np.where(np.asarray(crowd) > 0, own, whole)
+  return both / np.maximum(whole, 1e-12)
 
 
 def pairwise_inside(a: Array, b: Array) -> Array:

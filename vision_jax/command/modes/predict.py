@@ -1,7 +1,7 @@
 """Predictions on images of one's own."""
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from vision_jax.command.flags import option
 from vision_jax.command.options import Log, OfWorkdir
@@ -9,6 +9,7 @@ from vision_jax.errors import UserError
 from vision_jax.inference.given import AUTO, read_formats, read_threshold
 
 if TYPE_CHECKING:  # it imports jax
+  from vision_jax.inference.results import Formats
   from vision_jax.recipe.recipe import Recipe
   from vision_jax.recipe.saved import Shapes
 
@@ -50,12 +51,14 @@ class Mode(OfWorkdir):
     "predicted; auto: the one of the best F1 (of masks Dice) on val.",
   )
 
+  name: ClassVar[str] = "predict"
+
   def check(self) -> None:
     """Refuses to begin without images, or a place for what is predicted."""
     super().check()
     if not (self.images and self.output):
       raise UserError(
-        "--mode=predict needs --images=IMAGES and --output=FOLDER."
+        f"--mode={self.name} needs --images=IMAGES and --output=FOLDER."
       )
     read_threshold(self.threshold)
     if self.overlap is not None and self.tile is None:
@@ -73,12 +76,16 @@ class Mode(OfWorkdir):
       self.images,
       self.output,
       on_bad_image=self._on_bad_image(recipe),
-      formats=read_formats(self.format),
+      formats=self.writers(),
       threshold=read_threshold(self.threshold),
       every=self.every,
       tiling=tiling,
     )
     return 0
+
+  def writers(self) -> "Formats | None":
+    """Returns the formats named; None for the config's."""
+    return read_formats(self.format)
 
   def _on_bad_image(self, recipe: "Recipe") -> str:
     """What is done about unreadable images: left out, unless it is given.
