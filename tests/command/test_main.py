@@ -70,6 +70,7 @@ OWN = {
   "stream": (
     *("checkpoint", "weights", "output", "stream", "window", "votes", "every"),
   ),
+  "pairs": ("config", "images", "output", "style", "holdout", "size"),
   "track": (
     *("checkpoint", "weights", "images", "output", "threshold", "format"),
     *("every", "age", "hits", "least_iou"),
