@@ -43,7 +43,7 @@ DIGITS = {
   "dataset": "digits (scikit-learn), their edges",
   "protocol": f"360 digits of 32 x 32 pixels, from their edges; {NEAR}",
   "target": 0.05,
-  "seconds": 300,
+  "seconds": 400,
 }
 
 TRANSLATION = (
@@ -73,7 +73,7 @@ TRANSLATION = (
     higher_is_better=False,
     seeds=1,
     curve=("val/b_l1", "val/a_l1"),
-    seconds=600,
+    seconds=900,
   ),
 )
 

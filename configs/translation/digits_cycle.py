@@ -6,8 +6,8 @@ is measured on 360 digits of test: `test/b_l1` is the absolute error of the b's
 that a's become, of pixels of [0, 1], and `test/b_given_l1` that of the a's as
 they are; `test/a_l1` of the way back.
 
-`cpu` is for a few minutes of two cores. The full variant is for a GPU, and was
-not run there yet.
+`cpu` is for about 15 minutes of two cores. The full variant is for a GPU, and
+was not run there yet.
 """
 
 from vision_jax.experiment import Experiment
@@ -53,14 +53,14 @@ VARIANTS = {
     "pool": 12,
   },
   "cpu": {
-    "steps": 1_500,
+    "steps": 800,
     "batch_size": 8,
     "log_every": 50,
-    "eval_every": 500,
-    "save_every": 500,
+    "eval_every": 200,
+    "save_every": 200,
     "width": 16,
     "blocks": 3,
-    "judge_width": 32,
+    "judge_width": 16,
   },
 }
 ON_CPU = "cpu"

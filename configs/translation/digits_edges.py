@@ -50,7 +50,7 @@ VARIANTS = {
     "judge_layers": 1,
   },
   "cpu": {
-    "steps": 1_000,
+    "steps": 500,
     "batch_size": 16,
     "log_every": 50,
     "eval_every": 250,
