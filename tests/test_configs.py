@@ -72,6 +72,7 @@ HEAVY = (
   "configs/generation/mnist_flow_matching.py",
   "configs/generation/mnist_latent.py",
   "configs/generation/mnist_vq_prior.py",
+  "configs/generation/mnist_vqgan.py",
   "configs/generation/mnist_vqvae.py",
   "configs/instance/nuclei_stardist.py",
   "configs/reading/mnist_attention.py",

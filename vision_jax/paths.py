@@ -22,6 +22,7 @@ CONFIG_KEYS = (
     "images",
     "inception",
     "init_from",
+    "judge",
     "lexicon",
     "masks",
   ),

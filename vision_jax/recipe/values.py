@@ -58,6 +58,7 @@ RANGES: dict[str, tuple[str, Test]] = {
       *("levels", "more_levels", "noise"),
       *("distance_weight", "overlap", "shift", "stretch", "strings"),
       *("adversarial", "clips", "cycle", "identity", "l1", "pool"),
+      *("begin", "perceptual"),
     ),
     NOT_NEGATIVE,
   ),

@@ -98,7 +98,10 @@ class VectorQuantisation(OneNet):
     z = net(image, method="encode")
     vectors, codes = net(z, method="quantise")
     still = jax.lax.stop_gradient
-    errors = self._reconstructed(net, z + still(vectors - z), image)
+    passed = z + still(vectors - z)
+    errors, _ = self._reconstructed(
+      params, stats, passed, batch, key, step, train
+    )
     errors["commitment"] = per_example((z - still(vectors)) ** 2)
     if self.model.learned:
       errors["codebook"] = per_example((vectors - still(z)) ** 2)
@@ -111,9 +114,13 @@ class VectorQuantisation(OneNet):
       stats = self._moved(stats, params, still(z), codes, batch, key)
     return terms, stats
 
-  def _reconstructed(self, net, z: Array, image: Array) -> dict[str, Array]:
-    """Returns the errors (b,) of the images that are drawn of z."""
-    return {"mse": per_example((net(z, method="draw") - image) ** 2)}
+  def _reconstructed(
+    self, params, stats, z, batch, key, step, train
+  ) -> tuple[dict[str, Array], Array]:
+    """Returns errors (b,) of the images that are drawn of z, and the images."""
+    del key, step, train
+    image = self.net.given(params, stats)(z, method="draw")
+    return {"mse": per_example((image - batch["image"]) ** 2)}, image
 
   def _renewed(self, stats: Nets) -> Nets:
     """Returns the statistics with candidates in the place of dead vectors."""
