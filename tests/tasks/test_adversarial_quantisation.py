@@ -16,7 +16,7 @@ from vision_jax.models.backbones.vgg import VGG
 from vision_jax.models.generation.vq_vae import VQVAE
 from vision_jax.models.translation.patch_gan import PatchGAN
 from vision_jax.ops.inputs import normalize
-from vision_jax.optim.optimizers import adamw
+from vision_jax.optim.optimizers import sgd
 from vision_jax.pipelines.colours import SIGNED
 from vision_jax.pipelines.perceptual import perceptual_net
 from vision_jax.tasks.adversarial_quantisation import AdversarialQuantisation
@@ -95,21 +95,20 @@ def test_the_discriminator_counts_from_its_step_on():
 
   (judged, drawn), (later, after) = terms(2), terms(3)
   assert judged["discriminator"] == 0 and drawn["fool"] == 0
-  want = np.maximum(0, 1 - later["real"])  # of small logits, hinge is linear
-  assert later["discriminator"] == pytest.approx(
-    want + 1 + later["fake"], rel=1e-3
-  )
+  want = 2 - float(later["real"]) + float(later["fake"])  # of small logits
+  assert float(later["discriminator"]) == pytest.approx(want, rel=1e-3)
   assert after["fool"] != 0 and after["perceptual"] == drawn["perceptual"] > 0
   assert task.objectives[1].weights["fool"] == 0.1
 
 
 def judged():
-  adam = adamw(1e-3, weight_decay=0.0)
+  # Not Adam: of a bias before a norm it would enlarge what rounding leaves.
+  descent = sgd(0.01)
   return digits(
     narrow(begin=1),
     inputs=normalize(*SIGNED),
     augment=None,
-    optimizers={"model": adam, "discriminator": adam},
+    optimizers={"model": descent, "discriminator": descent},
   )
 
 
