@@ -27,6 +27,13 @@ from vision_jax.tasks.adversarial_quantisation import (
 
 
 def get_config():
+  """Returns the values.
+
+  eval_examples: test images that are measured, the first ones; 0 is all. lr,
+  discriminator_lr: learning rates of the autoencoder and of the discriminator,
+  after the warm-up. b1, b2: decays of Adam's moments, of both nets. warmup:
+  steps of a linear rise.
+  """
   return base_config(
     steps=10_000,
     batch_size=64,
