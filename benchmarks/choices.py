@@ -148,6 +148,11 @@ CHOICES = (
     "some 100 images with masks that number objects",
   ),
   Choice(
+    "instance/nuclei_maskrcnn",
+    "objects one by one, of any form, with boxes and masks",
+    "some 100 images with masks that number objects",
+  ),
+  Choice(
     "video/digits_r2plus1d", "what moves, of clips", "nothing, or one npz"
   ),
   Choice(

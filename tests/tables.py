@@ -14,6 +14,7 @@ from vision_jax.losses.dense import PointCriterion
 from vision_jax.losses.grid import GridCriterion
 from vision_jax.losses.multibox import MultiBoxCriterion
 from vision_jax.losses.sim_ota import SimOTACriterion
+from vision_jax.losses.two_stage import Draw, TwoStageCriterion
 from vision_jax.models.backbones.csp_darknet import CSPDarknet
 from vision_jax.models.backbones.darknet import Darknet
 from vision_jax.models.backbones.resnet import ResNet
@@ -21,7 +22,9 @@ from vision_jax.models.backbones.vgg import VGG
 from vision_jax.models.backbones.vit import ViT
 from vision_jax.models.captions.coca import CoCa
 from vision_jax.models.detection.detr import Detr
+from vision_jax.models.detection.faster_rcnn import FasterRCNN
 from vision_jax.models.detection.fcos import FCOS
+from vision_jax.models.detection.mask_rcnn import MaskRCNN
 from vision_jax.models.detection.ssd import SSD
 from vision_jax.models.detection.two_stage_detr import TwoStageDetr
 from vision_jax.models.detection.yolo import YOLO
@@ -51,11 +54,13 @@ from vision_jax.tasks.diffusion import Diffusion
 from vision_jax.tasks.embedding import Embedding
 from vision_jax.tasks.flow_matching import FlowMatching
 from vision_jax.tasks.gan import GAN
+from vision_jax.tasks.instance_segmentation import WEIGHTS, InstanceSegmentation
 from vision_jax.tasks.reading import AttentionReading, CtcReading
 from vision_jax.tasks.regression import Regression
 from vision_jax.tasks.segmentation import Segmentation
 from vision_jax.tasks.temporal import TemporalSegmentation
 from vision_jax.tasks.translation import PairedTranslation
+from vision_jax.tasks.two_stage_detection import TwoStageDetection
 from vision_jax.tasks.vae import VariationalAutoencoding
 
 
@@ -244,6 +249,50 @@ def small_ssd(**fields: Any) -> DenseDetection:
     dtype=body.dtype,
   )
   return DenseDetection(model, MultiBoxCriterion(), least=0.0)
+
+
+# Of a narrow Faster R-CNN on strides 4 and 8.
+SMALL_TWO_STAGE = {
+  **{"levels": ("c2", "c3"), "features": 8, "hidden": 16, "size": 4},
+  **{"candidates": (20, 20), "proposed": (12, 12), "canonical": 32.0},
+}
+
+
+def small_two_stage() -> TwoStageDetection:
+  """A narrow Faster R-CNN that draws a part of what it may learn from."""
+  body = ResNet(0, (1, 1), False, 4, zero_init=False)
+  criterion = TwoStageCriterion(
+    anchors=Draw(16, 0.5, 0.6, 0.3, best=True),
+    regions=Draw(8, 0.5, 0.5, 0.5, best=False),
+  )
+  model = FasterRCNN(4, body, **SMALL_TWO_STAGE)
+  return TwoStageDetection(model, criterion, least=0.0)
+
+
+def numbered_objects(size: int, seed: int) -> dict[str, np.ndarray]:
+  """A batch of 16x16 images with up to three squares, numbered with gaps."""
+  rng = np.random.default_rng(seed)
+  instances = np.zeros((size, 16, 16), np.int32)
+  for one in instances:
+    for i in range(rng.integers(0, 4)):
+      y, x = rng.integers(0, 12, 2)
+      one[y : y + 4, x : x + 5] = 1 + 300 * i
+  image = rng.normal(size=(size, 16, 16, 3)) * 0.3 + (instances > 0)[..., None]
+  return {
+    "image": image.astype(np.float32),
+    "instances": instances,
+    "mask": np.ones(size, np.float32),
+    "index": np.arange(size, dtype=np.int32) + size * seed,
+  }
+
+
+def small_instances() -> InstanceSegmentation:
+  """A narrow Mask R-CNN of one class."""
+  body = ResNet(0, (1, 1), False, 4, zero_init=False)
+  model = MaskRCNN(1, body, **SMALL_TWO_STAGE, mask_convs=1)
+  plain = small_two_stage().criterion
+  criterion = TwoStageCriterion(WEIGHTS, plain.anchors, plain.regions)
+  return InstanceSegmentation(model, criterion, least=0.0, max_objects=3)
 
 
 def small_vae() -> VariationalAutoencoding:
@@ -470,8 +519,16 @@ TASKS = (
     random_flip_boxes(),
     {"model": 0.9},
   ),
+  TaskCase(
+    "two_stage_detection",
+    small_two_stage,
+    lambda size, seed: boxed_images(size, seed, padded=True),
+    random_flip_boxes(),
+    {"model": 0.9},
+  ),
   TaskCase("yolo", small_yolo, boxed_images, random_crop_boxes((0.6, 1.2))),
   TaskCase("ssd", small_ssd, boxed_images),
+  TaskCase("instance_segmentation", small_instances, numbered_objects),
   TaskCase("regression", small_regression, numbered_images),
   TaskCase("depth", small_depth, deep_images, augment.random_flip()),
   TaskCase("embedding", small_embedding, labelled_images),

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tests.tables import small_resnet, small_ssd
+from tests.tables import SMALL_TWO_STAGE, small_resnet, small_ssd
 from vision_jax.models.backbones.cnn import CNN
 from vision_jax.models.backbones.csp_darknet import CSPDarknet
 from vision_jax.models.backbones.darknet import Darknet
@@ -19,7 +19,10 @@ from vision_jax.models.backbones.resnet import ResNet
 from vision_jax.models.backbones.tanh import TanhNet
 from vision_jax.models.backbones.vit import ViT
 from vision_jax.models.detection.detr import Detr
+from vision_jax.models.detection.faster_rcnn import FasterRCNN
 from vision_jax.models.detection.fcos import FCOS
+from vision_jax.models.detection.keypoint_rcnn import KeypointRCNN
+from vision_jax.models.detection.mask_rcnn import MaskRCNN
 from vision_jax.models.detection.retinanet import RetinaNet
 from vision_jax.models.detection.two_stage_detr import TwoStageDetr
 from vision_jax.models.detection.yolo import YOLO
@@ -113,6 +116,23 @@ def _yolo(remat="none", **fields):
   return YOLO(4, body, ("c2", "c3"), anchors, convs=1, **fields)
 
 
+def _two_stage(detector, remat="none", more=(), **fields):
+  body = ResNet(
+    0, (1, 1), False, 4, "small", remat=remat, zero_init=False, **fields
+  )
+  sizes = SMALL_TWO_STAGE | {"size": 2} | dict(more)
+  return detector(4, body, **sizes, **fields)
+
+
+_mask_rcnn = functools.partial(
+  _two_stage, MaskRCNN, more={"mask_convs": 1}.items()
+)
+_keypoint_rcnn = functools.partial(
+  *(_two_stage, KeypointRCNN),
+  more={"num_keypoints": 3, "keypoint_features": 8}.items(),
+)
+
+
 def _fcn(**fields):
   stages = ((4, 4),) * 5
   return fcn.FCN8s(4, stages=stages, hidden=8, norm=True, **fields)
@@ -184,6 +204,9 @@ FAMILIES = {
   "yolox": Family(_yolox, True),
   "yolo": Family(_yolo, True),
   "ssd": Family(lambda **f: small_ssd(**f).model, True),
+  "faster_rcnn": Family(lambda **f: _two_stage(FasterRCNN, **f), True),
+  "mask_rcnn": Family(_mask_rcnn, True),
+  "keypoint_rcnn": Family(_keypoint_rcnn, True),
   "r3d": Family(lambda **f: _r3d(R3D, **f), inputs=(CLIP,)),
   "r2plus1d": Family(lambda **f: _r3d(R2Plus1D, **f), inputs=(CLIP,)),
   "factorised_vit": Family(_factorised_vit, inputs=(CLIP,)),

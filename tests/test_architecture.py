@@ -33,7 +33,7 @@ ALLOWED = {
   "models": {"core", "ops", "layers"},
   "parallel": {"core", "layers"},  # executions by name; nets that are split
   "losses": {"core", "ops"},
-  "metrics": {"core", "ops"},
+  "metrics": {"core", "data", "ops"},  # run lengths of masks are data's
   "tasks": {"core", "ops", "losses"},  # they receive models
   "data": set(),
   "checking": {"data", "paths", "viz"},  # of a folder, without training

@@ -36,6 +36,7 @@ TRAINED = {
 }
 LARGE = (  # their data or nets take seconds to build
   "configs/classification/cifar10_five.py",
+  "configs/instance/nuclei_maskrcnn.py",
   "configs/metric_learning/mnist_embedding.py",
   "configs/reading/mnist_attention.py",
   "configs/reading/mnist_crnn.py",
@@ -74,6 +75,7 @@ HEAVY = (
   "configs/generation/mnist_vq_prior.py",
   "configs/generation/mnist_vqgan.py",
   "configs/generation/mnist_vqvae.py",
+  "configs/instance/nuclei_maskrcnn.py",
   "configs/instance/nuclei_stardist.py",
   "configs/reading/mnist_attention.py",
   "configs/segmentation/camvid_deeplabv3.py",
@@ -295,6 +297,7 @@ WRITTEN = {
   "configs/detection/imported.py": write_boxes,
   "configs/detection/own_boxes.py": write_boxes,
   "configs/detection/voc_detr.py": write_boxes,
+  "configs/instance/nuclei_maskrcnn.py": write_objects,
   "configs/instance/nuclei_stardist.py": write_objects,
   **dict.fromkeys(RESTORED, write_sets),
   "configs/segmentation/clouds_classifier.py": write_clouds,

@@ -9,6 +9,9 @@ import pytest
 from tests.box_files import jpeg
 from vision_jax.recipe import recipe
 from vision_jax.tasks.dense_detection import DenseDetection
+from vision_jax.tasks.instance_segmentation import InstanceSegmentation
+from vision_jax.tasks.keypoint_detection import KeypointDetection
+from vision_jax.tasks.two_stage_detection import TwoStageDetection
 
 
 def test_a_config_can_be_told_to_learn_a_few_images_by_heart():
@@ -90,6 +93,11 @@ TERMS = {
   "fcos_resnet50_fpn": {"class", "giou", "centre"},
   "retinanet_resnet50_fpn": {"class", "l1"},
 }
+TWO_STAGE = {
+  "fasterrcnn_resnet50_fpn": TwoStageDetection,
+  "maskrcnn_resnet50_fpn": InstanceSegmentation,
+  "keypointrcnn_resnet50_fpn": KeypointDetection,
+}
 
 
 @pytest.mark.parametrize(
@@ -102,3 +110,10 @@ def test_imported_dense_detectors_have_their_task(name, detections):
   task = loaded.build().task
   assert isinstance(task, DenseDetection) and task.detections == detections
   assert task.criterion.weights.keys() == TERMS[name]
+
+
+@pytest.mark.parametrize("name", TWO_STAGE)
+def test_imported_detectors_of_two_stages_have_their_task(name):
+  values = {"source": f"torchvision:{name}", "fields": '{"name": "tiny"}'}
+  loaded = recipe.load("configs/detection/imported.py:tiny", values)
+  assert type(loaded.build().task) is TWO_STAGE[name]

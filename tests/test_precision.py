@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests.marks import with_slow
 from tests.tables_families import FAMILIES
 from vision_jax.recipe import recipe
 
@@ -35,7 +36,9 @@ def last_products(jaxpr, wanted):
   return found
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize(
+  "name", with_slow(FAMILIES, "faster_rcnn", "keypoint_rcnn")
+)
 def test_heads_and_outputs_are_float32(name):
   family = FAMILIES[name]
   model = family.make(dtype=jnp.bfloat16)

@@ -51,6 +51,7 @@ def size(arrays):
 COSTLY = (
   *("ddpm", "detr", "detr_encoder", "dit", "enet", "fcos", "retinanet"),
   *("yolox", "yolo", "ssd"),
+  *("faster_rcnn", "mask_rcnn", "keypoint_rcnn"),
 )
 
 

@@ -37,6 +37,7 @@ COSTLY = (
   *("diffusion", "flow_matching", "detection_encoder_queries"),
   *("dense_detection", "captioning", "temporal", "yolox", "yolo", "ssd"),
   *("cycle_translation", "paired_translation"),
+  *("two_stage_detection", "instance_segmentation"),
 )
 
 

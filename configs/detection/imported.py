@@ -17,7 +17,10 @@ from vision_jax.losses.dense import AnchorCriterion, PointCriterion
 from vision_jax.losses.multibox import MultiBoxCriterion
 from vision_jax.losses.sim_ota import SimOTACriterion
 from vision_jax.metrics.detection import AveragePrecision
+from vision_jax.models.detection.faster_rcnn import FasterRCNN
 from vision_jax.models.detection.fcos import FCOS
+from vision_jax.models.detection.keypoint_rcnn import KeypointRCNN
+from vision_jax.models.detection.mask_rcnn import MaskRCNN
 from vision_jax.models.detection.retinanet import RetinaNet
 from vision_jax.models.detection.ssd import SSD
 from vision_jax.models.detection.yolox import YOLOX
@@ -30,6 +33,9 @@ from vision_jax.pipelines.sources.stand_ins import DIGITS
 from vision_jax.pipelines.values import detection_config
 from vision_jax.tasks.dense_detection import DenseDetection
 from vision_jax.tasks.detection import Detection
+from vision_jax.tasks.instance_segmentation import InstanceSegmentation
+from vision_jax.tasks.keypoint_detection import KeypointDetection
+from vision_jax.tasks.two_stage_detection import TwoStageDetection
 
 # What their publisher's models take for a box.
 RETINANET = {"least": 0.05, "overlap": 0.5, "detections": 300}
@@ -91,6 +97,12 @@ def task_of(model):
     return DenseDetection(model, MultiBoxCriterion(), **SSD300)
   if isinstance(model, YOLOX):
     return DenseDetection(model, SimOTACriterion(), **MEGVII)
+  if isinstance(model, MaskRCNN):
+    return InstanceSegmentation(model)
+  if isinstance(model, KeypointRCNN):
+    return KeypointDetection(model)
+  if isinstance(model, FasterRCNN):
+    return TwoStageDetection(model)
   return Detection(model)
 
 

@@ -80,10 +80,12 @@ def plain_nms(torch, overlap):
 
   def nms(boxes, scores, threshold):
     kept, order = [], scores.argsort(descending=True, stable=True).tolist()
-    pairs = overlap(boxes, boxes)
+    over = (overlap(boxes, boxes) > threshold).numpy()
+    dropped = np.zeros(len(order), bool)
     for i in order:
-      if not any(pairs[i, j] > threshold for j in kept):
+      if not dropped[i]:
         kept.append(i)
+        dropped |= over[i]
     return torch.tensor(kept, dtype=torch.long)
 
   return nms

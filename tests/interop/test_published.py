@@ -86,18 +86,24 @@ def test_torchvisions_segmenters(name):
 
 @pytest.mark.parametrize("name", DETECTORS)
 def test_torchvisions_detectors(name):
-  """Their sizes; parameters are those of `test_fcos.py`."""
+  """Their sizes; parameters are those of `test_fcos.py` and `test_two_stage`.
+
+  In two stages the background is no class of ours.
+  """
   net, models = SOURCES[name][1], torchvision().models
-  (weights,) = models.get_model_weights(name.partition(":")[2])
+  weights = list(models.get_model_weights(name.partition(":")[2]))[-1]
   categories = weights.meta["categories"]
-  assert len(net.class_names) == len(categories) == 91
-  pairs = zip(net.class_names, categories, strict=True)
-  named = [pair for pair in pairs if pair[1] not in ("__background__", "N/A")]
-  assert len(named) == 80 and all(a == b for a, b in named)
+  people = "keypoint" in name
+  assert len(categories) == (2 if people else 91)
+  pairs = zip(net.class_names[::-1], categories[::-1], strict=False)
+  absent = ("__background__", "N/A", "no person")
+  named = [pair for pair in pairs if pair[1] not in absent]
+  assert len(named) == (1 if people else 80)
+  assert all(a == b for a, b in named)
   make = getattr(models.detection, name.partition(":")[2])
   theirs = make(weights=None, weights_backbone=None).transform
   height, width = net.preprocess.size
-  assert theirs.min_size == (height,)
+  assert theirs.min_size[-1] == height  # of persons one of several
   divisible = theirs.size_divisible
   assert width == -(-theirs.max_size // divisible) * divisible
   found = ours(net)

@@ -11,7 +11,10 @@ from vision_jax.core.state import create_state
 from vision_jax.core.step import make_train_step
 from vision_jax.train.checkpoint.checkpoints import Checkpoints
 
-NAMES = ("detection_encoder_queries", "dense_detection", "yolox")
+NAMES = (
+  *("detection_encoder_queries", "dense_detection"),
+  *("yolox", "two_stage_detection", "instance_segmentation"),
+)
 STEPS, STOP, BATCH = 4, 2, 32
 
 

@@ -25,7 +25,7 @@ from vision_jax.inference.threshold import NONE, Threshold
 from vision_jax.inference.tiled import Tiled
 from vision_jax.inference.windows import Tiling, Windows
 from vision_jax.writers import folder
-from vision_jax.writers.base import Row
+from vision_jax.writers.base import OF_BOXES, Row
 
 
 def predict_folder(
@@ -240,4 +240,4 @@ def _there(row: Row) -> Row:
   if not {"boxes", "score", "label"} <= row.keys():
     return row
   there = row["score"] != 0
-  return row | {k: row[k][there] for k in ("boxes", "score", "label")}
+  return row | {k: row[k][there] for k in OF_BOXES if k in row}

@@ -45,7 +45,8 @@ class Tiled:
     self._least = SURE if least is None else least
     self._merge: Callable[..., Row]
     self.output: Output | None = None
-    if {"boxes", "score", "label"} <= shapes.keys():
+    whole = {"masks", "keypoints"} & shapes.keys()  # of the net's windows
+    if {"boxes", "score", "label"} <= shapes.keys() and not whole:
       self._merge = self._boxes
     elif {"target", "probs"} <= shapes.keys():
       self._merge, self.output = self._masks, task.probs

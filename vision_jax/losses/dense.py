@@ -9,41 +9,20 @@ beside this file: `sim_ota.py`.
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from vision_jax.core.types import Array, Batch, Mean
+from vision_jax.losses.dense_assignment import Wanted, assigned
 from vision_jax.losses.detection import SigmoidFocal
-from vision_jax.ops.assigners import BETWEEN, by_centre, by_overlap
+from vision_jax.ops.assigners import by_centre, by_overlap
 from vision_jax.ops.box_coders import Distances, Offsets
-from vision_jax.ops.boxes import (
-  canvas_scale,
-  cxcywh_to_xyxy,
-  generalized_iou,
-  pairwise_inside,
-)
-from vision_jax.ops.local import per_image
+from vision_jax.ops.boxes import generalized_iou
 
 INFINITY = float("inf")
 Assign = Callable[..., Array]
-
-
-class Wanted(NamedTuple):
-  """What the anchors of images should find.
-
-  Attributes:
-    found: (b, l) bool, whether an anchor finds a box.
-    label: (b, l), the box's class, or k.
-    boxes: (b, l, 4) xyxy in pixels; the anchor itself where it finds none.
-    counts: (b, l) 0 or 1, whether the classes of an anchor are learned.
-  """
-
-  found: Array
-  label: Array
-  boxes: Array
-  counts: Array
 
 
 @dataclasses.dataclass(frozen=True)
@@ -167,30 +146,7 @@ def wanted_of(
   """
   k = outputs["logits"][0].shape[-1]
   anchors = jnp.concatenate(outputs["anchors"])
-  there = batch["box_mask"] > 0
-  scale = canvas_scale(batch)[:, None]
-  boxes = cxcywh_to_xyxy(batch["boxes"]) * scale
-  boxes = jnp.where(there[..., None], boxes, 0)
-
-  def one(boxes, label, there, crowd, *own):
-    n = boxes.shape[0]
-    box = assign(boxes, there if crowd is None else there & ~crowd, *own)
-    found = box >= 0
-    counts = box != BETWEEN
-    if not n:
-      label = jnp.full(len(anchors), k, jnp.int32)
-      return Wanted(found, label, anchors, counts)
-    if crowd is not None:
-      inside = jnp.where(crowd, pairwise_inside(anchors, boxes), 0).max(-1)
-      counts &= found | (inside < 0.5)
-    at = jnp.maximum(box, 0)
-    label = jnp.where(found, label[at], k).astype(jnp.int32)
-    truth = jnp.where(found[:, None], boxes[at], anchors)
-    return Wanted(found, label, truth, counts)
-
-  crowd = there & (batch["crowd"] > 0) if "crowd" in batch else None
-  given = (boxes, batch["label"], there, crowd, *own)
-  return per_image(jax.vmap(one))(*jax.lax.stop_gradient(given))
+  return assigned(anchors, batch, k, lambda _, *given: assign(*given), *own)
 
 
 def mean_of_boxes(

@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 
 from vision_jax.core.checks import check_class_names
+from vision_jax.data import rle
 from vision_jax.errors import UserError
 
 # Above COCO's largest area: a box of it counts in no range, so that it neither
 # has to be found nor makes what finds it wrong.
 _IGNORED_AREA = 1e12
+_NO_SIZE = {"height": 1, "width": 1}  # of an image without masks
 METRICS = (
   *("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large"),
   *("ar1", "ar10", "ar100", "ar_small", "ar_medium", "ar_large"),
@@ -37,6 +39,8 @@ class BoxTable:
       of detections may lie; None for none.
     ignore: (r,), of the truth: need not be found, such as VOC's difficult
       objects; None for none.
+    masks: (r,), the run lengths of each mask as COCO has them, which are then
+      compared in place of the boxes; None for boxes.
   """
 
   image: np.ndarray
@@ -46,6 +50,7 @@ class BoxTable:
   area: np.ndarray | None = None
   crowd: np.ndarray | None = None
   ignore: np.ndarray | None = None
+  masks: np.ndarray | None = None
 
   def __len__(self) -> int:
     return len(self.image)
@@ -88,8 +93,10 @@ def _evaluate(
 ) -> Any:
   from faster_coco_eval import COCO, COCOeval_faster
 
+  kind = "bbox" if truth.masks is None else "segm"
+  size = _sizes(truth) | _sizes(detections)
   header = {
-    "images": [{"id": int(i)} for i in images],
+    "images": [{"id": int(i)} | size.get(int(i), _NO_SIZE) for i in images],
     "categories": [{"id": c, "name": str(c)} for c in range(k)],
   }
   quiet = {"print_function": lambda *_: None}
@@ -99,7 +106,7 @@ def _evaluate(
   dt.dataset = header | {"annotations": _detection_rows(detections)}
   gt.createIndex()
   dt.createIndex()
-  evaluation = COCOeval_faster(gt, dt, "bbox", **quiet)
+  evaluation = COCOeval_faster(gt, dt, kind, **quiet)
   evaluation.params.catIds = list(range(k))
   evaluation.params.imgIds = [int(i) for i in images]
   evaluation.evaluate()
@@ -108,45 +115,50 @@ def _evaluate(
   return evaluation
 
 
+def _sizes(table: BoxTable) -> dict[int, dict[str, int]]:
+  """Image -> its height and width, of those that have masks."""
+  if table.masks is None:
+    return {}
+  return {
+    int(i): dict(zip(_NO_SIZE, mask["size"], strict=True))
+    for i, mask in zip(table.image, table.masks, strict=True)
+  }
+
+
+def _areas(table: BoxTable) -> np.ndarray:
+  """The areas of masks, or of boxes."""
+  if table.masks is None:
+    return np.asarray(table.boxes, np.float64)[:, 2:].prod(-1)
+  return rle.areas(table.masks)
+
+
 def _truth_rows(table: BoxTable) -> list[dict[str, Any]]:
-  size = np.asarray(table.boxes, np.float64)[:, 2:].prod(-1)
-  area = size if table.area is None else np.asarray(table.area, np.float64)
+  area = table.area
+  area = _areas(table) if area is None else np.asarray(area, np.float64)
   if table.ignore is not None:
     area = np.where(np.asarray(table.ignore) > 0, _IGNORED_AREA, area)
   crowd = np.zeros(len(table)) if table.crowd is None else table.crowd
   crowd = np.asarray(crowd).astype(int).tolist()
-  rows = [*_columns(table), area.tolist(), crowd]
-  return [
-    {
-      "id": i,
-      "image_id": image,
-      "category_id": label,
-      "bbox": box,
-      "area": size,
-      "iscrowd": crowd,
-    }
-    for i, (image, label, box, size, crowd) in enumerate(
-      zip(*rows, strict=True), 1
-    )
-  ]
+  return _rows(table, area=area.tolist(), iscrowd=crowd)
 
 
 def _detection_rows(table: BoxTable) -> list[dict[str, Any]]:
-  area = np.asarray(table.boxes, np.float64)[:, 2:].prod(-1).tolist()
-  rows = [*_columns(table), area, np.asarray(table.score, float).tolist()]
+  score = np.asarray(table.score, float).tolist()
+  crowd = [0] * len(table)
+  return _rows(table, area=_areas(table).tolist(), score=score, iscrowd=crowd)
+
+
+def _rows(table: BoxTable, **columns: list[Any]) -> list[dict[str, Any]]:
+  """Annotations in COCO's form, with these columns beside the table's."""
+  named = dict(
+    zip(("image_id", "category_id", "bbox"), _columns(table), strict=True)
+  )
+  if table.masks is not None:
+    named["segmentation"] = list(table.masks)
+  named |= columns
   return [
-    {
-      "id": i,
-      "image_id": image,
-      "category_id": label,
-      "bbox": box,
-      "area": size,
-      "score": score,
-      "iscrowd": 0,
-    }
-    for i, (image, label, box, size, score) in enumerate(
-      zip(*rows, strict=True), 1
-    )
+    {"id": i} | dict(zip(named, values, strict=True))
+    for i, values in enumerate(zip(*named.values(), strict=True), 1)
   ]
 
 

@@ -31,7 +31,15 @@ from vision_jax.models.backbones.mobilenet_v2 import MobileNetV2
 from vision_jax.models.backbones.resnet8 import ResNet8
 from vision_jax.models.backbones.vit import ViT, dinov2, variant
 from vision_jax.models.backbones.xception import Xception
-from vision_jax.models.detection import detr, fcos, retinanet, yolox
+from vision_jax.models.detection import (
+  detr,
+  faster_rcnn,
+  fcos,
+  keypoint_rcnn,
+  mask_rcnn,
+  retinanet,
+  yolox,
+)
 from vision_jax.models.detection.ssd import ssd300
 from vision_jax.models.detection.yolo import yolo_v3
 from vision_jax.models.generation import dit
@@ -177,6 +185,11 @@ def _entries() -> Iterator[tuple[str, Entry]]:
     make = functools.partial(yolox.variant, name)
     side = 416 if name in ("nano", "tiny") else 640
     yield f"yolox_{name}", _other(make, 80, (side, side, 3))
+  two_stage = ((faster_rcnn, 90), (mask_rcnn, 90), (keypoint_rcnn, 1))
+  for module, k in two_stage:
+    name = module.__name__.rpartition(".")[2]
+    make = functools.partial(module.variant, "R50")
+    yield f"{name}_r50", _other(make, k, (800, 1344, 3))
   yield "dncnn", Entry(DnCNN, (180, 180, 1), False)
   yield "imdn_x2", Entry(IMDN, (180, 320, 3), False)
   yield "imdn_rtc_x2", Entry(IMDN_RTC, (180, 320, 3), False)

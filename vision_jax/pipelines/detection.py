@@ -14,6 +14,7 @@ from vision_jax.data.source import Example, Source
 from vision_jax.data.transforms import boxes
 from vision_jax.data.transforms.base import Transform, apply_all, keep
 from vision_jax.data.transforms.image import resize
+from vision_jax.data.transforms.object_masks import object_masks
 from vision_jax.errors import UserError
 from vision_jax.experiment import Eval, Predict
 from vision_jax.ops import augment
@@ -23,7 +24,7 @@ from vision_jax.pipelines.box_images import box_images
 from vision_jax.pipelines.colours import IMAGENET, Colours, check_coloured
 from vision_jax.pipelines.data import Data, Loading
 
-KEYS = ("image", "image_mask", "boxes", "label", "box_mask", "crowd")
+KEYS = ("image", "image_mask", "boxes", "label", "box_mask", "crowd", "masks")
 TRUTH = ("size", "ignore", "area")  # of the evaluation only
 
 
@@ -37,6 +38,7 @@ def detection(
   loading: Loading,
   metrics: Mapping[str, Metric],
   letterbox: bool = False,
+  masks: bool = False,
   in_memory: bool = True,
   mosaic: float = 0.0,
   colours: Colours | None = None,
@@ -56,6 +58,8 @@ def detection(
     loading: how examples become batches.
     metrics: what each evaluation measures, by name.
     letterbox: whether images keep their proportions, with padding.
+    masks: whether sources give the mask of each box, as `CocoSource` does, and
+      batches have `masks` (b, n, h, w) uint8.
     in_memory: whether decoded images are kept.
     mosaic: probability that a training image is a mosaic of four, which keep
       their scale, and of up to four times as many boxes.
@@ -81,6 +85,7 @@ def detection(
     loading.decode(),
     boxes.check_size(),
     fit,
+    *([object_masks(size, letterbox)] if masks else []),
     boxes.pad_boxes(max_boxes),
   )
 

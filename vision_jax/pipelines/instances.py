@@ -36,6 +36,8 @@ def instances(
   in_memory: bool = True,
   augment: Augment | None = None,
   weights: Sequence[str] = ("raw",),
+  class_names: Sequence[str] = (),
+  formats: Sequence[str] = ("instances", "overlay"),
 ) -> Data:
   """Returns what an experiment takes, of sources of images with objects.
 
@@ -57,6 +59,8 @@ def instances(
     in_memory: whether images stay in memory once they are decoded.
     augment: (batch, key) -> batch, that moves image and instances together.
     weights: which weights to evaluate: "raw", "ema".
+    class_names: of what is predicted; () for none.
+    formats: what predictions are written as.
   """
   levels = [stretch_levels(*stretch)] if len(stretch) else []
   steps = [
@@ -83,7 +87,8 @@ def instances(
     inputs=normalize(*colours),
     predict=Predict(
       [loading.decode(), *levels],
-      formats=("instances", "overlay"),
+      tuple(class_names),
+      formats=tuple(formats),
       show_bands=loading.shown,
       own_size=True,
     ),

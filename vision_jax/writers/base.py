@@ -13,10 +13,14 @@ from etils import epath
 
 from vision_jax.data.headers import size_of
 from vision_jax.data.images import as_stored
+from vision_jax.data.masks_in_boxes import numbered, paste
 from vision_jax.errors import UserError
 from vision_jax.viz.bands import show_bands
+from vision_jax.viz.overlay import resize_mask
 
 Row = Mapping[str, np.ndarray]  # one image's outputs
+# Outputs of which there is one for each box.
+OF_BOXES = ("boxes", "score", "label", "masks", "keypoints")
 SURE = 0.3  # from which score on a box counts, where nothing says it
 
 
@@ -51,10 +55,10 @@ class About:
     return self.class_names[label] if self.class_names else str(label)
 
   def sure(self, row: Row) -> dict[str, np.ndarray]:
-    """Returns the `boxes`, `score` and `label` of a row that count."""
+    """Returns what of `OF_BOXES` a row has, of the boxes that count."""
     least = SURE if self.threshold is None else self.threshold
     counts = row["score"] >= least
-    return {name: row[name][counts] for name in ("boxes", "score", "label")}
+    return {name: row[name][counts] for name in OF_BOXES if name in row}
 
 
 class Writer(Protocol):
@@ -123,6 +127,20 @@ def fits(writer: Writer | MakeWriter, outputs: Collection[str]) -> bool:
 def place(file: pathlib.Path, name: str) -> str:
   """Returns an image's path in the folder of all, as in "a/b.jpg"."""
   return str(pathlib.PurePosixPath(name).parent / file.name)
+
+
+def objects_of(row: Row, about: About, size: tuple[int, int]) -> np.ndarray:
+  """Returns the map (h w) that numbers a row's objects, 0 for background.
+
+  It is `instances`, at the image's `size`; of an image that the net saw in a
+  canvas, and where a threshold is given, it is made of the `masks` that count,
+  where there are some.
+  """
+  given = row["instances"]
+  if "masks" not in row or (given.shape == size and about.threshold is None):
+    return resize_mask(given, size)
+  sure = about.sure(row)
+  return numbered(paste(sure["masks"], sure["boxes"], size))
 
 
 @functools.lru_cache(maxsize=1)

@@ -8,6 +8,8 @@ from typing import Any
 
 from vision_jax.data.errors import DataError
 from vision_jax.data.files import nfc
+from vision_jax.data.masks_in_boxes import paste
+from vision_jax.data.rle import encoded
 from vision_jax.data.sources.coco_file import CocoFile, read_coco
 from vision_jax.data.sources.coco_results import (
   coco_file,
@@ -20,7 +22,8 @@ from vision_jax.writers.base import About, Row, height_width, place
 class CocoWriter:
   """Writes `results.json` and `coco.json`.
 
-  The outputs have `boxes` (p, 4) xyxy in pixels, `score` and `label` (p,).
+  The outputs have `boxes` (p, 4) xyxy in pixels, `score` and `label` (p,); of
+  `masks` (p, m, m) in the boxes, where they have them, the run lengths.
   `results.json` is COCO's list of results, of all boxes whatever their score,
   and `coco.json` a whole file with the images, the categories and, as
   annotations, the boxes that count. Ids are integers from 1 on; with
@@ -46,7 +49,8 @@ class CocoWriter:
     entry = self._image_id(file, name)
     self._images.append(entry | {"height": h, "width": w})
     rows = lambda r: coco_results(
-      entry["id"], r["boxes"], r["score"], r["label"], self._ids
+      *(entry["id"], r["boxes"], r["score"], r["label"], self._ids),
+      encoded(paste(r["masks"], r["boxes"], (h, w))) if "masks" in r else (),
     )
     self._results += rows(row)
     self._shown += rows(self._about.sure(row))

@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from vision_jax.viz.overlay import resize_mask
 from vision_jax.viz.png import write_png
-from vision_jax.writers.base import About, Row, height_width
+from vision_jax.writers.base import About, Row, height_width, objects_of
 
 
 class InstanceWriter:
@@ -20,12 +19,12 @@ class InstanceWriter:
   needs = ("instances",)
 
   def __init__(self, about: About):
-    self._output = about.output
+    self._about = about
 
   def __call__(self, file: pathlib.Path, row: Row, name: str) -> dict[str, Any]:
     """Returns the map's file."""
-    numbers = resize_mask(row["instances"], height_width(file))
-    path = self._output / "instances" / f"{name}.png"
+    numbers = objects_of(row, self._about, height_width(file))
+    path = self._about.output / "instances" / f"{name}.png"
     write_png(path, numbers.astype(np.uint16))
     return {"instances": str(path)}
 

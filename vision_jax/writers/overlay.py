@@ -8,9 +8,9 @@ import numpy as np
 from vision_jax.viz.boxes import draw_boxes, readable_scale
 from vision_jax.viz.contours import draw_contours
 from vision_jax.viz.grid import enlarge, enlargement, grid
-from vision_jax.viz.overlay import legend, overlay_mask, resize_mask
+from vision_jax.viz.overlay import legend, overlay_mask
 from vision_jax.viz.png import write_png
-from vision_jax.writers.base import About, Row, shown
+from vision_jax.writers.base import About, Row, objects_of, shown
 from vision_jax.writers.line import line
 from vision_jax.writers.video import FramesOut
 
@@ -23,7 +23,8 @@ class OverlayWriter:
   Of `boxes` those that count, with class and score; images below 320 pixels are
   enlarged by a whole factor, so that the letters can be read and do not hide
   all. Of `target` the classes' colours, which `legend.png` names. Of
-  `instances` a line around each. A `text` stands above the image, which is
+  `instances` a line around each, and of those with `masks` of several classes
+  the boxes too. A `text` stands above the image, which is
   enlarged likewise. Of a video's frames also a video of the same rate,
   `overlays/VIDEO.mp4`.
   """
@@ -38,6 +39,7 @@ class OverlayWriter:
   def __call__(self, file: pathlib.Path, row: Row, name: str) -> dict[str, Any]:
     """Returns the overlay's file."""
     known = {
+      "masks": self._outlines,
       "boxes": self._boxes,
       "text": self._text,
       "instances": self._outlines,
@@ -70,10 +72,11 @@ class OverlayWriter:
     title = f"{found['text']} {found['score']:.2f}"
     return grid([image], 1, titles=[title], least=LEAST)
 
-  @staticmethod
-  def _outlines(image: np.ndarray, row: Row) -> np.ndarray:
-    numbers = resize_mask(row["instances"], image.shape[:2])
-    return draw_contours(image, numbers)
+  def _outlines(self, image: np.ndarray, row: Row) -> np.ndarray:
+    numbers = objects_of(row, self._about, image.shape[:2])
+    drawn = draw_contours(image, numbers)
+    several = "masks" in row and len(self._about.class_names) > 1
+    return self._boxes(drawn, row) if several else drawn
 
   def _mask(self, image: np.ndarray, row: Row) -> np.ndarray:
     self._masks = True

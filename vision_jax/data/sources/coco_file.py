@@ -34,6 +34,8 @@ class CocoFile:
     boxes: (n, 4) xywh in pixels; NaN where `malformed`.
     area: (n,), crowd: (n,) float32.
     malformed: place of an annotation whose bbox is not four numbers -> it.
+    segmentation: of each annotation, as the file has it, where it was asked
+      for; else ().
   """
 
   path: pathlib.Path
@@ -47,6 +49,7 @@ class CocoFile:
   area: np.ndarray
   crowd: np.ndarray
   malformed: dict[int, str]
+  segmentation: tuple[object, ...] = ()
 
   @functools.cached_property
   def counts(self) -> collections.Counter[Id]:
@@ -106,8 +109,12 @@ class CocoFile:
     return tuple(ids.get(name) for name in class_names)
 
 
-def read_coco(path: pathlib.Path) -> CocoFile:
+def read_coco(path: pathlib.Path, segmentation: bool = False) -> CocoFile:
   """Reads a file; one that has not changed since is not read again.
+
+  Args:
+    path: of the json file.
+    segmentation: whether to keep the masks that it has.
 
   Raises:
     DataError: if it is no such json, naming the entry that is wrong.
@@ -116,7 +123,7 @@ def read_coco(path: pathlib.Path) -> CocoFile:
     stat = path.stat()
   except OSError as error:
     raise DataError(_unreadable(path, error)) from error
-  return _read(path, (stat.st_mtime_ns, stat.st_size))
+  return _read(path, (stat.st_mtime_ns, stat.st_size), segmentation)
 
 
 def _unreadable(path: pathlib.Path, error: Exception) -> str:
@@ -127,7 +134,9 @@ def _unreadable(path: pathlib.Path, error: Exception) -> str:
 
 
 @functools.lru_cache(maxsize=4)
-def _read(path: pathlib.Path, stamp: tuple[int, int]) -> CocoFile:
+def _read(
+  path: pathlib.Path, stamp: tuple[int, int], segmentation: bool
+) -> CocoFile:
   del stamp
   content = _load(path)
   fail = functools.partial(_fail, path)
@@ -153,6 +162,7 @@ def _read(path: pathlib.Path, stamp: tuple[int, int]) -> CocoFile:
     column(3).astype(np.float32),
     column(4).astype(np.float32),
     {j: repr(rows[j].get("bbox"))[:80] for j in bad},
+    tuple(row.get("segmentation") for row in rows) if segmentation else (),
   )
 
 

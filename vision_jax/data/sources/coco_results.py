@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from etils import epath
 
+from vision_jax.data.rle import Rle, areas
 from vision_jax.data.sources.coco_file import Id, Row
 from vision_jax.files import replace_text, to_json
 
@@ -15,6 +16,7 @@ def coco_results(
   score: np.ndarray,
   label: np.ndarray,
   category_ids: Sequence[Id] = (),
+  masks: Sequence[Rle] = (),
 ) -> list[Row]:
   """Returns one image's detections as rows of COCO's results json.
 
@@ -24,10 +26,11 @@ def coco_results(
     score: (p,), written with all its digits: rounding would make ties.
     label: (p,), 0 ... k - 1.
     category_ids: id of each label; () for label + 1.
+    masks: the run lengths of each; () for none.
   """
   boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
   xywh = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], 1)
-  return [
+  rows = [
     {
       "image_id": image_id,
       "category_id": category_ids[k] if category_ids else int(k) + 1,
@@ -36,6 +39,10 @@ def coco_results(
     }
     for box, s, k in zip(xywh.tolist(), score, label, strict=True)
   ]
+  if len(masks):
+    pairs = zip(rows, masks, strict=True)
+    rows = [row | {"segmentation": mask} for row, mask in pairs]
+  return rows
 
 
 def coco_file(
@@ -53,11 +60,18 @@ def coco_file(
   return {
     "images": list(images),
     "annotations": [
-      {"id": i, "area": row["bbox"][2] * row["bbox"][3], "iscrowd": 0} | row
+      {"id": i, "area": _area(row), "iscrowd": 0} | row
       for i, row in enumerate(rows, 1)
     ],
     "categories": [{"id": i, "name": n} for i, n in categories.items()],
   }
+
+
+def _area(row: Row) -> float:
+  """The area of a row's mask, or of its box."""
+  if "segmentation" in row:
+    return float(areas([row["segmentation"]])[0])
+  return row["bbox"][2] * row["bbox"][3]
 
 
 def write_json(path: epath.PathLike, content: object) -> None:

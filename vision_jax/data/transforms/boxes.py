@@ -5,6 +5,8 @@ int32, `size` (2,) int32, the image's height and width, and where they know them
 `crowd`, `ignore` and `area` (n,) float32. `pad_boxes` makes n the same for all.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from vision_jax.data.errors import DataError
@@ -15,7 +17,7 @@ from vision_jax.data.transforms.base import Transform
 from vision_jax.data.transforms.image import decoded
 
 MAX_BOXES = 100
-PER_BOX = ("boxes", "label", "crowd", "ignore", "area")
+PER_BOX = ("boxes", "label", "crowd", "ignore", "area", "masks")
 
 
 def to_fractions(
@@ -122,10 +124,8 @@ def letterbox(size: tuple[int, int], method: str = "bilinear") -> Transform:
   def apply(example: Example, rng: np.random.Generator | None) -> Example:
     del rng
     image = decoded(example, "letterbox")
-    h, w, c = image.shape
-    factor = min(height / h, width / w)
-    fit = lambda n, most: min(max(round(n * factor), 1), most)
-    inner = (fit(h, height), fit(w, width))
+    *whole, c = image.shape
+    inner = inner_size(whole, size)
     canvas = np.zeros((height, width, c), image.dtype)
     canvas[: inner[0], : inner[1]] = resize_image(image, inner, method)
     mask = np.zeros((height, width), np.float32)
@@ -133,3 +133,10 @@ def letterbox(size: tuple[int, int], method: str = "bilinear") -> Transform:
     return example | {"image": canvas, "image_mask": mask}
 
   return apply
+
+
+def inner_size(whole: Sequence[int], size: tuple[int, int]) -> tuple[int, int]:
+  """Returns the (height, width) of an image, `whole`, that fits into `size`."""
+  factor = min(n / m for n, m in zip(size, whole, strict=True))
+  fit = lambda n, most: min(max(round(n * factor), 1), most)
+  return fit(whole[0], size[0]), fit(whole[1], size[1])

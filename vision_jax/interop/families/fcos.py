@@ -23,7 +23,7 @@ _HEADS = {
 
 def torchvision_fcos(shapes: Shapes) -> Rules:
   """torchvision's names; a tower's layers are numbers, rectifiers too."""
-  rules = _pyramid(shapes)
+  rules = pyramid(shapes)
   for theirs, (tower, _) in _HEADS.items():
     for i in range(_convs(shapes)):
       conv_name = rf"head\.{theirs}\.conv\.{3 * i}"
@@ -35,7 +35,7 @@ def torchvision_fcos(shapes: Shapes) -> Rules:
 
 def torchvision_retinanet(shapes: Shapes) -> Rules:
   """torchvision's names since its version 0.13, and before."""
-  rules = _pyramid(shapes)
+  rules = pyramid(shapes)
   for theirs, (tower, _) in _HEADS.items():
     for i in range(_convs(shapes)):
       now, before = rf"conv\.{i}\.0", rf"conv\.{2 * i}"
@@ -50,10 +50,15 @@ def _convs(shapes: Shapes) -> int:
   return sum(path.format(i) in shapes for i in range(1, len(shapes) + 1))
 
 
-def _pyramid(shapes: Shapes) -> list:
-  """The backbone's rules and those of the pyramid on c3, c4 and c5."""
+def pyramid(shapes: Shapes, first: int = 3) -> list:
+  """The backbone's rules and those of the pyramid on c3, c4 and c5.
+
+  Args:
+    shapes: of our leaves.
+    first: number of the finest level.
+  """
   level = r"(\d)(?:\.0)?"
-  ours = "_c{1+3}"
+  ours = f"_c{{1+{first}}}"
   return [
     *within(r"backbone\.body", "backbone", resnet.torchvision(shapes)),
     *conv(rf"backbone\.fpn\.inner_blocks\.{level}", f"fpn/lateral{ours}"),
@@ -71,15 +76,26 @@ def _last() -> list:
   ]
 
 
-def _published(
-  variant: Callable[..., nn.Module], layout: str, more: str = ""
+def of_coco(
+  variant: Callable[..., nn.Module],
+  layout: str,
+  more: str = "",
+  class_names: tuple[str, ...] = COCO_NAMES,
 ) -> Published:
+  """Returns a detector on a ResNet-50, as torchvision has trained it on COCO.
+
+  Args:
+    variant: (name, num_classes) -> the module.
+    layout: key of the family's LAYOUTS.
+    more: what else is not as the source has it.
+    class_names: in the order of the labels.
+  """
   return Published(
-    functools.partial(variant, name="R50", num_classes=len(COCO_NAMES)),
+    functools.partial(variant, name="R50", num_classes=len(class_names)),
     layout,
     Preprocess((800, 1344), 0),
     task="detection",
-    class_names=COCO_NAMES,
+    class_names=class_names,
     differs=(
       "published are images of their own proportions, the short side 800 "
       "pixels and the long one 1333 at most, in a canvas whose sides are "
@@ -88,16 +104,19 @@ def _published(
   )
 
 
+NORMS = (
+  "; and its frozen norms divide by the root of the variance alone, here of "
+  "1e-5 more"
+)
 LAYOUTS = {
   "torchvision": torchvision_fcos,
   "torchvision_retinanet": torchvision_retinanet,
 }
 PUBLISHED = {
-  "torchvision:fcos_resnet50_fpn": _published(fcos.variant, "torchvision"),
-  "torchvision:retinanet_resnet50_fpn": _published(
+  "torchvision:fcos_resnet50_fpn": of_coco(fcos.variant, "torchvision"),
+  "torchvision:retinanet_resnet50_fpn": of_coco(
     retinanet.variant,
     "torchvision_retinanet",
-    "; and its frozen norms divide by the root of the variance alone, here of "
-    "1e-5 more",
+    NORMS,
   ),
 }

@@ -28,18 +28,26 @@ class Tower(nn.Module):
     features: channels of each.
     groups: of the normalization; 0 for none.
     dtype: type to compute in.
+    kernel_init: initial kernels.
   """
 
   convs: int
   features: int
   groups: int
   dtype: DTypeLike = jnp.float32
+  kernel_init: nn.initializers.Initializer = NORMAL
 
   @nn.compact
   def __call__(self, x: Array) -> Array:
     """Maps x (b, h, w, d) to (b, h, w, features)."""
     for i in range(1, self.convs + 1):
-      x = head_conv(self.features, dtype=self.dtype, name=f"conv{i}")(x)
+      conv = head_conv(
+        self.features,
+        dtype=self.dtype,
+        kernel_init=self.kernel_init,
+        name=f"conv{i}",
+      )
+      x = conv(x)
       if self.groups:
         norm = GroupNorm(self.groups, 1e-5, self.dtype, name=f"norm{i}")
         x = norm(x)

@@ -46,6 +46,7 @@ class BoxData(DataSet):
     scenes: how many to generate, for train, val and test.
     image_size: (h, w) of scenes.
     max_boxes: digits in a scene, at most.
+    masks: whether boxes have the masks of their objects, of "coco" alone.
     only: trains on so many images, and evaluates on them too, as the split
       "seen"; 0 for all, and no such split.
   """
@@ -63,6 +64,7 @@ class BoxData(DataSet):
   scenes: Sequence[int] = (0, 0, 0)
   image_size: Sequence[int] = (64, 64)
   max_boxes: int = 100
+  masks: bool = False
   only: int = 0
 
   @classmethod
@@ -81,6 +83,7 @@ class BoxData(DataSet):
       scenes=config.scenes,
       image_size=config.image_size,
       max_boxes=config.max_boxes,
+      masks=config.get("masks", False),
       only=config.only,
     )
 
@@ -147,6 +150,11 @@ class BoxData(DataSet):
 
   def _files(self, split: str) -> Source:
     kind, _, name = self.dataset.partition("/")
+    if self.masks and kind != "coco":
+      raise UserError(
+        f"--config.masks=true: got --config.dataset={self.dataset}; expected "
+        "coco, whose annotations have masks."
+      )
     given = {
       "class_names": tuple(self.class_names),
       "on_bad_box": self.on_bad_box,
@@ -174,6 +182,7 @@ class BoxData(DataSet):
       root / "annotations" / f"instances_{split}.json",
       self.images or root / split,
       root=self.images or root,
+      masks=self.masks,
       **given,
     )
 
