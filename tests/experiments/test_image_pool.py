@@ -67,7 +67,8 @@ def test_the_pool_has_the_newest_images_in_order():
 @pytest.mark.slow
 @pytest.mark.parametrize("accumulate", [1, 2])
 def test_it_is_the_same_everywhere(accumulate):
-  assert_equal_everywhere(make, rounding=1e-4, accumulate=accumulate)
+  """Instance norms of maps of 2 x 2 enlarge what rounding leaves."""
+  assert_equal_everywhere(make, rounding=1e-3, accumulate=accumulate)
 
 
 @pytest.mark.slow
