@@ -6,8 +6,10 @@
 Goes through an evaluation's data once, and writes `confusion.json`, counts of
 labels and predictions (of up to 20 classes), and `worst NAME.png`, what the
 config shows of a batch, of the examples that have the largest part in the loss;
-where the training has left no images, `EVALUATION NAME.png` of the first
-examples as well. The runner calls it after a row's first seed. Exit codes: 0
+of a detector `detection.json`, precision over recall and what each kind of
+error costs, and `wrong NAME.png` of the examples with the most errors. Where
+the training has left no images, `EVALUATION NAME.png` of the first examples as
+well. The runner calls it after a row's first seed. Exit codes: 0
 done, 2 bad arguments.
 """
 
@@ -23,6 +25,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from benchmarks.detections import Detections, average_precision
 from vision_jax.core.types import HostBatch, Inputs, Nets, Task
 from vision_jax.errors import UserError
 from vision_jax.experiment import Eval
@@ -45,12 +48,14 @@ class Found:
   Attributes:
     names: of the classes; () without any.
     counts: (k, k) of labels and predictions; None where a task has none.
-    worst: (part in the loss, example), the largest first.
+    worst: (part in the loss, or number of errors, example), the largest first.
+    detections: what a detector finds; None of other tasks.
   """
 
   names: Sequence[str]
   counts: np.ndarray | None = None
   worst: list[tuple[float, HostBatch]] = dataclasses.field(default_factory=list)
+  detections: Detections | None = None
 
   def add(self, batch: HostBatch, out: dict, parts: np.ndarray | None) -> None:
     """Adds a batch: what it predicts, and what each example has in the loss."""
@@ -58,6 +63,8 @@ class Found:
     for key, axes in COUNTED.items():
       if key in out and key in batch and batch[key].ndim == axes:
         self._count(batch[key][real], out[key][real])
+    if self.detections is not None:
+      parts = self.detections.add(batch, out["rows"])
     if parts is not None:
       take = lambda i: {k: x[i] for k, x in batch.items()}
       self.worst += [(float(parts[i]), take(i)) for i in real if parts[i] > 0]
@@ -115,6 +122,9 @@ def write(workdir: str, name: str, output: pathlib.Path) -> None:
       }
   for key, image in images.items():
     write_png(output / f"{key}.png", to_rgb(image))
+  if found.detections is not None:
+    text = json.dumps(found.detections.summary())
+    replace_text(output / "detection.json", text)
   if found.counts is not None:
     matrix = {"names": [*found.names], "counts": found.counts.tolist()}
     replace_text(output / "confusion.json", json.dumps(matrix))
@@ -125,6 +135,8 @@ def _pass(run: trained.Trained, data: Eval, weights: Any) -> Found:
   step = jax.jit(make_step(run.experiment.task, run.experiment.inputs, data))
   predict = run.experiment.predict
   found = Found(predict.class_names if predict else ())
+  if metric := average_precision(data):
+    found.detections = Detections(metric)
   for batch in data.data.epoch():
     out, parts = jax.device_get(step(*weights, batch, jax.random.key(0)))
     found.add(batch, out, parts)
@@ -134,6 +146,7 @@ def _pass(run: trained.Trained, data: Eval, weights: Any) -> Found:
 def make_step(task: Task, inputs: Inputs, data: Eval) -> Callable[..., Any]:
   """Returns step(params, stats, batch, key) -> (predictions, parts (b,)), pure.
 
+  Of a detector the predictions are `rows`, those of its average precision.
   A loss is a mean by the examples' mask, in which its total is linear: so the
   derivative by the mask is what each example adds to it. It costs no second
   pass through the net, which the mask does not enter. Parts are None where the
@@ -143,11 +156,14 @@ def make_step(task: Task, inputs: Inputs, data: Eval) -> Callable[..., Any]:
   output = data.output or task.predict
   asked = len(task.objectives) == 1 and data.losses
   drawn = hasattr(task, "sample")  # its losses are of random noise
+  boxes = average_precision(data)
 
   def step(params: Nets, stats: Nets, batch: HostBatch, key: jax.Array) -> Any:
     batch = inputs(batch)
-    out = output(params, stats, batch, key)
-    out = {k: out[k] for k in COUNTED if k in out}
+    full = output(params, stats, batch, key)
+    if boxes is not None:
+      return {"rows": boxes.measure(boxes.state, full, batch)[1]}, None
+    out = {k: full[k] for k in COUNTED if k in full}
     if drawn or not asked:
       return out, None
     (objective,) = task.objectives
@@ -185,7 +201,8 @@ def _worst(
   out = jax.device_get(predict(*weights, batch, jax.random.key(0)))
   first = lambda tree: jax.tree.map(lambda x: x[:number], tree)
   shown = data.images(first(batch), first(out))
-  return {f"worst {key}": image for key, image in shown.items()}
+  kind = "worst" if found.detections is None else "wrong"
+  return {f"{kind} {key}": image for key, image in shown.items()}
 
 
 if __name__ == "__main__":

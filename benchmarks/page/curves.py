@@ -1,4 +1,4 @@
-"""How a key of `metrics.jsonl` went with the steps, a line a seed, as SVG."""
+"""Lines as SVG, such as a key of `metrics.jsonl` by steps, a line a seed."""
 
 from collections.abc import Mapping, Sequence
 
@@ -20,46 +20,59 @@ def charts(courses: Mapping[int, Mapping[str, Points]]) -> list[Markup]:
   names = dict.fromkeys(k for of in courses.values() for k in of)
   found = []
   for name in names:
-    seeds = {n: of[name] for n, of in courses.items() if of.get(name)}
+    seeds = {f"seed {n}": of[name] for n, of in courses.items() if of.get(name)}
     if any(len(points) > 1 for points in seeds.values()):
-      found.append(_chart(name, seeds))
+      found.append(chart(name, seeds, "steps"))
   return found
 
 
-def _chart(name: str, seeds: Mapping[int, Points]) -> Markup:
+def chart(
+  name: str, lines: Mapping[str, Points], unit: str, *, log: bool = True
+) -> Markup:
+  """Returns a drawing of lines by their names, with a key above it.
+
+  Args:
+    name: what it shows.
+    lines: name -> [x, y] pairs.
+    unit: what x is.
+    log: whether the logarithm is shown of values that are far apart.
+  """
   caption = element(
     "figcaption",
     element("code", name),
     *(
-      element("span", f"seed {seed}", class_=f"key line{i % 6}")
-      for i, seed in enumerate(seeds)
+      element("span", line, class_=f"key line{i % 6}")
+      for i, line in enumerate(lines)
     ),
   )
-  return element("figure", caption, _drawing(name, seeds), class_="chart")
+  drawing = _drawing(name, lines, unit, log)
+  return element("figure", caption, drawing, class_="chart")
 
 
-def _drawing(name: str, seeds: Mapping[int, Points]) -> Markup:
-  steps = [x for points in seeds.values() for x, _ in points]
-  values = [y for points in seeds.values() for _, y in points]
-  log = min(values) > 0 and max(values) > MANY * min(values)
+def _drawing(
+  name: str, lines: Mapping[str, Points], unit: str, log: bool
+) -> Markup:
+  places = [x for points in lines.values() for x, _ in points]
+  values = [y for points in lines.values() for _, y in points]
+  log = log and min(values) > 0 and max(values) > MANY * min(values)
   low, high = (
     (min(values) / 1.1, max(values) * 1.1) if log else widened(values, 0.05)
   )
-  x = Scale(min(steps), max(steps), LEFT, WIDTH - RIGHT)
+  x = Scale(min(places), max(places), LEFT, WIDTH - RIGHT)
   y = Scale(low, high, HEIGHT - BOTTOM, TOP, log)
   marks = log_ticks(low, high) if log else ticks(low, high)
   return element(
     "svg",
-    element("title", f"{name} by step, {len(seeds)} seeds"),
+    element("title", f"{name} by {unit}, {', '.join(lines)}"),
     *(_level(y(value), short(value)) for value in marks),
-    *_steps(x, steps),
+    *_places(x, places, unit),
     *(
       element(
         "polyline",
         points=" ".join(f"{x(a)},{y(b)}" for a, b in points),
         class_=f"line line{i % 6}",
       )
-      for i, points in enumerate(seeds.values())
+      for i, points in enumerate(lines.values())
     ),
     viewBox=f"0 0 {WIDTH} {HEIGHT}",
     role="img",
@@ -73,16 +86,16 @@ def _level(y: float, text: str) -> Markup:
   )
 
 
-def _steps(x: Scale, steps: Sequence[float]) -> list[Markup]:
-  """The steps at round numbers, and nothing that would leave the drawing."""
-  marks = ticks(min(steps), max(steps))
+def _places(x: Scale, places: Sequence[float], unit: str) -> list[Markup]:
+  """The round numbers below, and nothing that would leave the drawing."""
+  marks = ticks(min(places), max(places))
   return [
     element(
       "text",
-      short(step),
-      x=min(x(step), WIDTH - RIGHT - 8),
+      short(place),
+      x=min(x(place), WIDTH - RIGHT - 8),
       y=HEIGHT - 7,
       class_="middle",
     )
-    for step in marks
-  ] + [element("text", "steps", x=LEFT, y=HEIGHT - 7, class_="end unit")]
+    for place in marks
+  ] + [element("text", unit, x=LEFT, y=HEIGHT - 7, class_="end unit")]

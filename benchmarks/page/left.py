@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from benchmarks import finished
-from benchmarks.page import confusion, events
+from benchmarks.page import confusion, detection, events
 from benchmarks.result import Result
 
 # Beside a workdir or in it: sheets of samples, of predictions, of `shown`.
@@ -19,7 +19,9 @@ SHEETS = (
 )
 MOST = 6  # images of a row
 # Names of images, the telling ones first.
-FIRST = ("test", "largest", "val")
+FIRST = ("test", "largest", "most", "val")
+# How what `shown` writes is called.
+WORST = {"worst ": "largest loss: ", "wrong ": "most errors: "}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,11 +32,13 @@ class Left:
     courses: seed -> key -> [step, value] pairs.
     images: (name, bytes of its file).
     confusion: `names` and `counts` (k, k) of a confusion matrix; None without.
+    detection: a detector's curves and errors; None without.
   """
 
   courses: Mapping[int, Mapping[str, Sequence]]
   images: Sequence[tuple[str, bytes]] = ()
   confusion: Mapping[str, Sequence] | None = None
+  detection: Mapping[str, Any] | None = None
 
 
 def of(result: Result, runs: pathlib.Path | None) -> Left:
@@ -57,10 +61,12 @@ def of(result: Result, runs: pathlib.Path | None) -> Left:
   if first is None:
     return Left(courses)
   counted = _json(first / "shown" / "confusion.json")
+  detected = _json(first / "shown" / "detection.json")
   return Left(
     courses,
     images_of(first),
     counted if confusion.readable(counted) else None,
+    detected if detection.readable(detected) else None,
   )
 
 
@@ -101,11 +107,15 @@ def _lines(file: pathlib.Path) -> Iterator[dict[str, Any]]:
 def images_of(folder: pathlib.Path) -> list[tuple[str, bytes]]:
   """Returns the images of a seed's folder, the telling ones first."""
   files = dict.fromkeys(x for kind in SHEETS for x in folder.glob(kind))
-  named = lambda x: x.stem.replace("worst ", "largest loss: ")
-  found = [(named(x), x.read_bytes()) for x in files]
+  found = [(_named(x.stem), x.read_bytes()) for x in files]
   for name, (step, data) in events.last_images(folder / "workdir").items():
     found.append((f"{name}, step {step:,}", data))
   return sorted(found, key=lambda x: _rank(x[0]))[:MOST]
+
+
+def _named(stem: str) -> str:
+  start = next((x for x in WORST if stem.startswith(x)), "")
+  return WORST.get(start, "") + stem.removeprefix(start)
 
 
 def _rank(name: str) -> int:

@@ -1,7 +1,7 @@
 """A result as a line that opens: its numbers, and below them all the rest."""
 
 from benchmarks import environment
-from benchmarks.page import confusion, curves, images, interval
+from benchmarks.page import confusion, curves, detection, images, interval
 from benchmarks.page.left import Left
 from benchmarks.page.markup import Markup, element, join, link
 from benchmarks.page.provenance import provenance
@@ -146,6 +146,7 @@ def _inside(result: Result, left: Left, most: int) -> list[Markup]:
   drawn = [
     *curves.charts(left.courses),
     *([confusion.matrix(left.confusion)] if left.confusion else []),
+    *(detection.charts(left.detection) if left.detection else []),
   ]
   if drawn:
     parts.append(element("div", *drawn, class_="charts"))

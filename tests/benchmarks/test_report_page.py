@@ -18,7 +18,15 @@ import pytest
 
 from benchmarks import against, lines, result, statistics
 from benchmarks.execute import Plan
-from benchmarks.page import confusion, curves, events, images, left, scale
+from benchmarks.page import (
+  confusion,
+  curves,
+  detection,
+  events,
+  images,
+  left,
+  scale,
+)
 from benchmarks.page.markup import element, link
 from benchmarks.page.page import Contents, page
 from benchmarks.report import command, files, pages, sheet, tables
@@ -212,6 +220,40 @@ def test_an_image_is_made_as_small_as_asked():
 )
 def test_what_is_no_confusion_matrix_is_not_drawn(found):
   assert not confusion.readable(found)
+
+
+DETECTED = {
+  "ap50": 0.5,
+  "curves": [["IoU 0.5", [1.0, 0.5, 0.0]], [EVIL, [0.9, 0.5, 0.4]]],
+  "errors": [["missed", 1200, 0.25], ["both", 0, -0.001]],
+}
+
+
+@pytest.mark.parametrize(
+  "change",
+  [
+    {"ap50": None},
+    {"ap50": float("nan")},
+    {"curves": []},
+    {"curves": [["a", [1.0]]]},
+    {"curves": [["a", [1.0, "x"]]]},
+    {"curves": [[1, [1.0, 1.0]]]},
+    {"errors": [["a", 1]]},
+    {"errors": {"a": 1}},
+  ],
+)
+def test_what_is_no_detectors_summary_is_not_drawn(change):
+  assert detection.readable(DETECTED)
+  assert not detection.readable(DETECTED | change)
+  assert not detection.readable([DETECTED])
+
+
+def test_a_detectors_curves_and_errors_are_drawn():
+  lines, bars = detection.charts(DETECTED)
+  assert lines.count("<polyline") == 2 and EVIL not in lines
+  assert html.escape(EVIL) in lines and ">recall<" in lines
+  assert bars.count("<rect") == 2 and 'width="0' in bars
+  assert "25.0 (1,200)" in bars and "AP50 50.0" in bars
 
 
 def test_a_confusion_matrix_shows_its_counts():

@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 
 from benchmarks import execute, shown
-from benchmarks.page import confusion, left
+from benchmarks.detections import Detections, average_precision
+from benchmarks.page import confusion, detection, left
 from benchmarks.suite import row_named
 from vision_jax.core.types import as_given
 from vision_jax.experiment import Eval
 from vision_jax.losses.classification import softmax_cross_entropy
+from vision_jax.metrics.coco import BoxTable
+from vision_jax.metrics.detection import AveragePrecision
 from vision_jax.tasks.classification import Classification
 from vision_jax.tasks.segmentation import Segmentation
 
@@ -90,6 +93,57 @@ def test_counts_and_the_worst_are_by_hand():
   assert many.counts is None
 
 
+def test_a_detectors_errors_are_by_hand():
+  """Image 7 is right, 8 has a wrong box and a missed one, 9 is padding."""
+  metric = AveragePrecision(("hen", "ox"))
+  assert average_precision(Eval((), {"ap": metric})) is metric
+  boxes = np.float32([[[0, 0, 9, 9]], [[0, 0, 9, 9]], [[0, 0, 9, 9]]])
+  away = boxes + np.float32([0, 50, 0])[:, None, None]
+  rows = {
+    **{"found_boxes": away, "found_score": np.float32([[0.9], [0.8], [0.7]])},
+    **{"found_label": np.array([[0], [1], [0]]), "true_boxes": boxes},
+    **{"true_label": np.array([[0], [1], [1]]), "true_mask": np.ones((3, 1))},
+  }
+  batch = {"index": np.array([7, 8, 9]), "mask": np.array([1, 1, 0])}
+  found = Detections(metric)
+  assert found.add(batch, rows).tolist() == [0, 2, 0]
+  later = batch | {"index": np.array([1, 2, 9])}
+  sure = rows | {"found_score": rows["found_score"] * 0.3}  # counts nowhere
+  assert found.add(later, sure).tolist() == [1, 1, 0]
+  summary = found.summary()
+  assert detection.readable(json.loads(json.dumps(summary)))
+  errors = {kind: number for kind, number, _ in summary["errors"]}
+  assert errors["background"] == errors["missed"] == 2
+  assert summary["ap50"] == pytest.approx(0.5)
+  assert [name for name, _ in summary["curves"]] == [
+    *("IoU 0.5", "IoU 0.75", "ox", "hen"),
+  ]
+
+
+def test_tables_with_areas_are_joined_and_annotations_are_read_once():
+  calls = []
+
+  def annotations():
+    calls.append(1)
+    one = np.zeros(1, int)
+    return BoxTable(one, one, np.ones((1, 4)), area=np.ones(1))
+
+  metric = average_precision(
+    Eval((), {"ap": AveragePrecision(("hen",), annotations=annotations)})
+  )
+  found = Detections(metric)
+  rows = {
+    "found_boxes": np.ones((1, 1, 4)),
+    "found_score": np.ones((1, 1)),
+    "found_label": np.zeros((1, 1), int),
+  }
+  for i in (0, 1):
+    found.add({"index": np.array([i]), "mask": np.ones(1)}, rows)
+  summary = found.summary()
+  assert calls == [1] and summary["ap50"] == 1
+  assert {x[0]: x[1] for x in summary["errors"]}["background"] == 1
+
+
 def test_an_unknown_evaluation_names_those_that_there_are(capsys, monkeypatch):
   class Run:
     class experiment:
@@ -131,3 +185,18 @@ def test_a_run_is_drawn_and_its_images_are_found(tmp_path):
   assert right == pytest.approx(last["test/accuracy"])
   names = [name for name, _ in left.images_of(seed)]
   assert names[0].startswith("test/labels") and "largest loss: labels" in names
+
+
+@pytest.mark.slow
+def test_a_detectors_run_is_drawn(tmp_path):
+  seed = tmp_path / "digit_scenes_detr" / "seed0"
+  words = ["--config=configs/detection/digit_scenes_detr.py:tiny"]
+  place = f"--workdir={seed / 'workdir'}"
+  execute.call_main([*words, place], tmp_path / "log.txt")
+  execute.draw(row_named("digit_scenes_detr"), seed)
+  summary = json.loads((seed / "shown" / "detection.json").read_text())
+  assert detection.readable(summary)
+  lines = (seed / "workdir" / "metrics.jsonl").read_text().splitlines()
+  last = json.loads(lines[-1])
+  assert summary["ap50"] == pytest.approx(last["test/ap50"], abs=1e-6)
+  assert "most errors: boxes" in [name for name, _ in left.images_of(seed)]

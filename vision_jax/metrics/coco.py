@@ -55,6 +55,12 @@ class BoxTable:
   def __len__(self) -> int:
     return len(self.image)
 
+  @property
+  def xyxy(self) -> np.ndarray:
+    """The boxes' corners, (r, 4) float64."""
+    boxes = np.asarray(self.boxes, np.float64).reshape(-1, 4)
+    return np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], 1)
+
 
 def coco_ap(
   truth: BoxTable,

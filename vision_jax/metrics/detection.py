@@ -71,9 +71,7 @@ class AveragePrecision:
     """Returns the metrics; -1 where there is no truth to find."""
     del sums
     images = np.asarray(rows["index"])
-    real = np.asarray(rows["found_score"]) != 0  # 0 is no detection
-    found = _table(rows, "found", real, score=rows["found_score"])
-    truth = self.truth(rows, images)
+    truth, found = self.tables(rows)
     metrics = coco_ap(
       truth,
       found,
@@ -88,6 +86,12 @@ class AveragePrecision:
       keep = self.per_class
       metrics |= {k: v for k, v in more.items() if keep or k == "voc_ap"}
     return metrics
+
+  def tables(self, rows: Mapping[str, Any]) -> tuple[BoxTable, BoxTable]:
+    """Returns what is there and what was found, of rows of some images."""
+    real = np.asarray(rows["found_score"]) != 0  # 0 is no detection
+    found = _table(rows, "found", real, score=rows["found_score"])
+    return self.truth(rows, np.asarray(rows["index"])), found
 
   def truth(self, rows: Mapping[str, Any], images: np.ndarray) -> BoxTable:
     """Returns the true boxes of the images: the annotations', or the rows'."""

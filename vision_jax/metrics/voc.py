@@ -12,6 +12,8 @@ import numpy as np
 
 from vision_jax.core.checks import check_class_names
 from vision_jax.metrics.coco import BoxTable
+from vision_jax.metrics.precision_recall import precision_at
+from vision_jax.ops.boxes import host_iou
 
 
 def voc_ap(
@@ -51,7 +53,7 @@ def _judge(
   are to be found.
   """
   rows = np.flatnonzero(np.asarray(truth.label) == k)
-  image, boxes = np.asarray(truth.image)[rows], _corners(truth.boxes)[rows]
+  image, boxes = np.asarray(truth.image)[rows], truth.xyxy[rows]
   difficult = np.zeros(len(rows), bool)
   if truth.ignore is not None:
     difficult = np.asarray(truth.ignore)[rows] > 0
@@ -59,10 +61,10 @@ def _judge(
   taken, right = np.zeros(len(rows), bool), []
   found = np.flatnonzero(np.asarray(detections.label) == k)
   order = np.argsort(-np.asarray(detections.score)[found], kind="stable")
-  corners = _corners(detections.boxes)
+  corners = detections.xyxy
   for d in found[order]:
     here = place.get(int(detections.image[d]), np.zeros(0, int))
-    overlap = _iou(corners[d], boxes[here])
+    (overlap,) = host_iou(corners[d], boxes[here])
     best = int(np.argmax(overlap)) if len(here) else -1
     if best < 0 or overlap[best] < threshold:
       right.append(False)
@@ -76,24 +78,9 @@ def _average(right: np.ndarray, number: int, eleven_points: bool) -> float:
   """Average precision of detections, best first; -1 if nothing is there."""
   if number == 0:
     return -1.0
-  hits = np.cumsum(right)
-  recall, precision = hits / number, hits / np.arange(1, len(right) + 1)
-  # The best precision at this recall or a higher one.
-  envelope = np.maximum.accumulate(precision[::-1])[::-1]
   if eleven_points:
-    at = np.searchsorted(recall, np.linspace(0, 1, 11) - 1e-12)
-    return float(np.mean([envelope[i] if i < len(right) else 0 for i in at]))
-  return float(np.sum(np.diff(recall, prepend=0) * envelope))
-
-
-def _corners(boxes: np.ndarray) -> np.ndarray:
-  boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
-  return np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], 1)
-
-
-def _iou(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-  low = np.maximum(box[:2], boxes[:, :2])
-  high = np.minimum(box[2:], boxes[:, 2:])
-  both = np.maximum(high - low, 0).prod(-1)
-  area = lambda b: (b[..., 2:] - b[..., :2]).prod(-1)
-  return both / np.maximum(area(box) + area(boxes) - both, 1e-12)
+    recalls = np.linspace(0, 1, 11) - 1e-12
+    return float(np.mean(precision_at(right, number, recalls)))
+  # The area below the curve: each right detection's part of the recall.
+  recalls = np.arange(1, np.sum(right) + 1) / number
+  return float(np.sum(precision_at(right, number, recalls - 1e-12)) / number)
