@@ -71,6 +71,7 @@ HEAVY = (
   "configs/generation/mnist_dcgan.py",
   "configs/generation/mnist_ddpm.py",
   "configs/generation/mnist_flow_matching.py",
+  "configs/generation/mnist_glow.py",
   "configs/generation/mnist_latent.py",
   "configs/generation/mnist_vq_prior.py",
   "configs/generation/mnist_vqgan.py",

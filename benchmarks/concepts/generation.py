@@ -83,6 +83,27 @@ CONCEPTS = (
     number="of images of deviation 0.5",
   ),
   Concept(
+    "normalizing flow",
+    "vision_jax.tasks.normalizing_flow:NormalizingFlow",
+    "tests/tasks/test_normalizing_flow.py::test_the_likelihood_is_autodiffs, "
+    "tests/models/test_flows.py::"
+    "test_a_flow_is_undone_and_knows_its_volume",
+    row="mnist_glow_cpu",
+  ),
+  Concept(
+    "affine coupling (RealNVP)",
+    "vision_jax.models.generation.coupling:Coupling",
+    "tests/models/test_flows.py::test_a_layer_is_undone_and_knows_its_volume",
+    "--config=configs/generation/mnist_glow.py --config.net=realnvp",
+    number="log-determinants of autodiff within 1e-4",
+  ),
+  Concept(
+    "invertible 1x1 convolution (Glow)",
+    "vision_jax.models.generation.invertible_conv:InvertibleConv",
+    "tests/models/test_flows.py::test_a_mix_begins_as_a_rotation",
+    row="mnist_glow_cpu",
+  ),
+  Concept(
     "vector quantisation (VQ-VAE)",
     "vision_jax.tasks.vector_quantisation:VectorQuantisation",
     "tests/ops/test_codebook.py::test_vectors_are_the_papers_averages, "

@@ -41,6 +41,7 @@ RANGES: dict[str, tuple[str, Test]] = {
       *("judge_layers", "judge_width", "load_size"),
       *("anchor_size", "candidates", "detections", "drawn_anchors"),
       *("drawn_proposals", "max_objects", "proposals"),
+      "residual_width",
     ),
     NATURAL,
   ),
@@ -91,6 +92,7 @@ RANGES: dict[str, tuple[str, Test]] = {
     ),
     SHARE,
   ),
+  "alpha": ("0 or more and below a half", lambda x: 0 <= x < 0.5),
   "centre": ("a finite number", math.isfinite),
   "preprocess.size": NATURAL,
   "preprocess.resize": (

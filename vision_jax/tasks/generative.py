@@ -19,6 +19,18 @@ def outside(image: Array, value_range: tuple[float, float]) -> Array:
   return jnp.mean(bad.astype(jnp.float32), axis=tuple(range(1, image.ndim)))
 
 
+def dequantised(image: Array, noise: Array, bins: int = 256) -> Array:
+  """Returns values of [0, 1]: levels of an image in [0, 1], with noise.
+
+  Args:
+    image: of `bins` levels, 0, 1 / (bins - 1), ..., 1.
+    noise: uniform in [0, 1), in the image's shape: a level is the `bins`-th
+      part of [0, 1] that it stands for.
+    bins: number of levels.
+  """
+  return (jnp.round(image * (bins - 1)) + noise) / bins
+
+
 def latents(
   batch: Batch, key: Array, size: int, *, number: int = 0, interpolate: int = 0
 ) -> Array:

@@ -22,7 +22,7 @@ from vision_jax.losses.likelihood import (
 from vision_jax.ops.augment.keys import example_keys
 from vision_jax.ops.diffusion.noise import normals
 from vision_jax.tasks.conditions import Condition, Conditional
-from vision_jax.tasks.generative import UNIT, latents, outside
+from vision_jax.tasks.generative import UNIT, dequantised, latents, outside
 from vision_jax.tasks.net import NET, OneNet
 
 # What pixels are made of before they are scored -> the likelihoods' kind.
@@ -226,7 +226,7 @@ class VariationalAutoencoding(Conditional, OneNet):
     )(example_keys(batch, key))
     if self.pixels == "stochastic":
       return (uniform < image).astype(image.dtype)
-    return (jnp.round(image * 255) + uniform) / 256
+    return dequantised(image, uniform)
 
   def _loss(self, params, stats, batch, key, *, step, train) -> Terms:
     model, image = self.net.given(params, stats), batch["image"]
