@@ -113,32 +113,6 @@ def _mnist_samples(
   )
 
 
-def _mnist_flow(net: str, recipe: str, target: float, **more) -> Row:
-  """A row of exact likelihoods; the targets were chosen before any run."""
-  return Row(
-    name="_".join(filter(None, ("mnist", net, more.get("variant")))),
-    config=f"{CONFIGS}mnist_glow.py",
-    dataset="mnist",
-    reference=f"mnist_{net}",
-    protocol=(
-      f"{recipe}; the bound on 10,000 test images by one draw of uniform "
-      "noise each, last step"
-    ),
-    tolerance=0.03,
-    metric="test/bits_per_dim",
-    target=target,
-    differs=(
-      "the published number is quoted elsewhere than by the model's authors, "
-      "without the size of its net; sizes and training are ours"
-    ),
-    unit="bits",
-    higher_is_better=False,
-    data="mnist",
-    seeds=1,
-    **more,
-  )
-
-
 FIRST_STAGE = "mnist_vqvae"
 _TRAINED = {
   "file": f"{FIRST_STAGE}/config.json",
@@ -191,24 +165,6 @@ MNIST = (
     variant="cpu",
     needs="cpu",
     seconds=2400,
-  ),
-  _mnist_flow(
-    *("glow", "2 levels of 32 steps of 512 features, 107 epochs", 1.08),
-    needs="gpu",
-    seconds=2 * 3600,
-  ),
-  _mnist_flow(
-    *("glow", "2 levels of 8 steps of 48 features, 19 epochs", 1.25),
-    variant="cpu",
-    seconds=90 * 60,
-    curve=("train/bits_per_dim",),
-  ),
-  _mnist_flow(
-    *("realnvp", "2 levels, 4 residual blocks of 32 features, 107 epochs"),
-    1.08,
-    overrides={"net": "realnvp"},
-    needs="gpu",
-    seconds=2 * 3600,
   ),
   Row(
     name=FIRST_STAGE,

@@ -29,10 +29,10 @@ def get_config():
   """Returns the values.
 
   net: "glow" or "realnvp". levels: of the flow, after each of which half of the
-  values leave. depth: steps of a level of Glow. width: features within its
+  values leave. depth: steps of a level of Glow. width: features within Glow's
   couplings. residual_width: features within RealNVP's couplings, at the first
-  level. blocks: residual blocks of a coupling there. alpha: of the logits, see
-  `NormalizingFlow`; 0 takes pixels as they are.
+  level. blocks: residual blocks of a coupling of RealNVP. alpha: of the logits,
+  see `NormalizingFlow`; 0 takes pixels as they are.
   """
   return base_config(
     steps=50_000,

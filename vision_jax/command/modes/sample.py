@@ -25,8 +25,9 @@ class Mode(OfWorkdir):
     "sample",
     "Set an option of how the config's task samples: sampler, steps, "
     "guidance and eta of a diffusion model, solver, steps, guidance and "
-    "spacing of flow matching; interpolate of a VAE or a GAN, images in a row "
-    "from one draw to the next; prompt of a condition by text.",
+    "spacing of flow matching; temperature of a normalizing flow; interpolate "
+    "of that, a VAE or a GAN, images in a row from one draw to the next; "
+    "prompt of a condition by text.",
   )
 
   def check(self) -> None:
