@@ -21,7 +21,7 @@ from vision_jax.models.detection.keypoint_rcnn import KeypointRCNN
 from vision_jax.models.detection.mask_rcnn import MaskRCNN
 from vision_jax.tasks.instance_segmentation import InstanceSegmentation
 from vision_jax.tasks.keypoint_detection import KeypointDetection
-from vision_jax.tasks.two_stage_detection import TwoStageDetection
+from vision_jax.tasks.two_stage_detection import Found, TwoStageDetection
 
 ALL = 10**6  # of what is drawn: nothing is left to chance
 KEYPOINTS, WIDTH = 3, 16
@@ -60,7 +60,6 @@ def narrow(name):
     options["keypoint_predictor"] = module.KeypointRCNNPredictor(
       WIDTH, KEYPOINTS
     )
-    options["num_keypoints"] = KEYPOINTS
   module = parity.randomise(make(body, None, **options))
   for sampler in (module.rpn.fg_bg_sampler, module.roi_heads.fg_bg_sampler):
     sampler.batch_size_per_image = ALL
@@ -255,10 +254,6 @@ def test_detections_and_losses_are_torchvisions(name, monkeypatch):
     close(of("boxes"), expected["boxes"], 2e-2)
     if name == "mask":
       close(of("masks"), expected["masks"][:, 0], 1e-3)
-    if name == "keypoint":
-      away = of("keypoints")[..., :2] - expected["keypoints"][..., :2].numpy()
-      side = of("boxes")[:, 2:] - of("boxes")[:, :2]
-      assert np.median(np.abs(away) / side[:, None]) < 1 / 56
 
 
 COUNTS = {
@@ -288,3 +283,28 @@ def test_parameters_are_torchvisions(name, count):
   frozen = lambda path: "/bn" in path or "_bn" in path
   assert size(frozen) == 53_120
   assert size(lambda path: not frozen(path)) == count
+
+
+@pytest.mark.slow
+def test_keypoints_lie_where_torchvisions_do_within_a_cell():
+  """On maps with one smooth peak: of noise the enlarged map has another."""
+  torch, tv = library("torch"), torchvision()
+  roi_heads = library("torchvision.models.detection.roi_heads")
+  del tv
+  rng = np.random.default_rng(0)
+  peak = rng.uniform(8, 48, (1, 6, KEYPOINTS, 2))
+  at = np.arange(56) + 0.5
+  away = (at[:, None, None] - peak[:, :, None, None, :, 1]) ** 2
+  away = away + (at[:, None] - peak[:, :, None, None, :, 0]) ** 2
+  logits = np.float32(-away / 50)
+  low, side = rng.uniform(0, 20, (1, 6, 2)), rng.uniform(20, 40, (1, 6, 2))
+  boxes = np.float32(np.concatenate([low, low + side], -1))
+  found = Found(jnp.asarray(boxes), jnp.ones((1, 6)), jnp.zeros((1, 6), int))
+  out = {"objects": jnp.asarray(logits), "found": found}
+  batch = {"image": jnp.zeros((1, 64, 64, 3))}
+  got = KeypointDetection.of_objects(None, out, batch)["keypoints"][0]
+  maps = torch.tensor(logits[0].transpose(0, 3, 1, 2))
+  theirs, _ = roi_heads.heatmaps_to_keypoints(maps, torch.tensor(boxes[0]))
+  cell = side[0, :, None] / 56
+  assert (np.abs(got[..., :2] - theirs[..., :2].numpy()) <= cell + 1).all()
+  np.testing.assert_allclose(got[..., 2], 0, atol=0.02)

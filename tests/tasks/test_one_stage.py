@@ -116,7 +116,9 @@ def to_learn(name):
 @pytest.mark.parametrize("name", SMALL)
 def test_one_scene_is_learned_by_heart(name):
   task, batch = to_learn(name), scenes(1)
-  got = metrics(task, fit(task, batch, 150, 3e-3), batch)
+  # YOLOX's norms have moments that follow slowly.
+  steps = 400 if name == "yolox" else 150
+  got = metrics(task, fit(task, batch, steps, 3e-3), batch)
   assert got["ap50"] > 0.99, got
 
 

@@ -13,11 +13,13 @@ from vision_jax.data.loader import Loader
 from vision_jax.data.sources.arrays import ArraySource
 from vision_jax.data.together import Together
 from vision_jax.experiment import Experiment
+from vision_jax.tasks.bordered_objects import BorderedObjects
 from vision_jax.tasks.cycle import OTHER, CycleTranslation
 from vision_jax.tasks.dense_detection import DenseDetection
 from vision_jax.tasks.detection import Detection
 from vision_jax.tasks.restoration import Restoration
 from vision_jax.tasks.segmentation import Segmentation
+from vision_jax.tasks.star_polygons import StarPolygons
 from vision_jax.tasks.translation import PairedTranslation
 
 BUNDLED = (
@@ -69,6 +71,11 @@ def arrays(task: Task, config: ConfigDict, n: int) -> dict[str, np.ndarray]:
   image = rng.integers(0, 256, shape, np.uint8)
   if isinstance(task, Detection | DenseDetection):
     return {"image": image} | _boxes(rng, (n, h, w), config)
+  if _numbered(task):
+    side = (n, config.crop, config.crop)
+    numbers = rng.integers(0, MOST_BOXES + 1, side, np.int32)
+    image = rng.integers(0, 256, (*side, config.channels), np.uint8)
+    return {"image": image, "instances": numbers}
   if isinstance(task, Segmentation):
     k = len(config.class_names)
     return {"image": image, "target": rng.integers(0, k, (n, h, w), np.uint8)}
@@ -83,6 +90,12 @@ def arrays(task: Task, config: ConfigDict, n: int) -> dict[str, np.ndarray]:
     return {"image": image, "text": codes.astype(np.int32)}
   k = config.get("num_classes", 10)
   return {"image": image, "label": rng.integers(0, k, n, np.int32)}
+
+
+def _numbered(task: Task) -> bool:
+  """Whether the task learns of maps that number objects."""
+  of_maps = isinstance(task, StarPolygons | BorderedObjects)
+  return of_maps or bool(getattr(task, "max_objects", 0))
 
 
 def _clean(rng, shape, task):
