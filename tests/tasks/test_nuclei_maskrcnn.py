@@ -28,7 +28,8 @@ def tiny():
 
 
 def test_it_is_the_same_under_every_execution():
-  assert_equal_everywhere(tiny)
+  # What is looked at is where proposals lie, and these move by rounding.
+  assert_equal_everywhere(tiny, rounding=1e-3)
 
 
 def test_a_run_resumes(tmp_path):
