@@ -69,6 +69,7 @@ VARIANTS = {
     "eval_every": 10,
     "dataset": "digits",
     "holdout": 240,
+    "ema": 0.9,
     "width": 8,
   },
 }

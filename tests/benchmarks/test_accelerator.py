@@ -165,14 +165,19 @@ def test_a_run_goes_on_past_a_break_and_resumes(tmp_path, monkeypatch, capsys):
   assert not run.run(asked(tmp_path, "--stages=pairs"))
   assert "pairs/transfer_uint8" in capsys.readouterr().out
   names = plan.OPERATIONS
-  assert calls[1:] == [("pairs", names[i:]) for i in range(0, len(names), 2)]
+  assert calls[1:] == [
+    ("benchmarks.accelerator.pairs", names[i:]) for i in range(0, len(names), 2)
+  ]
   calls = fake(
     monkeypatch, lambda names: ({"name": n, "state": MEASURED} for n in names)
   )
   assert run.run(asked(tmp_path, "--stages=pairs"))
   assert calls == [
-    ("transfer", plan.TRANSFERS[1:]),
-    ("pairs", names[1::2]),  # those that broke, and no other
+    ("benchmarks.accelerator.transfer", plan.TRANSFERS[1:]),
+    (
+      "benchmarks.accelerator.pairs",
+      names[1::2],
+    ),  # those that broke, and no other
   ]
   assert (tmp_path / "report.md").read_text().startswith("# Measured on NVIDIA")
 

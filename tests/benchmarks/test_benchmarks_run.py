@@ -33,6 +33,9 @@ HARDWARE = {
   "cpu_cores": 2,
 }
 
+# What a row of digits tells besides its metric.
+BESIDE = dict.fromkeys(row_named("digits_cnn").also, 0.9)
+
 
 def lenet(**changes):
   return dataclasses.replace(MNIST[0], **changes)
@@ -55,6 +58,7 @@ LINES = [
     "step": 20,
     "time": 120.0,
     "test/accuracy": 0.8,
+    **BESIDE,
     "time/step_p50_ms": 900.0,
     "time/images_per_s": 32.0,
   },
@@ -313,7 +317,9 @@ def test_broken_row_is_reported_and_the_others_run(
     ["--suite=mnist", "--variant=tiny", "--seeds=1", f"--output={tmp_path}"]
   )
   assert code == 1
-  assert fake_training == [("mnist_lenet", 0), ("mnist_vit", 0)]
+  assert fake_training == [
+    *(("mnist_lenet", 0), ("mnist_cnn_modern", 0), ("mnist_vit", 0)),
+  ]
   assert "failed: mnist_cnn" in capsys.readouterr().err
   found = {x.row.name: x for x in lines.read(tmp_path / "results.jsonl")}
   assert found["mnist_cnn"].verdict == "failed"

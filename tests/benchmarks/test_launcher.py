@@ -6,6 +6,7 @@ import pytest
 
 from benchmarks import environment, execute, launcher, lines, logged, run
 from benchmarks.finished import RunFailed
+from benchmarks.suite import row_named
 from vision_jax.errors import UserError
 
 HARDWARE = {
@@ -16,6 +17,9 @@ HARDWARE = {
   "cpu_cores": 2,
 }
 DIGITS = ("--suite=quick", "--rows=digits_cnn")
+
+# What a row of digits tells besides its metric.
+BESIDE = dict.fromkeys(row_named("digits_cnn").also, 0.9)
 
 
 @pytest.fixture
@@ -28,7 +32,12 @@ def trained(monkeypatch):
     if seed == 7:
       raise RunFailed("exit code 3")
     (folder / "workdir").mkdir(parents=True)
-    line = {"step": 20, "time": 1.0, "test/accuracy": 0.8 + seed / 100}
+    line = {
+      "step": 20,
+      "time": 1.0,
+      "test/accuracy": 0.8 + seed / 100,
+      **BESIDE,
+    }
     (folder / "workdir/metrics.jsonl").write_text(json.dumps(line) + "\n")
     (folder / "workdir/config.json").write_text('{"values": {"steps": 20}}')
 
