@@ -95,7 +95,7 @@ CONCEPTS = (
     "vision_jax.models.generation.coupling:Coupling",
     "tests/models/test_flows.py::test_a_layer_is_undone_and_knows_its_volume",
     "--config=configs/generation/mnist_glow.py --config.net=realnvp",
-    number="the inverse and the log-determinant of autodiff",
+    row="mnist_realnvp",
   ),
   Concept(
     "invertible 1x1 convolution (Glow)",
