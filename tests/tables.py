@@ -74,6 +74,7 @@ class TaskCase:
     batch: (size, seed) -> batch of numpy arrays, all examples real.
     augment: (batch, key) -> batch, or None.
     ema: net -> decay.
+    rate: of SGD; less where rounding grows within three steps.
   """
 
   name: str
@@ -81,6 +82,7 @@ class TaskCase:
   batch: Callable[[int, int], dict[str, np.ndarray]]
   augment: Callable[..., Any] | None = None
   ema: dict[str, float] = dataclasses.field(default_factory=dict)
+  rate: float = 0.1
 
 
 def labelled_images(size: int, seed: int) -> dict[str, np.ndarray]:
@@ -543,7 +545,12 @@ TASKS = (
     augment.random_flip(),
     {"generator": 0.9},
   ),
-  TaskCase("cycle_translation", small_cycle_translation, two_kinds_of_images),
+  TaskCase(
+    "cycle_translation",
+    small_cycle_translation,
+    two_kinds_of_images,
+    rate=1e-3,
+  ),
   TaskCase("vae", small_vae, labelled_images),
   TaskCase("gan", small_gan, labelled_images, None, {"generator": 0.9}),
 )

@@ -285,8 +285,7 @@ def test_a_workdir_of_another_config(trained, flags, message):
   assert "--workdir holds a run of another config, which differs in " in error
   assert message in error
   assert (
-    "Use another workdir, or the same values (only annotations, data_dir"
-    in error
+    "Use another workdir, or the same values (only a, annotations, " in error
   )
 
 

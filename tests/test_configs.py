@@ -179,7 +179,12 @@ def write_objects(folder):
   for i in range(6):
     data = encode(random_image(40, 60, 1, seed=i), "PNG")
     (folder / "images" / f"{i}.png").write_bytes(data)
-  return given | {"crop": "24", "cut": "40"}
+  return given | {"crop": "24"}
+
+
+def write_cut_objects(folder):
+  """The same, of which squares are cut that are larger than the crop."""
+  return write_objects(folder) | {"cut": "40"}
 
 
 def write_coco(folder, classes=91):
@@ -299,7 +304,7 @@ WRITTEN = {
   "configs/detection/own_boxes.py": write_boxes,
   "configs/detection/voc_detr.py": write_boxes,
   "configs/instance/nuclei_maskrcnn.py": write_objects,
-  "configs/instance/nuclei_stardist.py": write_objects,
+  "configs/instance/nuclei_stardist.py": write_cut_objects,
   **dict.fromkeys(RESTORED, write_sets),
   "configs/segmentation/clouds_classifier.py": write_clouds,
   "configs/segmentation/clouds_fcn.py": write_clouds,

@@ -6,22 +6,14 @@ images, with their defaults, and measured on the same test images
 (`sklearn/svc`, `forest`, `logistic`, `neighbours`).
 """
 
-import dataclasses
-import functools
-
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LogisticRegression
-from sklearn.neighbors import KNeighborsClassifier
-from sklearn.svm import SVC
-
 from vision_jax.data.transforms.image import resize
 from vision_jax.experiment import Experiment, base_config
 from vision_jax.metrics.classification import Accuracy
-from vision_jax.metrics.fitted import Fitted
 from vision_jax.models.backbones.cnn import CNN
 from vision_jax.ops.augment import random_crop
 from vision_jax.optim.optimizers import sgd
 from vision_jax.optim.schedules import one_cycle
+from vision_jax.pipelines.classical import beside_classical
 from vision_jax.pipelines.classification import classification
 from vision_jax.pipelines.colours import GREY
 from vision_jax.pipelines.data import Loading
@@ -83,32 +75,5 @@ def build(config):
       )
     },
     augment=random_crop(pad=1),
-    **data.fields() | {"evals": data.evals | classical(images, loading, data)},
+    **beside_classical(data, loading).fields(),
   )
-
-
-def pixels(params, stats, batch, key):
-  """The image as it is given to the net, in one row."""
-  del params, stats, key
-  image = batch["image"]
-  return {"features": image.reshape(len(image), -1)}
-
-
-def classical(images, loading, data):
-  """scikit-learn's classifiers of pixels, by the same images."""
-  classifiers = {
-    "svc": SVC,
-    "forest": functools.partial(RandomForestClassifier, random_state=0),
-    "logistic": functools.partial(LogisticRegression, max_iter=1000),
-    "neighbours": KNeighborsClassifier,
-  }
-  beside = dataclasses.replace(
-    data.evals["test"],
-    metrics={"fitted": Fitted(classifiers)},
-    output=pixels,
-    costly=True,
-    losses=False,
-    images=None,
-    reference=loading.evaluation(images.train),
-  )
-  return {"sklearn": beside}

@@ -74,14 +74,14 @@ def test_a_writer_is_one_file(workdir, tmp_path, monkeypatch):
   ("name", "message"),
   [
     ("mask", "--format: got 'mask'; expected one of coco, "
-     "contact_sheet, crops, csv, cvat, depth, json, label_studio, masks, "
-     "overlay, prob_images, probs, restored, voc, yolo, yolo_scores, or "
-     "several"),
+     "contact_sheet, crops, csv, cvat, depth, instances, json, label_studio, "
+     "masks, overlay, prob_images, probs, restored, translated, voc, yolo, "
+     "yolo_scores, or several"),
     ("csv,line", "--format: got 'line'; expected one of coco, "),
     ("csv,masks", "--format: masks writes target, which this task does not "
      "predict; expected some of contact_sheet, csv, json, label_studio."),
-    ("overlay", "--format: overlay writes boxes or target or text, which this "
-     "task"),
+    ("overlay", "--format: overlay writes boxes or target or instances or "
+     "text, which this task"),
     ("probs", "--format: probs writes probs, which this task does not"),
   ],
 )  # fmt: skip

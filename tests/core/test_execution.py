@@ -37,7 +37,9 @@ def train(case, execution, accumulate=1):
   """Three steps of SGD; returns the state and every step's logs."""
   task = case.make()
   optimizers = {
-    o.net: optax.chain(optax.clip_by_global_norm(1.0), optax.sgd(0.1, 0.9))
+    o.net: optax.chain(
+      optax.clip_by_global_norm(1.0), optax.sgd(case.rate, 0.9)
+    )
     for o in task.objectives
   }
   first = case.batch(BATCH, 0)
@@ -142,6 +144,8 @@ SLOW = {
   "temporal-fsdp2x4-1",
   "temporal-pmap8-1",
   "vae-pmap8-1",
+  "cycle_translation-fsdp2x4-1",
+  "cycle_translation-pmap8-1",
   "gan-fsdp2x4-1",
   "gan-pmap8-1",
 }

@@ -19,7 +19,7 @@ class Processes:
   Inputs are this one's; outputs are everyone's, as after a gather.
   """
 
-  axis, devices, share = None, 1, (0, 1)
+  axis, devices, divisor, share = None, 1, 1, (0, 1)
 
   def __init__(self, everyone):
     self._everyone = everyone

@@ -48,7 +48,7 @@ RANGES: dict[str, tuple[str, Test]] = {
   **dict.fromkeys(
     (
       *("log_every", "eval_every", "save_every", "keep_every", "threads"),
-      *("backbone_rate", "bound_terms", "clip", "crop", "degrees"),
+      *("backbone_rate", "bound_terms", "clip", "crop", "cutout", "degrees"),
       *("discriminator_lr", "encoder_layers", "eval_examples", "examples"),
       *("generator_lr", "guidance", "holdout", "jitter", "lr", "mixup", "only"),
       *("norm_group", "r1", "scenes", "score_examples", "score_samples"),
