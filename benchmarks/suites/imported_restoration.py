@@ -96,6 +96,8 @@ ROWS = (
   _denoised("kair:dncnn_25", "Set12", 30.425),
   _denoised("saoyan:dncnn_s_25", "Set12", 30.383),
   _denoised("saoyan:dncnn_s_50", "Set12", 27.135, 50),
+  _denoised("saoyan:dncnn_s_25", "BSD68", 29.211, seconds=400),
+  _denoised("saoyan:dncnn_s_50", "BSD68", 26.219, 50, seconds=400),
   _denoised(
     "keras:dncnn_25",
     "Set12",

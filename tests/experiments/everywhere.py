@@ -81,7 +81,7 @@ def train(make, where="one", workdir=None, *, stop_at=None, **plan):
 
 
 def assert_equal_everywhere(
-  make, executions=("jit", "fsdp", "pmap"), *, rounding=ROUNDING, **plan
+  make, executions=("fsdp", "pmap"), *, rounding=ROUNDING, **plan
 ):
   """Asserts that a few steps come to one state, and log the same.
 

@@ -169,6 +169,5 @@ def test_it_is_the_same_everywhere(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("where", ["jit", "fsdp", "pmap"])
-def test_it_resumes(where, tmp_path):
-  assert_resumes(flow(), where, tmp_path)
+def test_it_resumes(tmp_path):
+  assert_resumes(flow(), "pmap", tmp_path)
