@@ -12,8 +12,8 @@ data, and takes --config.KEY=VALUE. On a CPU each is timed with our tuning
 run; the ratio is that of the two rates, its range that of the turns. A time is
 the mean of a block of 20 steps, of which as many are in flight as in the loop.
 Other rows: `loop/overhead`, `checkpoint/wait`, `input/in_memory`,
-`input/decode_crop`, `metrics/...`, `matching/...` and `convolution/...`. Writes
-results.jsonl and report.md.
+`input/decode_crop`, `input/decode_alone`, `metrics/...`, `matching/...` and
+`convolution/...`. Writes results.jsonl and report.md.
 """
 
 import argparse

@@ -4,6 +4,8 @@
 depends on the images' size, so each row says it. Threads and workers that do
 not find a core of their own measure the machine's load, not the pipeline: the
 rows are measured in turns, and both the median and the best turn are given.
+`input/decode_alone` is libjpeg-turbo by as many threads, and nothing else: no
+pipeline that decodes whole images can be faster.
 """
 
 import itertools
@@ -13,6 +15,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import cv2
@@ -55,7 +58,10 @@ def decode_rows(
   with tempfile.TemporaryDirectory() as folder:
     size = write_images(pathlib.Path(folder), images)
     conditions["images"] = f"{HEIGHT}x{WIDTH} quality {QUALITY}, {size} bytes"
-    rows = {"input/decode_crop": ours(folder, threads, batch_size)}
+    rows = {
+      "input/decode_crop": ours(folder, threads, batch_size),
+      "input/decode_alone": decoder(folder, threads, batch_size),
+    }
     notes = {}
     for name in torch:
       row = f"input/decode_crop/torch_{name}"
@@ -107,6 +113,22 @@ def ours(folder: str, threads: int, batch_size: int) -> Callable[[], Batches]:
     with loader:
       for step in itertools.count():
         yield len(loader.batch(step)["image"])
+
+  return run
+
+
+def decoder(
+  folder: str, threads: int, batch_size: int
+) -> Callable[[], Batches]:
+  """Returns what decodes the files' bytes, already read, and does no more."""
+  files = sorted(pathlib.Path(folder).glob("*/*.jpg"))
+  data = itertools.cycle([file.read_bytes() for file in files])
+
+  def run() -> Batches:
+    with ThreadPoolExecutor(threads) as pool:
+      while True:
+        some = itertools.islice(data, batch_size)
+        yield sum(1 for _ in pool.map(simplejpeg.decode_jpeg, some))
 
   return run
 

@@ -8,6 +8,8 @@ import pytest
 from benchmarks.speed import jpegs
 from tests.oracles import library
 
+OURS = ["input/decode_crop", "input/decode_alone"]
+
 
 @pytest.fixture
 def clock(monkeypatch):
@@ -28,11 +30,11 @@ def check(rows, names):
 
 def test_decoding(clock):
   rows = jpegs.decode_rows(1.2, images=8, batch_size=8, turns=2, torch=())
-  check(rows, ["input/decode_crop"])
+  check(rows, OURS)
 
 
 @pytest.mark.slow
 def test_decoding_by_torch(clock):
   library("torch")
   rows = jpegs.decode_rows(1.2, images=8, batch_size=8, turns=1, torch=("cv2",))
-  check(rows, ["input/decode_crop", "input/decode_crop/torch_cv2"])
+  check(rows, [*OURS, "input/decode_crop/torch_cv2"])
