@@ -74,13 +74,18 @@ ALLOWED = {
     *("core", "data", "experiment", "inference", "layers", "ops", "viz"),
     "writers",
   },
+  "stylize": {  # pixels that descend what a trained net tells of them
+    *("core", "data", "interop", "losses", "models", "ops", "train", "viz"),
+    *("weights", "writers"),
+  },
   "export": {  # a trained net in the files of others
     *("core", "data", "experiment", "inference", "ops", "train"),
   },
   "command": {
     *("cluster", "core", "data", "debugging", "experiment", "inference"),
     *("checking", "explain", "export", "interop", "paths", "planning"),
-    *("parallel", "recipe", "report", "train", "transfer", "tuning"),
+    *("parallel", "recipe", "report", "stylize", "train", "transfer"),
+    "tuning",
   },
   "library": {"core", "data", "inference", "interop", "ops"},
   "main": {"command", "signals"},
@@ -90,7 +95,7 @@ COMMANDS = {"vision_jax/models/__main__.py": {"models", "recipe"}}
 # What a config is made of: everything but the command.
 LIBRARY = set(ALLOWED) - {
   *("main", "command", "debugging", "inference", "library", "recipe"),
-  *("explain", "export", "planning", "report", "transfer"),
+  *("explain", "export", "planning", "report", "stylize", "transfer"),
 }
 
 # Packages of others that a part must not import.

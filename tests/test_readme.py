@@ -22,7 +22,7 @@ import pytest
 from PIL import Image
 
 from tests.box_files import write_voc
-from tests.interop.published_files import write_resnet18
+from tests.interop.published_files import write_resnet18, write_vgg19
 from tests.programs.command import PATIENCE, free_port
 from vision_jax import main
 from vision_jax.viz.mp4 import Mp4
@@ -38,7 +38,7 @@ RUN = [name for name in BLOCKS if name != "tests"]  # that one runs this
 # Minutes of training, of kinds that other tests train in this process.
 SLOW = {"quickstart", "dense", "own", "generate", "speed"}
 SLOW |= {"devices", "processes", "benchmarks", "weights", "plan", "override"}
-SLOW |= {"translate"}
+SLOW |= {"translate", "style"}
 
 
 def test_quickstart_and_tests_are_what_newcomers_and_ci_run():
@@ -214,6 +214,8 @@ def shortened(command, data):
     kind = "folders" if "cyclegan" in command else "folder"
     command += f" --config.dataset={kind}"
   command = command.replace("--devices=256", "--devices=2")
+  if "--mode=stylize" in command:
+    command += " --optimizer=adam --steps=1 --size=16"
   if "benchmarks.speed" in command:  # a real one takes minutes
     command = re.sub(r"--models=\S+", "--models=lenet5", command)
     command = re.sub(r"--batch_sizes=\S+", "--batch_sizes=4", command)
@@ -263,6 +265,8 @@ def test_commands_of_the_readme_run(name, data, place):
     copy_checkout(place)
   if name == "weights":
     write_resnet18(place / "resnet18.safetensors")
+  if name == "style":
+    write_vgg19(place / "vgg19.safetensors")
   for command in BLOCKS[name]:
     for code, output in run_together(shortened(command, data), place):
       assert code == 0, f"{command}\n{output}"

@@ -183,6 +183,16 @@ CONCEPTS = (
     number="14, 10 / 10, 17",
   ),
   Concept(
+    "neural style (Gatys)",
+    "vision_jax.losses.style:style_terms",
+    "tests/stylize/test_stylize.py::"
+    "test_losses_of_vgg_19_are_what_torch_computes, "
+    "tests/stylize/test_stylize.py::test_pixels_descend",
+    "--mode=stylize --content=PHOTO --style=PAINTING --output=OUT "
+    "--weights_file=vgg19.pth",
+    number="L-BFGS: a twentieth of the loss in 40 steps",
+  ),
+  Concept(
     "inception score",
     "vision_jax.metrics.generation_distances:inception_score",
     f"{SCORES}inception_score_is_torchmetrics, "

@@ -71,6 +71,12 @@ OWN = {
     *("checkpoint", "weights", "output", "stream", "window", "votes", "every"),
   ),
   "pairs": ("config", "images", "output", "style", "holdout", "size"),
+  "stylize": (
+    *("config", "content", "style", "output", "weights_file"),
+    "random_features",
+    *("optimizer", "steps", "every", "size", "content_weight"),
+    *("style_weight", "variation_weight", "lr", "start", "seed", "pooling"),
+  ),
   "track": (
     *("checkpoint", "weights", "images", "output", "threshold", "format"),
     *("every", "age", "hits", "least_iou"),

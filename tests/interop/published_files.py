@@ -24,6 +24,20 @@ def write_resnet18(file, width=64):
   return arrays
 
 
+def write_vgg19(file):
+  """Writes a VGG-19's convolutions by torchvision's names."""
+  rng, arrays, number, c = np.random.default_rng(0), {}, 0, 3
+  for width, convolutions in zip(
+    (64, 128, 256, 512, 512), (2, 2, 4, 4, 4), strict=True
+  ):
+    for _ in range(convolutions):
+      arrays[f"features.{number}.weight"] = _random(rng, (width, c, 3, 3))
+      arrays[f"features.{number}.bias"] = np.zeros(width, np.float32)
+      number, c = number + 2, width
+    number += 1  # the pooling
+  save_file(arrays, file)
+
+
 def _random(rng, shape):
   """Weights by what they take in; scales, moments and biases about a half."""
   if len(shape) > 1:

@@ -133,9 +133,13 @@ class Recipe:
     return {"config.py": self.source, "config.json": text}
 
 
-def of_nothing() -> Recipe:
-  """Returns the recipe of a command that trains nothing and builds nothing."""
-  values = {"convolutional": False, "batch_size": 1, "accumulate": 1}
+def of_nothing(*, convolutional: bool = False) -> Recipe:
+  """Returns the recipe of a command that trains nothing and builds nothing.
+
+  Args:
+    convolutional: whether XLA's option for convolutions is to be set on a CPU.
+  """
+  values = {"convolutional": convolutional, "batch_size": 1, "accumulate": 1}
   config = ml_collections.ConfigDict(values)
   return Recipe("", "", "", config, types.ModuleType("nothing"))
 

@@ -8,8 +8,9 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
+from vision_jax.core.checks import check_name
 from vision_jax.core.types import Array
-from vision_jax.layers.conv import Conv, adaptive_average, max_pool
+from vision_jax.layers.conv import Conv, adaptive_average, avg_pool, max_pool
 from vision_jax.layers.dense import Dense
 from vision_jax.layers.norm import BatchNorm
 from vision_jax.layers.remat import remat
@@ -35,6 +36,10 @@ class VGG(nn.Module):
     dropout: probability of zeroing a feature after fc6 and fc7.
     momentum: decay of BatchNorm's running moments.
     ceil: stages after which a rest of the map is pooled too, such as (3,).
+    average: whether stages are pooled by means and not by the largest value, as
+      Gatys et al. (2016) do for style.
+    layers: what features=True gives, such as ("relu1_1", "relu4_2"), the
+      activations of conv1_1 and conv4_2; () for the stages' results.
     remat: what stages compute again in the backward pass, see `layers.remat`.
     dtype: type to compute in; parameters and the head are float32.
   """
@@ -52,6 +57,8 @@ class VGG(nn.Module):
   dropout: float = 0.5
   momentum: float = 0.9
   ceil: Sequence[int] = ()
+  average: bool = False
+  layers: Sequence[str] = ()
   remat: str = "none"
   dtype: DTypeLike = jnp.float32
 
@@ -67,17 +74,22 @@ class VGG(nn.Module):
     """Maps images x (b, h, w, c) to logits (b, k) float32.
 
     With features=True to the stages' results before their pooling in place of
-    logits, {"c1": ..., "c5": ...}, see `strides`; dense layers are then not
-    created.
+    logits, {"c1": ..., "c5": ...}, see `strides`, or to those of `layers`;
+    dense layers are then not created.
+
+    Raises:
+      UserError: for a layer that there is not.
     """
     b, *_ = check_shape("image", x, "b h w c")
     run = remat(VGG._stage, self.remat, static=(1, 3))
     maps = {}
     for stage in range(1, len(self.stages) + 1):
-      x = maps[f"c{stage}"] = run(self, stage, x, train, mask)
+      x, own = run(self, stage, x, train, mask)
+      maps |= {**own, f"c{stage}": x}
       if features and stage == len(self.stages):
-        return maps
-      x = max_pool(x, ceil=stage in self.ceil)
+        names = self.layers or self.strides
+        return {check_name("layers", name, maps): maps[name] for name in names}
+      x = avg_pool(x) if self.average else max_pool(x, ceil=stage in self.ceil)
     x = adaptive_average(x, SIDES).reshape(b, -1)
     dense = functools.partial(Dense, kernel_init=NORMAL)
     for name in ("fc6", "fc7"):
@@ -90,7 +102,11 @@ class VGG(nn.Module):
     """Pixels from one place of a stage's map to the next, of "c1", "c2", ..."""
     return {f"c{i + 1}": 2**i for i in range(len(self.stages))}
 
-  def _stage(self, stage: int, x: Array, train: bool, mask: Array | None):
+  def _stage(
+    self, stage: int, x: Array, train: bool, mask: Array | None
+  ) -> tuple[Array, dict[str, Array]]:
+    """Returns a stage's result, and those of `layers` that are in it."""
+    maps = {}
     for i, features in enumerate(self.stages[stage - 1], 1):
       name = f"{stage}_{i}"
       x = Conv(features, use_bias=True, dtype=self.dtype, name=f"conv{name}")(x)
@@ -98,7 +114,9 @@ class VGG(nn.Module):
         norm = BatchNorm(self.momentum, dtype=self.dtype, name=f"bn{name}")
         x = norm(x, train=train, mask=mask)
       x = jax.nn.relu(x)
-    return x
+      if f"relu{name}" in self.layers:
+        maps[f"relu{name}"] = x
+    return x, maps
 
 
 def _vgg(*convolutions: int) -> functools.partial:

@@ -1,0 +1,1 @@
+"""Pixels that take on the style of another image: no net is trained."""
