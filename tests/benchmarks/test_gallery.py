@@ -1,4 +1,4 @@
-"""The gallery: what is committed, and all of it made at tiny size."""
+"""The gallery: what is committed, and panels of each kind at tiny size."""
 
 import json
 import re
@@ -15,6 +15,8 @@ from vision_jax.recipe import recipe
 ROOT = environment.ROOT
 KEPT = ROOT / "benchmarks/results"
 MOST = 400_000  # bytes of the image that a reader of the README loads
+# One of a kind: boxes, a map, samples, and where a classifier looks.
+SOME = ("digit_scenes_detr", "digit_scenes_unet", "digits_vae", "digits_cnn")
 
 
 def test_what_is_kept_is_small_and_is_what_its_page_says():
@@ -56,13 +58,16 @@ def test_a_sheet_has_each_panel_in_the_middle_of_its_cell():
 
 
 @pytest.mark.slow
-def test_all_panels_at_tiny_size(tmp_path, capsys):
-  words = [f"--output={tmp_path}", "--variant=tiny"]
+def test_panels_at_tiny_size(tmp_path, capsys):
+  words = [
+    *(f"--output={tmp_path}", "--variant=tiny"),
+    f"--panels={','.join(SOME)}",
+  ]
   assert command.main(words) == 0
   image = cv2.imread(str(tmp_path / "gallery.jpg"))
   assert image.shape[1] > 1000 and len(np.unique(image)) > 50
   found = json.loads((tmp_path / "gallery.json").read_text("utf-8"))
-  assert [x["panel"] for x in found["panels"]] == [x.name for x in PANELS]
+  assert [x["panel"] for x in found["panels"]] == [*SOME]
   assert all(x["value"] is not None for x in found["panels"])
   assert all(re.search(r":tiny\b", x["flags"]) for x in found["panels"])
   capsys.readouterr()
