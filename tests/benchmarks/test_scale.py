@@ -13,6 +13,8 @@ VIT = "--config=configs/classification/mnist_vit.py:tiny"
 def test_every_case_is_the_same_step(tmp_path):
   flags = ["--executions=pmap", "--devices=1,2", "--processes=1,2"]
   small = ["--config.depth=1", "--steps=1", f"--output={tmp_path}"]
+  # A net that is large beside what it computes: the batch is not split.
+  small += ["--config.features=64", "--config.batch_size=2"]
   assert command.main([VIT, *flags, *small]) == 0
   found = json.loads((tmp_path / "scale.json").read_text())
   places = [(row["processes"], row["devices"]) for row in found["rows"]]
@@ -35,6 +37,8 @@ def test_a_number_is_how_many_devices_share_what_is_split():
 def test_a_vit_over_two_devices(tmp_path):
   flags = ["--executions=jit,tensor:2", "--devices=2", "--processes=1"]
   small = ["--config.depth=1", "--steps=1", f"--output={tmp_path}"]
+  # A net that is large beside what it computes: the batch is not split.
+  small += ["--config.features=64", "--config.batch_size=2"]
   assert command.main([VIT, *flags, *small]) == 0
   jit, tensor = json.loads((tmp_path / "scale.json").read_text())["rows"]
   assert tensor["loss"] == pytest.approx(jit["loss"], rel=1e-4)
