@@ -116,6 +116,12 @@ class Result:
     return statistics.reaches(self.mean, self.row.target, 0.0, better)
 
   @property
+  def cause(self) -> str:
+    """Why it falls short, as its row says; "" where it does not."""
+    short = self.verdict == statistics.MISSED or self.target_met is False
+    return self.row.cause if short else ""
+
+  @property
   def command(self) -> str:
     """What repeats seed 0."""
     variant = "" if self.variant == "full" else self.variant

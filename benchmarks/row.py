@@ -29,6 +29,8 @@ class Row:
     differs: why our protocol cannot be compared with the reference's; empty
       where it can.
     target: a goal of our own, beside the published number; None for none.
+    cause: why what is kept of it falls short of one or the other; said of a
+      result that does.
     within: how far off the target a value may be, either way, and the reference
       is then met by as much either way too: for weights that are given, of
       which better is as wrong as worse. None only asks that both be reached.
@@ -67,6 +69,7 @@ class Row:
   metric: str = "test/accuracy"
   differs: str = ""
   target: float | None = None
+  cause: str = ""
   within: float | None = None
   overrides: Mapping[str, str] = dataclasses.field(default_factory=dict)
   needs: str = "cpu"

@@ -162,6 +162,8 @@ def _words(result: Result) -> Markup:
   sentences = [f"{protocol[:1].upper()}{protocol[1:]}."]
   if result.reason:
     sentences.append(f"{result.verdict.capitalize()}: {result.reason}.")
+  if result.cause:
+    sentences.append(f"Falls short: {result.cause}.")
   if result.differs and result.reference:
     sentences.append(f"Not comparable: {result.differs}.")
   if result.row.higher_is_better is False:

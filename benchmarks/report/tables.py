@@ -273,6 +273,8 @@ def _note(result: Result) -> str:
     parts.append(f"Differs: {escape(result.differs)}.")
   if result.reason:
     parts.append(f"{result.verdict.capitalize()}: {escape(result.reason)}.")
+  if result.cause:
+    parts.append(f"Falls short: {escape(result.cause)}.")
   if result.seconds_to is not None and result.clock == CLOCK:
     parts.append(
       f"Reached {value(result, row.time_to)} after {result.seconds_to:.1f} s "

@@ -18,6 +18,7 @@ DEPTH = (
     tolerance=0.0,
     metric="test/delta1",
     target=0.85,
+    cause="a run of ten minutes; a longer one has not been tried",
     seeds=1,
     also=tuple(f"test/{name}" for name in ERRORS),
     seconds=600,

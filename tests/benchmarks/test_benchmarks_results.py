@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks import environment, execute, finished, lines, result, statistics
 from benchmarks.execute import Outcome
+from benchmarks.page import rows as of_page
 from benchmarks.report import command, markdown, pages, tables
 from benchmarks.speed import table
 from benchmarks.suite import SUITES, row_named
@@ -89,6 +90,26 @@ def test_target_is_separate_from_the_verdict():
   found = lenet_result(values=(0.9895, 0.9895))
   assert found.verdict == statistics.REPRODUCED
   assert found.target_met is False
+
+
+def test_a_result_that_falls_short_says_why():
+  row = dataclasses.replace(lenet(), cause="there was a hole | in it")
+  short, whole = (
+    dataclasses.replace(lenet_result(values=(x, x)), row=row)
+    for x in (0.9895, 0.9905)
+  )
+  assert "Falls short: there was a hole \\| in it." in tables.notes([short])
+  assert "Falls short" not in tables.notes([whole])
+  assert row.cause in of_page._words(short) and row.cause not in of_page._words(
+    whole
+  )
+
+
+def test_what_is_kept_and_falls_short_says_why():
+  kept = lines.read(environment.ROOT / "benchmarks/results")
+  missed = [x for x in kept if x.verdict == statistics.MISSED]
+  missed += [x for x in kept if x.target_met is False]
+  assert missed and all(x.cause for x in missed), [x.row.name for x in missed]
 
 
 @pytest.mark.parametrize(

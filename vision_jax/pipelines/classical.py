@@ -9,6 +9,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
 
 from vision_jax.core.types import Array, Batch, Nets
+from vision_jax.data.source import gathers
 from vision_jax.metrics.fitted import Fitted
 from vision_jax.pipelines.data import Data, Loading
 
@@ -31,6 +32,8 @@ def beside_classical(data: Data, loading: Loading) -> Data:
     data: a classification's, whose sources hold images of one size.
     loading: how examples become batches.
   """
+  source = data.train_data.source
+  whole = [] if gathers(source) else data.predict.transforms
   beside = dataclasses.replace(
     data.evals["test"],
     metrics={"fitted": Fitted(_CLASSIFIERS)},
@@ -38,7 +41,7 @@ def beside_classical(data: Data, loading: Loading) -> Data:
     costly=True,
     losses=False,
     images=None,
-    reference=loading.evaluation(data.train_data.source),
+    reference=loading.evaluation(source, whole),
   )
   return dataclasses.replace(data, evals={**data.evals, "sklearn": beside})
 
