@@ -22,6 +22,17 @@ METRICS = (
   *("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large"),
   *("ar1", "ar10", "ar100", "ar_small", "ar_medium", "ar_large"),
 )
+# Of keypoints, of which no object is small.
+KEYPOINT_METRICS = (
+  *("ap", "ap50", "ap75", "ap_medium", "ap_large"),
+  *("ar", "ar50", "ar75", "ar_medium", "ar_large"),
+)
+# How far annotators are from each other, of COCO's 17 keypoints of a person:
+# nose, eyes, ears, shoulders, elbows, wrists, hips, knees, ankles.
+PERSON_SIGMAS = (
+  *(0.026, 0.025, 0.025, 0.035, 0.035, 0.079, 0.079, 0.072, 0.072),
+  *(0.062, 0.062, 0.107, 0.107, 0.087, 0.087, 0.089, 0.089),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +52,10 @@ class BoxTable:
       objects; None for none.
     masks: (r,), the run lengths of each mask as COCO has them, which are then
       compared in place of the boxes; None for boxes.
+    keypoints: (r, j, 3) x and y in pixels and, of the truth, whether one is
+      labelled, above 0. They are then compared in place of the boxes by their
+      similarity (OKS), and an object without a labelled one need not be found.
+      None for boxes.
   """
 
   image: np.ndarray
@@ -51,6 +66,7 @@ class BoxTable:
   crowd: np.ndarray | None = None
   ignore: np.ndarray | None = None
   masks: np.ndarray | None = None
+  keypoints: np.ndarray | None = None
 
   def __len__(self) -> int:
     return len(self.image)
@@ -69,23 +85,29 @@ def coco_ap(
   class_names: Sequence[str],
   *,
   per_class: bool = True,
+  sigmas: Sequence[float] = PERSON_SIGMAS,
 ) -> dict[str, float]:
   """Returns COCO's 12 metrics, and `ap_class/NAME`, `ap50_class/NAME`.
 
-  A metric without any truth, such as `ap_small` where nothing is small, is -1,
-  as COCO's own tools have it.
+  Of keypoints there are 10, `KEYPOINT_METRICS`. A metric without any truth,
+  such as `ap_small` where nothing is small, is -1, as COCO's own tools have it.
 
   Args:
     truth: what is there.
-    detections: what was found; of each image and class the best 100 count.
+    detections: what was found; of each image and class the best 100 count, of
+      keypoints the best 20.
     images: all images, those without boxes too.
     class_names: k names.
     per_class: whether to return the classes' metrics.
+    sigmas: of each of the j keypoints, by how much of an object's size its
+      place is unsure.
   """
   check_class_names("class_names", class_names)
-  evaluation = _evaluate(truth, detections, images, len(class_names))
-  stats = np.asarray(evaluation.stats[: len(METRICS)], np.float64)
-  metrics = dict(zip(METRICS, stats.tolist(), strict=True))
+  names = METRICS if truth.keypoints is None else KEYPOINT_METRICS
+  k = len(class_names)
+  evaluation = _evaluate(truth, detections, images, k, sigmas)
+  stats = np.asarray(evaluation.stats[: len(names)], np.float64)
+  metrics = dict(zip(names, stats.tolist(), strict=True))
   if per_class:
     precision = evaluation.eval["precision"]  # threshold, recall, k, area, max
     for k, name in enumerate(class_names):
@@ -95,11 +117,18 @@ def coco_ap(
 
 
 def _evaluate(
-  truth: BoxTable, detections: BoxTable, images: Sequence[int], k: int
+  truth: BoxTable,
+  detections: BoxTable,
+  images: Sequence[int],
+  k: int,
+  sigmas: Sequence[float],
 ) -> Any:
   from faster_coco_eval import COCO, COCOeval_faster
 
   kind = "bbox" if truth.masks is None else "segm"
+  if truth.keypoints is not None:
+    kind = "keypoints"
+    _check_keypoints(truth, detections, len(sigmas))
   size = _sizes(truth) | _sizes(detections)
   header = {
     "images": [{"id": int(i)} | size.get(int(i), _NO_SIZE) for i in images],
@@ -112,7 +141,9 @@ def _evaluate(
   dt.dataset = header | {"annotations": _detection_rows(detections)}
   gt.createIndex()
   dt.createIndex()
-  evaluation = COCOeval_faster(gt, dt, kind, **quiet)
+  evaluation = COCOeval_faster(
+    gt, dt, kind, kpt_oks_sigmas=list(sigmas), **quiet
+  )
   evaluation.params.catIds = list(range(k))
   evaluation.params.imgIds = [int(i) for i in images]
   evaluation.evaluate()
@@ -141,17 +172,25 @@ def _areas(table: BoxTable) -> np.ndarray:
 def _truth_rows(table: BoxTable) -> list[dict[str, Any]]:
   area = table.area
   area = _areas(table) if area is None else np.asarray(area, np.float64)
-  if table.ignore is not None:
-    area = np.where(np.asarray(table.ignore) > 0, _IGNORED_AREA, area)
+  ignore = np.zeros(len(table)) if table.ignore is None else table.ignore
+  ignore, more = np.asarray(ignore) > 0, {}
+  if table.keypoints is None:
+    area = np.where(ignore, _IGNORED_AREA, area)
+  else:  # whose similarity depends on the area
+    labelled = (np.asarray(table.keypoints)[..., 2] > 0).sum(-1)
+    more["num_keypoints"] = np.where(ignore, 0, labelled).tolist()
   crowd = np.zeros(len(table)) if table.crowd is None else table.crowd
   crowd = np.asarray(crowd).astype(int).tolist()
-  return _rows(table, area=area.tolist(), iscrowd=crowd)
+  return _rows(table, area=area.tolist(), iscrowd=crowd, **more)
 
 
 def _detection_rows(table: BoxTable) -> list[dict[str, Any]]:
   score = np.asarray(table.score, float).tolist()
-  crowd = [0] * len(table)
-  return _rows(table, area=_areas(table).tolist(), score=score, iscrowd=crowd)
+  crowd, area = [0] * len(table), _areas(table)
+  if table.keypoints is not None and len(table):
+    places = np.asarray(table.keypoints, np.float64)[..., :2]
+    area = np.ptp(places, 1).prod(-1)  # around them, as COCO has it
+  return _rows(table, area=area.tolist(), score=score, iscrowd=crowd)
 
 
 def _rows(table: BoxTable, **columns: list[Any]) -> list[dict[str, Any]]:
@@ -161,6 +200,9 @@ def _rows(table: BoxTable, **columns: list[Any]) -> list[dict[str, Any]]:
   )
   if table.masks is not None:
     named["segmentation"] = list(table.masks)
+  if table.keypoints is not None:
+    flat = np.asarray(table.keypoints, np.float64).reshape(len(table), -1)
+    named["keypoints"] = flat.tolist()
   named |= columns
   return [
     {"id": i} | dict(zip(named, values, strict=True))
@@ -198,6 +240,17 @@ def _check(
       raise UserError(
         f"coco_ap: the {name} have labels {low} to {high}; expected 0 to "
         f"{k - 1}, one for each class name."
+      )
+
+
+def _check_keypoints(truth: BoxTable, detections: BoxTable, j: int) -> None:
+  for name, table in (("truth", truth), ("detections", detections)):
+    shape = np.shape(table.keypoints)
+    if len(table) and shape != (len(table), j, 3):
+      raise UserError(
+        f"coco_ap: the {name} have keypoints {shape}, and there are {j} "
+        f"sigmas; expected {(len(table), j, 3)}. Give a sigma for each "
+        "keypoint."
       )
 
 
