@@ -93,6 +93,8 @@ HEAVY = (
   "configs/self_supervised/cifar10_simclr.py",
   "configs/skeletons/actions_mstcn.py",
   "configs/skeletons/actions_stgcn.py",
+  "configs/style/folder_adain.py",
+  "configs/style/folder_fast_style.py",
   "configs/translation/digits_cycle.py",
   "configs/translation/digits_edges.py",
   "configs/translation/folder_cyclegan.py",
@@ -267,6 +269,19 @@ def write_kinds(folder):
   return {side: str(folder / side) for side in ("a", "b")}
 
 
+def write_photos(folder):
+  """Four images, a painting, and where VGG-16 would be."""
+  given = write_kinds(folder)
+  painting = {"painting": f"{given['b']}/0.png", "judge": "vgg16.pth"}
+  return {"images": given["a"]} | painting
+
+
+def write_both(folder):
+  """Four images, six paintings, and where VGG-19 would be."""
+  given = write_kinds(folder)
+  return {"images": given["a"], "styles": given["b"], "judge": "vgg19.pth"}
+
+
 def write_clouds(folder):
   """Small images with labels, tiles, and the masks of both."""
   rng = np.random.default_rng(0)
@@ -311,6 +326,8 @@ WRITTEN = {
   "configs/segmentation/clouds_unet.py": write_clouds,
   "configs/segmentation/folder_unet.py": write_masks,
   "configs/segmentation/imported.py": write_masks,
+  "configs/style/folder_adain.py": write_both,
+  "configs/style/folder_fast_style.py": write_photos,
   "configs/translation/folder_cyclegan.py": write_kinds,
   "configs/translation/folder_pix2pix.py": write_pairs,
 }

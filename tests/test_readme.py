@@ -22,7 +22,7 @@ import pytest
 from PIL import Image
 
 from tests.box_files import write_voc
-from tests.interop.published_files import write_resnet18, write_vgg19
+from tests.interop.published_files import write_resnet18, write_vgg
 from tests.programs.command import PATIENCE, free_port
 from vision_jax import main
 from vision_jax.viz.mp4 import Mp4
@@ -266,7 +266,7 @@ def test_commands_of_the_readme_run(name, data, place):
   if name == "weights":
     write_resnet18(place / "resnet18.safetensors")
   if name == "style":
-    write_vgg19(place / "vgg19.safetensors")
+    write_vgg(place / "vgg19.safetensors", 19)
   for command in BLOCKS[name]:
     for code, output in run_together(shortened(command, data), place):
       assert code == 0, f"{command}\n{output}"

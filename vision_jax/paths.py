@@ -25,6 +25,8 @@ CONFIG_KEYS = (
     "judge",
     "lexicon",
     "masks",
+    "painting",
+    "styles",
   ),
   "tokenizer",
 )

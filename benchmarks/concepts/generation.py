@@ -193,6 +193,26 @@ CONCEPTS = (
     number="L-BFGS: a twentieth of the loss in 40 steps",
   ),
   Concept(
+    "fast style (Johnson)",
+    "vision_jax.tasks.style:FastStyle",
+    "tests/tasks/test_style.py::test_losses_are_what_torch_computes, "
+    "tests/models/test_translation_nets.py::"
+    "test_the_transformer_of_styles_is_torchs",
+    "--config=configs/style/folder_fast_style.py --config.images=PHOTOS "
+    "--config.painting=PAINTING --config.judge=vgg16.pth",
+    number="weight 1e5 of the style",
+  ),
+  Concept(
+    "adaptive instance normalization (AdaIN)",
+    "vision_jax.ops.adain:adain",
+    "tests/tasks/test_adain.py::test_channels_take_on_the_others_moments, "
+    "tests/tasks/test_adain.py::"
+    "test_losses_and_predictions_are_what_torch_computes",
+    "--config=configs/style/folder_adain.py --config.images=PHOTOS "
+    "--config.styles=PAINTINGS --config.judge=vgg19.pth",
+    number="weight 10.0 of the style",
+  ),
+  Concept(
     "inception score",
     "vision_jax.metrics.generation_distances:inception_score",
     f"{SCORES}inception_score_is_torchmetrics, "

@@ -20,10 +20,8 @@ from vision_jax.pipelines.generation import first, generation
 from vision_jax.pipelines.generation_images import signed_reconstructions
 from vision_jax.pipelines.perceptual import perceptual_net
 from vision_jax.pipelines.sources.labels import LabelData
-from vision_jax.tasks.adversarial_quantisation import (
-  PERCEPTUAL,
-  AdversarialQuantisation,
-)
+from vision_jax.tasks.adversarial_quantisation import AdversarialQuantisation
+from vision_jax.tasks.perceptual import PERCEPTUAL
 
 
 def get_config():

@@ -24,18 +24,18 @@ def write_resnet18(file, width=64):
   return arrays
 
 
-def write_vgg19(file):
-  """Writes a VGG-19's convolutions by torchvision's names."""
+def write_vgg(file, depth):
+  """Writes a VGG's convolutions by torchvision's names; returns its arrays."""
+  each = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}[depth]
   rng, arrays, number, c = np.random.default_rng(0), {}, 0, 3
-  for width, convolutions in zip(
-    (64, 128, 256, 512, 512), (2, 2, 4, 4, 4), strict=True
-  ):
+  for width, convolutions in zip((64, 128, 256, 512, 512), each, strict=True):
     for _ in range(convolutions):
       arrays[f"features.{number}.weight"] = _random(rng, (width, c, 3, 3))
       arrays[f"features.{number}.bias"] = np.zeros(width, np.float32)
       number, c = number + 2, width
     number += 1  # the pooling
   save_file(arrays, file)
+  return arrays
 
 
 def _random(rng, shape):

@@ -11,7 +11,10 @@ from vision_jax.errors import UserError
 from vision_jax.interop.rules import IOHW, conv, norm
 from vision_jax.models.count import parameters
 from vision_jax.models.translation.patch_gan import PatchGAN
-from vision_jax.models.translation.resnet import ResNetGenerator
+from vision_jax.models.translation.resnet import (
+  ResNetGenerator,
+  StyleTransformer,
+)
 from vision_jax.models.translation.unet import TranslationUNet
 
 KEY = jax.random.key(0)
@@ -20,6 +23,8 @@ KEY = jax.random.key(0)
 COUNTS = {
   "unet_256": (TranslationUNet(), 3, 54_413_955),
   "resnet_9": (ResNetGenerator(), 3, 11_378_179),
+  # as of PyTorch's example of fast neural style
+  "style_transformer": (StyleTransformer(), 3, 1_679_235),
   "patch_70_of_pairs": (PatchGAN(), 6, 2_768_705),
   "patch_70_alone": (PatchGAN(norm="instance"), 3, 2_764_737),
 }
@@ -188,6 +193,62 @@ def test_the_resnet_is_torchs():
 
   ours, x = ResNetGenerator(3, 4, blocks), parity.images(2, 20, 28, 3)
   parity.check(torch_resnet(4, blocks), layout, ours, x, out=last)
+
+
+def torch_transformer(width, blocks):
+  """Johnson's net as PyTorch's example has it, and a tanh."""
+  nn = library("torch").nn
+
+  def convolved(c, d, kernel, stride=1):
+    return nn.Sequential(
+      nn.ReflectionPad2d(kernel // 2),
+      nn.Conv2d(c, d, kernel, stride),
+      nn.InstanceNorm2d(d, affine=True),
+    )
+
+  class Block(nn.Module):
+    def __init__(self, c):
+      super().__init__()
+      self.first, self.second = convolved(c, c, 3), convolved(c, c, 3)
+
+    def forward(self, x):
+      return x + self.second(self.first(x).relu())
+
+  w, double = width, nn.Upsample(scale_factor=2, mode="nearest")
+  return nn.Sequential(
+    *(convolved(3, w, 9), nn.ReLU(), convolved(w, 2 * w, 3, 2), nn.ReLU()),
+    *(convolved(2 * w, 4 * w, 3, 2), nn.ReLU()),
+    *[Block(4 * w) for _ in range(blocks)],
+    *(double, convolved(4 * w, 2 * w, 3), nn.ReLU()),
+    *(double, convolved(2 * w, w, 3), nn.ReLU()),
+    *(nn.ReflectionPad2d(4), nn.Conv2d(w, 3, 9), nn.Tanh()),
+  )
+
+
+@pytest.mark.slow
+def test_the_transformer_of_styles_is_torchs():
+  blocks = 2
+
+  def layout(shapes):
+    del shapes
+    places = {"0": "_in", "2": "down1", "4": "down2"}
+    places |= {str(7 + blocks): "up1", str(10 + blocks): "up2"}
+    rules = conv(str(13 + blocks), "conv_out")
+    for at, name in places.items():
+      normed = name.replace("down", "down_norm").replace("up", "up_norm")
+      normed = "norm_in" if name == "_in" else normed
+      rules += conv(rf"{at}\.1", "conv_in" if name == "_in" else name)
+      rules += norm(rf"{at}\.2", normed)
+    for i in range(blocks):
+      for number, half in ((1, "first"), (2, "second")):
+        block = f"block{i + 1}"
+        rules += conv(rf"{6 + i}\.{half}\.1", f"{block}/conv{number}")
+        rules += norm(rf"{6 + i}\.{half}\.2", f"{block}/norm{number}")
+    return rules
+
+  ours = StyleTransformer(width=4, blocks=blocks)
+  x = parity.images(2, 20, 28, 3)
+  parity.check(torch_transformer(4, blocks), layout, ours, x, out=last)
 
 
 @pytest.mark.slow

@@ -11,10 +11,11 @@ from PIL import Image
 from tests.interop import parity
 from tests.oracles import library, torchvision
 from tests.programs.command import call
+from vision_jax.data.sources.one_image import read_one
 from vision_jax.errors import RunFailure, UserError
 from vision_jax.losses.style import style_terms, variation
 from vision_jax.models.backbones.vgg import VGG
-from vision_jax.stylize.folder import read_one, stylize
+from vision_jax.stylize.folder import stylize
 from vision_jax.stylize.net import LAYERS, StyleNet, style_net
 from vision_jax.stylize.pixels import Goal, Settings, descend, terms_of
 
@@ -201,7 +202,7 @@ def test_what_is_written(files):
 )
 def test_a_style_that_cannot_be_used(files, name, message):
   with pytest.raises(UserError, match=message):
-    read_one("--style", str(files / name), 512)
+    read_one("--style", files / name, 512, least=16)
 
 
 @pytest.mark.parametrize(

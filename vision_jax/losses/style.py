@@ -6,6 +6,7 @@ import jax.numpy as jnp
 
 from vision_jax.core.types import Array
 from vision_jax.losses.restoration import l2
+from vision_jax.ops.adain import moments
 
 
 def gram(x: Array) -> Array:
@@ -59,6 +60,21 @@ def style_terms(
       for name, x in style.items()
     ),
   }
+
+
+def moments_distance(first: Array, second: Array) -> Array:
+  """Returns distances (b,) of styles by moments of maps (b, h, w, c).
+
+  Mean squared differences of the channels' means and of their deviations, both
+  added (Huang and Belongie, 2017, arxiv.org/abs/1703.06868, equation 13; with
+  means over channels as in the authors' code).
+
+  Args:
+    first: maps.
+    second: maps of as many channels, of any size.
+  """
+  pairs = zip(moments(first), moments(second), strict=True)
+  return sum(l2(x, y) for x, y in pairs)
 
 
 def variation(image: Array) -> Array:

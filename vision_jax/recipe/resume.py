@@ -30,6 +30,7 @@ MAY_CHANGE = (
   # How samples are drawn that are measured.
   *("guidance", "sampler", "sampling_steps", "solver", "spacing"),
   "noise",  # of the images that a net of restoration is measured on, and given
+  "style_alpha",  # of images that are redrawn
 )
 
 

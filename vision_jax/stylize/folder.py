@@ -8,11 +8,7 @@ from typing import Any
 import numpy as np
 from etils import epath
 
-from vision_jax.data.errors import BadImage
-from vision_jax.data.images import resize_image
-from vision_jax.data.sources.image_list import ImageList
-from vision_jax.data.transforms.image import short_side, to_array
-from vision_jax.errors import UserError
+from vision_jax.data.sources.one_image import read_one
 from vision_jax.files import replace_text, to_json
 from vision_jax.stylize.net import LEAST, StyleNet
 from vision_jax.stylize.pixels import Reached, Settings, descend
@@ -68,8 +64,8 @@ def stylize(
     RunFailure: if a loss is not finite.
   """
   images = {
-    "content": read_one("--content", content, size),
-    "style": read_one("--style", style, size),
+    "content": read_one("--content", content, size, least=LEAST),
+    "style": read_one("--style", style, size, least=LEAST),
   }
   folder.check_fresh(output, WRITTEN)
   net = make_net()
@@ -93,41 +89,6 @@ def stylize(
   replace_text(place / ABOUT, to_json(about | {"losses": found}, indent=2))
   log(f"Written: {place / RESULT}")
   return reached
-
-
-def read_one(flag: str, path: epath.PathLike, size: int) -> np.ndarray:
-  """Returns the one image that a flag names, (h, w, 3) uint8.
-
-  Args:
-    flag: "--style".
-    path: its file.
-    size: of the short side, if that is larger; 0 leaves it.
-
-  Raises:
-    UserError: if there is none, or several, or it cannot be decoded.
-  """
-  source = ImageList(path, flag=flag)
-  if len(source) != 1:
-    raise UserError(
-      f"{flag}: {path} has {len(source)} images; expected one. Name its file."
-    )
-  try:
-    image = to_array(source.read([0])[0], 3)
-  except BadImage as error:
-    raise UserError(
-      f"{flag}: {path} cannot be read ({error.reason}); expected one whole, "
-      "decodable image, such as a .jpg or .png. Give another one, or save it "
-      "again by the program that made it."
-    ) from error
-  if size and min(image.shape[:2]) > size:
-    image = resize_image(image, short_side(image, size))
-  h, w, _ = image.shape
-  if min(h, w) < LEAST:
-    raise UserError(
-      f"{flag}: {path} is of {h} x {w} pixels; expected sides of {LEAST} or "
-      "more, which VGG-19 halves four times. Give a larger image, or --size."
-    )
-  return image
 
 
 def _pixels(reached: Reached) -> np.ndarray:

@@ -18,11 +18,8 @@ from vision_jax.losses.adversarial import (
 from vision_jax.losses.perceptual import perceptual_distance
 from vision_jax.tasks.gan import DISCRIMINATOR
 from vision_jax.tasks.net import Net
+from vision_jax.tasks.perceptual import initial_judge, maps_by
 from vision_jax.tasks.vector_quantisation import VectorQuantisation
-
-PERCEPTUAL = "perceptual"
-# Of the pixels that nets trained on ImageNet take, in [0, 1].
-_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,14 +75,10 @@ class AdversarialQuantisation(VectorQuantisation):
     """Returns parameters and statistics of all three nets."""
     image = batch["image"]
     first, second = jax.random.split(jax.random.fold_in(key, 1))
-    variables = self.judge.init(
-      first, _as_imagenets(image), train=False, features=True
-    )
-    rest = dict(variables)
-    params = {PERCEPTUAL: rest.pop("params")}
+    judge = initial_judge(self.judge, first, image)
     discriminator = self._discriminator.init(second, image)
     own = super().init(key, batch)
-    return joined((params, {PERCEPTUAL: rest}), discriminator, own)
+    return joined(judge, discriminator, own)
 
   @property
   def _discriminator(self) -> Net:
@@ -116,11 +109,8 @@ class AdversarialQuantisation(VectorQuantisation):
       params, stats, image, key=key, train=train, mask=batch["mask"]
     )
     fool = generator_loss(self.loss, logit).mean((1, 2))
-    judge = Net(self.judge, PERCEPTUAL).given(params, stats)
-    maps = [
-      judge(_as_imagenets(x), train=False, features=True)
-      for x in (image, batch["image"])
-    ]
+    judged = maps_by(self.judge, params, stats)
+    maps = [judged(x) for x in (image, batch["image"])]
     errors["fool"] = self._counts(step, train) * fool
     errors["perceptual"] = perceptual_distance(*maps)
     return errors, image
@@ -130,14 +120,3 @@ class AdversarialQuantisation(VectorQuantisation):
     if not train or not self.begin:
       return 1.0
     return (jnp.asarray(step) >= self.begin).astype(jnp.float32)
-
-
-def _as_imagenets(image: Array) -> Array:
-  """Returns images of [-1, 1] with three channels, as nets of ImageNet see."""
-  if image.shape[-1] not in (1, 3):
-    raise UserError(
-      f"image: got {image.shape[-1]} channels; expected 1 or 3, which the "
-      "perceptual net takes."
-    )
-  image = jnp.broadcast_to(image, (*image.shape[:-1], 3))
-  return ((image + 1) / 2 - jnp.asarray(_MEAN)) / jnp.asarray(_STD)

@@ -8,7 +8,7 @@ from vision_jax.core.types import Array
 from vision_jax.layers.group_norm import GroupNorm
 from vision_jax.layers.norm import BatchNorm
 
-NORMS = ("batch", "instance", "none")
+NORMS = ("batch", "instance", "instance_affine", "none")
 INIT = nn.initializers.normal(0.02)  # of all kernels, as in both papers
 EPSILON = 1e-5
 
@@ -28,7 +28,8 @@ def normalized(
   Args:
     x: the map.
     kind: "batch", "instance" (each image and channel by itself, without
-      parameters: Ulyanov et al., 2016, arxiv.org/abs/1607.08022) or "none".
+      parameters: Ulyanov et al., 2016, arxiv.org/abs/1607.08022),
+      "instance_affine" (the same with a scale and a bias) or "none".
     name: of the module.
     train, mask: as for `BatchNorm`.
     per_image: of "batch": whether with train=False each image's own moments
@@ -41,9 +42,9 @@ def normalized(
   check_name("norm", kind, NORMS)
   if kind == "none":
     return x
-  if kind == "instance":
-    c = x.shape[-1]
-    return GroupNorm(c, EPSILON, dtype, affine=False, name=name)(x)
+  if kind.startswith("instance"):
+    c, affine = x.shape[-1], kind == "instance_affine"
+    return GroupNorm(c, EPSILON, dtype, affine=affine, name=name)(x)
   norm = BatchNorm(epsilon=EPSILON, per_image=per_image, dtype=dtype, name=name)
   return norm(x, train=train, mask=mask)
 

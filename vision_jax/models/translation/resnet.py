@@ -29,7 +29,11 @@ class ResNetGenerator(nn.Module):
     channels: of the result.
     width: features at the image's own size; they double with each halving.
     blocks: residual ones.
-    norm: "instance", "batch" or "none".
+    norm: "instance", "instance_affine", "batch" or "none".
+    kernel: side of the first and of the last kernel.
+    nearest: whether pixels are repeated and convolved in the place of
+      transposed convolutions, whose results show a grid; borders are then
+      mirrored everywhere.
     dtype: type to compute in; parameters and the last layer are float32.
   """
 
@@ -37,6 +41,8 @@ class ResNetGenerator(nn.Module):
   width: int = 64
   blocks: int = 9
   norm: str = "instance"
+  kernel: int = 7
+  nearest: bool = False
   dtype: DTypeLike = jnp.float32
 
   @property
@@ -63,10 +69,12 @@ class ResNetGenerator(nn.Module):
       normalized, kind=self.norm, train=train, mask=mask, dtype=self.dtype
     )
     after = lambda x, name: jax.nn.relu(normed(x, name=name))
-    x = Conv(self.width, 7, padding=0, name="conv_in", **more)(mirrored(x, 3))
+    border = self.kernel // 2
+    ends = functools.partial(Conv, kernel=self.kernel, padding=0)
+    x = ends(self.width, name="conv_in", **more)(mirrored(x, border))
     x = after(x, "norm_in")
     for i in range(1, _HALVES + 1):
-      x = Conv(self.width * 2**i, 3, 2, name=f"down{i}", **more)(x)
+      x = self._down(x, i, **more)
       x = after(x, f"down_norm{i}")
     for i in range(1, self.blocks + 1):
       block = ResidualBlock(
@@ -74,15 +82,25 @@ class ResNetGenerator(nn.Module):
       )
       x = block(x, train=train, mask=mask)
     for i in range(1, _HALVES + 1):
-      width = self.width * 2 ** (_HALVES - i)
-      x = TransposedConv(width, 3, 2, name=f"up{i}", **more)(x)
-      # As torch's padding of 1 and output_padding of 1: twice the size.
-      x = after(x[:, 1:, 1:], f"up_norm{i}")
+      x = after(self._up(x, i, **more), f"up_norm{i}")
     last = more | {"use_bias": True, "dtype": jnp.float32}
-    x = Conv(self.channels, 7, padding=0, name="conv_out", **last)(
-      mirrored(x, 3)
-    )
+    x = ends(self.channels, name="conv_out", **last)(mirrored(x, border))
     return jnp.tanh(x)
+
+  def _down(self, x: Array, i: int, **more) -> Array:
+    width = self.width * 2**i
+    if self.nearest:
+      x, more = mirrored(x, 1), more | {"padding": 0}
+    return Conv(width, 3, 2, name=f"down{i}", **more)(x)
+
+  def _up(self, x: Array, i: int, **more) -> Array:
+    width = self.width * 2 ** (_HALVES - i)
+    if self.nearest:
+      x = mirrored(x.repeat(2, 1).repeat(2, 2), 1)
+      return Conv(width, 3, padding=0, name=f"up{i}", **more)(x)
+    x = TransposedConv(width, 3, 2, name=f"up{i}", **more)(x)
+    # As torch's padding of 1 and output_padding of 1: twice the size.
+    return x[:, 1:, 1:]
 
 
 class ResidualBlock(nn.Module):
@@ -122,6 +140,18 @@ class ResidualBlock(nn.Module):
       )
       y = jax.nn.relu(y) if i == 1 else y
     return x + y
+
+
+# The transformer net of fast style (Johnson et al., 2016,
+# arxiv.org/abs/1603.08155) with instance norm: 1,679,235 parameters.
+StyleTransformer = functools.partial(
+  ResNetGenerator,
+  width=32,
+  blocks=5,
+  norm="instance_affine",
+  kernel=9,
+  nearest=True,
+)
 
 
 def mirrored(x: Array, pixels: int) -> Array:

@@ -17,6 +17,10 @@ from vision_jax.pipelines.sources.base import DataSet
 
 HELD = 0.1  # share of a folder that is val, and of the digits to train on
 SIDES = ("a", "b")
+_EXPECTED = (
+  "expected a folder of images, and another of the other kind: "
+  "--config.a=PHOTOS --config.b=CARTOONS"
+)
 
 
 class OneKind(ImageList):
@@ -24,24 +28,22 @@ class OneKind(ImageList):
 
   Args:
     folder: as `ImageList` takes it.
-    side: "a" or "b".
+    side: the config's key, such as "a" or "b".
+    expected: what an error says where none is given.
 
   Raises:
     UserError: on first use, if there are fewer.
   """
 
-  def __init__(self, folder: str, side: str):
+  def __init__(self, folder: str, side: str, *, expected: str = _EXPECTED):
     super().__init__(folder, flag=f"--config.{side}")
-    self.missing = not folder
+    self.missing, self.expected = not folder, expected
 
   @functools.cached_property
   def files(self) -> list[pathlib.Path]:
     """Path of each example."""
     if self.missing:
-      raise UserError(
-        f"{self.flag} is missing; expected a folder of images, and another of "
-        "the other kind: --config.a=PHOTOS --config.b=CARTOONS."
-      )
+      raise UserError(f"{self.flag} is missing; {self.expected}.")
     found = super().files
     if len(found) < 2:
       raise UserError(

@@ -175,7 +175,7 @@ class PairData(DataSet):
 
   def _photographs(self, split: str) -> Source:
     names = self.photographs[SPLITS.index(split)]
-    _check_apart(self.photographs)
+    check_apart(self.photographs)
     steps = [decode(), with_style(self.style)]
     source = Transformed(Photographs(names), steps, keep=True)
     return source if split == "train" else Patches(source, self.image_size)
@@ -193,7 +193,7 @@ class PairData(DataSet):
     return OwnPairs(self.data_dir, split, backward=self.direction == "ba")
 
 
-def _check_apart(photographs: Sequence[Sequence[str]]) -> None:
+def check_apart(photographs: Sequence[Sequence[str]]) -> None:
   """Refuses a photograph that is trained on and measured.
 
   Raises:
