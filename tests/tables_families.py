@@ -18,6 +18,7 @@ from vision_jax.models.backbones.mlp import MLP
 from vision_jax.models.backbones.resnet import ResNet
 from vision_jax.models.backbones.tanh import TanhNet
 from vision_jax.models.backbones.vit import ViT
+from vision_jax.models.detection.deformable_detr import DeformableDetr
 from vision_jax.models.detection.detr import Detr
 from vision_jax.models.detection.faster_rcnn import FasterRCNN
 from vision_jax.models.detection.fcos import FCOS
@@ -94,6 +95,9 @@ def _detr(detr, remat="none", **fields):
   )
 
 
+_deformable = functools.partial(
+  DeformableDetr, groups=4, points=2, refine=True, two_stage=True
+)
 _fcos = functools.partial(FCOS, groups=4)
 
 
@@ -199,6 +203,7 @@ FAMILIES = {
   "dit": Family(_dit, True),
   "detr": Family(lambda **f: _detr(Detr, **f), True),
   "detr_encoder": Family(lambda **f: _detr(TwoStageDetr, **f), True),
+  "deformable_detr": Family(lambda **f: _detr(_deformable, **f), True),
   "fcos": Family(lambda **f: _dense(_fcos, **f), True),
   "retinanet": Family(lambda **f: _dense(RetinaNet, **f), True),
   "yolox": Family(_yolox, True),

@@ -54,6 +54,7 @@ HEAVY = (
   "configs/classification/imagenet_vit_s16.py",
   "configs/classification/imported.py",
   "configs/classification/zero_shot.py",
+  "configs/detection/bccd_deformable_detr.py",
   "configs/detection/bccd_detr.py",
   "configs/detection/bccd_fcos.py",
   "configs/detection/bccd_yolox.py",

@@ -11,6 +11,7 @@ TOO_LARGE = (
   "configs/captions/scenes_coca.py",
   "configs/classification/imagenet_vit_s16.py",
   "configs/depth/scenes_depth.py",
+  "configs/detection/bccd_deformable_detr.py",
   "configs/detection/bccd_fcos.py",
   "configs/detection/bccd_yolox.py",
   "configs/detection/coco_detr_r50.py",

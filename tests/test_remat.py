@@ -49,7 +49,8 @@ def size(arrays):
 
 
 COSTLY = (
-  *("ddpm", "detr", "detr_encoder", "dit", "enet", "fcos", "retinanet"),
+  *("ddpm", "deformable_detr", "detr", "detr_encoder", "dit", "enet", "fcos"),
+  "retinanet",
   *("yolox", "yolo", "ssd"),
   *("faster_rcnn", "mask_rcnn", "keypoint_rcnn"),
 )

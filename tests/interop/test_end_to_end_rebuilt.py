@@ -215,5 +215,13 @@ def test_every_family_has_a_row():
   sources = [*ROWS, *(row.source for row in LIBRARIES)]
   covered = {published.sources()[source][0] for source in sources}
   covered |= {"clip", "detr", "ddpm", "vit_google"}  # tests of their own
-  covered |= {"deeplabv3", "fcos", "latent", "lraspp", "ssd", "yolox"}
+  covered |= {
+    "deeplabv3",
+    "deformable_detr",
+    "fcos",
+    "latent",
+    "lraspp",
+    "ssd",
+    "yolox",
+  }
   assert covered == published.families().keys()

@@ -82,7 +82,9 @@ KINDS = {
   "clip": "CLIPModel",
   "siglip": "SiglipModel",
   "detr": "DetrForObjectDetection",
+  "deformable_detr": "DeformableDetrForObjectDetection",
 }
+STAGES = {"detr": ["stage4"], "deformable_detr": ["stage2", "stage3", "stage4"]}
 
 
 @pytest.mark.slow
@@ -92,14 +94,14 @@ def test_names_of_transformers_own_size_are_all_there(kind):
   torchvision()
   torch, transformers = library("torch"), library("transformers")
   make = getattr(transformers, KINDS[kind])
-  own = {"use_timm_backbone": False} if kind == "detr" else {}
-  if kind == "detr":
-    stages = {"out_features": ["stage4"]}
-    own |= {"backbone_config": transformers.ResNetConfig(**stages)}
+  own = {}
+  if kind in STAGES:
+    body = transformers.ResNetConfig(out_features=STAGES[kind])
+    own = {"use_timm_backbone": False, "backbone_config": body}
   config = make.config_class(**own)
   with torch.device("meta"):
     theirs = make(config)
   full = config.to_dict() | {"architectures": [KINDS[kind]]}
   layout, net = published.find("huggingface", full)
-  size = (64, 96) if kind == "detr" else net.preprocess.size
+  size = (64, 96) if kind in STAGES else net.preprocess.size
   assert mismatch(theirs, layout, net, size) == []

@@ -61,6 +61,19 @@ def test_further_sets_are_those_that_the_outputs_hold():
   assert len(terms) == 9
 
 
+@pytest.mark.slow
+def test_a_set_of_one_class_is_of_any_object():
+  logits = jnp.array([[[9.0], [9.0], [-9.0]]])
+  more = {"token_logits": logits, "token_boxes": OUTPUTS["boxes"][0]}
+  sigmoid = SetCriterion(SigmoidFocal())
+  terms = sigmoid(OUTPUTS | more, BATCH)
+  anything = BATCH | {"label": np.zeros((1, 2), np.int32)}
+  for name in ("class", "l1", "giou"):
+    other = sigmoid(OUTPUTS | more, anything)[f"token_{name}"]
+    np.testing.assert_allclose(terms[f"token_{name}"], other)
+  assert float(terms["token_class"].divide()) < 1e-3
+
+
 @pytest.mark.parametrize("field", ["weights", "cost"])
 def test_a_weight_of_no_term_is_an_error(field):
   with pytest.raises(UserError, match=f"{field}: got 'l2'; expected some of"):

@@ -152,6 +152,7 @@ def test_the_command_lists_models(capsys):
     ("fcn8s", 134.5),
     ("segnet_basic", 1.4),
     ("detr_r50", 41.6),  # the paper's 41.5, and 0.05 of BatchNorm
+    pytest.param("deformable_detr_r50", 40.1, marks=pytest.mark.slow),
     ("ddpm_cifar10", 35.7),
   ],
 )

@@ -73,9 +73,9 @@ def find(tensors: Tensors, rules: Rules) -> Found:
       unused.append(name)
       continue
     for path, part in _parts(rule, paths, tensor):
-      if path in leaves:
+      if path in leaves and not rule.again:
         twice.append(path)
-      leaves[path] = part
+      leaves.setdefault(path, part)
   return Found(leaves, unused, twice)
 
 
@@ -126,6 +126,8 @@ def _parts(
   number = len(paths)
   for i, path in enumerate(paths):
     shape = tensor.shape
+    if rule.rows and shape:
+      shape = (min(rule.rows, shape[0]), *shape[1:])
     if number > 1:
       rows = shape[0] / number if shape else 0
       shape = (int(rows) if rows == int(rows) else -1, *shape[1:])
@@ -140,7 +142,7 @@ def _parts(
 def _load(
   rule: Rule, tensor: Tensor, part: int, number: int, shape: tuple[int, ...]
 ) -> np.ndarray:
-  x = tensor.load()
+  x = tensor.load()[: rule.rows] if rule.rows else tensor.load()
   if rule.change:
     x = rule.change(x)
   if number > 1:

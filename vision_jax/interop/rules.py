@@ -42,6 +42,9 @@ class Rule:
       becomes `shape`.
     shape: of ours, where it joins axes of theirs that follow one another (a
       convolution's to those of a linear layer of its flat map); None for none.
+    rows: how many of the first along their first axis are ours; None for all.
+    again: whether a leaf may be there by another name too, of which the first
+      one counts.
   """
 
   theirs: str
@@ -49,6 +52,8 @@ class Rule:
   axes: tuple[int, ...] | None = None
   change: Change | None = None
   shape: tuple[int, ...] | None = None
+  rows: int | None = None
+  again: bool = False
 
   def paths(self, name: str) -> tuple[str, ...] | None:
     """Returns the paths that a name becomes; None if it does not match."""

@@ -24,8 +24,9 @@ class SetCriterion:
 
   Outputs are `logits` (i, b, q, k) and `boxes` (i, b, q, 4), cxcywh in [0, 1],
   of i decoder layers, and may have further sets `NAME_logits` (b, l, k) with
-  `NAME_boxes` (b, l, 4), such as the encoder's tokens. Boxes with `crowd`
-  (b, n) are regions of many objects: nothing is learned from them.
+  `NAME_boxes` (b, l, 4), such as the encoder's tokens; logits of one class are
+  of any object. Boxes with `crowd` (b, n) are regions of many objects: nothing
+  is learned from them.
 
   Terms: `class` and those of `box`, of the last layer; `aux_...` added over
   the layers before it; `NAME_...` of a further set. Box terms are means over
@@ -95,13 +96,13 @@ class SetCriterion:
       jnp.where(weight == 0, 0, x * weight).reshape(b, i, -1), (0, 2)
     )
     logits, boxes = flat(logits), flat(boxes)
+    classes = logits.shape[2] - self.background
     label, truth = again(batch["label"]), again(batch["boxes"])
+    label = label if classes > 1 else jnp.zeros_like(label)
     there, mask = _objects(batch), batch["mask"]
     real = there * mask[:, None]
     query = self._match(logits, boxes, label, truth, again(real))
-    wanted = labels_of_queries(
-      query, label, q, logits.shape[2] - self.background
-    )
+    wanted = labels_of_queries(query, label, q, classes)
     values, weight = self.classify.loss(logits, wanted)
     number = jnp.minimum(jnp.sum(there, -1), q)
     count = jnp.sum(self.classify.count(number, q) * mask)

@@ -32,6 +32,7 @@ from vision_jax.models.backbones.resnet8 import ResNet8
 from vision_jax.models.backbones.vit import ViT, dinov2, variant
 from vision_jax.models.backbones.xception import Xception
 from vision_jax.models.detection import (
+  deformable_detr,
   detr,
   faster_rcnn,
   fcos,
@@ -176,6 +177,8 @@ def _entries() -> Iterator[tuple[str, Entry]]:
   for backbone in ("R50", "R101"):
     make = functools.partial(detr.variant, backbone)
     yield f"detr_{backbone.lower()}", _other(make, 91, (800, 1066, 3))
+  make = functools.partial(deformable_detr.variant, "R50")
+  yield "deformable_detr_r50", _other(make, 91, (800, 1066, 3))
   for name, module in (("fcos", fcos), ("retinanet", retinanet)):
     make = functools.partial(module.variant, "R50")
     yield f"{name}_r50", _other(make, 91, (800, 1344, 3))

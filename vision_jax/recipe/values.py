@@ -40,7 +40,7 @@ RANGES: dict[str, tuple[str, Test]] = {
       *("cut", "grid", "num_anchors", "rays", "reach"),
       *("judge_layers", "judge_width", "load_size"),
       *("anchor_size", "candidates", "detections", "drawn_anchors"),
-      *("drawn_proposals", "max_objects", "proposals"),
+      *("drawn_proposals", "max_objects", "points", "proposals"),
       *("painting_size", "residual_width"),
     ),
     NATURAL,

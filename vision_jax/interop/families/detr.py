@@ -1,7 +1,7 @@
 """DETR: facebookresearch's and Hugging Face's names and weights."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from vision_jax.data.transforms.preprocess import Preprocess
@@ -55,8 +55,8 @@ def huggingface(shapes: Shapes) -> Rules:
     *within(body, "backbone", resnet.huggingface(shapes)),
     *conv(r"model\.input_projection", "projection_c5"),
     *leaf(r"model\.query_position_embeddings\.weight", "query_positions"),
-    *_separate(rf"{layer}\.self_attn", f"{ours}/self_attention"),
-    *_separate(rf"{layer}\.encoder_attn", f"{ours}/cross_attention"),
+    *separate(rf"{layer}\.self_attn", f"{ours}/self_attention"),
+    *separate(rf"{layer}\.encoder_attn", f"{ours}/cross_attention"),
     *norm(rf"{layer}\.self_attn_layer_norm", f"{ours}/norm1"),
     *norm(rf"{layer}\.encoder_attn_layer_norm", f"{ours}/norm2"),
     *norm(
@@ -72,7 +72,8 @@ def huggingface(shapes: Shapes) -> Rules:
   ]
 
 
-def _separate(theirs: str, ours: str) -> Rules:
+def separate(theirs: str, ours: str) -> Rules:
+  """Attention's four linear layers, as Hugging Face names them."""
   rules = dense(rf"{theirs}\.o(?:ut)?_proj", f"{ours}/out")
   for part in PARTS:
     rules += dense(rf"{theirs}\.{part[0]}_proj", f"{ours}/{part}")
@@ -95,32 +96,35 @@ def from_config(config: Mapping[str, Any]) -> Published | None:
     decoder_layerdrop=0.0,
   )
   model = functools.partial(
-    _detr,
+    on_backbone,
+    detr.Detr,
     num_classes=num_classes(config),
     backbone=functools.partial(
-      _backbone_of_config(config),
+      backbone_of_config(config),
       num_classes=0,
       frozen_norm=True,
       dilated=int(config.get("dilation", False)),
     ),
     num_queries=config.get("num_queries", 100),
     features=config.get("d_model", 256),
-    heads=_same(config, "attention_heads", 8),
-    hidden=_same(config, "ffn_dim", 2048),
+    heads=same(config, "attention_heads", 8),
+    hidden=same(config, "ffn_dim", 2048),
     dropout=config.get("dropout", 0.1),
     encoder_layers=config.get("encoder_layers", 6),
     decoder_layers=config.get("decoder_layers", 6),
   )
-  return _published(model, "huggingface", class_names(config))
+  return published(model, "huggingface", class_names(config))
 
 
-def _detr(backbone: functools.partial, **fields: Any) -> detr.Detr:
-  """Returns the net, whose type to compute in is its backbone's too."""
+def on_backbone(
+  detector: Callable[..., Any], backbone: functools.partial, **fields: Any
+) -> Any:
+  """Returns a net whose type to compute in is its backbone's too."""
   shared = {k: fields[k] for k in ("dtype", "remat") if k in fields}
-  return detr.Detr(backbone=backbone(**shared), **fields)
+  return detector(backbone=backbone(**shared), **fields)
 
 
-def _same(config: Mapping[str, Any], name: str, default: int) -> int:
+def same(config: Mapping[str, Any], name: str, default: int) -> int:
   """Returns a setting that encoder and decoder have in common."""
   encoder, decoder = (
     config.get(f"{side}_{name}", default) for side in ("encoder", "decoder")
@@ -133,7 +137,7 @@ def _same(config: Mapping[str, Any], name: str, default: int) -> int:
   return encoder
 
 
-def _backbone_of_config(config: Mapping[str, Any]) -> functools.partial:
+def backbone_of_config(config: Mapping[str, Any]) -> functools.partial:
   """Returns the ResNet of a config: timm's by name, or one of its own."""
   inner = config.get("backbone_config") or {}
   if inner.get("model_type") == "resnet":
@@ -148,7 +152,10 @@ def _backbone_of_config(config: Mapping[str, Any]) -> functools.partial:
   return detr.BACKBONES[known[name]]
 
 
-def _published(model, layout: str, names: tuple[str, ...] = ()) -> Published:
+def published(
+  model: Callable[..., Any], layout: str, names: tuple[str, ...] = ()
+) -> Published:
+  """Returns a detector of COCO's images as they are, and so published."""
   return Published(
     model,
     layout,
@@ -166,7 +173,7 @@ def _published(model, layout: str, names: tuple[str, ...] = ()) -> Published:
 LAYOUTS = {"facebook": facebook, "huggingface": huggingface}
 _SIZES = ("R50", "R101", "R50-DC5", "R101-DC5")
 PUBLISHED = {
-  f"facebook:detr_{name.lower().replace('-', '_')}": _published(
+  f"facebook:detr_{name.lower().replace('-', '_')}": published(
     functools.partial(detr.variant, name=name, num_classes=len(COCO_NAMES)),
     "facebook",
     COCO_NAMES,

@@ -1,8 +1,8 @@
 """The first half of a DETR: from images to what its queries look at."""
 
 import functools
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -38,6 +38,7 @@ class Memory(NamedTuple):
     anchors: (b, l, 4), a small box around each token.
     real: (b, l) bool, False where the image is padding.
     padded: whether there may be padding.
+    sides: (h, w) of the maps whose pixels the tokens are.
   """
 
   tokens: Array
@@ -45,6 +46,7 @@ class Memory(NamedTuple):
   anchors: Array
   real: Array
   padded: bool
+  sides: Sequence[tuple[int, int]]
 
   @property
   def mask(self) -> Array | None:
@@ -55,8 +57,9 @@ class Memory(NamedTuple):
 class DetrEncoder(nn.Module):
   """A backbone, a transformer's encoder, and the settings of a decoder.
 
-  `Detr` and `TwoStageDetr` add the decoder. Paths backbone, projection_c5,
-  level_positions (of several levels), encoder1, ..., decoder1, ...
+  `Detr`, `TwoStageDetr` and `DeformableDetr` add the decoder. Paths backbone,
+  projection_c5, level_positions (of several levels), encoder1, ..., decoder1,
+  ...
 
   Attributes:
     num_classes: k.
@@ -92,6 +95,16 @@ class DetrEncoder(nn.Module):
     self, x: Array, train: bool, mask: Array | None, image_mask: Array | None
   ) -> Memory:
     """Maps images x (b, h, w, c) to tokens, in a compact `__call__`."""
+    memory = self.look(x, train, mask, image_mask)
+    tokens = memory.tokens
+    for layer in self.layers(EncoderLayer, "encoder", self.encoder_layers, 4):
+      tokens = layer(tokens, memory.positions, memory.mask, train)
+    return memory._replace(tokens=tokens)
+
+  def look(
+    self, x: Array, train: bool, mask: Array | None, image_mask: Array | None
+  ) -> Memory:
+    """Maps images x (b, h, w, c) to what the encoder's layers are given."""
     b, h, w, _ = check_shape("image", x, "b h w c")
     padded = image_mask is not None
     if padded:
@@ -100,20 +113,26 @@ class DetrEncoder(nn.Module):
       image_mask = jnp.ones((b, h, w), jnp.float32)
     check_levels(self.backbone, self.levels)
     maps = self.backbone(x, train=train, mask=mask, features=True)
-    tokens, *rest = self._tokens(maps, image_mask)
-    memory = Memory(tokens, *rest, padded)
-    for layer in self.layers(EncoderLayer, "encoder", self.encoder_layers, 4):
-      tokens = layer(tokens, memory.positions, memory.mask, train)
-    return memory._replace(tokens=tokens)
+    maps = self.project(maps)
+    sides = tuple(y.shape[1:3] for y in maps)
+    return Memory(*self._tokens(maps, image_mask), padded, sides)
 
   def decoder(self) -> list[Callable[..., Array]]:
     """Returns the decoder's layers."""
     return self.layers(DecoderLayer, "decoder", self.decoder_layers, 6)
 
   def layers(
-    self, layer: type[nn.Module], name: str, count: int, train: int
+    self,
+    layer: type[nn.Module],
+    name: str,
+    count: int,
+    train: int,
+    **fields: Any,
   ) -> list[Callable[..., Array]]:
-    """Returns transformer layers; `train` is that argument's place."""
+    """Returns transformer layers; `train` is that argument's place.
+
+    `fields` are those that a layer has beyond `EncoderLayer`'s.
+    """
     make = functools.partial(
       remat(layer, self.remat, static=(train,)),
       self.heads,
@@ -121,46 +140,66 @@ class DetrEncoder(nn.Module):
       self.dropout,
       self.attention_dropout,
       self.dtype,
+      **fields,
     )
     return [make(name=f"{name}{i + 1}") for i in range(count)]
 
-  def _tokens(self, maps, image_mask):
-    """Flattens the levels: tokens, positions, anchors and what is real."""
+  def project(self, maps: Mapping[str, Array]) -> list[Array]:
+    """Maps the backbone's maps to those of the tokens, (b, h, w, d) each."""
     project = functools.partial(
       Conv, self.features, kernel=1, use_bias=True, dtype=self.dtype
     )
-    several, parts = len(self.levels) > 1, []
-    if several:
-      places = self.table("level_positions", len(self.levels))
-    for i, level in enumerate(self.levels):
-      y = project(name=f"projection_{level}")(maps[level])
-      real = resize_mask(image_mask, y.shape[1:3])
-      positions = sine_positions(real, self.features)
-      if several:
-        positions += places[i]
-      flat = lambda a: a.reshape(a.shape[0], -1, *a.shape[3:])
-      parts.append([flat(a) for a in (y, positions, anchor_boxes(real), real)])
-    tokens, positions, anchors, real = (
-      jnp.concatenate(p, 1) for p in zip(*parts, strict=True)
-    )
-    return tokens, positions.astype(self.dtype), anchors, real > 0
+    return [
+      project(name=f"projection_{level}")(maps[level]) for level in self.levels
+    ]
+
+  def place(self, masks: Sequence[Array]) -> list[Array]:
+    """Returns the positions of maps (b, h, w, d), of what is real of them."""
+    places = [sine_positions(real, self.features) for real in masks]
+    if len(masks) == 1:
+      return places
+    table = self.table("level_positions", len(masks))
+    return [x + y for x, y in zip(places, table, strict=True)]
+
+  def _tokens(self, maps, image_mask):
+    """Flattens the levels: tokens, positions, anchors and what is real."""
+    masks = [resize_mask(image_mask, y.shape[1:3]) for y in maps]
+    flat = lambda a: a.reshape(a.shape[0], -1, *a.shape[3:])
+    join = lambda parts: jnp.concatenate([flat(a) for a in parts], 1)
+    positions = join(self.place(masks)).astype(self.dtype)
+    anchors = join(anchor_boxes(real) for real in masks)
+    return join(maps), positions, anchors, join(masks) > 0
 
   def table(self, name: str, rows: int) -> Array:
     """Returns a learned vector for each of some things, (rows, d)."""
     normal = nn.initializers.normal(1.0)
     return self.param(name, normal, (rows, self.features), jnp.float32)
 
-  def class_head(self, name: str = "class_head") -> Dense:
-    """Returns what maps states (..., d) to logits."""
+  def class_head(
+    self, name: str = "class_head", classes: int | None = None
+  ) -> Dense:
+    """Returns what maps states (..., d) to logits, of k classes or others."""
     init = nn.initializers.zeros
     if not self.background:
       init = nn.initializers.constant(-jnp.log((1 - _PRIOR) / _PRIOR))
-    outputs = self.num_classes + self.background
-    return Dense(outputs, bias_init=init, name=name)
+    classes = self.num_classes if classes is None else classes
+    return Dense(classes + self.background, bias_init=init, name=name)
 
-  def box_head(self, name: str = "box_head", zero: bool = False) -> MLP:
+  def box_head(
+    self,
+    name: str = "box_head",
+    zero: bool = False,
+    bias: nn.initializers.Initializer = nn.initializers.zeros,
+  ) -> MLP:
     """Returns what maps states (..., d) to boxes' logits, or their shifts.
 
-    With `zero` it begins with no shift.
+    With `zero` it begins with what its last bias begins with, no shift.
     """
-    return MLP((self.features, self.features, 4), zero, name=name)
+    sizes = (self.features, self.features, 4)
+    return MLP(sizes, zero, last_bias=bias, name=name)
+
+  def promise(self, logits: Array) -> Array:
+    """How likely a token (b, l, k) shows any object, as a logit."""
+    if not self.background:
+      return jnp.max(logits, -1)
+    return jnp.max(logits[..., :-1], -1) - logits[..., -1]

@@ -47,7 +47,8 @@ class Attention(nn.Module):
   ) -> Array:
     """Maps query (b, q, d), key and value (b, l, d) to (b, q, d).
 
-    `mask` (b, l) is False where nothing may attend to.
+    `mask` (b, l), or (b, q, l) of each query, is False where nothing may
+    attend to.
     """
     b, q, d = query.shape
     if d % self.heads:
@@ -60,12 +61,13 @@ class Attention(nn.Module):
       y = Dense(d, dtype=self.dtype, kernel_init=XAVIER, name=name)(x)
       return y.reshape(b, -1, self.heads, d // self.heads)
 
-    parts = split("query", query), split("key", key), split("value", value)
-    mask = None if mask is None else mask[:, None, None, :]
+    split_up = split("query", query), split("key", key), split("value", value)
+    if mask is not None:
+      mask = mask[:, None, None] if mask.ndim == 2 else mask[:, None]
     if self.dropout and train:
-      y = self._attend_dropping(*parts, mask)
+      y = self._attend_dropping(*split_up, mask)
     else:
-      y = attend(*parts, mask)
+      y = attend(*split_up, mask)
     out = Dense(d, dtype=self.dtype, kernel_init=XAVIER, name="out")
     return out(y.reshape(b, q, d))
 
@@ -102,11 +104,11 @@ class EncoderLayer(nn.Module):
     self, x: Array, positions: Array, mask: Array | None, train: bool
   ) -> Array:
     """Maps tokens x (b, l, d) to the same shape; `mask` (b, l)."""
-    drop, attention, norm = _parts(self)
+    drop, attention, norm = parts(self)
     key = x + positions
     y = attention("self_attention")(key, key, x, mask=mask, train=train)
     x = norm("norm1")(x + drop(y, train))
-    return norm("norm2")(x + _mlp(self, x, train))
+    return norm("norm2")(x + feed_forward(self, x, train))
 
 
 class DecoderLayer(nn.Module):
@@ -133,7 +135,7 @@ class DecoderLayer(nn.Module):
     train: bool,
   ) -> Array:
     """Maps queries x (b, q, d) to the same shape; memory (b, l, d)."""
-    drop, attention, norm = _parts(self)
+    drop, attention, norm = parts(self)
     key = x + query_positions
     y = attention("self_attention")(key, key, x, train=train)
     x = norm("norm1")(x + drop(y, train))
@@ -145,7 +147,7 @@ class DecoderLayer(nn.Module):
       train=train,
     )
     x = norm("norm2")(x + drop(y, train))
-    return norm("norm3")(x + _mlp(self, x, train))
+    return norm("norm3")(x + feed_forward(self, x, train))
 
 
 class MLP(nn.Module):
@@ -153,23 +155,29 @@ class MLP(nn.Module):
 
   Attributes:
     features: width of each layer's result.
-    zero_last: whether the last layer starts at zero.
+    zero_last: whether the last layer's kernel starts at zero.
     dtype: type to compute in; parameters are float32.
+    last_bias: how the last layer's bias starts.
   """
 
   features: tuple[int, ...]
   zero_last: bool = False
   dtype: DTypeLike = jnp.float32
+  last_bias: nn.initializers.Initializer = nn.initializers.zeros
 
   @nn.compact
   def __call__(self, x: Array) -> Array:
     """Maps x (..., d) to (..., features[-1])."""
+    zeros = nn.initializers.zeros
     for i, features in enumerate(self.features, 1):
       last = i == len(self.features)
-      init = nn.initializers.zeros if last and self.zero_last else XAVIER
-      x = Dense(features, dtype=self.dtype, kernel_init=init, name=f"dense{i}")(
-        x
-      )
+      x = Dense(
+        features,
+        dtype=self.dtype,
+        kernel_init=zeros if last and self.zero_last else XAVIER,
+        bias_init=self.last_bias if last else zeros,
+        name=f"dense{i}",
+      )(x)
       x = x if last else jax.nn.relu(x)
     return x
 
@@ -179,8 +187,11 @@ def layer_norm(name: str, dtype: DTypeLike = jnp.float32) -> LayerNorm:
   return LayerNorm(epsilon=1e-5, dtype=dtype, name=name)
 
 
-def _parts(layer: EncoderLayer | DecoderLayer) -> tuple[Any, Any, Any]:
-  """Returns dropout, attention and norm with a layer's settings."""
+def parts(layer: EncoderLayer | DecoderLayer) -> tuple[Any, Any, Any]:
+  """Returns dropout, attention and norm with a layer's settings.
+
+  They are functions of (y, train), of a name, and of a name.
+  """
   drop = lambda y, train: Dropout(layer.dropout)(y, train=train)
   attention = lambda name: Attention(
     layer.heads, layer.attention_dropout, layer.dtype, name=name
@@ -188,9 +199,11 @@ def _parts(layer: EncoderLayer | DecoderLayer) -> tuple[Any, Any, Any]:
   return drop, attention, lambda name: layer_norm(name, layer.dtype)
 
 
-def _mlp(layer: EncoderLayer | DecoderLayer, x: Array, train: bool) -> Array:
+def feed_forward(
+  layer: EncoderLayer | DecoderLayer, x: Array, train: bool
+) -> Array:
   """Dense, rectifier, Dense, with dropout after each."""
-  drop = _parts(layer)[0]
+  drop = parts(layer)[0]
   dense = lambda features, name: Dense(
     features, dtype=layer.dtype, kernel_init=XAVIER, name=name
   )

@@ -6,10 +6,10 @@ import jax.numpy as jnp
 from vision_jax.core.types import Array
 from vision_jax.errors import UserError
 
-_EPSILON = 1e-4  # keeps the logit of a box's coordinate finite
+EPSILON = 1e-4  # keeps the logit of a box's coordinate finite
 
 
-def sine_positions(mask: Array, features: int) -> Array:
+def sine_positions(mask: Array, features: int, within: float = 0.0) -> Array:
   """Sines of rows, then columns, (b, h, w, features) float32.
 
   Coordinates count the pixels that are not padding, and end at 2π in each
@@ -18,11 +18,12 @@ def sine_positions(mask: Array, features: int) -> Array:
   Args:
     mask: (b, h, w), 0 for padding.
     features: d, a multiple of 4.
+    within: how far before its end a pixel is; 0.5 for its centre.
   """
   mask = mask.astype(jnp.float32)
   y, x = jnp.cumsum(mask, axis=1), jnp.cumsum(mask, axis=2)
-  y = y / (y[:, -1:, :] + 1e-6)
-  x = x / (x[:, :, -1:] + 1e-6)
+  y = (y - within) / (y[:, -1:, :] + 1e-6)
+  x = (x - within) / (x[:, :, -1:] + 1e-6)
   return sine_of_points(jnp.stack([x, y], -1), features)
 
 
@@ -44,6 +45,15 @@ def sine_of_points(points: Array, features: int) -> Array:
   waves = jnp.stack([jnp.sin(angles), jnp.cos(angles)], -1)
   waves = waves.reshape(*points.shape, half)
   return jnp.concatenate([waves[..., 1, :], waves[..., 0, :]], -1)
+
+
+def sine_of_boxes(boxes: Array, features: int) -> Array:
+  """Sines of boxes (..., 4) cxcywh: centre's, then size's, (..., 2 features).
+
+  Of each, y's come first.
+  """
+  half = lambda points: sine_of_points(points, features)
+  return jnp.concatenate([half(boxes[..., :2]), half(boxes[..., 2:])], -1)
 
 
 def resize_mask(mask: Array, size: tuple[int, int]) -> Array:
@@ -69,8 +79,11 @@ def anchor_boxes(mask: Array) -> Array:
   return jnp.stack([x / w, y / h, size(w), size(h)], -1)
 
 
-def shift_boxes(delta: Array, boxes: Array) -> Array:
-  """Moves boxes (..., 4) in [0, 1] by `delta` of their logits."""
-  boxes = jnp.clip(boxes, _EPSILON, 1 - _EPSILON)
+def shift_boxes(delta: Array, boxes: Array, epsilon: float = EPSILON) -> Array:
+  """Moves boxes (..., 4) in [0, 1] by `delta` of their logits.
+
+  A coordinate counts as `epsilon` away from 0 and 1 at least.
+  """
+  boxes = jnp.clip(boxes, epsilon, 1 - epsilon)
   logit = jnp.log(boxes) - jnp.log1p(-boxes)
   return jax.nn.sigmoid(delta.astype(jnp.float32) + logit)

@@ -15,7 +15,7 @@ from vision_jax.models.detection.detr_encoder import DetrEncoder, Memory
 from vision_jax.models.detection.detr_layers import MLP, layer_norm
 from vision_jax.models.detection.detr_positions import (
   shift_boxes,
-  sine_of_points,
+  sine_of_boxes,
 )
 
 
@@ -49,7 +49,7 @@ class TwoStageDetr(DetrEncoder):
     """
     memory = self.encode(x, train, mask, image_mask)
     tokens, token_logits, token_boxes = self._propose(memory)
-    score = jnp.where(memory.real, self._promise(token_logits), -jnp.inf)
+    score = jnp.where(memory.real, self.promise(token_logits), -jnp.inf)
     _, best = jax.lax.top_k(score, min(self.num_queries, score.shape[1]))
     pick = lambda y: jnp.take_along_axis(y, best[..., None], 1)
     y, box = pick(tokens), jax.lax.stop_gradient(pick(token_boxes))
@@ -58,7 +58,8 @@ class TwoStageDetr(DetrEncoder):
     position = self._mlp("position_head")
     logits, boxes = [], []
     for layer in self.decoder():
-      query = position(self._box_positions(box))
+      waves = sine_of_boxes(box, self.features).astype(self.dtype)
+      query = position(waves)
       y = layer(y, query, *memory[:2], memory.mask, train)
       state = norm(y)
       boxes.append(shift_boxes(box_head(state), box))
@@ -79,18 +80,6 @@ class TwoStageDetr(DetrEncoder):
     logits = self.class_head("token_class_head")(tokens)
     return tokens, logits, shift_boxes(shift, memory.anchors)
 
-  def _promise(self, logits: Array) -> Array:
-    """How likely a token (b, l, k) shows any object, as a logit."""
-    if not self.background:
-      return jnp.max(logits, -1)
-    return jnp.max(logits[..., :-1], -1) - logits[..., -1]
-
   def _mlp(self, name: str) -> MLP:
     sizes = (self.features, self.features)
     return MLP(sizes, dtype=self.dtype, name=name)
-
-  def _box_positions(self, boxes: Array) -> Array:
-    """Sines of centre and of size, (b, q, 2d)."""
-    half = lambda points: sine_of_points(points, self.features)
-    both = jnp.concatenate([half(boxes[..., :2]), half(boxes[..., 2:])], -1)
-    return both.astype(self.dtype)
