@@ -47,6 +47,7 @@ def test_it_resumes(tmp_path):
   assert_resumes(lambda: build(**SMALL), "one", tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["plain", "refined"])
 def test_every_form_has_its_heads(form):
   experiment = build(form=form)
