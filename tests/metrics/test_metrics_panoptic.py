@@ -47,7 +47,8 @@ def test_it_is_torchmetrics(modified):
   torch, detection = library("torch"), library("torchmetrics.detection")
   kind = "ModifiedPanopticQuality" if modified else "PanopticQuality"
   theirs = getattr(detection, kind)
-  stuff = set(range(len(NAMES))) - set(THINGS)
+  # Void that is predicted is a class of its own there, and so no excuse.
+  stuff = set(range(len(NAMES) + 1)) - set(THINGS)
   metric = PanopticQuality(NAMES, THINGS, modified, per_class=True)
   for seed in range(3):
     rng = np.random.default_rng(seed)
@@ -65,8 +66,10 @@ def test_it_is_torchmetrics(modified):
     void = oracle.void_color
     truth = np.where(label == VOID, void[0], label)
     truth = both(truth, np.where(label == VOID, void[1], number))
-    pair = detection_update(oracle, both(found, names), truth)
-    iou, right, wrong, missed = (x.numpy() for x in pair)
+    pair = detection_update(
+      oracle, both(np.where(found == VOID, len(NAMES), found), names), truth
+    )
+    iou, right, wrong, missed = (x.numpy()[:-1] for x in pair)
     whole = right + (wrong + missed) / 2
     sq = np.where(right > 0, iou / np.maximum(right, 1), 0)
     rq = np.where(whole > 0, right / np.maximum(whole, 0.5), 0)
@@ -74,7 +77,7 @@ def test_it_is_torchmetrics(modified):
     expected = {"pq": pq[there], "sq": sq[there], "rq": rq[there]}
     for name, values in expected.items():
       assert got[name] == pytest.approx(values.mean(), abs=1e-7), (seed, name)
-    order = [*sorted(THINGS), *sorted(stuff)]  # things first
+    order = [*sorted(THINGS), *sorted(stuff)][:-1]  # things first
     for k, x, real in zip(order, pq, there, strict=True):
       assert got.get(f"pq_class/{NAMES[k]}") == (
         pytest.approx(x, abs=1e-7) if real else None
@@ -109,6 +112,13 @@ def test_the_same_is_perfect_and_names_are_kept():
   got = metric.result(sums, jax.device_get(rows))
   assert set(got.values()) == {1.0}
   assert set(metric.names) - set(got) == {"pq_class/absent"}
+
+
+def test_nothing_found_is_nothing_right():
+  label, number = made_up(np.random.default_rng(6))
+  rows = {"true_class": label, "true_number": number}
+  rows |= {"found_class": np.full_like(label, VOID), "found_number": number}
+  assert PanopticQuality(NAMES, THINGS).result({}, rows)["pq"] == 0
 
 
 def test_without_a_class_there_is_nothing_to_measure():

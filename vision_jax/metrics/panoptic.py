@@ -26,9 +26,10 @@ class PanopticQuality:
   number of its object, below 2^16. The batch has `target` (b, h, w), the
   classes, and `instances` (b, h, w), the numbers, which count for things alone:
   stuff is one segment a class. Classes that are none of the k are void: pixels
-  that are void in the truth do not count, and neither does a segment that is
-  missed or wrong where it is mostly void on the other side. Segments match
-  where their class is the same and their intersection over union above a half.
+  that are void in the truth do not count, and neither does a wrong segment that
+  is mostly there. Void that is predicted excuses nothing (in torchmetrics it
+  does). Segments match where their class is the same and their intersection
+  over union above a half.
 
   pq, sq, rq: means over the classes that occur, of a class's sum of IoU over
     TP + (FP + FN) / 2, mean IoU of the matches, and F1.
@@ -138,7 +139,7 @@ class PanopticQuality:
       if VOID in (a, b) or k != b // IDS:
         continue
       union = areas[0][a] + areas[1][b] - n
-      union -= both.get((VOID, b), 0) + both.get((a, VOID), 0)
+      union -= both.get((VOID, b), 0)
       loose = self._loose(k)
       if loose or 2 * n > union:
         total[0, k] += n / union
@@ -146,8 +147,7 @@ class PanopticQuality:
         matched[0].add(a)
         matched[1].add(b)
     for a in areas[0].keys() - {VOID}:
-      unseen = 2 * both.get((a, VOID), 0) <= areas[0][a]
-      total[3, a // IDS] += a not in matched[0] and unseen
+      total[3, a // IDS] += a not in matched[0]
     for b in areas[1].keys() - {VOID}:
       unseen = 2 * both.get((VOID, b), 0) <= areas[1][b]
       total[2, b // IDS] += b not in matched[1] and unseen
