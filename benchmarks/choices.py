@@ -143,6 +143,11 @@ CHOICES = (
     "two folders of images",
   ),
   Choice(
+    "instance/digit_scenes_mask2former",
+    "things and stuff at once, a mask for each",
+    "nothing",
+  ),
+  Choice(
     "instance/nuclei_stardist",
     "objects one by one, round ones",
     "some 100 images with masks that number objects",

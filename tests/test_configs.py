@@ -77,6 +77,7 @@ HEAVY = (
   "configs/generation/mnist_vq_prior.py",
   "configs/generation/mnist_vqgan.py",
   "configs/generation/mnist_vqvae.py",
+  "configs/instance/digit_scenes_mask2former.py",
   "configs/instance/nuclei_maskrcnn.py",
   "configs/instance/nuclei_stardist.py",
   "configs/reading/mnist_attention.py",

@@ -17,6 +17,7 @@ TOO_LARGE = (
   "configs/detection/coco_detr_r50.py",
   "configs/detection/own_boxes.py",
   "configs/detection/voc_detr.py",
+  "configs/instance/digit_scenes_mask2former.py",
   "configs/instance/nuclei_maskrcnn.py",
   "configs/instance/nuclei_stardist.py",
   "configs/segmentation/camvid_deeplabv3.py",

@@ -23,6 +23,7 @@ def test_shapes(examples):
   assert shapes == {
     "image": ((64, 64, 3), "uint8"),
     "target": ((64, 64), "uint8"),
+    "instances": ((64, 64), "int32"),
     "boxes": ((4, 4), "float32"),
     "label": ((4,), "int32"),
     "box_mask": ((4,), "float32"),

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
+from typing import ClassVar
 
 import jax.numpy as jnp
 
@@ -40,6 +41,7 @@ class SetCriterion:
     box: name -> loss of matched boxes.
     weights: term -> weight in the sum; a term without one is only logged.
     cost: term -> weight in matching; None for the same.
+    shape: the key of what has a class, in outputs and batch.
   """
 
   classify: ClassLoss = dataclasses.field(default_factory=Softmax)
@@ -50,6 +52,7 @@ class SetCriterion:
     default_factory=lambda: {"class": 1.0, "l1": 5.0, "giou": 2.0}
   )
   cost: Mapping[str, float] | None = None
+  shape: ClassVar[str] = "boxes"
 
   def __post_init__(self):
     known = ["class", *self.box]
@@ -69,14 +72,14 @@ class SetCriterion:
     self, outputs: Mapping[str, Array], batch: Batch
   ) -> dict[str, Mean]:
     """Returns the terms of a model's outputs."""
-    layers = self._terms(outputs["logits"], outputs["boxes"], batch)
+    layers = self._terms(outputs["logits"], outputs[self.shape], batch)
     terms = {name: _part(m, slice(-1, None)) for name, m in layers.items()}
     aux = {name: _part(m, slice(None, -1)) for name, m in layers.items()}
     terms |= {"aux_" + name: mean for name, mean in aux.items()}
     for key in outputs:
       if key.endswith("_logits"):
         name = key.removesuffix("logits")
-        logits, boxes = outputs[key], outputs[name + "boxes"]
+        logits, boxes = outputs[key], outputs[name + self.shape]
         more = self._terms(logits[None], boxes[None], batch)
         terms |= {name + k: _part(m, slice(None)) for k, m in more.items()}
     return terms
@@ -97,7 +100,7 @@ class SetCriterion:
     )
     logits, boxes = flat(logits), flat(boxes)
     classes = logits.shape[2] - self.background
-    label, truth = again(batch["label"]), again(batch["boxes"])
+    label, truth = again(batch["label"]), again(batch[self.shape])
     label = label if classes > 1 else jnp.zeros_like(label)
     there, mask = _objects(batch), batch["mask"]
     real = there * mask[:, None]
@@ -115,15 +118,20 @@ class SetCriterion:
       for name, loss in self.box.items()
     }
 
+  def pairs(self, boxes: Array, truth: Array) -> dict[str, Array]:
+    """Returns each loss of every pair of boxes (b, q, 4) and truth (b, n, 4).
+
+    They are (b, q, n).
+    """
+    each = boxes[:, :, None], truth[:, None]
+    return {name: loss(*each) for name, loss in self.box.items()}
+
   def _match(self, logits, boxes, label, truth, real) -> Array:
     """Returns the query of each box, (b, n), -1 for none."""
     classes = self.classify.cost(logits)
     pairs = {
       "class": jnp.take_along_axis(classes, label[:, None, :], -1),
-      **{
-        name: loss(boxes[:, :, None], truth[:, None])
-        for name, loss in self.box.items()
-      },
+      **self.pairs(boxes, truth),
     }
     weights = self.weights if self.cost is None else self.cost
     return match(sum(w * pairs[name] for name, w in weights.items()), real)

@@ -42,6 +42,7 @@ def segmentation(
   augment: Augment | None = None,
   weights: Sequence[str] = ("raw",),
   output: Output | None = None,
+  more: Sequence[str] = (),
 ) -> Data:
   """Returns what an experiment takes, of sources of images with masks.
 
@@ -64,6 +65,8 @@ def segmentation(
     augment: (batch, key) -> batch, see `mask_augment`.
     weights: which weights to evaluate: "raw", "ema".
     output: what each evaluation looks at; None for the task's prediction.
+    more: further maps of an example that batches have, such as `instances`, at
+      `image_size` as they are.
   """
   names, size = tuple(class_names), tuple(image_size)
   decode_mask = decode_mask or decode_target(len(names))
@@ -71,7 +74,7 @@ def segmentation(
     loading.decode(),
     decode_mask,
     resize_with_target(size),
-    keep(*_KEYS),
+    keep(*_KEYS, *more),
   ]
   decoded = lambda source: InMemory(source, steps, loading.threads)
   found = {

@@ -91,6 +91,7 @@ RANGES: dict[str, tuple[str, Test]] = {
       ),
       *("gray", "hold", "ignore", "momentum", "mosaic", "sure", "textures"),
       "style_alpha",
+      "whole",
     ),
     SHARE,
   ),

@@ -34,8 +34,9 @@ class DigitScenes(AsMade):
 
   An example has `image` (size size 3) uint8, `boxes` (n 4) float32 cxcywh in
   [0,1], `label` (n,) int32 0..9, `box_mask` (n,) float32, all padded with
-  zeros to n = max_objects, and `target` (size size) uint8: 0 is background,
-  digit k is k + 1.
+  zeros to n = max_objects, `target` (size size) uint8: 0 is background, digit
+  k is k + 1; and `instances` (size size) int32: 0 is background, the digit at
+  place j of the others is j + 1.
 
   Args:
     split: "train" or "test".
@@ -92,17 +93,20 @@ class DigitScenes(AsMade):
     image = _background(rng, self.size)
     ground = image.reshape(-1, 3).mean(0)
     target = np.zeros((self.size, self.size), np.uint8)
+    instances = np.zeros(target.shape, np.int32)
     placed = self._place(rng)
-    for digit in placed:
+    for j, digit in enumerate(placed):
       h, w = digit.ink.shape
       where = np.s_[digit.top : digit.top + h, digit.left : digit.left + w]
       ink = digit.ink[..., None]
       image[where] += ink * (_colour(rng, ground) - image[where])
       target[where][digit.ink > 0] = digit.label + 1
+      instances[where][digit.ink > 0] = j + 1
     truth = _truth(placed, self.size, self.max_objects)
     name = f"digit scenes {self.split} [{i}]"
     pixels = np.round(image).astype(np.uint8)
-    return {"name": name, "image": pixels, "target": target} | truth
+    maps = {"image": pixels, "target": target, "instances": instances}
+    return {"name": name} | maps | truth
 
   def _place(self, rng: np.random.Generator) -> list[_Placed]:
     """Draws digits and places them without overlap."""

@@ -116,6 +116,8 @@ class DecoderLayer(nn.Module):
 
   Attributes:
     heads, hidden, dropout, attention_dropout, dtype: as for `EncoderLayer`.
+    image_first: whether queries look at the image before they do at each other,
+      as Mask2Former's; norm1 is of what comes first.
   """
 
   heads: int = 8
@@ -123,6 +125,7 @@ class DecoderLayer(nn.Module):
   dropout: float = 0.1
   attention_dropout: float = 0.0
   dtype: DTypeLike = jnp.float32
+  image_first: bool = False
 
   @nn.compact
   def __call__(
@@ -134,19 +137,24 @@ class DecoderLayer(nn.Module):
     mask: Array | None,
     train: bool,
   ) -> Array:
-    """Maps queries x (b, q, d) to the same shape; memory (b, l, d)."""
+    """Maps queries x (b, q, d) to the same shape; memory (b, l, d).
+
+    `mask` (b, l), or (b, q, l), is False where nothing may attend to.
+    """
     drop, attention, norm = parts(self)
-    key = x + query_positions
-    y = attention("self_attention")(key, key, x, train=train)
-    x = norm("norm1")(x + drop(y, train))
-    y = attention("cross_attention")(
-      x + query_positions,
-      memory + memory_positions,
-      memory,
-      mask=mask,
-      train=train,
-    )
-    x = norm("norm2")(x + drop(y, train))
+
+    def each_other(x: Array) -> Array:
+      key = x + query_positions
+      return attention("self_attention")(key, key, x, train=train)
+
+    def image(x: Array) -> Array:
+      look = attention("cross_attention")
+      key = memory + memory_positions
+      return look(x + query_positions, key, memory, mask=mask, train=train)
+
+    steps = (image, each_other) if self.image_first else (each_other, image)
+    for i, step in enumerate(steps, 1):
+      x = norm(f"norm{i}")(x + drop(step(x), train))
     return norm("norm3")(x + feed_forward(self, x, train))
 
 
