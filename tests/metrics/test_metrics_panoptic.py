@@ -87,14 +87,14 @@ def test_it_is_torchmetrics(modified):
 def detection_update(oracle, found, truth):
   """Sums of torchmetrics, whose truth may be void; IoU is float32 there."""
   common = "torchmetrics.functional.detection._panoptic_quality_common"
-  parts = library(common)
+  parts = vars(library(common))
   things, stuffs, void = oracle.things, oracle.stuffs, oracle.void_color
   flat = [
-    parts._prepocess_inputs(things, stuffs, x, void, True)
+    parts["_prepocess_inputs"](things, stuffs, x, void, True)
     for x in (found, truth)
   ]
   modified = "Modified" in type(oracle).__name__
-  return parts._panoptic_quality_update(
+  return parts["_panoptic_quality_update"](
     *flat,
     oracle.cat_id_to_continuous_id,
     void,
