@@ -142,7 +142,7 @@ def _duration(seconds: float | None) -> str:
 
 
 def _inside(result: Result, left: Left, most: int) -> list[Markup]:
-  parts = [_words(result)]
+  parts = [words(result)]
   drawn = [
     *curves.charts(left.courses),
     *([confusion.matrix(left.confusion)] if left.confusion else []),
@@ -156,7 +156,7 @@ def _inside(result: Result, left: Left, most: int) -> list[Markup]:
   return [*parts, _also(result), _speed(result), provenance(result)]
 
 
-def _words(result: Result) -> Markup:
+def words(result: Result) -> Markup:
   """Why it stands as it does, in a sentence or two."""
   protocol = result.row.protocol
   sentences = [f"{protocol[:1].upper()}{protocol[1:]}."]

@@ -100,7 +100,7 @@ def test_a_result_that_falls_short_says_why():
   )
   assert "Falls short: there was a hole \\| in it." in tables.notes([short])
   assert "Falls short" not in tables.notes([whole])
-  assert row.cause in of_page._words(short) and row.cause not in of_page._words(
+  assert row.cause in of_page.words(short) and row.cause not in of_page.words(
     whole
   )
 

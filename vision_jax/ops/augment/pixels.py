@@ -84,7 +84,7 @@ def adjust_hue(x: Array, turn: Array | float) -> Array:
     return x
   high = jnp.max(x, 1, keepdims=True)
   spread = high - jnp.min(x, 1, keepdims=True)
-  hue = _hue(x, high, spread) + 6 * turn
+  hue = _hue(x, spread) + 6 * turn
 
   def channel(ahead):  # in sixths of the circle
     place = hue + ahead
@@ -94,14 +94,16 @@ def adjust_hue(x: Array, turn: Array | float) -> Array:
   return jnp.concatenate([channel(5), channel(3), channel(1)], 1)
 
 
-def _hue(x: Array, high: Array, spread: Array) -> Array:
+def _hue(x: Array, spread: Array) -> Array:
   """Returns the hue in sixths of the circle (b, 1, h, w); 0 for greys."""
   r, g, b = _split(x)
   safe = jnp.where(spread > 0, spread, 1)
+  # Which is largest, by order: XLA may compute `high` anew, rounded otherwise,
+  # so that it equals none. At a tie both give the same hue.
   hue = jnp.where(
-    high == r,
+    (r >= g) & (r >= b),
     (g - b) / safe,
-    jnp.where(high == g, (b - r) / safe + 2, (r - g) / safe + 4),
+    jnp.where(g >= b, (b - r) / safe + 2, (r - g) / safe + 4),
   )
   return jnp.where(spread > 0, hue, 0)
 
