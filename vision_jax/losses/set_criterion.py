@@ -126,6 +126,33 @@ class SetCriterion:
     each = boxes[:, :, None], truth[:, None]
     return {name: loss(*each) for name, loss in self.box.items()}
 
+  def known_terms(
+    self, logits: Array, boxes: Array, batch: Batch
+  ) -> dict[str, Mean]:
+    """Returns the terms of predictions that know which box they are of.
+
+    Such as those of noised boxes, added up over the i layers; means over the
+    boxes.
+
+    Args:
+      logits: (i, b, g, n, k), of g groups of the batch's n boxes.
+      boxes: (i, b, g, n, 4).
+      batch: with `boxes` (b, n, 4) and `label` (b, n).
+    """
+    i, b, g, n, _ = logits.shape
+    label = jnp.broadcast_to(batch["label"][:, None], logits.shape[:-1])
+    flat = lambda x: x.reshape(i * b * g, n, *x.shape[4:])
+    values, _ = self.classify.loss(flat(logits), flat(label))
+    real = (_objects(batch) * batch["mask"][:, None])[:, None]
+    count = jnp.sum(real) * g
+    total = lambda x: jnp.sum(jnp.where(real == 0, 0, x * real))
+    terms = {"class": Mean(total(values.reshape(label.shape)), count)}
+    truth = batch["boxes"][:, None]
+    return terms | {
+      name: Mean(total(loss(boxes, truth)), count)
+      for name, loss in self.box.items()
+    }
+
   def _match(self, logits, boxes, label, truth, real) -> Array:
     """Returns the query of each box, (b, n), -1 for none."""
     classes = self.classify.cost(logits)

@@ -58,7 +58,7 @@ RANGES: dict[str, tuple[str, Test]] = {
       "weight_decay",
       *("margin", "sigma", "sigma_most", "shared", "spread", "tiles"),
       *("auxiliary", "boundary_pixels", "loss_weights", "trimap_pixels"),
-      *("levels", "more_levels", "noise"),
+      *("denoising", "levels", "more_levels", "noise"),
       *("distance_weight", "overlap", "shift", "stretch", "strings"),
       *("adversarial", "clips", "cycle", "identity", "l1", "pool"),
       *("begin", "perceptual"),

@@ -12,7 +12,10 @@ from vision_jax.errors import UserError
 from vision_jax.losses.detection import SigmoidFocal, Softmax
 from vision_jax.losses.set_criterion import SetCriterion
 from vision_jax.ops.boxes import clip, cxcywh_to_xyxy, pixel_scale
+from vision_jax.ops.noised_boxes import BoxNoise, Noised
 from vision_jax.tasks.net import NET, OneNet
+
+_DENOISED = "denoised_"  # prefix of terms
 
 
 class Detector(Protocol):
@@ -61,13 +64,23 @@ class Detection(OneNet):
     criterion: loss of its outputs and the batch; None is `SetCriterion`, with a
       softmax where the model has a background and sigmoids where it has none.
     detections: kept of an image in `predict`, p, at most.
+    noise: of boxes that the model takes beside its queries in training, to
+      learn what they were, by a `SetCriterion`; None for none. Terms
+      `denoised_...`, of all layers.
   """
 
   model: Detector
   criterion: Criterion | None = None
   detections: int = 100
+  noise: BoxNoise | None = None
 
   def __post_init__(self):
+    takes = getattr(self.model, "denoise", False)
+    if takes != (self.noise is not None):
+      raise UserError(
+        f"noise: got {self.noise} for a model with denoise={takes}; expected "
+        "such as BoxNoise() with denoise=True, and None without."
+      )
     if self._criterion.background != self.background:
       raise UserError(
         f"criterion: got one with background={self._criterion.background} for "
@@ -85,7 +98,7 @@ class Detection(OneNet):
     """The weighted sum of all terms, to be descended by the one net."""
     weights = {
       prefix + name: weight
-      for prefix in self.model.prefixes
+      for prefix in (*self.model.prefixes, *[_DENOISED] * bool(self.noise))
       for name, weight in self._criterion.weights.items()
     }
     return (Objective(NET, self._loss, weights),)
@@ -125,20 +138,46 @@ class Detection(OneNet):
     return score, place - query * k, query
 
   def _loss(self, params, stats, batch, key, *, step, train) -> Terms:
+    dropout, key = jax.random.split(key) if self.noise else (key, key)
+    noised = None
+    if self.noise and train:
+      noised = self.noise(batch, key, self.model.num_classes)
+    options = {} if noised is None else {"noised": noised}
     outputs, stats = self.net.run(
       *(params, stats, shown(batch)),
-      key=key,
+      key=dropout,
       train=train,
       mask=batch["mask"],
       image_mask=batch.get("image_mask"),
+      **options,
     )
-    return self._criterion(outputs, batch), stats
+    if not self.noise:
+      return self._criterion(outputs, batch), stats
+    denoised, outputs = _parted(outputs, noised, batch)
+    known = self._criterion.known_terms(*denoised, batch)
+    known = {_DENOISED + name: mean for name, mean in known.items()}
+    return self._criterion(outputs, batch) | known, stats
 
   @property
   def _criterion(self) -> Criterion:
     if self.criterion is not None:
       return self.criterion
     return SetCriterion(Softmax() if self.background else SigmoidFocal())
+
+
+def _parted(
+  outputs: Mapping[str, Array], noised: Noised | None, batch: Batch
+) -> tuple[tuple[Array, Array], dict[str, Array]]:
+  """Returns logits and boxes of noised boxes, (i, b, g, n, ...); and the rest.
+
+  Without any, there are 0 groups.
+  """
+  g = 0 if noised is None else noised.boxes.shape[1]
+  n = batch["boxes"].shape[1]
+  names = ("logits", "boxes")
+  group = lambda x: x[:, :, : g * n].reshape(*x.shape[:2], g, n, x.shape[-1])
+  denoised = tuple(group(outputs[name]) for name in names)
+  return denoised, {**outputs, **{k: outputs[k][:, :, g * n :] for k in names}}
 
 
 def shown(batch: Batch) -> Array:

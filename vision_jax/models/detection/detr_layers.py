@@ -136,16 +136,18 @@ class DecoderLayer(nn.Module):
     memory_positions: Array,
     mask: Array | None,
     train: bool,
+    seen: Array | None = None,
   ) -> Array:
     """Maps queries x (b, q, d) to the same shape; memory (b, l, d).
 
-    `mask` (b, l), or (b, q, l), is False where nothing may attend to.
+    `mask` (b, l), or (b, q, l), is False where nothing may attend to, and
+    `seen` (b, q, q) where a query may not see another.
     """
     drop, attention, norm = parts(self)
 
     def each_other(x: Array) -> Array:
       key = x + query_positions
-      return attention("self_attention")(key, key, x, train=train)
+      return attention("self_attention")(key, key, x, mask=seen, train=train)
 
     def image(x: Array) -> Array:
       look = attention("cross_attention")

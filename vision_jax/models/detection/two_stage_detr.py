@@ -2,7 +2,8 @@
 
 Two-stage and iterative refinement of Deformable DETR, Zhu et al., 2021,
 https://arxiv.org/abs/2010.04159, with positions of boxes as in DAB-DETR, Liu et
-al., 2022, https://arxiv.org/abs/2201.12329.
+al., 2022, https://arxiv.org/abs/2201.12329, and noised boxes beside them as in
+DN-DETR, Li et al., 2022, https://arxiv.org/abs/2203.01305.
 """
 
 import flax.linen as nn
@@ -17,6 +18,7 @@ from vision_jax.models.detection.detr_positions import (
   shift_boxes,
   sine_of_boxes,
 )
+from vision_jax.ops.noised_boxes import Noised, seen_by
 
 
 class TwoStageDetr(DetrEncoder):
@@ -25,10 +27,15 @@ class TwoStageDetr(DetrEncoder):
   Every token predicts a class and a box around itself, the best become the
   queries' contents and first boxes, and each decoder layer looks from the box
   so far and corrects it. Attention is DETR's, to all tokens. Fields are those
-  of `DetrEncoder`. Paths, besides its: token_dense, token_norm,
+  of `DetrEncoder`, and denoise. Paths, besides its: token_dense, token_norm,
   token_class_head, token_box_head, position_head, decoder_norm, class_head,
-  box_head.
+  box_head, label_contents (with `denoise`).
+
+  Attributes:
+    denoise: whether it takes noised boxes, whose contents are their labels'.
   """
+
+  denoise: bool = False
 
   prefixes = ("", "aux_", "token_")  # see `tasks.detection.Detector`
 
@@ -40,12 +47,15 @@ class TwoStageDetr(DetrEncoder):
     train: bool,
     mask: Array | None = None,
     image_mask: Array | None = None,
+    noised: Noised | None = None,
   ) -> dict[str, Array]:
     """Maps images x (b, h, w, c) to logits and boxes, as `Detr` does.
 
     Returns:
       `logits` (i, b, q, k) and `boxes` (i, b, q, 4) of the decoder's layers,
       and `token_logits` (b, l, k) and `token_boxes` (b, l, 4) of the tokens.
+      Where there are `noised` boxes, g groups of n, the decoder's begin with
+      g n of those, of which the others see nothing.
     """
     memory = self.encode(x, train, mask, image_mask)
     tokens, token_logits, token_boxes = self._propose(memory)
@@ -53,6 +63,7 @@ class TwoStageDetr(DetrEncoder):
     _, best = jax.lax.top_k(score, min(self.num_queries, score.shape[1]))
     pick = lambda y: jnp.take_along_axis(y, best[..., None], 1)
     y, box = pick(tokens), jax.lax.stop_gradient(pick(token_boxes))
+    y, box, seen = self._beside(noised, y, box)
     norm = layer_norm("decoder_norm", self.dtype)
     class_head, box_head = self.class_head(), self.box_head(zero=True)
     position = self._mlp("position_head")
@@ -60,7 +71,7 @@ class TwoStageDetr(DetrEncoder):
     for layer in self.decoder():
       waves = sine_of_boxes(box, self.features).astype(self.dtype)
       query = position(waves)
-      y = layer(y, query, *memory[:2], memory.mask, train)
+      y = layer(y, query, *memory[:2], memory.mask, train, seen)
       state = norm(y)
       boxes.append(shift_boxes(box_head(state), box))
       logits.append(class_head(state))
@@ -71,6 +82,23 @@ class TwoStageDetr(DetrEncoder):
       "token_logits": token_logits,
       "token_boxes": token_boxes,
     }
+
+  def _beside(
+    self, noised: Noised | None, y: Array, box: Array
+  ) -> tuple[Array, Array, Array | None]:
+    """Puts noised boxes before the queries; returns what each may see too."""
+    if not self.denoise:
+      return y, box, None
+    contents = self.table("label_contents", self.num_classes)
+    if noised is None:
+      return y, box, None
+    flat = lambda x: x.reshape(x.shape[0], -1, *x.shape[3:])
+    content = contents[flat(noised.label)].astype(y.dtype)
+    return (
+      jnp.concatenate([content, y], 1),
+      jnp.concatenate([flat(noised.boxes), box], 1),
+      seen_by(noised, box.shape[1]),
+    )
 
   def _propose(self, memory: Memory) -> tuple[Array, Array, Array]:
     """Returns a content, logits and a box of every token."""
