@@ -80,12 +80,14 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def config_paths() -> list[str]:
   """Returns every config that has a net of its own, in order.
 
-  Not those of nets that others have published, or that a workdir says.
+  Not those of nets that others have published, or that a workdir says, nor
+  those that do not begin without such a net's weights.
   """
   found = sorted((environment.ROOT / "configs").glob("*/[!_]*.py"))
   names = [str(path.relative_to(environment.ROOT)) for path in found]
-  of_others = lambda name: "source" in recipe.load(name, resolve=False).config
-  return [name for name in names if not of_others(name)]
+  values = lambda name: recipe.load(name, resolve=False).config
+  of_others = {"source", "random_features"}
+  return [name for name in names if of_others.isdisjoint(values(name))]
 
 
 def row(path: str, overrides: Mapping[str, str]) -> dict[str, Any]:

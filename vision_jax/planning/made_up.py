@@ -14,7 +14,7 @@ from vision_jax.data.sources.arrays import ArraySource
 from vision_jax.data.together import Together
 from vision_jax.experiment import Experiment
 from vision_jax.tasks.bordered_objects import BorderedObjects
-from vision_jax.tasks.cycle import OTHER, CycleTranslation
+from vision_jax.tasks.cycle import CycleTranslation
 from vision_jax.tasks.dense_detection import DenseDetection
 from vision_jax.tasks.detection import Detection
 from vision_jax.tasks.restoration import Restoration
@@ -54,11 +54,11 @@ def loader(
   given = experiment.train_data
   if config.get("dataset") in BUNDLED:
     return given
-  if isinstance(experiment.task, CycleTranslation):
-    source = ArraySource(arrays(experiment.task, config, count))
-    return Together(**{x: Loader(source, (), config.batch_size) for x in OTHER})
-  batched = [t for t in given.transforms if getattr(t, "batched", False)]
   source = ArraySource(arrays(experiment.task, config, count))
+  if isinstance(given, Together):
+    sides = given.loaders
+    return Together(**{x: Loader(source, (), config.batch_size) for x in sides})
+  batched = [t for t in given.transforms if getattr(t, "batched", False)]
   return Loader(source, batched, config.batch_size)
 
 
