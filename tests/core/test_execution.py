@@ -143,6 +143,8 @@ SLOW = {
   "reading_ctc-pmap8-1",
   "temporal-fsdp2x4-1",
   "temporal-pmap8-1",
+  "paired_translation-fsdp2x4-1",
+  "vae-fsdp2x4-1",
   "vae-pmap8-1",
   "cycle_translation-fsdp2x4-1",
   "cycle_translation-pmap8-1",

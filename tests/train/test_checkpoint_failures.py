@@ -79,11 +79,8 @@ def run_two(*args):
   return [json.loads(out.splitlines()[-1]) for out, _ in outputs]
 
 
-@pytest.mark.parametrize(
-  "damage",
-  [False, pytest.param(True, marks=pytest.mark.slow)],
-  ids=["whole", "damaged"],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("damage", [False, True], ids=["whole", "damaged"])
 def test_two_processes_save_and_restore(tmp_path, damage):
   run_two("two_save", tmp_path)
   if damage:
