@@ -72,6 +72,7 @@ def get_config():
     style_weight=10.0,
     lr=1e-4,
     warmup=0,
+    remat="none",
     dtype="float32",
     convolutional=True,
   )
@@ -102,7 +103,7 @@ def build(config):
   stages = (*judge.stages[:3], judge.stages[3][:1])  # up to relu4_1
   task = AdaIN(
     AdaINDecoder(stages, dtype=config.dtype),
-    judge.clone(dtype=config.dtype),
+    judge.clone(dtype=config.dtype, remat=config.remat),
     Painting(config.painting, config.painting_size, config.photo_painting),
     content=config.content_weight,
     style=config.style_weight,

@@ -67,6 +67,7 @@ def get_config():
     variation_weight=0.0,
     lr=1e-3,
     warmup=0,
+    remat="none",
     dtype="float32",
     convolutional=True,
   )
@@ -100,7 +101,7 @@ def build(config):
     StyleTransformer(
       width=config.width, blocks=config.blocks, dtype=config.dtype
     ),
-    judge.clone(dtype=config.dtype),
+    judge.clone(dtype=config.dtype, remat=config.remat),
     Painting(config.painting, config.painting_size, config.photo_painting),
     content=config.content_weight,
     style=config.style_weight,
