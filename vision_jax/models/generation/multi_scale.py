@@ -1,5 +1,6 @@
 """A normalizing flow of several scales: half of the values leave at each."""
 
+import abc
 import math
 from collections.abc import Iterator
 
@@ -15,7 +16,7 @@ from vision_jax.ops.shapes import check_shape
 Shape = tuple[int, int, int]  # (h, w, c)
 
 
-class MultiScale(nn.Module):
+class MultiScale(nn.Module, abc.ABC):
   """Images to standard normal values and back: arXiv 1605.08803, section 3.6.
 
   What a subclass has: `layers` of a level, the `after` of an image's shape, and
@@ -27,17 +28,17 @@ class MultiScale(nn.Module):
 
   levels: int = 2
 
+  @abc.abstractmethod
   def layers(self, level: int) -> list[nn.Module]:
     """Returns the layers of a level, 1 ... levels."""
-    raise NotImplementedError
 
+  @abc.abstractmethod
   def after(self, level: int, shape: Shape) -> Shape:
     """Returns the shape that a level's layers make of one."""
-    raise NotImplementedError
 
+  @abc.abstractmethod
   def prior(self, level: int) -> nn.Module | None:
     """Returns what standardises the values that leave; None for nothing."""
-    raise NotImplementedError
 
   @nn.compact
   def __call__(
