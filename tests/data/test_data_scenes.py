@@ -9,7 +9,7 @@ from vision_jax.data.loader import Loader
 from vision_jax.data.sources.digits import Digits
 from vision_jax.data.sources.scenes import DigitScenes
 
-SCENES = DigitScenes("train", 60, max_objects=4)
+SCENES = DigitScenes("train", 60, max_objects=4, numbered=True)
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,9 @@ def test_only_the_target_is_drawn(examples):
 
 
 def test_a_scene_is_pure_in_seed_split_and_index(examples):
-  again = DigitScenes("train", 100, max_objects=4).read(np.array([41, 3]))
+  again = DigitScenes("train", 100, max_objects=4, numbered=True).read(
+    np.array([41, 3])
+  )
   for key in ("image", "boxes", "label", "target"):
     np.testing.assert_array_equal(again[0][key], examples[41][key])
   others = (

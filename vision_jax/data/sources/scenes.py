@@ -35,8 +35,8 @@ class DigitScenes(AsMade):
   An example has `image` (size size 3) uint8, `boxes` (n 4) float32 cxcywh in
   [0,1], `label` (n,) int32 0..9, `box_mask` (n,) float32, all padded with
   zeros to n = max_objects, `target` (size size) uint8: 0 is background, digit
-  k is k + 1; and `instances` (size size) int32: 0 is background, the digit at
-  place j of the others is j + 1.
+  k is k + 1. Where they are `numbered`, it has `instances` (size size) int32: 0
+  is background, the digit at place j of the others is j + 1.
 
   Args:
     split: "train" or "test".
@@ -44,6 +44,7 @@ class DigitScenes(AsMade):
     size: height and width, in pixels.
     max_objects: digits in a scene, at most.
     seed: seed of all scenes.
+    numbered: whether there is a map of the digits' numbers.
   """
 
   num_classes = 10
@@ -57,6 +58,7 @@ class DigitScenes(AsMade):
     size: int = 64,
     max_objects: int = 5,
     seed: int = 0,
+    numbered: bool = False,
   ):
     if split not in _SPLITS:
       raise DataError(f"scenes: got split {split!r}; expected train or test.")
@@ -68,6 +70,7 @@ class DigitScenes(AsMade):
     check_seed(seed)
     self.split, self.length, self.size = split, length, size
     self.max_objects, self.seed = max_objects, seed
+    self.numbered = numbered
 
   @functools.cached_property
   def digits(self) -> dict[str, np.ndarray]:
@@ -105,8 +108,8 @@ class DigitScenes(AsMade):
     truth = _truth(placed, self.size, self.max_objects)
     name = f"digit scenes {self.split} [{i}]"
     pixels = np.round(image).astype(np.uint8)
-    maps = {"image": pixels, "target": target, "instances": instances}
-    return {"name": name} | maps | truth
+    more = {"instances": instances} if self.numbered else {}
+    return {"name": name, "image": pixels, "target": target} | more | truth
 
   def _place(self, rng: np.random.Generator) -> list[_Placed]:
     """Draws digits and places them without overlap."""

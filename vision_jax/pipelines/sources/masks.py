@@ -146,7 +146,10 @@ class MaskData(DataSet):
   @functools.cached_property
   def _scenes(self) -> stand_ins.Scenes:
     return stand_ins.Scenes(
-      self.scenes, self.image_size, most=FEW, most_trained=CROWD
+      *(self.scenes, self.image_size),
+      most=FEW,
+      most_trained=CROWD,
+      numbered=True,
     )
 
   @functools.cached_property

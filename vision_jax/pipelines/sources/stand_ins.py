@@ -44,6 +44,7 @@ class Scenes:
     size: (h, w) of the images, the same.
     most: digits in a scene, at most.
     most_trained: the same of train's scenes; None for `most`.
+    numbered: whether scenes have a map of the digits' numbers.
 
   Raises:
     UserError: if there are no scenes to train on, or they are not square.
@@ -53,6 +54,7 @@ class Scenes:
   size: Sequence[int]
   most: int
   most_trained: int | None = None
+  numbered: bool = False
 
   def __post_init__(self):
     numbers, size = tuple(self.numbers), tuple(self.size)
@@ -86,7 +88,12 @@ class Scenes:
     drawn, seed = _DRAWN[split]
     length = self.numbers[list(_DRAWN).index(split)]
     return DigitScenes(
-      drawn, length, size=self.size[0], max_objects=most, seed=seed
+      drawn,
+      length,
+      size=self.size[0],
+      max_objects=most,
+      seed=seed,
+      numbered=self.numbered,
     )
 
 
