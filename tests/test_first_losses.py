@@ -28,8 +28,6 @@ TOO_LARGE = (
   "configs/segmentation/camvid_unet.py",
   "configs/self_supervised/cifar10_dino.py",
   "configs/self_supervised/cifar10_mae.py",
-  "configs/style/folder_adain.py",
-  "configs/style/folder_fast_style.py",
   "configs/translation/folder_cyclegan.py",
   "configs/translation/folder_pix2pix.py",
   "configs/translation/photos_cartoon.py",

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from vision_jax.core.types import Array, Mean
+from vision_jax.ops.extremes import largest
 
 _TINY = 1e-12  # below it a distance's derivative is not finite
 FAR = 1e9  # more than any distance, less than any logit when negative
@@ -44,8 +45,8 @@ def batch_hard(own: Embedded, every: Embedded, margin: float = 0.0) -> Mean:
   """
   positive, negative = _pairs(own, every)
   distance = jnp.sqrt(jnp.maximum(_squared(own, every), _TINY))
-  far = jnp.max(jnp.where(positive, distance, -FAR), 1)
-  near = jnp.min(jnp.where(negative, distance, FAR), 1)
+  far = largest(jnp.where(positive, distance, -FAR), 1)
+  near = -largest(jnp.where(negative, -distance, -FAR), 1)
   both = positive.any(1) & negative.any(1)
   gap = jnp.where(both, far - near, 0.0)
   values = jax.nn.relu(gap + margin) if margin else jax.nn.softplus(gap)

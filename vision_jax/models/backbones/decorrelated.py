@@ -13,6 +13,7 @@ from vision_jax.core.types import Array
 from vision_jax.layers.conv import HE_NORMAL, Conv, convolve, max_pool
 from vision_jax.layers.dense import Dense
 from vision_jax.layers.norm import BatchNorm
+from vision_jax.ops.extremes import largest
 from vision_jax.ops.shapes import check_shape
 
 # Brightness and two opponent colours, of red, green and blue.
@@ -68,7 +69,7 @@ class DecorrelatedCNN(nn.Module):
         x = conv(width, name=f"conv{2 * i + j}")(x)
         x = max_pool(x) if j == 1 else x
         x = jax.nn.relu(norm(name=f"norm{2 * i + j}")(x, **moments))
-    x = jnp.max(x, (1, 2))
+    x = largest(x.reshape(x.shape[0], -1, x.shape[-1]), 1)
     if not self.num_classes:
       return x
     return Dense(self.num_classes, name="head")(x) * self.scale
