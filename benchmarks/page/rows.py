@@ -178,12 +178,11 @@ def words(result: Result) -> Markup:
 
 
 def _also(result: Result) -> Markup:
+  """The other metrics as they were logged: each has a unit of its own."""
   if not result.also:
     return join()
   pairs = [
-    element(
-      "div", element("dt", name), element("dd", tables.value(result, number))
-    )
+    element("div", element("dt", name), element("dd", f"{number:.4g}"))
     for name, number in result.also.items()
   ]
   return join(element("h4", "Also"), element("dl", *pairs, class_="also"))

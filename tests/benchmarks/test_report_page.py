@@ -98,6 +98,15 @@ def text(contents):
   return page(contents)
 
 
+def test_other_metrics_are_shown_as_they_were_logged(committed):
+  """Not in the unit of the row: one percent of an error in metres is none."""
+  shown = page(Contents("results", committed))
+  for found in committed:
+    for name, number in found.also.items():
+      pair = f"<dt>{name}</dt><dd>{number:.4g}</dd>"
+      assert pair in shown, (found.row.name, name)
+
+
 def test_texts_are_shown_and_not_run(text):
   assert EVIL not in text and html.escape(EVIL) in text
   assert text.count("<script>") == 1
