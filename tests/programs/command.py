@@ -17,7 +17,6 @@ from unittest import mock
 import jax
 import numpy as np
 
-from tests.programs.flags import real_environment
 from vision_jax import main
 from vision_jax.core import execution
 from vision_jax.train.checkpoint.reading import StoredState
@@ -93,7 +92,7 @@ def train(workdir, *flags, config=BLOBS, code=0, **options):
 
 
 def spawn(*flags, devices=1, env=None, before=()):
-  """Starts the command in a process of its own, compiled as a user's.
+  """Starts the command in a process of its own, which compiles cheaply too.
 
   Args:
     flags: of the command.
@@ -101,7 +100,7 @@ def spawn(*flags, devices=1, env=None, before=()):
     env: variables to set.
     before: arguments of python before `-m`; the module by default.
   """
-  environment = real_environment() | {"JAX_NUM_CPU_DEVICES": str(devices)}
+  environment = os.environ | {"JAX_NUM_CPU_DEVICES": str(devices)}
   return subprocess.Popen(
     [sys.executable, *(before or ("-m", "vision_jax.main")), *map(str, flags)],
     env=environment | (env or {}),

@@ -3,8 +3,8 @@
 Most of the suite's time is compilation of small programs. Without LLVM's
 optimization passes it is a third less, and without the emitters of fusions,
 which go through MLIR, another two fifths. Numbers differ by rounding alone.
-A process that a test spawns to compare bits or to measure speed compiles as
-a user's would.
+A process that a test starts to measure speed, or a published figure, compiles
+as a user's would.
 """
 
 import importlib.metadata
