@@ -32,7 +32,9 @@ def make():
   of = lambda label: np.flatnonzero(source.arrays["label"] == label)
   loader = lambda k: Loader(subset(source, of(k)), [], BATCH, seed=k)
   task = CycleTranslation(
-    ResNetGenerator(1, 4, 1), PatchGAN(4, 1, norm="instance"), pool=POOL
+    ResNetGenerator(1, 4, 1, norm="none"),
+    PatchGAN(4, 1, norm="none"),  # a norm of 2 x 2 pixels enlarges rounding
+    pool=POOL,
   )
   return digits(
     task,
@@ -67,8 +69,7 @@ def test_the_pool_has_the_newest_images_in_order():
 @pytest.mark.slow
 @pytest.mark.parametrize("accumulate", [1, 2])
 def test_it_is_the_same_everywhere(accumulate):
-  """Instance norms of maps of 2 x 2 enlarge what rounding leaves."""
-  assert_equal_everywhere(make, rounding=1e-3, accumulate=accumulate)
+  assert_equal_everywhere(make, accumulate=accumulate)
 
 
 @pytest.mark.slow
