@@ -83,6 +83,8 @@ CHOICES = (
   Choice("generation/digits_ddpm", "a first diffusion model", "nothing"),
   Choice("generation/digits_vae", "codes, and images in between", "nothing"),
   Choice("generation/digits_gan", "a first GAN", "nothing"),
+  Choice("generation/mnist_autoencoder", "codes, plain to sparse", "mnist"),
+  Choice("generation/mnist_gan", "the first GAN, of dense nets", "mnist"),
   Choice("generation/mnist_ddpm", "diffusion", "mnist"),
   Choice("generation/mnist_flow_matching", "samples in ten steps", "mnist"),
   Choice("generation/mnist_dcgan", "samples in one step", "mnist"),

@@ -31,6 +31,7 @@ from vision_jax.models.detection.yolox import YOLOX
 from vision_jax.models.generation import autoencoder, dcgan, gan, vae
 from vision_jax.models.generation.ddpm_unet import DDPMUNet
 from vision_jax.models.generation.dit import DiT
+from vision_jax.models.generation.tied_autoencoder import TiedAutoencoder
 from vision_jax.models.restoration.carn import CARN
 from vision_jax.models.restoration.dncnn import DnCNN
 from vision_jax.models.restoration.espcn import ESPCN
@@ -218,6 +219,7 @@ FAMILIES = {
   "stgcn": Family(_stgcn, inputs=(JOINTS,)),
   "mstcn": Family(_mstcn, inputs=(JOINTS, FRAMES)),
   "autoencoder": Family(_autoencoder),
+  "tied_autoencoder": Family(lambda **f: TiedAutoencoder(SHAPE, 4, (5,), **f)),
   "dense_vae": Family(lambda **f: vae.dense_vae(SHAPE, hidden=(8,), **f)),
   "conv_vae": Family(lambda **f: vae.conv_vae(SHAPE, widths=(4,), **f)),
   "dense_generator": Family(

@@ -2,6 +2,7 @@
 
 from benchmarks.concept import Concept
 
+CODES = "tests/tasks/test_autoencoder_codes.py::test_"
 VAE = "tests/tasks/test_vae.py::test_"
 GAN = "tests/tasks/test_gan.py::test_"
 NOISE = "tests/ops/test_diffusion_"
@@ -15,6 +16,44 @@ CONCEPTS = (
     "test_the_linear_optimum_spans_the_pca_subspace",
     "--config=configs/generation/digits_autoencoder.py",
     number="within 1e-2 of the plane of PCA",
+  ),
+  Concept(
+    "denoising autoencoder",
+    "vision_jax.tasks.autoencoder",
+    "tests/tasks/test_autoencoder.py::"
+    "test_a_denoising_one_is_scored_against_the_clean_image",
+    row="mnist_denoising_autoencoder_cpu",
+  ),
+  Concept(
+    "contractive autoencoder",
+    "vision_jax.losses.autoencoding:square_jacobian",
+    f"{CODES}the_contraction_is_autodiffs_jacobian, "
+    f"{CODES}of_one_layer_the_contraction_is_the_papers_formula",
+    "--config=configs/generation/mnist_autoencoder.py "
+    "--config.contraction=1e-4",
+    number="a code of 4 numbers",
+  ),
+  Concept(
+    "sparse autoencoder (k-sparse)",
+    "vision_jax.models.generation.tied_autoencoder:k_sparse",
+    CODES + "the_largest_numbers_of_a_code_stay",
+    "--config=configs/generation/mnist_autoencoder.py --config.sparsity=3",
+    number="3 of 9 numbers",
+  ),
+  Concept(
+    "latent space, and what lies between its codes",
+    "vision_jax.pipelines.generation_images:codes",
+    "tests/viz/test_scatter.py::test_codes_lie_where_they_spread_most, "
+    f"{CODES}samples_are_of_the_normal_that_fits_the_codes",
+    row="mnist_autoencoder_cpu",
+  ),
+  Concept(
+    "conditional VAE",
+    "configs.generation.mnist_conditional_vae",
+    CODES + "a_key_gives_the_nets_the_class, "
+    f"{VAE}a_sample_depends_on_index_label_and_key_alone",
+    "--config=configs/generation/mnist_conditional_vae.py",
+    number="10 classes",
   ),
   Concept(
     "evidence bound (ELBO)",

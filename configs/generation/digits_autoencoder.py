@@ -17,7 +17,7 @@ from vision_jax.optim.schedules import warmup_cosine
 from vision_jax.pipelines.colours import UNIT
 from vision_jax.pipelines.data import Loading
 from vision_jax.pipelines.generation import generation
-from vision_jax.pipelines.generation_images import reconstructions
+from vision_jax.pipelines.generation_images import reconstructions_and_codes
 from vision_jax.pipelines.sources.labels import LabelData
 from vision_jax.tasks.autoencoder import Autoencoding
 
@@ -68,7 +68,7 @@ def build(config):
       "test": Eval(
         images.evals["test"],
         {"latent": LatentNeighbours()},
-        images=reconstructions,
+        images=reconstructions_and_codes,
       )
     },
     colours=UNIT,

@@ -41,6 +41,14 @@ class Extractor:
     weights, shift = self.load()
     return {"weights": weights, "shift": np.asarray(shift, np.float32)}
 
+  def of_unit(self) -> "Extractor":
+    """Returns the same network, of images in [0, 1]."""
+    low, high = self.value_range
+    apply = lambda weights, image: self.apply(
+      weights, low + (high - low) * image
+    )
+    return dataclasses.replace(self, apply=apply, value_range=(0.0, 1.0))
+
   def metric(self, name: str) -> str:
     """Returns what a metric is called with this extractor."""
     if self.published and name in _PUBLISHED:

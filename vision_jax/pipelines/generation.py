@@ -16,7 +16,7 @@ from vision_jax.metrics.generation_scores import Recognised
 from vision_jax.ops.inputs import normalize
 from vision_jax.pipelines.colours import Colours
 from vision_jax.pipelines.data import Data, Loading
-from vision_jax.pipelines.generation_images import signed_samples
+from vision_jax.pipelines.generation_images import signed_samples, unit_samples
 
 
 def generation(
@@ -84,15 +84,51 @@ def sample_evals(
   Raises:
     UserError: for another `real`.
   """
-  metrics: dict[str, Metric] = {"quality": SampleQuality(extractor)}
-  if recognised:
-    metrics["recognised"] = Recognised(extractor)
   if real not in ("train", "test"):
     raise UserError(f"real: got {real!r}; expected 'test' or 'train'.")
   name = "test" if real == "test" else "train_set"
   source = first(test, examples) if real == "test" else train
+  metrics = _of_samples(extractor, recognised)
   return {
     name: Eval(
       source, metrics, output=output, weights=("ema",), images=signed_samples
     )
   }
+
+
+def unit_sample_eval(
+  test: Source,
+  output: Output,
+  extractor: Extractor,
+  *,
+  examples: int,
+  recognised: bool,
+) -> Eval:
+  """Returns the evaluation of samples in [0, 1] of the weights as they are.
+
+  Against the first test images, one for each, as `sample_evals` says; beside
+  the evaluation of losses and reconstructions, and at the end of a training
+  alone.
+
+  Args:
+    test: images held out.
+    output: (params, stats, batch, key) -> dict with `image` in [0, 1].
+    extractor: what samples are looked at through, of images in [-1, 1].
+    examples: how many examples of test are taken; 0 is all.
+    recognised: whether to tell it; of class-conditional generators.
+  """
+  return Eval(
+    first(test, examples),
+    _of_samples(extractor.of_unit(), recognised),
+    output=output,
+    images=unit_samples,
+    costly=True,
+    losses=False,
+  )
+
+
+def _of_samples(extractor: Extractor, recognised: bool) -> dict[str, Metric]:
+  metrics: dict[str, Metric] = {"quality": SampleQuality(extractor)}
+  if recognised:
+    metrics["recognised"] = Recognised(extractor)
+  return metrics

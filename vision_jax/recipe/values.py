@@ -62,6 +62,7 @@ RANGES: dict[str, tuple[str, Test]] = {
       *("distance_weight", "overlap", "shift", "stretch", "strings"),
       *("adversarial", "clips", "cycle", "identity", "l1", "pool"),
       *("begin", "perceptual"),
+      *("contraction", "sparsity"),
       *("content_weight", "style_weight", "variation_weight"),
     ),
     NOT_NEGATIVE,
