@@ -18,8 +18,9 @@ normal that is fitted to the codes, as mnist_conditional_vae.py has it of the
 normal that its codes are trained to be (there `--config.conditional=False`).
 The LeNet-5 that looks at them trains at the end, 2 minutes of a core.
 
-The full variant is for a GPU; `cpu` has 500 and 250 hidden features and takes
-about 3 minutes of one core before that. Neither is measured yet.
+The full variant is for a GPU; `cpu` has 500 and 250 hidden features, a rate of
+3e-3, which after 1,000 steps had a lower error than 1e-3, and takes about 3
+minutes of one core before that. Neither is measured yet.
 """
 
 from vision_jax.experiment import Eval, Experiment, base_config
@@ -77,7 +78,7 @@ VARIANTS = {
     "warmup": 5,
     "extractor_variant": "tiny",
   },
-  "cpu": {"steps": 6000, "hidden": (500, 250)},
+  "cpu": {"steps": 6000, "hidden": (500, 250), "lr": 3e-3},
 }
 
 

@@ -15,6 +15,7 @@ from tests.experiments.everywhere import (
 from tests.oracles import library
 from vision_jax.core.types import Generative
 from vision_jax.losses.autoencoding import square_jacobian
+from vision_jax.metrics.generation_extractor import Extractor
 from vision_jax.models.count import parameters
 from vision_jax.models.generation.autoencoder import linear_autoencoder
 from vision_jax.models.generation.tied_autoencoder import (
@@ -176,6 +177,16 @@ def test_a_key_gives_the_nets_the_class(name, conditional):
   assert experiment.task.num_classes == 10 * conditional
   (measured,) = (x for x in experiment.evals.values() if "quality" in x.metrics)
   assert ("recognised" in measured.metrics) == conditional
+
+
+def test_an_extractor_looks_at_images_of_another_range():
+  look = lambda weights, image: {"features": image * weights}
+  signed = Extractor("plain", look, lambda: (3.0, np.zeros(1)), (-1.0, 1.0))
+  unit, image = signed.of_unit(), batch_of()["image"]
+  assert unit.value_range == (0, 1) and unit.state["weights"] == 3
+  expected = signed.apply(3.0, 2 * image - 1)["features"]
+  got = unit.apply(3.0, image)["features"]
+  np.testing.assert_allclose(got, expected, atol=1e-6)
 
 
 @pytest.mark.slow
