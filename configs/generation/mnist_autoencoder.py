@@ -78,7 +78,7 @@ VARIANTS = {
     "warmup": 5,
     "extractor_variant": "tiny",
   },
-  "cpu": {"steps": 6000, "hidden": (500, 250), "lr": 3e-3},
+  "cpu": {"steps": 10_000, "hidden": (500, 250), "lr": 3e-3},
 }
 
 

@@ -11,7 +11,7 @@ normal, the same for every class.
 `--config.conditional=False` has the distance alone, to stand beside that of
 mnist_autoencoder.py, where no loss asks for a normal.
 
-The full variant is for a GPU, `cpu` for 4 minutes of one core and 2 more of the
+The full variant is for a GPU, `cpu` for 3 minutes of one core and 2 more of the
 LeNet-5's training. Neither is measured yet.
 `--mode=sample --label=3` draws threes, `--sample.interpolate=8` a way between
 two of them.
