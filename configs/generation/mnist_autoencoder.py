@@ -9,9 +9,9 @@ leave 0.0177 of it (13.87 an image, as in the paper), the paper's net 0.0038
 
 Besides:
 - denoising: `--config.corruption=masking --config.level=0.25`;
-- contractive: `--config.hidden=() --config.latent=120 --config.code=sigmoid
+- contractive: `--config.hidden= --config.latent=120 --config.code=sigmoid
   --config.contraction=1e-4`;
-- k-sparse: `--config.hidden=() --config.latent=1000 --config.sparsity=25`.
+- k-sparse: `--config.hidden= --config.latent=1000 --config.sparsity=25`.
 
 What lies between codes: `samples/frechet_mnist_lenet`, of images decoded from a
 normal that is fitted to the codes, as mnist_conditional_vae.py has it of the
