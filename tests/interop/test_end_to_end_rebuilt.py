@@ -218,6 +218,7 @@ def test_every_family_has_a_row():
   covered |= {
     "deeplabv3",
     "deformable_detr",
+    "faster_rcnn",
     "fcos",
     "latent",
     "lraspp",
