@@ -25,6 +25,7 @@ from vision_jax.models.detection.fcos import FCOS
 from vision_jax.models.detection.keypoint_rcnn import KeypointRCNN
 from vision_jax.models.detection.mask_rcnn import MaskRCNN
 from vision_jax.models.detection.retinanet import RetinaNet
+from vision_jax.models.detection.rt_detr import RTDetr
 from vision_jax.models.detection.two_stage_detr import TwoStageDetr
 from vision_jax.models.detection.yolo import YOLO
 from vision_jax.models.detection.yolox import YOLOX
@@ -98,6 +99,14 @@ def _detr(detr, remat="none", **fields):
 
 _deformable = functools.partial(
   DeformableDetr, groups=4, points=2, refine=True, two_stage=True
+)
+_rt_detr = functools.partial(
+  RTDetr,
+  points=2,
+  encoder_features=8,
+  encoder_hidden=16,
+  blocks=1,
+  expansion=0.5,
 )
 _fcos = functools.partial(FCOS, groups=4)
 
@@ -205,6 +214,7 @@ FAMILIES = {
   "detr": Family(lambda **f: _detr(Detr, **f), True),
   "detr_encoder": Family(lambda **f: _detr(TwoStageDetr, **f), True),
   "deformable_detr": Family(lambda **f: _detr(_deformable, **f), True),
+  "rt_detr": Family(lambda **f: _detr(_rt_detr, **f), True),
   "fcos": Family(lambda **f: _dense(_fcos, **f), True),
   "retinanet": Family(lambda **f: _dense(RetinaNet, **f), True),
   "yolox": Family(_yolox, True),

@@ -57,6 +57,7 @@ HEAVY = (
   "configs/detection/bccd_deformable_detr.py",
   "configs/detection/bccd_detr.py",
   "configs/detection/bccd_fcos.py",
+  "configs/detection/bccd_rt_detr.py",
   "configs/detection/bccd_yolox.py",
   "configs/detection/coco_detr_r50.py",
   "configs/detection/digit_scenes_detr.py",

@@ -13,6 +13,7 @@ TOO_LARGE = (
   "configs/depth/scenes_depth.py",
   "configs/detection/bccd_deformable_detr.py",
   "configs/detection/bccd_fcos.py",
+  "configs/detection/bccd_rt_detr.py",
   "configs/detection/bccd_yolox.py",
   "configs/detection/coco_detr_r50.py",
   "configs/detection/own_boxes.py",

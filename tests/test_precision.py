@@ -37,7 +37,7 @@ def last_products(jaxpr, wanted):
 
 
 @pytest.mark.parametrize(
-  "name", with_slow(FAMILIES, "faster_rcnn", "keypoint_rcnn")
+  "name", with_slow(FAMILIES, "faster_rcnn", "keypoint_rcnn", "rt_detr")
 )
 def test_heads_and_outputs_are_float32(name):
   family = FAMILIES[name]

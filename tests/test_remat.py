@@ -50,7 +50,7 @@ def size(arrays):
 
 COSTLY = (
   *("ddpm", "deformable_detr", "detr", "detr_encoder", "dit", "enet", "fcos"),
-  "retinanet",
+  *("retinanet", "rt_detr"),
   *("yolox", "yolo", "ssd"),
   *("faster_rcnn", "mask_rcnn", "keypoint_rcnn"),
 )

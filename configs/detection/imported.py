@@ -14,7 +14,9 @@ boxes take a config of this folder with `--init_from=WORKDIR`.
 
 from vision_jax.experiment import Experiment
 from vision_jax.losses.dense import AnchorCriterion, PointCriterion
+from vision_jax.losses.detection import Varifocal
 from vision_jax.losses.multibox import MultiBoxCriterion
+from vision_jax.losses.set_criterion import SetCriterion
 from vision_jax.losses.sim_ota import SimOTACriterion
 from vision_jax.metrics.detection import AveragePrecision
 from vision_jax.models.detection.faster_rcnn import FasterRCNN
@@ -22,6 +24,7 @@ from vision_jax.models.detection.fcos import FCOS
 from vision_jax.models.detection.keypoint_rcnn import KeypointRCNN
 from vision_jax.models.detection.mask_rcnn import MaskRCNN
 from vision_jax.models.detection.retinanet import RetinaNet
+from vision_jax.models.detection.rt_detr import RTDetr
 from vision_jax.models.detection.ssd import SSD
 from vision_jax.models.detection.yolox import YOLOX
 from vision_jax.optim.optimizers import sgd
@@ -41,6 +44,7 @@ from vision_jax.tasks.two_stage_detection import TwoStageDetection
 RETINANET = {"least": 0.05, "overlap": 0.5, "detections": 300}
 SSD300 = {"least": 0.01, "overlap": 0.45, "detections": 200}
 MEGVII = {"least": 0.01, "overlap": 0.65}
+RT_DETR = SetCriterion(Varifocal(), cost={"class": 2.0, "l1": 5.0, "giou": 2.0})
 
 
 def get_config():
@@ -103,6 +107,8 @@ def task_of(model):
     return KeypointDetection(model)
   if isinstance(model, FasterRCNN):
     return TwoStageDetection(model)
+  if isinstance(model, RTDetr):
+    return Detection(model, RT_DETR)
   return Detection(model)
 
 

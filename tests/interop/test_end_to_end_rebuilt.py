@@ -222,6 +222,7 @@ def test_every_family_has_a_row():
     "fcos",
     "latent",
     "lraspp",
+    "rt_detr",
     "ssd",
     "yolox",
   }

@@ -83,6 +83,7 @@ KINDS = {
   "siglip": "SiglipModel",
   "detr": "DetrForObjectDetection",
   "deformable_detr": "DeformableDetrForObjectDetection",
+  "rt_detr": "RTDetrForObjectDetection",
 }
 STAGES = {"detr": ["stage4"], "deformable_detr": ["stage2", "stage3", "stage4"]}
 

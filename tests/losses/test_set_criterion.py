@@ -5,10 +5,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests.oracles import library
 from tests.tables import boxed_images, small_detection
 from vision_jax.core.types import Mean
 from vision_jax.errors import UserError
-from vision_jax.losses.detection import SigmoidFocal, Softmax, giou, l1
+from vision_jax.losses.detection import (
+  SigmoidFocal,
+  Softmax,
+  Varifocal,
+  giou,
+  l1,
+)
 from vision_jax.losses.set_criterion import SetCriterion
 from vision_jax.tasks.detection import Detection
 
@@ -72,6 +79,74 @@ def test_a_set_of_one_class_is_of_any_object():
     other = sigmoid(OUTPUTS | more, anything)[f"token_{name}"]
     np.testing.assert_allclose(terms[f"token_{name}"], other)
   assert float(terms["token_class"].divide()) < 1e-3
+
+
+RT_DETR = SetCriterion(Varifocal(), cost={"class": 2.0, "l1": 5.0, "giou": 2.0})
+
+
+@pytest.mark.slow
+def test_a_class_that_learns_how_its_box_fits_is_transformers():
+  """Of every layer of RT-DETR, and of the tokens that became queries."""
+  torch, transformers = library("torch"), library("transformers")
+  from transformers.loss.loss_rt_detr import RTDetrForObjectDetectionLoss
+
+  rng = np.random.default_rng(0)
+  i, b, q, k, n = 3, 2, 7, 4, 3
+  logits = rng.normal(size=(i + 1, b, q, k)).astype(np.float32)
+  boxes = rng.uniform(0.2, 0.5, size=(i + 1, b, q, 4)).astype(np.float32)
+  batch = {
+    "boxes": rng.uniform(0.2, 0.5, size=(b, n, 4)).astype(np.float32),
+    "label": rng.integers(k, size=(b, n)).astype(np.int32),
+    "box_mask": np.array([[1, 1, 1], [1, 1, 0]], np.float32),
+    "mask": np.ones(b, np.float32),
+  }
+
+  def terms(boxes):
+    outputs = {"logits": logits[:i], "boxes": boxes[:i]}
+    outputs |= {"token_logits": logits[i], "token_boxes": boxes[i]}
+    got = RT_DETR(outputs, batch)
+    return got["class"].total, {k: v.divide() for k, v in got.items()}
+
+  slope, got = jax.jit(jax.grad(terms, has_aux=True))(boxes)
+  assert not np.any(slope)  # a class does not draw its box
+  tensor = lambda x: torch.from_numpy(np.array(x))
+  layers = lambda x: tensor(x[:i]).transpose(0, 1)
+  targets = [
+    {
+      "class_labels": tensor(batch["label"][j][real]).long(),
+      "boxes": tensor(batch["boxes"][j][real]),
+    }
+    for j, real in enumerate(batch["box_mask"] > 0)
+  ]
+  total, want, _ = RTDetrForObjectDetectionLoss(
+    *(tensor(logits[i - 1]), targets, "cpu", tensor(boxes[i - 1])),
+    transformers.RTDetrConfig(num_labels=k),
+    *(layers(logits), layers(boxes)),
+    *(tensor(logits[i]), tensor(boxes[i])),
+  )
+  names = {"class": "loss_vfl", "l1": "loss_bbox", "giou": "loss_giou"}
+  for name, theirs in names.items():
+    aux = [float(want[f"{theirs}_aux_{j}"]) for j in range(i)]
+    sums = {"": float(want[theirs]), "aux_": sum(aux[:-1]), "token_": aux[-1]}
+    for prefix, value in sums.items():  # theirs are weighted
+      ours = RT_DETR.weights[name] * got[prefix + name]
+      np.testing.assert_allclose(ours, value, rtol=1e-4)
+  ours = sum(RT_DETR.weights[k.rpartition("_")[2]] * v for k, v in got.items())
+  np.testing.assert_allclose(ours, float(total), rtol=1e-4)
+
+
+def test_a_class_aims_at_the_overlap_of_its_box():
+  """There it has no slope, and its least value."""
+  label = jnp.array([[1, 3]])  # the second shows nothing
+  fit, loss = jnp.array([[0.6, 0.0]]), Varifocal().loss
+  aim = jnp.log(0.6 / 0.4)
+  logits = jnp.array([[[-30.0, aim, -30.0], [-30.0, -30.0, -30.0]]])
+  values, weights = loss(logits, label, fit)
+  entropy = -(0.6 * np.log(0.6) + 0.4 * np.log(0.4))
+  np.testing.assert_allclose(values, [[0.6 * entropy, 0]], rtol=1e-5)
+  np.testing.assert_array_equal(weights, 1)
+  slope = jax.grad(lambda x: loss(x, label, fit)[0].sum())(logits)
+  np.testing.assert_allclose(slope, 0, atol=1e-6)
 
 
 @pytest.mark.parametrize("field", ["weights", "cost"])

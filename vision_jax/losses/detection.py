@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from vision_jax.core.types import Array
-from vision_jax.ops.boxes import cxcywh_to_xyxy, generalized_iou
+from vision_jax.ops.boxes import cxcywh_to_xyxy, generalized_iou, iou
 
 BoxLoss = Callable[[Array, Array], Array]
 
@@ -23,15 +23,23 @@ class ClassLoss(Protocol):
 
   Attributes:
     background: whether the logits' last class is "no object".
+    quality: how well a box fits, in [0, 1], of those that are matched, where
+      `loss` is to know it; None where not.
   """
 
   background: bool
+  quality: BoxLoss | None
 
   def cost(self, logits: Array) -> Array:
     """Returns what a match costs with each class, (b, q, k)."""
 
-  def loss(self, logits: Array, label: Array) -> tuple[Array, Array]:
-    """Returns values and weights (b, q); a label (b, q) of k is no object."""
+  def loss(
+    self, logits: Array, label: Array, *quality: Array
+  ) -> tuple[Array, Array]:
+    """Returns values and weights (b, q); a label (b, q) of k is no object.
+
+    With `quality` (b, q), if there is such a function.
+    """
 
   def count(self, boxes: Array, queries: int) -> Array:
     """Returns what an image's sum is divided by, (b,), of its boxes (b,)."""
@@ -50,6 +58,7 @@ class Softmax:
 
   no_object: float = 0.1
   background = True
+  quality = None
 
   def cost(self, logits: Array) -> Array:
     """The negative probability."""
@@ -83,6 +92,7 @@ class SigmoidFocal:
   alpha: float = 0.25
   gamma: float = 2.0
   background = False
+  quality = None
 
   def cost(self, logits: Array) -> Array:
     """The difference that a match makes to the loss."""
@@ -109,6 +119,48 @@ class SigmoidFocal:
     return positive, negative
 
 
+@dataclasses.dataclass(frozen=True)
+class Varifocal:
+  """A class that is there learns how well its box fits, as in RT-DETR.
+
+  Its aim and its weight are the IoU of its box, and classes that are not there
+  are focal: Zhang et al., 2021, https://arxiv.org/abs/2008.13367. It is
+  matched and counted as `SigmoidFocal` is.
+
+  Attributes:
+    alpha: weight of a class that is not there.
+    gamma: power of its probability.
+  """
+
+  alpha: float = 0.75
+  gamma: float = 2.0
+  background = False
+
+  def quality(self, boxes: Array, truth: Array) -> Array:
+    """The IoU (...) of boxes (..., 4)."""
+    return iou(cxcywh_to_xyxy(boxes), cxcywh_to_xyxy(truth))
+
+  def cost(self, logits: Array) -> Array:
+    """The difference that a match would make to the focal loss."""
+    return SigmoidFocal().cost(logits)
+
+  def loss(
+    self, logits: Array, label: Array, quality: Array
+  ) -> tuple[Array, Array]:
+    """Values and weights (b, q) of logits (b, q, k), label, quality (b, q)."""
+    logits = logits.astype(jnp.float32)
+    present = jax.nn.one_hot(label, logits.shape[-1], dtype=jnp.float32)
+    aim = present * quality[..., None]
+    prob = jax.lax.stop_gradient(jax.nn.sigmoid(logits))
+    weight = aim + (1 - present) * self.alpha * prob**self.gamma
+    values = weight * (jax.nn.softplus(logits) - aim * logits)
+    return values.sum(-1), jnp.ones_like(values[..., 0])
+
+  def count(self, boxes: Array, queries: int) -> Array:
+    """The boxes of each image, at least one."""
+    return SigmoidFocal().count(boxes, queries)
+
+
 def l1(boxes: Array, truth: Array) -> Array:
   """L1 distance (...) of boxes (..., 4), added over the four numbers."""
   return jnp.abs(boxes - truth).sum(-1)
@@ -130,8 +182,21 @@ def labels_of_queries(
     num_queries: q.
     num_classes: k, which stands for "no object".
   """
+  return of_queries(query, label.astype(jnp.int32), num_queries, num_classes)
+
+
+def of_queries(
+  query: Array, values: Array, num_queries: int, otherwise: float
+) -> Array:
+  """What each query has of the box that it is matched with, (b, q).
+
+  Args:
+    query: (b, n), the query of each box, -1 for none.
+    values: (b, n), of the boxes.
+    num_queries: q.
+    otherwise: of queries without a box.
+  """
   b, _ = query.shape
-  wanted = jnp.full((b, num_queries), num_classes, jnp.int32)
+  found = jnp.full((b, num_queries), otherwise, values.dtype)
   place = jnp.where(query < 0, num_queries, query)  # dropped
-  rows = jnp.arange(b)[:, None]
-  return wanted.at[rows, place].set(label.astype(jnp.int32), mode="drop")
+  return found.at[jnp.arange(b)[:, None], place].set(values, mode="drop")

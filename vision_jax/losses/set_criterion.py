@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import ClassVar
 
+import jax
 import jax.numpy as jnp
 
 from vision_jax.core.types import Array, Batch, Mean
@@ -15,6 +16,7 @@ from vision_jax.losses.detection import (
   giou,
   l1,
   labels_of_queries,
+  of_queries,
 )
 from vision_jax.ops.matching import match
 
@@ -105,12 +107,13 @@ class SetCriterion:
     there, mask = _objects(batch), batch["mask"]
     real = there * mask[:, None]
     query = self._match(logits, boxes, label, truth, again(real))
+    found = jnp.take_along_axis(boxes, jnp.maximum(query, 0)[..., None], 1)
     wanted = labels_of_queries(query, label, q, classes)
-    values, weight = self.classify.loss(logits, wanted)
+    fits = [of_queries(query, x, q, 0.0) for x in self._fits(found, truth)]
+    values, weight = self.classify.loss(logits, wanted, *fits)
     number = jnp.minimum(jnp.sum(there, -1), q)
     count = jnp.sum(self.classify.count(number, q) * mask)
     terms = {"class": Mean(total(values, weight * again(mask)[:, None]), count)}
-    found = jnp.take_along_axis(boxes, jnp.maximum(query, 0)[..., None], 1)
     matched = jnp.where(query >= 0, again(real), 0)
     count = jnp.sum(jnp.minimum(jnp.sum(real, -1), q))
     return terms | {
@@ -142,7 +145,8 @@ class SetCriterion:
     i, b, g, n, _ = logits.shape
     label = jnp.broadcast_to(batch["label"][:, None], logits.shape[:-1])
     flat = lambda x: x.reshape(i * b * g, n, *x.shape[4:])
-    values, _ = self.classify.loss(flat(logits), flat(label))
+    fits = map(flat, self._fits(boxes, batch["boxes"][:, None]))
+    values, _ = self.classify.loss(flat(logits), flat(label), *fits)
     real = (_objects(batch) * batch["mask"][:, None])[:, None]
     count = jnp.sum(real) * g
     total = lambda x: jnp.sum(jnp.where(real == 0, 0, x * real))
@@ -152,6 +156,12 @@ class SetCriterion:
       name: Mean(total(loss(boxes, truth)), count)
       for name, loss in self.box.items()
     }
+
+  def _fits(self, boxes: Array, truth: Array) -> tuple[Array, ...]:
+    """How well boxes fit, where the loss of their classes is to know it."""
+    if self.classify.quality is None:
+      return ()
+    return (jax.lax.stop_gradient(self.classify.quality(boxes, truth)),)
 
   def _match(self, logits, boxes, label, truth, real) -> Array:
     """Returns the query of each box, (b, n), -1 for none."""

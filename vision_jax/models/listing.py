@@ -39,6 +39,7 @@ from vision_jax.models.detection import (
   keypoint_rcnn,
   mask_rcnn,
   retinanet,
+  rt_detr,
   yolox,
 )
 from vision_jax.models.detection.ssd import ssd300
@@ -179,6 +180,10 @@ def _entries() -> Iterator[tuple[str, Entry]]:
     yield f"detr_{backbone.lower()}", _other(make, 91, (800, 1066, 3))
   make = functools.partial(deformable_detr.variant, "R50")
   yield "deformable_detr_r50", _other(make, 91, (800, 1066, 3))
+  for name in ("R18", "R34", "R50-M", "R50", "R101"):
+    make = functools.partial(rt_detr.variant, name)
+    label = name.lower().replace("-", "_")
+    yield f"rt_detr_{label}", _other(make, 80, (640, 640, 3))
   for name, module in (("fcos", fcos), ("retinanet", retinanet)):
     make = functools.partial(module.variant, "R50")
     yield f"{name}_r50", _other(make, 91, (800, 1344, 3))

@@ -76,6 +76,30 @@ class BoxNoise:
     return Noised(noised, label.astype(jnp.int32), real)
 
 
+def beside(
+  noised: Noised, contents: Array, y: Array, box: Array
+) -> tuple[Array, Array, Array]:
+  """Puts noised boxes before queries.
+
+  Args:
+    noised: g groups of n boxes.
+    contents: (k, d), of each label.
+    y: (b, q, d), contents of the queries.
+    box: (b, q, 4), their boxes.
+
+  Returns:
+    Contents (b, g n + q, d), boxes (b, g n + q, 4), and what each may look at,
+    see `seen_by`.
+  """
+  flat = lambda x: x.reshape(x.shape[0], -1, *x.shape[3:])
+  content = contents[flat(noised.label)].astype(y.dtype)
+  return (
+    jnp.concatenate([content, y], 1),
+    jnp.concatenate([flat(noised.boxes), box], 1),
+    seen_by(noised, box.shape[1]),
+  )
+
+
 def seen_by(noised: Noised, queries: int) -> Array:
   """What each query may look at, (b, g n + q, g n + q) bool, noised first.
 

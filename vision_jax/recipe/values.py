@@ -78,7 +78,10 @@ RANGES: dict[str, tuple[str, Test]] = {
     ),
     POSITIVE,
   ),
-  "scales": ("above 0 and at most 1", lambda x: 0 < x <= 1),
+  **dict.fromkeys(
+    ("expansion", "scales"),
+    ("above 0 and at most 1", lambda x: 0 < x <= 1),
+  ),
   **dict.fromkeys(
     (
       *("crop_probability", "drop_label", "flip", "flip_vertical"),

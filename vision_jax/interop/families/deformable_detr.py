@@ -17,6 +17,7 @@ from vision_jax.interop.families.detr import (
 )
 from vision_jax.interop.published import Published
 from vision_jax.interop.rules import (
+  Rule,
   Rules,
   Shapes,
   conv,
@@ -29,6 +30,7 @@ from vision_jax.interop.rules import (
 from vision_jax.models.detection.deformable_detr import DeformableDetr
 
 _LEVELS = ("c3", "c4", "c5")
+_HEADS = r"(?:model\.decoder\.)?{}_embed"
 _PARTS = {  # of deformable attention
   "sampling_offsets": "offsets",
   "attention_weights": "weights",
@@ -41,7 +43,7 @@ def huggingface(shapes: Shapes) -> Rules:
   """Hugging Face's names, before its version 5 and since."""
   body = r"model\.backbone\.(?:conv_encoder\.)?model"
   layer = r"model\.{}\.layers\.(\d+)"
-  encoder, decoder = layer.format("encoder"), layer.format("decoder")
+  encoder = layer.format("encoder")
   rules = [
     *within(body, "backbone", resnet.torchvision(shapes)),
     *within(body, "backbone", resnet.huggingface(shapes)),
@@ -50,16 +52,30 @@ def huggingface(shapes: Shapes) -> Rules:
     *leaf(r"model\.query_position_embeddings\.weight", "query_positions"),
     *dense(r"model\.reference_points", "reference_points"),
     *_looks(rf"{encoder}\.self_attn", "encoder{1+1}/self_attention"),
-    *separate(rf"{decoder}\.self_attn", "decoder{1+1}/self_attention"),
-    *_looks(rf"{decoder}\.encoder_attn", "decoder{1+1}/cross_attention"),
-    *norm(rf"{decoder}\.encoder_attn_layer_norm", "decoder{1+1}/norm2"),
+    *around(encoder, "encoder{1+1}", 2),
+    *decoder_layers(layer.format("decoder")),
   ]
-  for name, theirs, last in (("encoder", encoder, 2), ("decoder", decoder, 3)):
-    ours = f"{name}{{1+1}}"
-    rules += norm(rf"{theirs}\.self_attn_layer_norm", f"{ours}/norm1")
-    rules += norm(rf"{theirs}\.final_layer_norm", f"{ours}/norm{last}")
-    rules += dense(rf"{theirs}\.(?:mlp\.)?fc(\d)", f"{ours}/dense{{2}}")
   return [*rules, *_heads(shapes), *_proposals()]
+
+
+def decoder_layers(theirs: str) -> Rules:
+  """Layers of a deformable decoder, numbered by the first group of `theirs`."""
+  ours = "decoder{1+1}"
+  return [
+    *separate(rf"{theirs}\.self_attn", f"{ours}/self_attention"),
+    *_looks(rf"{theirs}\.encoder_attn", f"{ours}/cross_attention"),
+    *norm(rf"{theirs}\.encoder_attn_layer_norm", f"{ours}/norm2"),
+    *around(theirs, ours, 3),
+  ]
+
+
+def around(theirs: str, ours: str, last: int) -> Rules:
+  """What a layer has besides attention: MLP, first norm and the `last` one."""
+  return [
+    *norm(rf"{theirs}\.self_attn_layer_norm", f"{ours}/norm1"),
+    *norm(rf"{theirs}\.final_layer_norm", f"{ours}/norm{last}"),
+    *dense(rf"{theirs}\.(?:mlp\.)?fc(\d)", f"{ours}/dense{{2}}"),
+  ]
 
 
 def _maps(shapes: Shapes) -> Rules:
@@ -107,16 +123,22 @@ def _heads(shapes: Shapes) -> Rules:
       *unused(r"(?:class|bbox)_embed\..*"),
     ]
   rules = []
-  classes, boxes = (
-    rf"(?:model\.decoder\.)?{x}_embed" for x in ("class", "bbox")
-  )
+  classes, boxes = (_HEADS.format(x) for x in ("class", "bbox"))
   if "params/token_class_head/kernel" in shapes:
     token = dense(rf"{classes}\.{number}", "token_class_head")
     rules += [dataclasses.replace(rule, rows=1) for rule in token]
     name = rf"{boxes}\.{number}\.layers\.(\d)"
     rules += dense(name, "token_box_head/dense{1+1}")
-  rules += dense(rf"{classes}\.(\d+)", "class_head{1+1}")
-  rules += dense(rf"{boxes}\.(\d+)\.layers\.(\d)", "box_head{1+1}/dense{2+1}")
+  return [dataclasses.replace(x, again=True) for x in rules] + layers_heads()
+
+
+def layers_heads() -> list[Rule]:
+  """Heads of each decoder layer, which a file may have by two names."""
+  classes, boxes = (_HEADS.format(x) for x in ("class", "bbox"))
+  rules = [
+    *dense(rf"{classes}\.(\d+)", "class_head{1+1}"),
+    *dense(rf"{boxes}\.(\d+)\.layers\.(\d)", "box_head{1+1}/dense{2+1}"),
+  ]
   return [dataclasses.replace(rule, again=True) for rule in rules]
 
 

@@ -50,11 +50,14 @@ def huggingface(shapes: Shapes) -> Rules:
   ours = "conv{1+2}_{2+1}"
   return [
     *_layer(rf"{net}embedder\.embedder", "conv1", "bn1"),
+    *_layer(rf"{net}embedder\.embedder\.(\d)", "conv1_{1+1}", "bn1_{1+1}"),
     *_layer(
       rf"{block}\.layer\.(\d)", f"{ours}/conv{{3+1}}", f"{ours}/bn{{3+1}}"
     ),
     *_layer(
-      rf"{block}\.shortcut", f"{ours}/projection", f"{ours}/projection_bn"
+      rf"{block}\.shortcut(?:\.1)?",
+      f"{ours}/projection",
+      f"{ours}/projection_bn",
     ),
     *dense(r"classifier\.1", "fc"),
   ]
@@ -85,7 +88,10 @@ def from_config(config: Mapping[str, Any]) -> Published | None:
 
 
 def body_of_config(config: Mapping[str, Any]) -> functools.partial:
-  """Returns `ResNet` with the fields of a config.json, without classes."""
+  """Returns `ResNet` with the fields of a config.json, without classes.
+
+  It is ResNet-D where the model_type is "rt_detr_resnet".
+  """
   expect(
     config,
     hidden_act="relu",
@@ -102,8 +108,10 @@ def body_of_config(config: Mapping[str, Any]) -> functools.partial:
       f"config.json: hidden_sizes is {sizes}; expected {ours}, widths that "
       f"double from embedding_size {width}."
     )
+  deep = config.get("model_type") == "rt_detr_resnet"
   return functools.partial(
     resnet.ResNet,
+    **({"stem": "deep", "shortcut": "D"} if deep else {}),
     stages=tuple(config.get("depths", (3, 4, 6, 3))),
     bottleneck=bottleneck,
     width=width,

@@ -42,7 +42,13 @@ class Separable(nn.Module):
 
 
 def layers(
-  *, train: bool, mask: Array | None, depthwise: bool, dtype: DTypeLike
+  *,
+  train: bool,
+  mask: Array | None,
+  depthwise: bool,
+  dtype: DTypeLike,
+  epsilon: float = 1e-3,
+  momentum: float = 0.97,
 ) -> tuple[Layer, Layer]:
   """Returns what makes convolutions, and those of 3x3 within blocks.
 
@@ -51,13 +57,14 @@ def layers(
     mask: (b,), which examples count in them.
     depthwise: whether the second are `Separable`.
     dtype: type to compute in.
+    epsilon, momentum: of BatchNorm.
   """
   conv = conv_norms(
     train=train,
     mask=mask,
     activation=jax.nn.silu,
-    epsilon=1e-3,
-    momentum=0.97,
+    epsilon=epsilon,
+    momentum=momentum,
     dtype=dtype,
   )
   return conv, functools.partial(Separable, conv=conv) if depthwise else conv
@@ -76,6 +83,7 @@ class CSPLayer(nn.Module):
     shortcut: whether each adds what it was given.
     conv: makes a convolution with its norm and nonlinearity.
     wide: likewise of those of 3x3.
+    expansion: width of a half, a part of the result's.
   """
 
   features: int
@@ -83,11 +91,12 @@ class CSPLayer(nn.Module):
   shortcut: bool
   conv: Layer
   wide: Layer
+  expansion: float = 0.5
 
   @nn.compact
   def __call__(self, x: Array) -> Array:
     """Maps x (b, h, w, c) to (b, h, w, features)."""
-    half = self.features // 2
+    half = int(self.features * self.expansion)
     y = self.conv(half, 1, name="conv1")(x)
     beside = self.conv(half, 1, name="conv2")(x)
     for i in range(1, self.blocks + 1):

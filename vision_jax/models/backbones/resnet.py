@@ -10,7 +10,7 @@ from jax.typing import DTypeLike
 
 from vision_jax.core.types import Array
 from vision_jax.errors import UserError
-from vision_jax.layers.conv import Conv, global_average, max_pool
+from vision_jax.layers.conv import Conv, avg_pool, global_average, max_pool
 from vision_jax.layers.dense import Dense
 from vision_jax.layers.norm import BatchNorm
 from vision_jax.layers.remat import remat
@@ -21,7 +21,7 @@ class Block(nn.Module):
   """A residual block: two 3x3 convolutions, or 1x1, 3x3, 1x1 (bottleneck).
 
   Paths conv1, bn1, ..., and projection/conv, projection_bn where the shortcut
-  is a 1x1 convolution (option B).
+  is a 1x1 convolution (options B and D).
 
   Attributes:
     features: width of a basic block's convolutions; a bottleneck's result has
@@ -30,11 +30,13 @@ class Block(nn.Module):
       it).
     bottleneck: whether it is a bottleneck or a basic block.
     shortcut: where shapes change, "A" subsamples and pads with zero channels,
-      "B" projects.
+      "B" projects; "D" projects means of 2x2 pixels where sizes change, and in
+      a stage's first block always.
     zero_init: whether the branch's last scale starts at 0.
     dilation: dilation of the 3x3 convolutions.
     groups: of a bottleneck's 3x3 convolution.
     inner: width of a bottleneck's 1x1 and 3x3 convolutions.
+    first: whether it is a stage's first.
     conv: partial of Conv.
     norm: partial of BatchNorm, with `train` and `mask`.
   """
@@ -47,6 +49,7 @@ class Block(nn.Module):
   dilation: int
   groups: int
   inner: int
+  first: bool
   conv: Callable[..., nn.Module]
   norm: Callable[..., Callable[[Array], Array]]
 
@@ -72,23 +75,35 @@ class Block(nn.Module):
     return jax.nn.relu(y + self._shortcut(x, y.shape[-1]))
 
   def _shortcut(self, x: Array, features: int) -> Array:
-    if self.stride == 1 and x.shape[-1] == features:
+    stride, name = self.stride, "projection"
+    always = self.shortcut == "D" and self.first
+    if stride == 1 and x.shape[-1] == features and not always:
       return x
     if self.shortcut == "A":
-      x, more = x[:, :: self.stride, :: self.stride], features - x.shape[-1]
+      x, more = x[:, ::stride, ::stride], features - x.shape[-1]
       return jnp.pad(x, ((0, 0),) * 3 + ((more // 2, more - more // 2),))
-    name = "projection"
-    x = self.conv(features, 1, self.stride, name=name)(x)
+    if self.shortcut == "D" and stride == 2:
+      x, stride = _halved(x), 1
+    x = self.conv(features, 1, stride, name=name)(x)
     return self.norm(name=f"{name}_bn")(x)
+
+
+def _halved(x: Array) -> Array:
+  """Means of 2x2 pixels of x (b, h, w, c); of fewer at an odd side's end."""
+  _, h, w, _ = x.shape
+  odd = ((0, 0), (0, h % 2), (0, w % 2), (0, 0))
+  return avg_pool(jnp.pad(x, odd, mode="edge"))
 
 
 class ResNet(nn.Module):
   """ResNet (He et al., 2015), with the variants at the bottom of this file.
 
   Those with groups are ResNeXt (Xie et al., 2016), those with a wider
-  bottleneck Wide ResNet (Zagoruyko & Komodakis, 2016).
+  bottleneck Wide ResNet (Zagoruyko & Komodakis, 2016). A deep stem with
+  shortcut "D" is ResNet-D (He et al., 2018, https://arxiv.org/abs/1812.01187).
 
-  Paths follow the paper's table 1: conv1, bn1, conv2_1, conv2_2, ..., fc.
+  Paths follow the paper's table 1: conv1, bn1, conv2_1, conv2_2, ..., fc; of a
+  deep stem conv1_1, bn1_1, ..., bn1_3.
 
   Differs from the paper: a bottleneck's stride is in its 3x3 convolution
   ("v1.5", as torchvision has it), and for ImageNet the last scale of each
@@ -100,8 +115,9 @@ class ResNet(nn.Module):
     stages: blocks in each stage.
     bottleneck: whether blocks are bottlenecks.
     width: features of the first stage; they double with each.
-    stem: "imagenet", 7x7 stride 2 and max pooling, or "small", 3x3 stride 1.
-    shortcut: "A" or "B", see Block.
+    stem: "imagenet", 7x7 stride 2 and max pooling; "deep", three of 3x3 in its
+      place, of half the width but the last; or "small", 3x3 stride 1.
+    shortcut: "A", "B" or "D", see Block.
     zero_init: whether each branch's last scale starts at 0.
     momentum: decay of BatchNorm's running moments.
     frozen_norm: whether BatchNorm uses its running moments in training too and
@@ -147,8 +163,8 @@ class ResNet(nn.Module):
     "c5": ...}, see `strides`; `fc` is then not created.
     """
     check_shape("image", x, "b h w c")
-    _check_choice("stem", self.stem, ("imagenet", "small"))
-    _check_choice("shortcut", self.shortcut, ("A", "B"))
+    _check_choice("stem", self.stem, tuple(self._stems))
+    _check_choice("shortcut", self.shortcut, ("A", "B", "D"))
 
     def norm(name, scale_init=nn.initializers.ones):
       layer = BatchNorm(
@@ -181,6 +197,7 @@ class ResNet(nn.Module):
           inner=width * self.width_per_group // 64 * self.groups,
           stride=2 if i == 0 and not kept else 1,
           dilation=before if i == 0 else dilation,
+          first=i == 0,
           name=f"conv{stage + 2}_{i + 1}",
         )(x)
       maps[f"c{stage + 2}"] = x
@@ -194,16 +211,28 @@ class ResNet(nn.Module):
   @property
   def strides(self) -> dict[str, int]:
     """Pixels from one place of a stage's map to the next, of "c2", "c3", ..."""
-    first, last = 4 if self.stem == "imagenet" else 1, len(self.stages) - 1
+    first, last = 1 if self.stem == "small" else 4, len(self.stages) - 1
     halvings = lambda i: min(i, max(last - self.dilated, 0))
     return {f"c{i + 2}": first * 2 ** halvings(i) for i in range(last + 1)}
 
   def _stem(self, x: Array, conv, norm) -> Array:
-    imagenet = self.stem == "imagenet"
-    kernel, stride = (7, 2) if imagenet else (3, 1)
-    x = conv(self.width, kernel, stride, name="conv1")(x)
-    x = jax.nn.relu(norm(name="bn1")(x))
-    return max_pool(x, size=3, stride=2, padding=1) if imagenet else x
+    layers = self._stems[self.stem]
+    for i, sizes in enumerate(layers, 1):
+      name = f"1_{i}" if len(layers) > 1 else "1"
+      x = conv(*sizes, name=f"conv{name}")(x)
+      x = jax.nn.relu(norm(name=f"bn{name}")(x))
+    small = self.stem == "small"
+    return x if small else max_pool(x, size=3, stride=2, padding=1)
+
+  @property
+  def _stems(self) -> dict[str, list[tuple[int, int, int]]]:
+    """Features, kernel and stride of each stem's convolutions."""
+    d = self.width
+    return {
+      "imagenet": [(d, 7, 2)],
+      "small": [(d, 3, 1)],
+      "deep": [(d // 2, 3, 2), (d // 2, 3, 1), (d, 3, 1)],
+    }
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:

@@ -4,7 +4,7 @@ Zhu et al., 2021, https://arxiv.org/abs/2010.04159.
 """
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -20,49 +20,39 @@ from vision_jax.layers.conv import Conv
 from vision_jax.layers.dense import Dense
 from vision_jax.layers.group_norm import GroupNorm
 from vision_jax.models.detection import detr
-from vision_jax.models.detection.deformable_layers import (
-  DeformableDecoderLayer,
-  DeformableEncoderLayer,
+from vision_jax.models.detection.deformable_decoder import (
+  DeformableDecoder,
+  real_parts,
 )
-from vision_jax.models.detection.detr_encoder import DetrEncoder, Memory
+from vision_jax.models.detection.deformable_layers import DeformableEncoderLayer
+from vision_jax.models.detection.detr_encoder import Memory
 from vision_jax.models.detection.detr_layers import layer_norm
 from vision_jax.models.detection.detr_positions import (
-  shift_boxes,
   sine_of_boxes,
   sine_positions,
 )
 
-_EPSILON = 1e-5  # of `shift_boxes`
-_EDGE = 0.01  # of the image, from which on a token proposes nothing
-_SIZE = 0.05  # of the box that a token of the first map proposes
 
-
-class DeformableDetr(DetrEncoder):
+class DeformableDetr(DeformableDecoder):
   """Costs grow with the pixels, and not with their square, so maps are large.
 
   A query is learned, its place a point; with `refine` each decoder layer
   corrects the box of the one before, with heads of its own; with `two_stage`
-  too, queries are the tokens' best boxes. Fields are those of `DetrEncoder`,
-  and these. Paths, besides its: projection_c6, projection_c3_norm, ...,
-  query_positions, reference_points, class_head, box_head (class_head1, ... with
-  `refine`), token_dense, token_norm, token_class_head, token_box_head,
-  position_dense, position_norm. Attention dropout is of queries to each other.
+  too, queries are the tokens' best boxes. Fields are those of
+  `DeformableDecoder`, and these. Paths, besides its: projection_c6,
+  projection_c3_norm, ..., query_positions, reference_points, class_head,
+  box_head (class_head1, ... with `refine`), position_dense, position_norm.
+  Attention dropout is of queries to each other.
 
   Attributes:
     more: further maps, each half as large, by convolutions of the last.
     groups: of the maps' normalization.
-    points: that each head sees in each map.
     refine: whether each decoder layer corrects the last one's box.
     two_stage: whether queries are boxes that the encoder proposes.
   """
 
-  levels: Sequence[str] = ("c3", "c4", "c5")
-  num_queries: int = 300
-  hidden: int = 1024
-  background: bool = False
   more: int = 1
   groups: int = 32
-  points: int = 4
   refine: bool = False
   two_stage: bool = False
 
@@ -93,20 +83,31 @@ class DeformableDetr(DetrEncoder):
         "that are boxes are corrected."
       )
     memory = self.look(x, train, mask, image_mask)
-    parts = _real_parts(memory)
     tokens, place = memory.tokens, memory.anchors[:, :, None, :2]
-    for layer in self._layers(DeformableEncoderLayer, "encoder", memory, 5):
-      where = place * parts[:, None]
+    where = place * real_parts(memory)[:, None]
+    fields = {"points": self.points, "sides": memory.sides}
+    count = self.encoder_layers
+    layers = self.layers(DeformableEncoderLayer, "encoder", count, 5, **fields)
+    for layer in layers:
       tokens = layer(tokens, memory.positions, where, memory.mask, train)
     memory = memory._replace(tokens=tokens)
     if self.two_stage:
       start, found = self._proposed(memory)
     else:
       start, found = self._learned(x.shape[0]), {}
-    return self._decode(memory, parts, *start, train) | found
+    content, position, place = start
+    given = (memory, self._heads(), content, lambda _: position, place, train)
+    return self.decode(*given, refine=self.refine) | found
 
-  def project(self, maps: Mapping[str, Array]) -> list[Array]:
+  def project(
+    self,
+    maps: Mapping[str, Array],
+    train: bool,
+    mask: Array | None,
+    image_mask: Array | None,
+  ) -> list[Array]:
     """Maps the backbone's maps to those of the tokens, (b, h, w, d) each."""
+    del train, mask, image_mask
     conv = functools.partial(
       *(Conv, self.features),
       use_bias=True,
@@ -133,13 +134,6 @@ class DeformableDetr(DetrEncoder):
     places = [sine_positions(real, self.features, 0.5) for real in masks]
     return [x + table[i] for i, x in enumerate(places)]
 
-  def _layers(
-    self, layer: type[nn.Module], name: str, memory: Memory, train: int
-  ) -> list[Callable[..., Array]]:
-    count = getattr(self, f"{name}_layers")
-    fields = {"points": self.points, "sides": memory.sides}
-    return self.layers(layer, name, count, train, **fields)
-
   def _learned(self, b: int) -> tuple[Array, Array, Array]:
     """Returns learned contents, positions, and places as points."""
     table = self.param(
@@ -158,11 +152,8 @@ class DeformableDetr(DetrEncoder):
     self, memory: Memory
   ) -> tuple[tuple[Array, Array, Array], dict[str, Array]]:
     """Returns the same of the tokens' best boxes, and what tokens predict."""
-    logits, boxes = self._propose(memory)
-    score = self.promise(logits)
-    _, best = jax.lax.top_k(score, min(self.num_queries, score.shape[1]))
-    box = jnp.take_along_axis(boxes, best[..., None], 1)
-    box = jax.lax.stop_gradient(box)
+    _, logits, boxes = self.propose(memory, 1)
+    box = jax.lax.stop_gradient(self.best(logits)(boxes))
     # x's sines before y's here, other than in the images' positions.
     waves = sine_of_boxes(box[..., np.array([1, 0, 3, 2])], self.features)
     dense = Dense(2 * self.features, dtype=self.dtype, name="position_dense")
@@ -170,50 +161,6 @@ class DeformableDetr(DetrEncoder):
     position, content = jnp.split(both, 2, -1)
     predicted = {"token_logits": logits, "token_boxes": boxes}
     return (content, position, box), predicted
-
-  def _propose(self, memory: Memory) -> tuple[Array, Array]:
-    """Returns a logit (b, l, 1) and a box (b, l, 4) of every token.
-
-    Tokens at the edge, and of padding, see nothing, and their box is the whole
-    image about its lower right corner: as the paper's code has it.
-    """
-    counts = [h * w for h, w in memory.sides]
-    size = np.repeat(_SIZE * 2.0 ** np.arange(len(counts)), counts)
-    size = jnp.asarray(size[None, :, None], jnp.float32)
-    size = jnp.broadcast_to(size, (*memory.anchors.shape[:2], 2))
-    anchors = jnp.concatenate([memory.anchors[..., :2], size], -1)
-    inner = (anchors > _EDGE) & (anchors < 1 - _EDGE)
-    inner = jnp.all(inner, -1, keepdims=True) & memory.real[..., None]
-    dense = Dense(self.features, dtype=self.dtype, name="token_dense")
-    tokens = dense(jnp.where(inner, memory.tokens, 0))
-    tokens = layer_norm("token_norm", self.dtype)(tokens)
-    shift = self.box_head("token_box_head", zero=True)(tokens)
-    boxes = shift_boxes(shift, anchors, _EPSILON)
-    logits = self.class_head("token_class_head", 1)(tokens)
-    return logits, jnp.where(inner, boxes, 1.0)
-
-  def _decode(
-    self,
-    memory: Memory,
-    parts: Array,
-    y: Array,
-    position: Array,
-    place: Array,
-    train: bool,
-  ) -> dict[str, Array]:
-    """Returns logits and boxes of each decoder layer."""
-    logits, boxes = [], []
-    heads = self._heads()
-    layers = self._layers(DeformableDecoderLayer, "decoder", memory, 6)
-    for layer, (class_head, box_head) in zip(layers, heads, strict=True):
-      where = jnp.tile(parts, place.shape[-1] // 2)[:, None]
-      where = where * place[:, :, None]
-      y = layer(y, position, where, memory.tokens, memory.mask, train)
-      boxes.append(shift_boxes(box_head(y), _as_boxes(place), _EPSILON))
-      logits.append(class_head(y))
-      if self.refine:
-        place = jax.lax.stop_gradient(boxes[-1])
-    return {"logits": jnp.stack(logits), "boxes": jnp.stack(boxes)}
 
   def _heads(self) -> list[tuple[nn.Module, nn.Module]]:
     """Returns the heads of classes and boxes of each decoder layer."""
@@ -236,23 +183,6 @@ class DeformableDetr(DetrEncoder):
     size = jnp.array([0.0, 0.0, -2.0, -2.0])
     bias = (lambda *_: size) if small else nn.initializers.zeros
     return self.box_head(name, zero=True, bias=bias)
-
-
-def _as_boxes(place: Array) -> Array:
-  """Points (..., 2) as boxes (..., 4) whose sizes' logits are 0; or boxes."""
-  if place.shape[-1] == 4:
-    return place
-  return jnp.concatenate([place, jnp.full_like(place, 0.5)], -1)
-
-
-def _real_parts(memory: Memory) -> Array:
-  """How much of each map's width and height is no padding, (b, i, 2)."""
-  parts, start = [], 0
-  for h, w in memory.sides:
-    real = memory.real[:, start : start + h * w].reshape(-1, h, w)
-    parts.append(jnp.stack([real[:, 0].mean(1), real[:, :, 0].mean(1)], -1))
-    start += h * w
-  return jnp.stack(parts, 1)
 
 
 def variant(

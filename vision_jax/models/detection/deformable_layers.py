@@ -136,11 +136,16 @@ class DeformableDecoderLayer(DecoderLayer):
     memory: Array,
     mask: Array | None,
     train: bool,
+    seen: Array | None = None,
   ) -> Array:
-    """Maps queries x (b, q, d), each at `place`, to the same shape."""
+    """Maps queries x (b, q, d), each at `place`, to the same shape.
+
+    `mask` (b, l) is False where there is nothing to be seen, and `seen`
+    (b, q, q) where a query may not see another.
+    """
     drop, attention, norm = parts(self)
     key = x + query_positions
-    y = attention("self_attention")(key, key, x, train=train)
+    y = attention("self_attention")(key, key, x, mask=seen, train=train)
     x = norm("norm1")(x + drop(y, train))
     look = attention_of(self, "cross_attention")
     y = look(x + query_positions, place, memory, mask)

@@ -34,7 +34,7 @@ class Memory(NamedTuple):
 
   Attributes:
     tokens: (b, l, d).
-    positions: (b, l, d), added to keys.
+    positions: (b, l, d), added to keys; None for none.
     anchors: (b, l, 4), a small box around each token.
     real: (b, l) bool, False where the image is padding.
     padded: whether there may be padding.
@@ -42,7 +42,7 @@ class Memory(NamedTuple):
   """
 
   tokens: Array
-  positions: Array
+  positions: Array | None
   anchors: Array
   real: Array
   padded: bool
@@ -57,9 +57,9 @@ class Memory(NamedTuple):
 class DetrEncoder(nn.Module):
   """A backbone, a transformer's encoder, and the settings of a decoder.
 
-  `Detr`, `TwoStageDetr` and `DeformableDetr` add the decoder. Paths backbone,
-  projection_c5, level_positions (of several levels), encoder1, ..., decoder1,
-  ...
+  `Detr`, `TwoStageDetr` and `DeformableDecoder` add the decoder. Paths
+  backbone, projection_c5, level_positions (of several levels), encoder1, ...,
+  decoder1, ...
 
   Attributes:
     num_classes: k.
@@ -109,12 +109,12 @@ class DetrEncoder(nn.Module):
     padded = image_mask is not None
     if padded:
       check_shape("image_mask", image_mask, f"{b} {h} {w}")
-    else:
-      image_mask = jnp.ones((b, h, w), jnp.float32)
     check_levels(self.backbone, self.levels)
     maps = self.backbone(x, train=train, mask=mask, features=True)
-    maps = self.project(maps)
+    maps = self.project(maps, train, mask, image_mask)
     sides = tuple(y.shape[1:3] for y in maps)
+    if not padded:
+      image_mask = jnp.ones((b, h, w), jnp.float32)
     return Memory(*self._tokens(maps, image_mask), padded, sides)
 
   def decoder(self) -> list[Callable[..., Array]]:
@@ -144,8 +144,15 @@ class DetrEncoder(nn.Module):
     )
     return [make(name=f"{name}{i + 1}") for i in range(count)]
 
-  def project(self, maps: Mapping[str, Array]) -> list[Array]:
+  def project(
+    self,
+    maps: Mapping[str, Array],
+    train: bool,
+    mask: Array | None,
+    image_mask: Array | None,
+  ) -> list[Array]:
     """Maps the backbone's maps to those of the tokens, (b, h, w, d) each."""
+    del train, mask, image_mask
     project = functools.partial(
       Conv, self.features, kernel=1, use_bias=True, dtype=self.dtype
     )
@@ -153,8 +160,11 @@ class DetrEncoder(nn.Module):
       project(name=f"projection_{level}")(maps[level]) for level in self.levels
     ]
 
-  def place(self, masks: Sequence[Array]) -> list[Array]:
-    """Returns the positions of maps (b, h, w, d), of what is real of them."""
+  def place(self, masks: Sequence[Array]) -> list[Array] | None:
+    """Returns the positions of maps (b, h, w, d), of what is real of them.
+
+    None for none.
+    """
     places = [sine_positions(real, self.features) for real in masks]
     if len(masks) == 1:
       return places
@@ -166,7 +176,9 @@ class DetrEncoder(nn.Module):
     masks = [resize_mask(image_mask, y.shape[1:3]) for y in maps]
     flat = lambda a: a.reshape(a.shape[0], -1, *a.shape[3:])
     join = lambda parts: jnp.concatenate([flat(a) for a in parts], 1)
-    positions = join(self.place(masks)).astype(self.dtype)
+    positions = self.place(masks)
+    if positions is not None:
+      positions = join(positions).astype(self.dtype)
     anchors = join(anchor_boxes(real) for real in masks)
     return join(maps), positions, anchors, join(masks) > 0
 

@@ -4,6 +4,7 @@ Layers normalise after the residual addition, as in Vaswani et al. (2017) and
 Carion et al. (2020, https://arxiv.org/abs/2005.12872).
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
@@ -91,6 +92,7 @@ class EncoderLayer(nn.Module):
     dropout: after both and inside the MLP.
     attention_dropout: probability, for attention's weights.
     dtype: type to compute in; parameters are float32.
+    activation: inside the MLP.
   """
 
   heads: int = 8
@@ -98,6 +100,7 @@ class EncoderLayer(nn.Module):
   dropout: float = 0.1
   attention_dropout: float = 0.0
   dtype: DTypeLike = jnp.float32
+  activation: Callable[[Array], Array] = jax.nn.relu
 
   @nn.compact
   def __call__(
@@ -115,7 +118,8 @@ class DecoderLayer(nn.Module):
   """Self-attention of queries, attention to the image, and an MLP.
 
   Attributes:
-    heads, hidden, dropout, attention_dropout, dtype: as for `EncoderLayer`.
+    heads, hidden, dropout, attention_dropout, dtype, activation: as for
+      `EncoderLayer`.
     image_first: whether queries look at the image before they do at each other,
       as Mask2Former's; norm1 is of what comes first.
   """
@@ -126,6 +130,7 @@ class DecoderLayer(nn.Module):
   attention_dropout: float = 0.0
   dtype: DTypeLike = jnp.float32
   image_first: bool = False
+  activation: Callable[[Array], Array] = jax.nn.relu
 
   @nn.compact
   def __call__(
@@ -212,10 +217,10 @@ def parts(layer: EncoderLayer | DecoderLayer) -> tuple[Any, Any, Any]:
 def feed_forward(
   layer: EncoderLayer | DecoderLayer, x: Array, train: bool
 ) -> Array:
-  """Dense, rectifier, Dense, with dropout after each."""
+  """Dense, activation, Dense, with dropout after each."""
   drop = parts(layer)[0]
   dense = lambda features, name: Dense(
     features, dtype=layer.dtype, kernel_init=XAVIER, name=name
   )
-  y = jax.nn.relu(dense(layer.hidden, "dense1")(x))
+  y = layer.activation(dense(layer.hidden, "dense1")(x))
   return drop(dense(x.shape[-1], "dense2")(drop(y, train)), train)

@@ -27,6 +27,9 @@ class PAFPN(nn.Module):
     levels: the maps, finest first.
     blocks: of each CSP layer.
     depthwise: whether convolutions of 3x3 are depthwise ones and 1x1.
+    layer: a class with `CSPLayer`'s fields, of what joins two maps.
+    expansion: of these layers.
+    epsilon, momentum: of BatchNorm.
     remat: what CSP layers compute again in the backward pass.
     dtype: type to compute in.
   """
@@ -34,6 +37,10 @@ class PAFPN(nn.Module):
   levels: Sequence[str] = ("c3", "c4", "c5")
   blocks: int = 1
   depthwise: bool = False
+  layer: type[nn.Module] = CSPLayer
+  expansion: float = 0.5
+  epsilon: float = 1e-3
+  momentum: float = 0.97
   remat: str = "none"
   dtype: DTypeLike = jnp.float32
 
@@ -47,12 +54,18 @@ class PAFPN(nn.Module):
   ) -> list[Array]:
     """Maps maps (b, h, w, c) of the levels to others of these shapes."""
     conv, wide = layers(
-      train=train, mask=mask, depthwise=self.depthwise, dtype=self.dtype
+      train=train,
+      mask=mask,
+      depthwise=self.depthwise,
+      dtype=self.dtype,
+      epsilon=self.epsilon,
+      momentum=self.momentum,
     )
-    csp = remat(CSPLayer, self.remat)
+    csp = remat(self.layer, self.remat)
+    sizes = (self.blocks, False, conv, wide, self.expansion)
 
     def joined(name: str, features: int, *parts: Array) -> Array:
-      layer = csp(features, self.blocks, False, conv, wide, name=name)
+      layer = csp(features, *sizes, name=name)
       return layer(jnp.concatenate(parts, -1))
 
     pairs = list(itertools.pairwise(self.levels))

@@ -18,7 +18,7 @@ from vision_jax.models.detection.detr_positions import (
   shift_boxes,
   sine_of_boxes,
 )
-from vision_jax.ops.noised_boxes import Noised, seen_by
+from vision_jax.ops.noised_boxes import Noised, beside
 
 
 class TwoStageDetr(DetrEncoder):
@@ -63,7 +63,11 @@ class TwoStageDetr(DetrEncoder):
     _, best = jax.lax.top_k(score, min(self.num_queries, score.shape[1]))
     pick = lambda y: jnp.take_along_axis(y, best[..., None], 1)
     y, box = pick(tokens), jax.lax.stop_gradient(pick(token_boxes))
-    y, box, seen = self._beside(noised, y, box)
+    seen = None
+    if self.denoise:
+      contents = self.table("label_contents", self.num_classes)
+      if noised is not None:
+        y, box, seen = beside(noised, contents, y, box)
     norm = layer_norm("decoder_norm", self.dtype)
     class_head, box_head = self.class_head(), self.box_head(zero=True)
     position = self._mlp("position_head")
@@ -82,23 +86,6 @@ class TwoStageDetr(DetrEncoder):
       "token_logits": token_logits,
       "token_boxes": token_boxes,
     }
-
-  def _beside(
-    self, noised: Noised | None, y: Array, box: Array
-  ) -> tuple[Array, Array, Array | None]:
-    """Puts noised boxes before the queries; returns what each may see too."""
-    if not self.denoise:
-      return y, box, None
-    contents = self.table("label_contents", self.num_classes)
-    if noised is None:
-      return y, box, None
-    flat = lambda x: x.reshape(x.shape[0], -1, *x.shape[3:])
-    content = contents[flat(noised.label)].astype(y.dtype)
-    return (
-      jnp.concatenate([content, y], 1),
-      jnp.concatenate([flat(noised.boxes), box], 1),
-      seen_by(noised, box.shape[1]),
-    )
 
   def _propose(self, memory: Memory) -> tuple[Array, Array, Array]:
     """Returns a content, logits and a box of every token."""
