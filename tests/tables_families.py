@@ -77,7 +77,7 @@ class Family:
     )
 
 
-def _detr(detr, remat="none", **fields):
+def _detr(detr, remat="none", layers=2, **fields):
   backbone = ResNet(
     0, (1, 1), False, 4, "small", remat=remat, zero_init=False, **fields
   )
@@ -90,8 +90,8 @@ def _detr(detr, remat="none", **fields):
     heads=2,
     hidden=16,
     attention_dropout=0.1,
-    encoder_layers=2,
-    decoder_layers=2,
+    encoder_layers=layers,
+    decoder_layers=layers,
     remat=remat,
     **fields,
   )
@@ -214,7 +214,7 @@ FAMILIES = {
   "detr": Family(lambda **f: _detr(Detr, **f), True),
   "detr_encoder": Family(lambda **f: _detr(TwoStageDetr, **f), True),
   "deformable_detr": Family(lambda **f: _detr(_deformable, **f), True),
-  "rt_detr": Family(lambda **f: _detr(_rt_detr, **f), True),
+  "rt_detr": Family(lambda **f: _detr(_rt_detr, layers=1, **f), True),
   "fcos": Family(lambda **f: _dense(_fcos, **f), True),
   "retinanet": Family(lambda **f: _dense(RetinaNet, **f), True),
   "yolox": Family(_yolox, True),
