@@ -173,6 +173,6 @@ def test_other_nets_resume_under_other_executions(
 ):
   monkeypatch.chdir(folder)
   make = lambda: recipe.load(f"{config}:tiny").build()
-  assert_resumes(make, execution, tmp_path)
+  assert_resumes(make, tmp_path, where=execution)
   # And the fingerprint goes with it.
-  run_somewhere(make, "one", tmp_path / "halves", steps=4)
+  run_somewhere(make, tmp_path / "halves", steps=4)

@@ -118,15 +118,16 @@ def result(outcome):
   }
 
 
-def assert_resumes(make, where, tmp_path, **plan):
+def assert_resumes(make, tmp_path, *, where="one", **plan):
   """Asserts that a run that was stopped ends as one never stopped.
 
   Bit for bit: every array of the checkpoint and every line of the metrics.
 
   Args:
     make: () -> an experiment.
-    where: a name out of `EXECUTIONS`.
     tmp_path: a folder for both runs.
+    where: a name out of `EXECUTIONS`; what differs between them when a state
+      is saved and read is the same for all tasks, see tests/train.
     **plan: numbers of `run`.
   """
   whole, halves = tmp_path / "whole", tmp_path / "halves"

@@ -36,7 +36,7 @@ def measuring(*names):
 
 @pytest.mark.slow
 def test_it_resumes(tmp_path):
-  assert_resumes(measuring, "fsdp", tmp_path)
+  assert_resumes(measuring, tmp_path)
 
 
 @pytest.mark.slow

@@ -103,4 +103,4 @@ def test_it_is_the_same_everywhere(execution):
 
 @pytest.mark.slow
 def test_it_resumes_bit_for_bit(tmp_path):
-  assert_resumes(classifier, "fsdp", tmp_path)
+  assert_resumes(classifier, tmp_path)

@@ -122,4 +122,4 @@ def test_it_is_the_same_under_jit_and_fsdp():
 
 @pytest.mark.slow
 def test_it_resumes_bit_for_bit(tmp_path):
-  assert_resumes(make, "fsdp", tmp_path)
+  assert_resumes(make, tmp_path)

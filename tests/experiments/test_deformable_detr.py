@@ -44,7 +44,7 @@ def test_it_is_the_same_everywhere():
 
 @pytest.mark.slow
 def test_it_resumes(tmp_path):
-  assert_resumes(lambda: build(**SMALL), "one", tmp_path)
+  assert_resumes(lambda: build(**SMALL), tmp_path)
 
 
 @pytest.mark.slow

@@ -40,7 +40,7 @@ def test_it_is_the_same_everywhere(loss):
 
 @pytest.mark.slow
 def test_it_resumes_bit_for_bit(tmp_path):
-  assert_resumes(make, "pmap", tmp_path)
+  assert_resumes(make, tmp_path)
 
 
 def test_microbatches_are_refused_and_devices_are_not(tmp_path):

@@ -57,4 +57,4 @@ def test_fsdp_has_something_to_split():
 
 @pytest.mark.slow
 def test_a_run_resumes(tmp_path):
-  assert_resumes(counted, "jit", tmp_path)
+  assert_resumes(counted, tmp_path)

@@ -125,4 +125,4 @@ def test_it_is_the_same_everywhere(of_codes, where):
 
 @pytest.mark.slow
 def test_it_resumes(of_codes, tmp_path):
-  assert_resumes(of_codes, "fsdp", tmp_path)
+  assert_resumes(of_codes, tmp_path)

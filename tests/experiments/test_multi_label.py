@@ -111,4 +111,4 @@ def test_it_is_the_same_everywhere(where):
 
 @pytest.mark.slow
 def test_it_resumes(tmp_path):
-  assert_resumes(several_labels, "pmap", tmp_path)
+  assert_resumes(several_labels, tmp_path)

@@ -148,7 +148,7 @@ def test_it_is_the_same_everywhere(make, execution):
 
 @pytest.mark.slow
 def test_it_resumes_bit_for_bit(tmp_path):
-  assert_resumes(classifier, "one", tmp_path)
+  assert_resumes(classifier, tmp_path)
 
 
 def test_a_step_has_a_program_for_each_shape():

@@ -90,4 +90,4 @@ def test_it_is_the_same_everywhere(execution):
 
 @pytest.mark.slow
 def test_it_resumes_bit_for_bit(tmp_path):
-  assert_resumes(experiment, "pmap", tmp_path, eval_every=1)
+  assert_resumes(experiment, tmp_path, eval_every=1)

@@ -48,7 +48,7 @@ def test_it_is_the_same_everywhere():
 
 @pytest.mark.slow
 def test_it_resumes(tmp_path):
-  assert_resumes(roads, "fsdp", tmp_path)
+  assert_resumes(roads, tmp_path)
 
 
 @pytest.mark.slow

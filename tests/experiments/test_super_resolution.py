@@ -88,4 +88,4 @@ def test_it_is_the_same_everywhere():
 @pytest.mark.slow
 def test_it_resumes(tmp_path):
   make = functools.partial(drawn_from_images, smaller)
-  assert_resumes(make, "fsdp", tmp_path)
+  assert_resumes(make, tmp_path)

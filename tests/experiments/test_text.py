@@ -89,4 +89,4 @@ def test_it_is_the_same_everywhere(where):
 
 @pytest.mark.slow
 def test_it_resumes(tmp_path):
-  assert_resumes(drawn_from_words, "pmap", tmp_path)
+  assert_resumes(drawn_from_words, tmp_path)

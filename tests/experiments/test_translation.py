@@ -20,4 +20,4 @@ def make(**values):
 @pytest.mark.parametrize("adversarial", ["1", "0"])
 def test_it_resumes_bit_for_bit(tmp_path, adversarial):
   one = functools.partial(make, adversarial=adversarial)
-  assert_resumes(one, "fsdp", tmp_path)
+  assert_resumes(one, tmp_path)

@@ -119,4 +119,4 @@ def test_it_is_the_same_everywhere():
 
 @pytest.mark.slow
 def test_it_resumes(tmp_path):
-  assert_resumes(judged, "fsdp", tmp_path)
+  assert_resumes(judged, tmp_path)

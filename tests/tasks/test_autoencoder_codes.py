@@ -238,4 +238,4 @@ def test_it_is_the_same_everywhere():
 
 @pytest.mark.slow
 def test_it_resumes(tmp_path):
-  assert_resumes(of_digits, "fsdp", tmp_path)
+  assert_resumes(of_digits, tmp_path)

@@ -148,4 +148,4 @@ def test_it_is_the_same_everywhere():
 
 @pytest.mark.slow
 def test_it_resumes(tmp_path):
-  assert_resumes(of_codes, "fsdp", tmp_path)
+  assert_resumes(of_codes, tmp_path)

@@ -155,7 +155,7 @@ def test_a_run_is_one_everywhere(head):
 @pytest.mark.slow
 def test_a_run_resumes(tmp_path):
   make = lambda: recipe.load(PATH, {"batch_size": "16"}).build()
-  assert_resumes(make, "jit", tmp_path)
+  assert_resumes(make, tmp_path)
 
 
 def test_values_that_cannot_be_are_named():

@@ -158,7 +158,7 @@ def test_it_is_the_same_everywhere(kind, trained):
 
 @pytest.mark.slow
 def test_it_resumes(trained, tmp_path):
-  assert_resumes(of_codes("quantised", trained("quantised")), "fsdp", tmp_path)
+  assert_resumes(of_codes("quantised", trained("quantised")), tmp_path)
 
 
 def test_codes_are_not_clipped():

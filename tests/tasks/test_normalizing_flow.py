@@ -170,4 +170,4 @@ def test_it_is_the_same_everywhere(name):
 
 @pytest.mark.slow
 def test_it_resumes(tmp_path):
-  assert_resumes(flow(), "pmap", tmp_path)
+  assert_resumes(flow(), tmp_path)

@@ -33,7 +33,7 @@ def test_it_is_the_same_under_every_execution():
 
 
 def test_a_run_resumes(tmp_path):
-  assert_resumes(tiny, "jit", tmp_path)
+  assert_resumes(tiny, tmp_path)
 
 
 def test_predictions_are_run_lengths_maps_and_overlays(tmp_path):

@@ -36,4 +36,4 @@ def test_it_is_the_same_under_every_execution():
 
 
 def test_a_run_resumes(tmp_path):
-  assert_resumes(tiny, "jit", tmp_path)
+  assert_resumes(tiny, tmp_path)

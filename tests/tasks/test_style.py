@@ -189,4 +189,4 @@ def test_it_is_the_same_everywhere():
 
 @pytest.mark.slow
 def test_it_resumes(tmp_path):
-  assert_resumes(small, "fsdp", tmp_path)
+  assert_resumes(small, tmp_path)

@@ -129,4 +129,4 @@ def test_it_is_the_same_everywhere():
 
 @pytest.mark.slow
 def test_it_resumes(tmp_path):
-  assert_resumes(quantised(), "fsdp", tmp_path)
+  assert_resumes(quantised(), tmp_path)
