@@ -12,6 +12,7 @@ import os
 
 CHEAP = (
   "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+  " --xla_cpu_parallel_codegen_split_count=1"  # for several processors
 )
 if importlib.metadata.version("jaxlib").startswith("0.10."):
   CHEAP += " --xla_cpu_use_fusion_emitters=false"  # later ones have no choice
