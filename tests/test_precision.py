@@ -64,19 +64,15 @@ def products(jaxpr):
 # One config a family, at a rate whose steps do not magnify a rounding; those
 # that compile quickly are not slow.
 TRAINED = {
-  "classification/mnist_lenet": ({"lr": "0.003"}, True),
   "classification/digits_cnn": ({"lr": "0.01"}, True),
   "classification/imagenet_resnet50": ({"lr": "0.0005"}, True),
   "classification/mnist_vit": ({}, True),
   "segmentation/digit_scenes_unet": ({"lr": "0.003"}, True),
   "segmentation/camvid_fcn8s": ({"lr": "0.001"}, True),
-  "segmentation/camvid_segnet_basic": ({"lr": "0.01"}, True),
   "detection/coco_detr_r50": ({}, True),
-  "detection/digit_scenes_detr": ({}, True),
   "generation/digits_autoencoder": ({}, True),
   "generation/digits_vae": ({}, False),
   "generation/digits_gan": ({}, True),
-  "generation/cifar10_dcgan": ({}, True),
   "generation/digits_ddpm": ({}, True),
 }
 

@@ -15,8 +15,8 @@ from vision_jax.recipe import recipe
 ROOT = environment.ROOT
 KEPT = ROOT / "benchmarks/results"
 MOST = 400_000  # bytes of the image that a reader of the README loads
-# One of a kind: boxes, a map, samples, and where a classifier looks.
-SOME = ("digit_scenes_detr", "digit_scenes_unet", "digits_vae", "digits_cnn")
+# Boxes, and where a classifier looks; the README's commands train others.
+SOME = ("digit_scenes_detr", "digits_cnn")
 
 
 def test_what_is_kept_is_small_and_is_what_its_page_says():
@@ -65,7 +65,7 @@ def test_panels_at_tiny_size(tmp_path, capsys):
   ]
   assert command.main(words) == 0
   image = cv2.imread(str(tmp_path / "gallery.jpg"))
-  assert image.shape[1] > 1000 and len(np.unique(image)) > 50
+  assert image.shape[1] > 500 and len(np.unique(image)) > 50
   found = json.loads((tmp_path / "gallery.json").read_text("utf-8"))
   assert [x["panel"] for x in found["panels"]] == [*SOME]
   assert all(x["value"] is not None for x in found["panels"])
