@@ -10,7 +10,12 @@ LARGER = {"batch_size": "128", "lr": "0.02", "steps": "9375"}
 
 
 def _row(
-  name: str, net: str, reference: str, values: dict[str, str], seconds: int
+  name: str,
+  net: str,
+  reference: str,
+  values: dict[str, str],
+  seconds: int,
+  cause: str = "",
 ) -> Row:
   entropy = values["loss"] == "cross_entropy"
   distort = values.get("distort", "none")
@@ -25,6 +30,7 @@ def _row(
       f"{values.get('batch_size', 32)} by momentum and a cosine"
     ),
     tolerance=MNIST_TOLERANCE,
+    cause=cause,
     overrides={"net": net, **values},
     data="mnist",
     also=("test/ece",) if entropy else (),
@@ -35,7 +41,15 @@ def _row(
 
 MNIST_TABLE = (
   _row("mnist_mlp300", "mlp300", "mnist_mlp300_lecun1998", SQUARED, 90),
-  _row("mnist_mlp800", "mlp800", "mnist_mlp800_simard2003", ENTROPY, 150),
+  _row(
+    "mnist_mlp800",
+    "mlp800",
+    "mnist_mlp800_simard2003",
+    ENTROPY,
+    150,
+    "training images are fitted, to a loss below 0.01, from the 14th epoch on; "
+    "of other rates one was tried, a quarter as large (97.21, one seed)",
+  ),
   _row(
     "mnist_mlp800_elastic",
     "mlp800",
