@@ -5,8 +5,8 @@ from benchmarks.suites.classification import CONFIGS, MNIST_TOLERANCE
 
 SQUARED = {"loss": "squared"}
 ENTROPY = {"loss": "cross_entropy", "lr": "0.02"}
-# Four times the batch: half the time of convolutions on a CPU. At a rate of 0.02
-# LeNet-4 and -5 do not stay finite.
+# Four times the batch: half the time of convolutions on a CPU. At a rate of
+# 0.02 LeNet-4 and LeNet-5 do not stay finite.
 LARGER = {"batch_size": "128", "lr": "0.01", "steps": "9375"}
 
 
