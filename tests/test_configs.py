@@ -34,20 +34,13 @@ TRAINED = {
   "configs/classification/digits_cnn.py",
   "configs/segmentation/digit_scenes_unet.py",
 }
-# Traced, and not trained: their nets are others' but for depth and width.
-ALIKE = (
-  "configs/classification/cifar10_resnet56.py",
-  "configs/classification/imagenet_resnet50.py",
-  "configs/classification/imagenet_vit_s16.py",
-  "configs/detection/coco_detr_r50.py",
-  "configs/detection/voc_detr.py",
-  "configs/generation/cifar10_dcgan.py",
-  "configs/generation/cifar10_ddpm.py",
-)
 # Trained by tests of their own, everywhere or by the command.
 ELSEWHERE = (
   "configs/captions/scenes_coca.py",
+  "configs/classification/imagenet_resnet50.py",
   "configs/depth/scenes_depth.py",
+  "configs/detection/coco_detr_r50.py",
+  "configs/detection/voc_detr.py",
   "configs/instance/digit_scenes_mask2former.py",
   "configs/instance/nuclei_maskrcnn.py",
   "configs/reading/mnist_attention.py",
@@ -69,8 +62,11 @@ HEAVY = (
   "configs/classification/cifar10_fast.py",
   "configs/classification/cifar10_resnet18.py",
   "configs/classification/cifar10_resnet20.py",
+  "configs/classification/cifar10_resnet56.py",
   "configs/classification/cifar10_vit.py",
   "configs/classification/folder_resnet18.py",
+  "configs/classification/imagenet_resnet50.py",
+  "configs/classification/imagenet_vit_s16.py",
   "configs/classification/imported.py",
   "configs/classification/zero_shot.py",
   "configs/detection/bccd_deformable_detr.py",
@@ -78,10 +74,14 @@ HEAVY = (
   "configs/detection/bccd_fcos.py",
   "configs/detection/bccd_rt_detr.py",
   "configs/detection/bccd_yolox.py",
+  "configs/detection/coco_detr_r50.py",
   "configs/detection/digit_scenes_detr.py",
   "configs/detection/digit_scenes_yolo.py",
   "configs/detection/imported.py",
   "configs/detection/own_boxes.py",
+  "configs/detection/voc_detr.py",
+  "configs/generation/cifar10_dcgan.py",
+  "configs/generation/cifar10_ddpm.py",
   "configs/generation/digits_ddpm.py",
   "configs/generation/digits_gan.py",
   "configs/generation/imported_autoencoder.py",
@@ -130,8 +130,7 @@ KEY = jax.random.key(0)
 
 def test_there_are_configs():
   assert len(CONFIGS) >= 10
-  assert set(CONFIGS) >= TRAINED | {*ALIKE, *ELSEWHERE}
-  assert not {*ALIKE} & {*HEAVY}
+  assert set(CONFIGS) >= TRAINED | {*ELSEWHERE}
 
 
 @pytest.mark.parametrize(
@@ -139,7 +138,7 @@ def test_there_are_configs():
   [
     pytest.param(path, marks=() if path in TRAINED else pytest.mark.slow)
     for path in CONFIGS
-    if path not in ALIKE + ELSEWHERE
+    if path not in ELSEWHERE
   ],
 )
 def test_tiny_variant_trains_to_its_end(tmp_path, path):
@@ -165,9 +164,7 @@ def abstract(experiment, batch):
   return jax.eval_shape(lambda: experiment.initial_state(KEY, batch))
 
 
-@pytest.mark.parametrize(
-  "path", with_slow([x for x in CONFIGS if x not in HEAVY], *ALIKE)
-)
+@pytest.mark.parametrize("path", [x for x in CONFIGS if x not in HEAVY])
 def test_tiny_variant_takes_its_first_step(path):
   """And measures: traced on real batches, where it is not trained whole."""
   loaded = recipe.load(f"{path}:tiny")
