@@ -9,13 +9,13 @@ variants.
 """
 
 import ast
+import functools
 import graphlib
 import pathlib
 import re
 import sys
 
 import numpy as np
-import pytest
 
 from vision_jax.recipe import recipe
 
@@ -142,9 +142,25 @@ CONFIGS = [p for p in SOURCES if p.match("configs/*/[!_]*.py")]
 
 
 def each(files):
-  return pytest.mark.parametrize("file", files, ids=str)
+  """A check of one file as a test of all, which names each that fails."""
+
+  def decorate(check):
+    def test():
+      failed = []
+      for file in files:
+        try:
+          check(file)
+        except AssertionError as error:
+          failed.append(f"{file}: {error}")
+      assert files and not failed, "\n".join(failed)
+
+    test.__name__, test.__doc__ = check.__name__, check.__doc__
+    return test
+
+  return decorate
 
 
+@functools.cache
 def tree(file):
   return ast.parse((ROOT / file).read_text(encoding="utf-8"))
 
