@@ -65,11 +65,9 @@ def products(jaxpr):
 # that compile quickly are not slow.
 TRAINED = {
   "classification/digits_cnn": ({"lr": "0.01"}, True),
-  "classification/imagenet_resnet50": ({"lr": "0.0005"}, True),
   "classification/mnist_vit": ({}, True),
   "segmentation/digit_scenes_unet": ({"lr": "0.003"}, True),
-  "segmentation/camvid_fcn8s": ({"lr": "0.001"}, True),
-  "detection/coco_detr_r50": ({}, True),
+  "detection/digit_scenes_yolo": ({}, True),
   "generation/digits_autoencoder": ({}, True),
   "generation/digits_vae": ({}, False),
   "generation/digits_gan": ({}, True),
