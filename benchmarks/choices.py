@@ -87,6 +87,7 @@ CHOICES = (
   Choice("generation/mnist_gan", "the first GAN, of dense nets", "mnist"),
   Choice("generation/mnist_ddpm", "diffusion", "mnist"),
   Choice("generation/mnist_flow_matching", "samples in ten steps", "mnist"),
+  Choice("generation/mnist_mean_flow", "samples in one to four steps", "mnist"),
   Choice("generation/mnist_dcgan", "samples in one step", "mnist"),
   Choice("generation/mnist_vae", "a likelihood, as published", "mnist"),
   Choice("generation/cifar10_ddpm", "the paper's DDPM", "cifar10"),

@@ -5,6 +5,7 @@ from benchmarks.concept import Concept
 CODES = "tests/tasks/test_autoencoder_codes.py::test_"
 VAE = "tests/tasks/test_vae.py::test_"
 GAN = "tests/tasks/test_gan.py::test_"
+MEAN = "tests/tasks/test_mean_flow.py::test_"
 NOISE = "tests/ops/test_diffusion_"
 SCORES = "tests/metrics/test_metrics_generation.py::test_"
 
@@ -111,6 +112,14 @@ CONCEPTS = (
     f"{NOISE}paths.py::test_solvers_converge_at_their_order",
     "--config=configs/generation/mnist_flow_matching.py",
     number="order 2 of Heun's method, within 0.1",
+  ),
+  Concept(
+    "average velocity (MeanFlow)",
+    "vision_jax.tasks.mean_flow:MeanFlow",
+    f"{MEAN}an_exact_average_keeps_the_identity, "
+    f"{MEAN}one_step_lands_where_the_flow_does",
+    "--config=configs/generation/mnist_mean_flow.py",
+    number="1 evaluation of the net",
   ),
   Concept(
     "EDM's preconditioning",

@@ -92,7 +92,7 @@ def _mnist_vae(name: str, reference: str, recipe: str, **more) -> Row:
 
 
 def _mnist_samples(
-  model: str, steps: str, target: float = FRECHET, **more
+  model: str, steps: str, target: float = FRECHET, also=(), **more
 ) -> Row:
   return Row(
     name="_".join(filter(None, ("mnist", model, more.get("variant")))),
@@ -111,7 +111,7 @@ def _mnist_samples(
     higher_is_better=False,
     data="mnist",
     seeds=1,
-    also=("test/ema/recognised", "test/ema/recognised_real"),
+    also=("test/ema/recognised", "test/ema/recognised_real", *also),
     **({"needs": "gpu", "seconds": 1200} | more),
   )
 
@@ -150,6 +150,8 @@ _TRAINED = {
     f"--workdir=FOLDER/{FIRST_STAGE}"
   ),
 }
+CPU = {"variant": "cpu", "needs": "cpu"}
+ONE = ", one evaluation of the net, and beside it four"
 TEN = ", 10 evaluations of the net, of which guidance counts twice"
 PAPERS_RECIPE = "the paper's recipe, 3,280 epochs"
 MNIST = (
@@ -191,17 +193,16 @@ MNIST = (
     overrides={"corruption": "masking", "level": "0.25"},
   ),
   _mnist_samples("dcgan", ""),
-  _mnist_samples("dcgan", "", variant="cpu", needs="cpu", seconds=1200),
+  _mnist_samples("dcgan", "", **CPU),
   _mnist_samples("ddpm", ", 20 steps"),
-  _mnist_samples(
-    "ddpm", ", 20 steps", variant="cpu", needs="cpu", seconds=1500
-  ),
+  _mnist_samples("ddpm", ", 20 steps", seconds=1500, **CPU),
   _mnist_samples("flow_matching", TEN, FLOW_FRECHET),
+  _mnist_samples("flow_matching", TEN, FLOW_FRECHET, seconds=2400, **CPU),
   _mnist_samples(
-    *("flow_matching", TEN, FLOW_FRECHET),
-    variant="cpu",
-    needs="cpu",
-    seconds=2400,
+    *("mean_flow", ONE),
+    also=("test_4_steps/ema/frechet_mnist_lenet",),
+    seconds=4200,
+    **CPU,
   ),
   Row(
     name=FIRST_STAGE,

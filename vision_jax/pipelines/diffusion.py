@@ -7,8 +7,9 @@ times: T of the schedule. schedule: of the noise, "linear", "cosine" or
 "sigmoid". decay: of the rate after its warm-up, "cosine" or "none". clip:
 whether denoised images are clipped to [-1, 1] while sampling. sampler: by which
 the samples are drawn that are evaluated, as --sample.sampler. solver: the same
-of flow matching. sampling_steps: how many steps it takes. spacing: how their
-times are spaced. guidance: weight of the class in it; 1 is none.
+of flow matching. sampling_steps: how many steps it takes. other_steps: further
+numbers of steps, each of which draws samples that are evaluated. spacing: how
+their times are spaced. guidance: weight of the class in it; 1 is none.
 eval_examples: a sample is evaluated for each of the first so many test images,
 of its class; 0 is for all. real: "test", or "train", which compares a sample
 for each training image with those. bound_terms: how many terms of the bound are
@@ -20,6 +21,7 @@ evaluated.
 
 import dataclasses
 import functools
+from collections.abc import Sequence
 
 import ml_collections
 
@@ -106,7 +108,7 @@ class Sampling(Drawing):
 
 @dataclasses.dataclass(frozen=True)
 class Solving(Drawing):
-  """As of `FlowMatching.sample`.
+  """As of `FlowMatching.sample`, or of `MeanFlow.sample`.
 
   Attributes:
     solver: its name.
@@ -158,6 +160,7 @@ def diffusion(
   test: Source,
   extractor: Extractor,
   sampling: Drawing,
+  others: Sequence[Unmasking | Sampling | Solving] = (),
   loading: Loading,
   real: str = "test",
   examples: int = 0,
@@ -172,6 +175,8 @@ def diffusion(
     test: one of images held out.
     extractor: what samples are looked at through.
     sampling: how they are drawn.
+    others: other numbers of steps to draw as many by, of the same images:
+      `test_4_steps/ema/...`.
     loading: how examples become batches.
     real, examples, recognised: as of `sample_evals`.
     bound_terms: how many terms of the bound are evaluated for each of these
@@ -187,6 +192,13 @@ def diffusion(
     examples=examples,
     recognised=recognised,
   )
+  samples |= {
+    f"{name}_{other.steps}_steps": dataclasses.replace(
+      each, output=other.output(task), losses=False
+    )
+    for other in others
+    for name, each in samples.items()
+  }
   bound = bound_evals(task, first(test, examples), bound_terms)
   return generation(
     train=train,

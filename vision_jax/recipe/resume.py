@@ -28,7 +28,8 @@ MAY_CHANGE = (
   # How a segmenter is looked at, and measured.
   *("boundary_pixels", "tta_flip", "tta_scales", "trimap_pixels"),
   # How samples are drawn that are measured.
-  *("guidance", "sampler", "sampling_steps", "solver", "spacing"),
+  *("guidance", "other_steps", "sampler", "sampling_steps", "solver"),
+  "spacing",
   "noise",  # of the images that a net of restoration is measured on, and given
   "style_alpha",  # of images that are redrawn
 )

@@ -22,6 +22,9 @@ from vision_jax.tasks.conditions import Conditional, check_guidance, dropped
 from vision_jax.tasks.generative import SIGNED, outside
 from vision_jax.tasks.net import OneNet
 
+# Of parameters, x, t and what the condition reads: the output, and statistics.
+Run = Callable[[Nets, Array, Array, Any], tuple[Array, Nets]]
+
 
 class Denoising(Conditional, OneNet, abc.ABC):
   """A denoiser of images in [-1, 1], with or without a condition.
@@ -133,18 +136,42 @@ class Denoising(Conditional, OneNet, abc.ABC):
   def _loss(self, params, stats, batch, key, *, step, train) -> Terms:
     mask, pixels = batch["mask"], batch["image"]
     batch = self._encoded(params, stats, batch)
-    x, t, eps = self.noised(batch, key)
     given = self.given(batch, key if train else None)
-    condition = self.condition.encode(params, stats, given)
-    out, stats = self.net.run(
-      *(params, stats, *self._seen(x, t), condition),
-      key=key,
-      train=train,
-      mask=mask,
-    )
-    errors = self._errors(batch["image"], x, t, eps, out)
+
+    def run(params, x, t, given):
+      condition = self.condition.encode(params, stats, given)
+      return self.net.run(
+        *(params, stats, *self._seen(x, t), condition),
+        key=key,
+        train=train,
+        mask=mask,
+      )
+
+    errors, stats = self._compared(run, params, batch, key, given)
     errors = {**errors, "outside": outside(pixels, SIGNED)}
     return {name: Mean.of(e, mask) for name, e in errors.items()}, stats
+
+  def _compared(
+    self, run: Run, params: Nets, batch: Batch, key: Array, given: Any
+  ) -> tuple[Mapping[str, Array], Nets]:
+    """Returns the terms of the loss, (b,) each, and new statistics."""
+    x, t, eps = self.noised(batch, key)
+    out, stats = run(params, x, t, given)
+    return self._errors(batch["image"], x, t, eps, out), stats
+
+  def _solved(
+    self, params, stats, batch, key, path, guidance, **how
+  ) -> dict[str, Array]:
+    """Returns images that `diffusion.solve` draws along a path."""
+    denoise = self.denoiser(
+      params,
+      stats,
+      self.condition.given(batch),
+      guidance=guidance,
+      clip=self.clip,
+    )
+    draw = functools.partial(diffusion.solve, denoise, path, **how)
+    return self._sampled(params, stats, batch, key, draw)
 
   def _sampled(self, params, stats, batch, key, draw) -> dict[str, Array]:
     """Returns the images of what `draw` makes of keys and a shape."""

@@ -1,7 +1,6 @@
 """Flow matching and EDM: a denoiser in continuous time, on a path to noise."""
 
 import dataclasses
-import functools
 
 import flax.linen as nn
 
@@ -103,16 +102,9 @@ class FlowMatching(Denoising):
       UserError: for an unknown solver, fewer steps than one, or guidance that
         the model was not trained for.
     """
-    denoise = self.denoiser(
-      params,
-      stats,
-      self.condition.given(batch),
-      guidance=guidance,
-      clip=self.clip,
-    )
+    check_name("solver", solver, diffusion.SOLVERS)
     how = {"solver": solver, "steps": steps, "spacing": spacing}
-    draw = functools.partial(diffusion.solve, denoise, self.path, **how)
-    return self._sampled(params, stats, batch, key, draw)
+    return self._solved(params, stats, batch, key, self.path, guidance, **how)
 
   def noised(self, batch: Batch, key: Array) -> tuple[Array, Array, Array]:
     """Returns noisy images, their times (b,) in [0, 1] and the noise."""

@@ -51,6 +51,8 @@ class DDPMUNet(nn.Module):
       so that the levels begin at a smaller size; the paper's is 1.
     learned_variance: whether twice the channels come out, the second half for
       the variance (https://arxiv.org/abs/2102.09672).
+    times: how many times it is given, see `layers.time_embedding`; 2 for an
+      average velocity (https://arxiv.org/abs/2505.13447).
     remat: what blocks compute again in the backward pass, see `layers.remat`.
     dtype: type to compute in; parameters and the last convolution are float32.
   """
@@ -65,6 +67,7 @@ class DDPMUNet(nn.Module):
   groups: int = 32
   patch: int = 1
   learned_variance: bool = False
+  times: int = 1
   remat: str = "none"
   dtype: DTypeLike = jnp.float32
 
@@ -82,7 +85,7 @@ class DDPMUNet(nn.Module):
 
     Args:
       x: images.
-      t: times (b,); None is 0.
+      t: times (b,), or several (b, n); what is not given is 0.
       condition: classes int (b,), k for none, where None is none; or a vector
         (b, d), or an image (b, h, w, d).
       train: whether dropout drops.
@@ -134,21 +137,24 @@ class DDPMUNet(nn.Module):
   def _embed(self, t: Array, condition: Array | None) -> Array:
     """The time's vector, with the condition's added, (b, 4 width)."""
     hidden, label = 4 * self.width, condition
-    time = TimeEmbedding(self.width, hidden, self.dtype, name="time")(t)
+    embed = TimeEmbedding(
+      self.width, hidden, self.dtype, self.times, name="time"
+    )
+    time = embed(t)
     if not self.num_classes and condition is None:
       return time
     if not self.num_classes:
       return time + Dense(hidden, dtype=self.dtype, name="condition")(condition)
     if label is None:
-      label = jnp.full(t.shape, self.num_classes, jnp.int32)
-    embed = nn.Embed(
+      label = jnp.full(t.shape[:1], self.num_classes, jnp.int32)
+    table = nn.Embed(
       self.num_classes + 1,
       hidden,
       embedding_init=nn.initializers.normal(1.0),
       name="label",
     )
     # Cast after: a class's gradient adds up over examples in float32.
-    return time + embed(label).astype(self.dtype)
+    return time + table(label).astype(self.dtype)
 
   def _down(self, x: Array, time: Array, train: bool):
     """Returns the smallest image and what is passed across, in order."""

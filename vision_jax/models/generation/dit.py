@@ -46,6 +46,8 @@ class DiT(nn.Module):
     mlp_ratio: features within a block's MLP over d.
     learned_variance: whether twice the channels come out, the second half for
       the variance, as in the paper.
+    times: how many times it is given, see `layers.time_embedding`; 2 for an
+      average velocity (https://arxiv.org/abs/2505.13447).
     remat: what blocks compute again in the backward pass, see `layers.remat`.
     dtype: type to compute in; parameters and the last layer are float32.
   """
@@ -57,6 +59,7 @@ class DiT(nn.Module):
   heads: int = 16
   mlp_ratio: int = 4
   learned_variance: bool = False
+  times: int = 1
   remat: str = "none"
   dtype: DTypeLike = jnp.float32
 
@@ -74,7 +77,7 @@ class DiT(nn.Module):
 
     Args:
       x: images.
-      t: times (b,); None is 0.
+      t: times (b,), or several (b, n); what is not given is 0.
       condition: classes int (b,), k for none, where None is none.
       train: not needed: nothing drops.
       mask: (b,), not needed: no example sees another.
@@ -116,12 +119,14 @@ class DiT(nn.Module):
 
   def _steer(self, t: Array, label: Array | None) -> Array:
     """The vector (b, d) of time and class."""
-    embed = TimeEmbedding(SINUSOIDS, self.features, self.dtype, name="time")
+    embed = TimeEmbedding(
+      SINUSOIDS, self.features, self.dtype, self.times, name="time"
+    )
     time = embed(t)
     if not self.num_classes:
       return time
     if label is None:
-      label = jnp.full(t.shape, self.num_classes, jnp.int32)
+      label = jnp.full(t.shape[:1], self.num_classes, jnp.int32)
     start = nn.initializers.normal(0.02)
     table = nn.Embed(
       self.num_classes + 1, self.features, embedding_init=start, name="label"

@@ -14,7 +14,13 @@ from vision_jax.ops.diffusion.predictions import (
   to_prediction,
   to_x0,
 )
-from vision_jax.ops.diffusion.samplers import SAMPLERS, SOLVERS, sample, solve
+from vision_jax.ops.diffusion.samplers import (
+  MEAN_FLOW,
+  SAMPLERS,
+  SOLVERS,
+  sample,
+  solve,
+)
 from vision_jax.ops.diffusion.schedules import (
   SCHEDULES,
   Schedule,
@@ -27,6 +33,7 @@ from vision_jax.ops.diffusion.weighting import WEIGHTINGS, loss_weight
 
 __all__ = [
   "DENSITIES",
+  "MEAN_FLOW",
   "PATHS",
   "SAMPLERS",
   "SCHEDULES",

@@ -18,6 +18,7 @@ Denoiser = Callable[[Array, Array], Denoised]  # (x (b, ...), t (b,))
 
 SAMPLERS = ("ddpm", "ddim", "dpmpp", "heun")
 SOLVERS = ("euler", "heun", "dpmpp")
+MEAN_FLOW = "mean_flow"  # of denoisers that are told two times
 
 
 def sample(
@@ -74,11 +75,12 @@ def solve(
   """Draws one image for each key along a path, as `sample` does.
 
   Args:
-    denoise: (x (b, *shape), t (b,) float32) -> Denoised.
+    denoise: (x (b, *shape), t (b,) float32) -> Denoised; for "mean_flow" t is
+      (b, 2), see `tables.mean_flow`.
     path: the path that `denoise` knows.
     keys: (b,) one key for each image, which alone decides it.
     shape: shape of an image, (h, w, c).
-    solver: "euler", "heun" or "dpmpp" (DPM-Solver++ 2M).
+    solver: "euler", "heun", "dpmpp" (DPM-Solver++ 2M) or "mean_flow".
     steps: number of steps; heun evaluates twice in each but the last.
     spacing: of the times, as of `grids.path_grid`.
 
@@ -100,7 +102,9 @@ def follow(
   def step(carry, row):
     x, x_before, clean_before = carry
     row, number = row
-    clean, between = denoise(x, jnp.full(x.shape[:1], row.t))
+    clean, between = denoise(
+      x, jnp.broadcast_to(row.t, x.shape[:1] + row.t.shape)
+    )
     new = row.keep * x + row.back * x_before
     new += row.now * clean + row.before * clean_before
     if random:
@@ -154,8 +158,13 @@ def solver_table(
   path: Path, solver: str, steps: int, spacing: str = "even"
 ) -> tables.Table:
   """Returns the table of a solver by name; see `solve`."""
-  check_name("solver", solver, SOLVERS)
+  check_name("solver", solver, (*SOLVERS, MEAN_FLOW))
   grid = grids.path_grid(path, steps, spacing)
   if solver == "heun":
     return tables.heun(grid, mixed=bool(grid.sigma[0] <= 1))  # all but EDM's
-  return {"euler": tables.ddim, "dpmpp": tables.dpmpp}[solver](grid)
+  make = {
+    "euler": tables.ddim,
+    "dpmpp": tables.dpmpp,
+    MEAN_FLOW: tables.mean_flow,
+  }
+  return make[solver](grid)

@@ -24,7 +24,7 @@ class Table(NamedTuple):
   """The recurrence's factors, (n,) each; see the module.
 
   Attributes:
-    t: time at which the denoiser is evaluated, as of the grid.
+    t: time at which the denoiser is evaluated, as of the grid; or two (n, 2).
     keep: factor of x_n.
     back: factor of x_{n-1}.
     now: factor of D_n.
@@ -115,6 +115,17 @@ def heun(grid: Grid, mixed: bool = False) -> Table:
   table["now"][1::2] = -unit_s * half / noise_s
   t = np.concatenate([grid.t[:1], np.repeat(grid.t[1:], 2)])
   return _table(t, **table)
+
+
+def mean_flow(grid: Grid) -> Table:
+  """MeanFlow: https://arxiv.org/abs/2505.13447, equation 12.
+
+  x_r = x_t - (t - r) u, exact where u is the flow's average velocity between
+  them. The denoiser is told both times, (n, 2), and says D = x_t - t u.
+  """
+  t = grid.t
+  r = np.append(t[1:], t.dtype.type(0))
+  return _table(np.stack([t, r], axis=-1), keep=r / t, now=1 - r / t)
 
 
 def _forward_variance(grid: Grid) -> np.ndarray:
