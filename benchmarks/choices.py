@@ -67,6 +67,11 @@ CHOICES = (
   Choice("detection/imported", "a published DETR as it is", "its file"),
   Choice("detection/coco_detr_r50", "the paper's DETR", "coco"),
   Choice(
+    "detection/coco_keypoint_rcnn",
+    "keypoints of people, or of what you have",
+    "coco, or COCO's json with keypoints",
+  ),
+  Choice(
     "segmentation/folder_unet",
     "your masks",
     "some 100 images with masks, or more",

@@ -22,6 +22,7 @@ from vision_jax.core.step import make_eval_step
 from vision_jax.data.errors import DataError
 from vision_jax.data.found import KINDS
 from vision_jax.data.recognise import config_of
+from vision_jax.data.sources.people import KEYPOINTS
 from vision_jax.data.text.tokenizer import of_bytes
 from vision_jax.recipe import automatic, recipe
 
@@ -38,6 +39,7 @@ TRAINED = {
 ELSEWHERE = (
   "configs/captions/scenes_coca.py",
   "configs/depth/scenes_depth.py",
+  "configs/detection/coco_keypoint_rcnn.py",
   "configs/detection/voc_detr.py",
   "configs/instance/digit_scenes_mask2former.py",
   "configs/instance/nuclei_maskrcnn.py",
@@ -74,6 +76,7 @@ TRACED = (
 )
 LARGE = (  # their data or nets take seconds to build
   "configs/classification/cifar10_five.py",
+  "configs/detection/coco_keypoint_rcnn.py",
   "configs/instance/nuclei_maskrcnn.py",
   "configs/metric_learning/mnist_embedding.py",
   "configs/reading/mnist_attention.py",
@@ -98,6 +101,7 @@ HEAVY = (
   "configs/detection/bccd_rt_detr.py",
   "configs/detection/bccd_yolox.py",
   "configs/detection/coco_detr_r50.py",
+  "configs/detection/coco_keypoint_rcnn.py",
   "configs/detection/digit_scenes_detr.py",
   "configs/detection/digit_scenes_yolo.py",
   "configs/detection/imported.py",
@@ -264,6 +268,20 @@ def write_coco(folder, classes=91):
   return {"data_dir": str(folder)}
 
 
+def write_people(folder):
+  """The same of persons, one in each image, with their keypoints."""
+  given = write_coco(folder, classes=8)
+  for path in (folder / "annotations").glob("*.json"):
+    content = json.loads(path.read_text())
+    category = content["categories"][0] | {"keypoints": KEYPOINTS.names}
+    content["categories"] = [category]
+    for row in content["annotations"]:
+      row |= {"category_id": 0, "keypoints": [15, 10, 2] * 17}
+    name = path.name.replace("instances", "person_keypoints")
+    path.with_name(name).write_text(json.dumps(content))
+  return given | {"epochs": "0"}
+
+
 def write_boxes(folder):
   for split in ("train", "val"):
     for i in range(8):
@@ -366,6 +384,7 @@ WRITTEN = {
   "configs/classification/imported.py": write_classes,
   "configs/classification/zero_shot.py": write_described,
   "configs/detection/coco_detr_r50.py": write_coco,
+  "configs/detection/coco_keypoint_rcnn.py": write_people,
   "configs/detection/imported.py": write_boxes,
   "configs/detection/own_boxes.py": write_boxes,
   "configs/detection/voc_detr.py": write_boxes,

@@ -16,6 +16,7 @@ TOO_LARGE = (
   "configs/detection/bccd_rt_detr.py",
   "configs/detection/bccd_yolox.py",
   "configs/detection/coco_detr_r50.py",
+  "configs/detection/coco_keypoint_rcnn.py",
   "configs/detection/own_boxes.py",
   "configs/detection/voc_detr.py",
   "configs/instance/digit_scenes_mask2former.py",

@@ -11,7 +11,10 @@ from vision_jax.data.transforms.base import check_alone, name_of
 from vision_jax.data.transforms.boxes import PER_BOX, to_fractions, to_pixels
 from vision_jax.data.transforms.image import decoded
 
-_PLACED = ("image", "target", "name", "size", "box_mask", *PER_BOX)
+_PLACED = (
+  *("image", "target", "name", "size", "box_mask"),
+  *(key for key in PER_BOX if key != "masks"),
+)
 
 
 @transform
@@ -135,7 +138,26 @@ def _moved(
   per_box["boxes"] = to_fractions(np.concatenate(cut, 1), size)
   if "area" in per_box:
     per_box["area"] = (per_box["area"] * part).astype(np.float32)
+  if "keypoints" in per_box:
+    scale = np.array([example["image"].shape[1::-1], size[::-1]])
+    per_box["keypoints"] = _moved_points(per_box["keypoints"], offset, *scale)
   return {k: x[keep] for k, x in per_box.items()}
+
+
+def _moved_points(
+  points: np.ndarray,
+  offset: tuple[int, int],
+  whole: np.ndarray,
+  canvas: np.ndarray,
+) -> np.ndarray:
+  """Returns keypoints (n, j, 3) on the canvas, 0 where they have left it.
+
+  Both sizes are width and height.
+  """
+  place = (points[..., :2] * whole + offset[::-1]) / canvas
+  seen = ((place >= 0) & (place <= 1)).all(-1) & (points[..., 2] > 0)
+  moved = np.concatenate([place, points[..., 2:]], -1)
+  return np.where(seen[..., None], moved, 0).astype(np.float32)
 
 
 def _check(example: Example, first: Example) -> None:

@@ -48,6 +48,10 @@ class Part(OfSource, AsMade):
     """Returns the labels (n,)."""
     return self.source.labels()[self.indices]
 
+  def labelled(self) -> np.ndarray:
+    """Returns how many keypoints of each image are labelled, (n,)."""
+    return self.source.labelled()[self.indices]
+
   def fingerprint(self) -> str:
     """Returns a hash of the source's and of the indices."""
     return short_hash(self.source.fingerprint(), self.indices)

@@ -9,6 +9,7 @@ import numpy as np
 
 from vision_jax.core.checks import check_class_names
 from vision_jax.core.types import Array, Batch
+from vision_jax.data.sources.people import KEYPOINTS
 from vision_jax.errors import UserError
 from vision_jax.metrics.coco import (
   KEYPOINT_METRICS,
@@ -19,6 +20,25 @@ from vision_jax.metrics.detection import AveragePrecision
 from vision_jax.ops.boxes import pixel_scale
 
 PREFIX = "keypoint_"
+
+
+def sigmas_of(
+  names: Sequence[str], given: Sequence[float] = ()
+) -> tuple[float, ...]:
+  """Returns how unsure keypoints are: as given, or COCO's of a person's 17.
+
+  Raises:
+    UserError: unless there is one for each, or for () they are a person's.
+  """
+  if not given and tuple(names) == KEYPOINTS.names:
+    return PERSON_SIGMAS
+  if len(given) != len(names):
+    raise UserError(
+      f"--config.sigmas: got {len(given)} numbers for {len(names)} keypoints; "
+      "expected one for each, the part of an object's size that its place is "
+      "unsure by, such as 0.05; () is for a person's 17 as COCO names them."
+    )
+  return tuple(given)
 
 
 @dataclasses.dataclass(frozen=True)

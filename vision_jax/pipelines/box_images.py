@@ -1,5 +1,6 @@
 """A batch's first images, true boxes beside those found, for the log."""
 
+import functools
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -9,6 +10,7 @@ from vision_jax.pipelines.data import Arrays
 from vision_jax.viz.bands import show_bands
 from vision_jax.viz.boxes import draw_boxes
 from vision_jax.viz.grid import enlarge, enlargement, grid
+from vision_jax.viz.keypoints import draw_keypoints
 
 SIDE = 256  # pixels of an image at least, which text fits in
 COLUMNS = 2  # of pairs
@@ -19,6 +21,7 @@ def box_images(
   most: int = 8,
   least: float = 0.3,
   bands: Sequence[int] = (),
+  skeleton: Sequence[tuple[int, int]] = (),
 ) -> Callable[[Arrays, Arrays], dict[str, np.ndarray]]:
   """Returns what draws a batch's first images with their boxes.
 
@@ -30,6 +33,7 @@ def box_images(
     most: images.
     least: score of a box that is drawn.
     bands: of an image, that are shown, see `show_bands`.
+    skeleton: of boxes that have keypoints, pairs with a line between them.
   """
 
   def draw(batch: Arrays, out: Arrays) -> dict[str, np.ndarray]:
@@ -39,9 +43,14 @@ def box_images(
       found, title = _found(out, i, least, len(true))
       boxes, score, found_label = (out[k][i][found] for k in _FOUND)
       image = show_bands(_visible(batch, i), bands)
-      show = lambda *boxes, image=image: _draw(image, *boxes, names=names)
-      cells.append(show(to_pixels(true, image.shape[:2]), label))
-      cells.append(show(boxes * _shrink(batch, i, image), found_label, score))
+      size, shrink = image.shape[:2], _shrink(batch, i, image)
+      show = functools.partial(_draw, image, names=names, skeleton=skeleton)
+      real = np.asarray(batch["box_mask"][i]) > 0
+      points = _points(batch, i, real) * [*size[::-1], 1]
+      cells.append(show(to_pixels(true, size), label, points=points))
+      points = _points(out, i, found) * [*shrink[:2], 1]
+      found_boxes = boxes * shrink, found_label, score
+      cells.append(show(*found_boxes, points=points))
       titles += ["truth", title]
     return {"boxes": grid(cells, 2 * COLUMNS, titles=titles)}
 
@@ -69,13 +78,23 @@ def _found(
   return best[score[best] != 0], f"prediction, the best {number}"
 
 
-def _draw(image, boxes, labels, scores=None, *, names) -> np.ndarray:
+def _points(arrays: Arrays, i: int, which: np.ndarray) -> np.ndarray:
+  """The keypoints (n, j, 3) of some of an image's boxes; none, if none are."""
+  if "keypoints" not in arrays:
+    return np.zeros((0, 0, 3))
+  return np.asarray(arrays["keypoints"][i])[which]
+
+
+def _draw(
+  image, boxes, labels, scores=None, *, names, points, skeleton
+) -> np.ndarray:
   factor = enlargement(image.shape[:2], SIDE)
-  return draw_boxes(
+  drawn = draw_boxes(
     *(enlarge(image, factor), boxes * factor, labels, scores),
     class_names=names,
     thickness=1,
   )
+  return draw_keypoints(drawn, points * [factor, factor, 1], skeleton)
 
 
 def _visible(batch: Arrays, i: int) -> np.ndarray:

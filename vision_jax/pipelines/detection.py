@@ -24,7 +24,10 @@ from vision_jax.pipelines.box_images import box_images
 from vision_jax.pipelines.colours import IMAGENET, Colours, check_coloured
 from vision_jax.pipelines.data import Data, Loading
 
-KEYS = ("image", "image_mask", "boxes", "label", "box_mask", "crowd", "masks")
+KEYS = (
+  *("image", "image_mask", "boxes", "label", "box_mask"),
+  *("crowd", "masks", "keypoints"),
+)
 TRUTH = ("size", "ignore", "area")  # of the evaluation only
 
 
@@ -45,6 +48,7 @@ def detection(
   augment: Augment | None = None,
   weights: Sequence[str] = ("raw",),
   annotations: str = "",
+  skeleton: Sequence[tuple[int, int]] = (),
 ) -> Data:
   """Returns what an experiment takes, of sources of images with boxes.
 
@@ -69,6 +73,8 @@ def detection(
     weights: which weights to evaluate: "raw", "ema".
     annotations: COCO json whose ids of images and categories predictions take;
       "" for ids from 1 on.
+    skeleton: of sources that give keypoints, pairs that are drawn with a line
+      between them.
 
   Raises:
     UserError: for class names that cannot be, or mosaics of padded images.
@@ -107,7 +113,7 @@ def detection(
       batches(loading.evaluation, source, *KEYS, *TRUTH),
       metrics,
       weights=weights,
-      images=box_images(names, bands=loading.shown_decoded),
+      images=box_images(names, bands=loading.shown_decoded, skeleton=skeleton),
     )
     for name, source in evals.items()
   }
@@ -135,6 +141,7 @@ def box_augment(
   vertical: float = 0.0,
   jitter: float = 0.0,
   colours: Colours = IMAGENET,
+  mirrored: Sequence[int] | None = None,
 ) -> Augment | None:
   """Returns what moves image and boxes together; None if that is nothing.
 
@@ -146,6 +153,7 @@ def box_augment(
     flip, vertical: probabilities of left and right, and top and bottom.
     jitter: largest change of brightness, contrast and saturation.
     colours: mean and standard deviation that the images were normalised by.
+    mirrored: of keypoints, see `random_flip_boxes`; None where there are none.
   """
   check_coloured({"jitter": jitter}, colours)
   steps = []
@@ -155,7 +163,7 @@ def box_augment(
       random_crop_boxes(window, ratio=ratio, probability=probability)
     )
   if flip or vertical:
-    steps.append(random_flip_boxes(flip, vertical=vertical))
+    steps.append(random_flip_boxes(flip, vertical=vertical, mirrored=mirrored))
   if jitter:
     white = augment.normalized_range(*colours)
     steps.append(augment.color_jitter(*[jitter] * 3, value_range=white))

@@ -181,6 +181,23 @@ def resolve_boxes(config: ml_collections.ConfigDict) -> None:
   set_pixels(config, boxes)
 
 
+def resolve_keypoints(config: ml_collections.ConfigDict) -> None:
+  """Fills in what boxes say, and what their keypoints are.
+
+  keypoint_names: of an object's keypoints, in order; () takes those of train's
+  annotations. mirrored: the place of the keypoint that each one is in a mirror;
+  () is what train's annotations say, by left and right in the names or by
+  `flip_pairs`. skeleton: pairs of keypoints that pictures have a line between;
+  () takes those of train's annotations.
+  """
+  resolve_boxes(config)
+  kind = BoxData.of(config).keypoint_kind()
+  config.keypoint_names = kind.names
+  config.skeleton = tuple(config.skeleton) or kind.skeleton
+  if not config.mirrored and (config.flip or config.flip_vertical):
+    config.mirrored = kind.mirrored
+
+
 def resolve_anchors(config: ml_collections.ConfigDict) -> None:
   """Fills in what boxes say, and the shapes of as many anchors.
 

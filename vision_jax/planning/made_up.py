@@ -11,19 +11,22 @@ from ml_collections import ConfigDict
 from vision_jax.core.types import Task
 from vision_jax.data.loader import Loader
 from vision_jax.data.sources.arrays import ArraySource
+from vision_jax.data.sources.people import KEYPOINTS
 from vision_jax.data.together import Together
 from vision_jax.experiment import Experiment
 from vision_jax.tasks.bordered_objects import BorderedObjects
 from vision_jax.tasks.cycle import CycleTranslation
 from vision_jax.tasks.dense_detection import DenseDetection
 from vision_jax.tasks.detection import Detection
+from vision_jax.tasks.keypoint_detection import KeypointDetection
 from vision_jax.tasks.restoration import Restoration
 from vision_jax.tasks.segmentation import Segmentation
 from vision_jax.tasks.star_polygons import StarPolygons
 from vision_jax.tasks.translation import PairedTranslation
 
 BUNDLED = (
-  *("clouds", "digits", "moving_digits", "photographs", "roads", "scenes"),
+  *("clouds", "digits", "moving_digits", "people", "photographs", "roads"),
+  "scenes",
   *("skeleton_actions", "skeleton_sequences"),
 )
 CLASSES = 80  # where the annotations would name them; COCO's number
@@ -39,6 +42,9 @@ def stand_in(config: ConfigDict) -> None:
     config.anchors = tuple(8.0 * i for i in sides for _ in "wh")
   if "columns" in config and not config.columns:
     config.columns = ("number",)
+  if "keypoint_names" in config and not config.keypoint_names:
+    config.keypoint_names = KEYPOINTS.names
+    config.mirrored = config.mirrored or KEYPOINTS.mirrored
 
 
 def batch(experiment: Experiment, config: ConfigDict) -> dict[str, np.ndarray]:
@@ -69,7 +75,7 @@ def arrays(task: Task, config: ConfigDict, n: int) -> dict[str, np.ndarray]:
   h, w = (size, size) if isinstance(size, int) else size
   shape = (n, h, w, config.get("channels", 3))
   image = rng.integers(0, 256, shape, np.uint8)
-  if isinstance(task, Detection | DenseDetection):
+  if isinstance(task, Detection | DenseDetection | KeypointDetection):
     return {"image": image} | _boxes(rng, (n, h, w), config)
   if _numbered(task):
     side = (n, config.crop, config.crop)
@@ -122,6 +128,12 @@ def _boxes(rng, shape, config):
   }
   if config.dataset == "coco":
     found["crowd"] = np.zeros((n, most), np.float32)
+  if "keypoint_names" in config:
+    j = len(config.keypoint_names)
+    part = rng.uniform(-0.5, 0.5, (n, most, j, 2)) * side[:, :, None]
+    points = np.insert(centre[:, :, None] + part, 2, 2, axis=-1)
+    points *= mask[..., None, None]
+    found["keypoints"] = points.astype(np.float32)
   if config.letterbox:
     found["image_mask"] = np.ones(shape, np.float32)
   return found

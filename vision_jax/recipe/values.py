@@ -42,7 +42,7 @@ RANGES: dict[str, tuple[str, Test]] = {
       *("judge_layers", "judge_width", "load_size"),
       *("anchor_size", "candidates", "detections", "drawn_anchors"),
       *("drawn_proposals", "max_objects", "points", "proposals"),
-      *("painting_size", "residual_width"),
+      *("head_features", "painting_size", "residual_width"),
     ),
     NATURAL,
   ),
@@ -64,6 +64,7 @@ RANGES: dict[str, tuple[str, Test]] = {
       *("adversarial", "clips", "cycle", "identity", "l1", "pool"),
       *("begin", "perceptual"),
       *("power", "target_guidance"),
+      *("least_points", "mirrored"),
       *("contraction", "sparsity"),
       *("content_weight", "style_weight", "variation_weight"),
     ),
@@ -76,7 +77,7 @@ RANGES: dict[str, tuple[str, Test]] = {
       "deviation",
       "teacher_temperature",
       *("scale", "std", "temperature", "tta_scales", "typical"),
-      *("canonical", "residual_scale"),
+      *("canonical", "residual_scale", "sigmas"),
     ),
     POSITIVE,
   ),
@@ -96,8 +97,7 @@ RANGES: dict[str, tuple[str, Test]] = {
         "smoothing",
       ),
       *("gray", "hold", "ignore", "momentum", "mosaic", "sure", "textures"),
-      "instant",
-      "style_alpha",
+      *("drops", "instant", "style_alpha"),
       "whole",
     ),
     SHARE,
@@ -275,6 +275,6 @@ def _holds_words(key: str, old: Value) -> bool:
   words &= _last(key) not in _MEASURABLE
   lists = (
     *("class_names", "classes", "splits", "tests", "words"),
-    *("columns", "unseen", "vocabulary"),
+    *("columns", "keypoint_names", "unseen", "vocabulary"),
   )
   return words or _last(key) in lists

@@ -4,7 +4,8 @@ import functools
 import logging
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -12,11 +13,16 @@ from vision_jax.data.errors import DataError
 from vision_jax.data.files import files_hash, read_image
 from vision_jax.data.pickled import AsMade, Lock
 from vision_jax.data.places import place_inside
-from vision_jax.data.rle import Rle, checked
+from vision_jax.data.rle import checked
 from vision_jax.data.source import Example
 from vision_jax.data.sources.box_check import BoxCheck
 from vision_jax.data.sources.class_names import labels_of
 from vision_jax.data.sources.coco_file import CocoFile, Id, read_coco
+from vision_jax.data.sources.coco_keypoints import (
+  Keypoints,
+  keypoints_of,
+  points_of,
+)
 from vision_jax.data.transforms.boxes import to_fractions
 
 _LOG = logging.getLogger(__name__)
@@ -30,8 +36,9 @@ class CocoSource(AsMade):
   Categories become labels by their names, so that files which number them
   otherwise, or lack some, give the same labels. An example has `image`,
   encoded, `boxes` (n, 4) cxcywh in [0, 1], `label`, `crowd`, `area` (n,) and
-  `size` (2,), and with masks `rle` (n,), the run lengths of each. Images
-  without boxes are examples too.
+  `size` (2,); with masks `rle` (n,), the run lengths of each; with keypoints
+  `keypoints` (n, j, 3), x and y in [0, 1] of the image and the visibility, 0
+  where one is not labelled. Images without boxes are examples too.
 
   Args:
     annotations: the json file; it is checked as a whole on first use.
@@ -42,6 +49,8 @@ class CocoSource(AsMade):
     root: the folder that file names must not leave; None for `images`.
     masks: whether each box has the mask of its object; what `on_bad_box` does
       with boxes it does with what is no mask, but for "clip", which raises.
+    keypoints: the names of an object's keypoints, in order, () for those of the
+      file; None for no keypoints. What is none is treated as what is no mask.
 
   Raises:
     DataError: on first use, if the file is no such json, its ids do not fit, a
@@ -59,16 +68,23 @@ class CocoSource(AsMade):
     exact: bool = False,
     root: str | os.PathLike[str] | None = None,
     masks: bool = False,
+    keypoints: Sequence[str] | None = None,
   ):
     self.path, self.folder = pathlib.Path(annotations), pathlib.Path(images)
     self.root = pathlib.Path(root or images)
     self.check = BoxCheck(on_bad_box, exact)
     self._given, self._lock = tuple(class_names), Lock()
-    self._masks = masks
+    self._masks, self._keypoints = masks, keypoints
 
   @property
   def _file(self) -> CocoFile:
-    return read_coco(self.path, self._masks)
+    asked = {
+      "segmentation": self._masks,
+      "keypoints": self._keypoints is not None,
+    }
+    return read_coco(
+      self.path, tuple(k for k, wanted in asked.items() if wanted)
+    )
 
   @functools.cached_property
   def class_names(self) -> tuple[str, ...]:
@@ -92,6 +108,18 @@ class CocoSource(AsMade):
     return self._file.image_ids
 
   @functools.cached_property
+  def kind(self) -> Keypoints:
+    """What the keypoints of the objects are."""
+    return keypoints_of(self._file, self._keypoints or ())
+
+  def labelled(self) -> np.ndarray:
+    """Returns how many keypoints of each image are labelled, (m,)."""
+    paths, columns, start = self._ready()
+    each = (columns["keypoints"][..., 2] > 0).sum(-1)
+    image = np.repeat(np.arange(len(paths)), np.diff(start))
+    return np.bincount(image, each, len(paths)).astype(np.int64)
+
+  @functools.cached_property
   def _checked(self) -> _Boxes:
     """Each image's path, the columns of all boxes, and where an image starts.
 
@@ -110,8 +138,8 @@ class CocoSource(AsMade):
     size = file.size[file.image]
     where = lambda j: f"{name}: annotations[{j}]"
     boxes, kept = self.check(corners, size, name, where)
-    masks = self._rle(kept, size, name) if self._masks else {}
-    there = np.array([not masks or j in masks for j in kept], bool)
+    more = self._more(kept, size, name)
+    there = np.array([all(j in x for x in more.values()) for j in kept], bool)
     boxes, kept = boxes[there], kept[there]
     order = np.argsort(file.image[kept], kind="stable")
     kept, boxes = kept[order], boxes[order]
@@ -121,8 +149,14 @@ class CocoSource(AsMade):
       "crowd": file.crowd[kept],
       "area": file.area[kept],
     }
-    if self._masks:
-      columns["rle"] = np.array([masks[j] for j in kept], object)
+    if "segmentation" in more:
+      masks = [more["segmentation"][j] for j in kept]
+      columns["rle"] = np.array(masks, object)
+    if "keypoints" in more:
+      shape = (len(kept), len(self.kind.names), 3)
+      points = np.reshape([more["keypoints"][j] for j in kept], shape)
+      whole = np.insert(size[kept][:, ::-1], 2, 1, axis=1)
+      columns["keypoints"] = (points / whole[:, None]).astype(np.float32)
     paths = [
       place_inside(self.root, self.folder, n, f"{name}: images[{i}]")
       for i, n in enumerate(file.file_names)
@@ -130,28 +164,56 @@ class CocoSource(AsMade):
     count = np.arange(len(paths) + 1)
     return paths, columns, np.searchsorted(file.image[kept], count)
 
-  def _rle(
+  def _more(
     self, kept: np.ndarray, size: np.ndarray, name: str
-  ) -> dict[int, Rle]:
-    """Returns place -> run lengths of the annotations that have a mask."""
-    masks, bad = {}, {}
-    for j in kept.tolist():
-      found = checked(self._file.segmentation[j], tuple(size[j].tolist()))
+  ) -> dict[str, dict[int, Any]]:
+    """Returns key -> what `_each` does of masks and keypoints, if asked for."""
+    more, each = {}, functools.partial(self._each, kept.tolist(), name)
+    if self._masks:
+      mask = lambda given, j: checked(given, tuple(size[j].tolist()))
+      more["segmentation"] = each("segmentation", mask, "the mask")
+    if self._keypoints is not None:
+      kind = self.kind
+      points = lambda given, j: points_of(given, kind)
+      wanted = "x, y and visibility of each keypoint"
+      more["keypoints"] = each("keypoints", points, wanted)
+    return more
+
+  def _each(
+    self,
+    places: Sequence[int],
+    name: str,
+    key: str,
+    check: Callable[[object, int], Any],
+    wanted: str,
+  ) -> dict[int, Any]:
+    """Returns place -> value of the annotations that have one.
+
+    Args:
+      places: of the annotations.
+      name: what messages call the file.
+      key: of the annotations' entries.
+      check: (entry, place) -> its value, or what is wrong with it.
+      wanted: what is expected of an object.
+    """
+    values, bad = {}, {}
+    for j in places:
+      found = check(self._file.columns[key][j], j)
       if isinstance(found, str):
         bad[j] = f"annotations[{j}] {found}"
       else:
-        masks[j] = found
+        values[j] = found
     if bad and self.check.on_bad_box != "drop":
       raise DataError(
-        f"{name}: {next(iter(bad.values()))}; expected the mask of its object. "
+        f"{name}: {next(iter(bad.values()))}; expected {wanted} of its object. "
         "Correct the annotation, or pass --config.on_bad_box=drop."
       )
     if bad:
       _LOG.warning(
-        "%s: %d of %d objects were left out, which have no mask, such as: %s.",
-        *(name, len(bad), len(kept), next(iter(bad.values()))),
+        "%s: %d of %d objects were left out, which have no %s, such as: %s.",
+        *(name, len(bad), len(places), key, next(iter(bad.values()))),
       )
-    return masks
+    return values
 
   def _ready(self) -> _Boxes:
     with self._lock:  # checked once, and warned of once

@@ -34,8 +34,8 @@ class CocoFile:
     boxes: (n, 4) xywh in pixels; NaN where `malformed`.
     area: (n,), crowd: (n,) float32.
     malformed: place of an annotation whose bbox is not four numbers -> it.
-    segmentation: of each annotation, as the file has it, where it was asked
-      for; else ().
+    columns: key -> of each annotation, as the file has it, for those asked for.
+    categories: category id -> its entry, as the file has it.
   """
 
   path: pathlib.Path
@@ -49,7 +49,8 @@ class CocoFile:
   area: np.ndarray
   crowd: np.ndarray
   malformed: dict[int, str]
-  segmentation: tuple[object, ...] = ()
+  columns: dict[str, tuple[object, ...]]
+  categories: dict[Id, Row]
 
   @functools.cached_property
   def counts(self) -> collections.Counter[Id]:
@@ -109,12 +110,12 @@ class CocoFile:
     return tuple(ids.get(name) for name in class_names)
 
 
-def read_coco(path: pathlib.Path, segmentation: bool = False) -> CocoFile:
+def read_coco(path: pathlib.Path, columns: tuple[str, ...] = ()) -> CocoFile:
   """Reads a file; one that has not changed since is not read again.
 
   Args:
     path: of the json file.
-    segmentation: whether to keep the masks that it has.
+    columns: keys of annotations to keep as they are, such as "segmentation".
 
   Raises:
     DataError: if it is no such json, naming the entry that is wrong.
@@ -123,7 +124,7 @@ def read_coco(path: pathlib.Path, segmentation: bool = False) -> CocoFile:
     stat = path.stat()
   except OSError as error:
     raise DataError(_unreadable(path, error)) from error
-  return _read(path, (stat.st_mtime_ns, stat.st_size), segmentation)
+  return _read(path, (stat.st_mtime_ns, stat.st_size), columns)
 
 
 def _unreadable(path: pathlib.Path, error: Exception) -> str:
@@ -135,7 +136,7 @@ def _unreadable(path: pathlib.Path, error: Exception) -> str:
 
 @functools.lru_cache(maxsize=4)
 def _read(
-  path: pathlib.Path, stamp: tuple[int, int], segmentation: bool
+  path: pathlib.Path, stamp: tuple[int, int], columns: tuple[str, ...]
 ) -> CocoFile:
   del stamp
   content = _load(path)
@@ -162,7 +163,8 @@ def _read(
     column(3).astype(np.float32),
     column(4).astype(np.float32),
     {j: repr(rows[j].get("bbox"))[:80] for j in bad},
-    tuple(row.get("segmentation") for row in rows) if segmentation else (),
+    {key: tuple(row.get(key) for row in rows) for key in columns},
+    {entry["id"]: entry for entry in content["categories"]},
   )
 
 
@@ -237,7 +239,7 @@ def _text(entry: dict, key: str, where: str, fail: Callable) -> str:
 def _size(entry: dict, where: str, fail: Callable) -> tuple[int, int]:
   size = entry["height"], entry["width"]
   for number in size:
-    if not _is_number(number) or number < 1 or number != int(number):
+    if not is_number(number) or number < 1 or number != int(number):
       fail(
         f"{where} has height {_short(size[0])} and width {_short(size[1])}",
         "those of the image, in pixels",
@@ -265,19 +267,17 @@ def _annotation(
       "Add the image, or remove the annotation.",
     )
   box = row.get("bbox")
-  if not (
-    isinstance(box, list) and len(box) == 4 and all(map(_is_number, box))
-  ):
+  if not (isinstance(box, list) and len(box) == 4 and all(map(is_number, box))):
     box = [math.nan] * 4
   crowd, area = row.get("iscrowd", 0), row.get("area", box[2] * box[3])
-  if "area" in row and not (_is_number(area)):
+  if "area" in row and not (is_number(area)):
     fail(f"{where} has the area {_short(area)}", "a number")
   if crowd not in (0, 1):
     fail(f"{where} has iscrowd {_short(crowd)}", "0 or 1")
   return place[image], category, box, area, float(crowd)
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> bool:
   """Whether it is a number of a sane size; NaN and infinity are not."""
   return type(value) in (int, float) and abs(value) < _LARGEST
 

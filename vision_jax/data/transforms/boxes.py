@@ -2,7 +2,9 @@
 
 Sources give `boxes` (n, 4) float32 cxcywh in [0, 1] of the image, `label` (n,)
 int32, `size` (2,) int32, the image's height and width, and where they know them
-`crowd`, `ignore` and `area` (n,) float32. `pad_boxes` makes n the same for all.
+`crowd`, `ignore` and `area` (n,) float32, and `keypoints` (n, j, 3) float32, x
+and y in [0, 1] and whether one is labelled, above 0. `pad_boxes` makes n the
+same for all.
 """
 
 from collections.abc import Sequence
@@ -17,7 +19,10 @@ from vision_jax.data.transforms.base import Transform
 from vision_jax.data.transforms.image import decoded
 
 MAX_BOXES = 100
-PER_BOX = ("boxes", "label", "crowd", "ignore", "area", "masks")
+PER_BOX = (
+  *("boxes", "label", "crowd", "ignore", "area"),
+  *("masks", "keypoints"),
+)
 
 
 def to_fractions(

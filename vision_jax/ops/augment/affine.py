@@ -177,7 +177,7 @@ def _as(image: Array, dtype) -> Array:
 
 
 def _check(batch: Batch, size: Sequence[int] | None) -> None:
-  placed = sorted({"masks", "depth"} & set(batch))
+  placed = sorted({"masks", "depth", "keypoints"} & set(batch))
   if size is not None or {"target", "instances"} & set(batch):
     placed += sorted({"image_mask"} & set(batch))
   if placed:

@@ -1,10 +1,13 @@
 """Augmentations that move image, boxes and padding mask together.
 
-And the objects' `masks` (b, n, h, w), where a batch has them.
+And the objects' `masks` (b, n, h, w) and `keypoints` (b, n, j, 3), where a
+batch has them.
 `random_flip` of `geometry.py` does where images fill their canvas; the one here
 also mirrors within what `image_mask` shows. What changes colours only goes
 beside these in `sequence`.
 """
+
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -13,18 +16,23 @@ from vision_jax.core.types import Array, Augment, Batch
 from vision_jax.errors import UserError
 from vision_jax.ops.augment.clips import frames_as_channels
 from vision_jax.ops.augment.geometry import check_probability
+from vision_jax.ops.augment.keypoints import mirror_points, points_in
 from vision_jax.ops.augment.keys import uniforms
 from vision_jax.ops.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
 
 
 def random_flip_boxes(
-  probability: float = 0.5, *, vertical: float = 0.0
+  probability: float = 0.5,
+  *,
+  vertical: float = 0.0,
+  mirrored: Sequence[int] | None = None,
 ) -> Augment:
   """Mirrors image and boxes left and right, and top and bottom.
 
   Args:
     probability: probability of exchanging left and right.
     vertical: probability of top and bottom, for images without an up.
+    mirrored: of keypoints, see `mirror_points`; None where there are none.
   """
   check_probability(probability)
   check_probability(vertical)
@@ -36,7 +44,7 @@ def random_flip_boxes(
     new = dict(batch)
     for axis, prob in ((0, probability), (1, vertical)):
       if prob:
-        new |= _mirror(new, draws[:, axis] < prob, axis)
+        new |= _mirror(new, draws[:, axis] < prob, axis, mirrored)
     return new
 
   return augment
@@ -95,6 +103,8 @@ def random_crop_boxes(
     new = batch | image | cut_boxes(batch, moved, visible)
     if "masks" in batch:
       new["masks"] = _seen_masks(batch, window, factor, new["box_mask"])
+    if "keypoints" in batch:
+      new["keypoints"] = points_in(batch["keypoints"], window, new["box_mask"])
     return new
 
   return augment
@@ -238,7 +248,9 @@ def cut_boxes(batch: Batch, moved: Array, visible: float) -> dict[str, Array]:
   return {"boxes": boxes.astype(batch["boxes"].dtype), "box_mask": mask}
 
 
-def _mirror(batch: Batch, flip: Array, axis: int) -> dict[str, Array]:
+def _mirror(
+  batch: Batch, flip: Array, axis: int, mirrored: Sequence[int] | None
+) -> dict[str, Array]:
   """Returns what changes in the examples of `flip` (b,); axis 0 is x."""
   image = batch["image"]
   across = 2 - axis  # of the image
@@ -248,15 +260,17 @@ def _mirror(batch: Batch, flip: Array, axis: int) -> dict[str, Array]:
   there = jnp.where(flip[:, None] & (place < end), end - 1 - place, place)
   take = lambda x, i: jnp.take(x, i, axis=across - 1, mode="clip")
   boxes = batch["boxes"]
-  mirrored = boxes.at[..., axis].set(1 - boxes[..., axis])
+  moved = boxes.at[..., axis].set(1 - boxes[..., axis])
   real = (flip[:, None] & (batch["box_mask"] > 0))[..., None]
   new = {
     "image": jax.vmap(take)(image, there),
-    "boxes": jnp.where(real, mirrored, boxes),
+    "boxes": jnp.where(real, moved, boxes),
   }
   if "masks" in batch:
     maps = jnp.moveaxis(batch["masks"], 1, -1)
     new["masks"] = jnp.moveaxis(jax.vmap(take)(maps, there), -1, 1)
+  if "keypoints" in batch:
+    new["keypoints"] = mirror_points(batch["keypoints"], flip, axis, mirrored)
   return new
 
 

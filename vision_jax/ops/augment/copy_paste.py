@@ -104,7 +104,8 @@ def _side_by_side(first: Batch, last: Batch) -> Batch:
 
 def _check(name: str, own: Batch) -> None:
   lacking = sorted(set(NEEDED) - set(own))
-  placed = sorted({"target", "instances", "depth", "image_mask"} & set(own))
+  unmoved = {"target", "instances", "depth", "image_mask", "keypoints"}
+  placed = sorted(unmoved & set(own))
   if lacking or placed:
     raise UserError(
       f"copy_paste: {name} lacks {lacking} and has {placed} as well; expected "

@@ -27,6 +27,11 @@ def random_flip(probability: float = 0.5, *, vertical: float = 0.0) -> Augment:
   check_probability(vertical)
 
   def augment(batch, key):
+    if "keypoints" in batch:
+      raise UserError(
+        "random_flip: the batch has keypoints, left ones and right ones; "
+        "expected none. Use random_flip_boxes(mirrored=...)."
+      )
     draws = uniforms(batch, key, 2 if vertical else 1)
     if probability:
       batch = batch | _flip(batch, draws[:, 0] < probability)
@@ -67,7 +72,7 @@ def check_probability(probability: float) -> None:
 
 def check_image_only(batch: Batch, name: str) -> None:
   """Raises a ValueError if boxes or masks would have to move along."""
-  placed = sorted(set(_PLACED) & set(batch))
+  placed = sorted({*_PLACED, "keypoints"} & set(batch))
   if placed:
     raise UserError(
       f"{name} moves the image alone; the batch has {placed} as well. Use an "

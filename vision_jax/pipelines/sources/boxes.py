@@ -12,7 +12,9 @@ import numpy as np
 from vision_jax.data.found import BOXES
 from vision_jax.data.own import Own
 from vision_jax.data.source import Source
+from vision_jax.data.sources import people
 from vision_jax.data.sources.coco import CocoSource
+from vision_jax.data.sources.coco_keypoints import Keypoints
 from vision_jax.data.sources.tfds_detection import TfdsDetection
 from vision_jax.data.sources.voc import VocSource
 from vision_jax.data.subsets import subset
@@ -30,8 +32,9 @@ class BoxData(DataSet):
   Attributes:
     dataset: "folder" (one's own, of any layout), "voc" (a folder of Pascal
       VOC's form), "coco" (a folder with annotations/instances_SPLIT.json and a
-      folder of images for each split), "tfds/NAME" (a prepared set with
-      objects) or "scenes", generated digits.
+      folder of images for each split; of keypoints it is
+      person_keypoints_SPLIT.json), "tfds/NAME" (a prepared set with objects),
+      "scenes", generated digits, or "people", generated figures.
     splits: what the data set calls train, val and test; "" is none, and () of
       a folder what it says itself.
     class_names: names of the labels; () for those of the annotations.
@@ -44,9 +47,14 @@ class BoxData(DataSet):
       file's boxes.
     one_based: see `VocSource`.
     scenes: how many to generate, for train, val and test.
-    image_size: (h, w) of scenes.
-    max_boxes: digits in a scene, at most.
+    image_size: (h, w) of what is generated.
+    max_boxes: digits in a scene, or figures, at most.
     masks: whether boxes have the masks of their objects, of "coco" alone.
+    keypoints: names of the objects' keypoints, in order, () for those of the
+      annotations; None for no keypoints. Of "coco", "people", and of a "folder"
+      of COCO's layout.
+    least_points: keypoints that an image needs to be trained on, of all of its
+      objects together.
     only: trains on so many images, and evaluates on them too, as the split
       "seen"; 0 for all, and no such split.
   """
@@ -65,6 +73,8 @@ class BoxData(DataSet):
   image_size: Sequence[int] = (64, 64)
   max_boxes: int = 100
   masks: bool = False
+  keypoints: Sequence[str] | None = None
+  least_points: int = 0
   only: int = 0
 
   @classmethod
@@ -84,6 +94,8 @@ class BoxData(DataSet):
       image_size=config.image_size,
       max_boxes=config.max_boxes,
       masks=config.get("masks", False),
+      keypoints=config.get("keypoint_names"),
+      least_points=config.get("least_points", 0),
       only=config.only,
     )
 
@@ -91,9 +103,13 @@ class BoxData(DataSet):
     """Returns the classes' names: as given, or of train's annotations."""
     if self.class_names or self.dataset == "scenes":
       return tuple(self.class_names)
-    if self.dataset == "folder":
-      return tuple(self._own.whole("train").class_names)
-    return tuple(self._files("train").class_names)
+    if self.dataset == "people":
+      return people.CLASS_NAMES
+    return tuple(self._whole.class_names)
+
+  def keypoint_kind(self) -> Keypoints:
+    """Returns what the objects' keypoints are."""
+    return people.KEYPOINTS if self.dataset == "people" else self._whole.kind
 
   def split_names(self) -> tuple[str, ...]:
     """Returns train, val and test, as far as there are, and what was seen.
@@ -101,7 +117,7 @@ class BoxData(DataSet):
     Raises:
       UserError: for scenes that cannot be.
     """
-    if self.dataset == "scenes":
+    if self._generated:
       found = self._scenes.splits()
     elif self.dataset == "folder":
       found = self._own.split_names()
@@ -125,18 +141,46 @@ class BoxData(DataSet):
     """
     if split == "seen":
       return self.train
-    opened = self._drawn if self.dataset == "scenes" else self._files
+    opened = (self._drawn if self._generated else self._files)(split)
+    if split == "train" and self.least_points:
+      which = functools.partial(_with_points, opened, self.least_points)
+      opened = subset(opened, which)
     if split == "train" and self.only:
-      return subset(opened(split), np.arange(self.only))
-    return opened(split)
+      return subset(opened, np.arange(self.only))
+    return opened
+
+  @property
+  def _generated(self) -> bool:
+    return self.dataset in ("scenes", "people")
+
+  @property
+  def _whole(self) -> Source:
+    """Train as its annotations have it, without a part held out."""
+    if self.dataset == "folder":
+      return self._own.whole("train", **self._more)
+    return self._files("train")
+
+  @property
+  def _more(self) -> dict[str, object]:
+    """What a folder's source takes beside what all layouts do."""
+    if self.keypoints is None:
+      return {}
+    if (layout := self._own.found.layout) != "coco":
+      raise UserError(
+        f"data folder {self.data_dir}: is of the layout {layout}, which has no "
+        "keypoints; expected COCO's json, with the categories' `keypoints`."
+      )
+    return {"keypoints": tuple(self.keypoints)}
 
   @functools.cached_property
   def _scenes(self) -> stand_ins.Scenes:
     return stand_ins.Scenes(self.scenes, self.image_size, self.max_boxes)
 
   def _drawn(self, split: str) -> Source:
-    stand_ins.check_names(self.class_names)
     folders = {"data_dir": self.data_dir, "images": self.images}
+    if self.dataset == "people":
+      return self._scenes.people(split, self.class_names, **folders)
+    stand_ins.check_names(self.class_names)
     return self._scenes.open(split, **folders)
 
   @functools.cached_property
@@ -155,13 +199,19 @@ class BoxData(DataSet):
         f"--config.masks=true: got --config.dataset={self.dataset}; expected "
         "coco, whose annotations have masks."
       )
+    if self.keypoints is not None and kind not in ("coco", "folder"):
+      raise UserError(
+        f"--config.dataset: got {self.dataset}; expected coco, folder or "
+        "people, which have keypoints."
+      )
     given = {
       "class_names": tuple(self.class_names),
       "on_bad_box": self.on_bad_box,
       "exact": split != "train",  # evaluation scores the file's boxes
     }
     if kind == "folder":
-      return self._own.open(split, one_based=self.one_based, **given)
+      given |= self._more | {"one_based": self.one_based}
+      return self._own.open(split, **given)
     theirs = self._theirs[split]
     if kind == "tfds":
       return TfdsDetection(name, theirs, self.data_dir, **given)
@@ -173,18 +223,33 @@ class BoxData(DataSet):
       return VocSource(folder, theirs, one_based=base, images=images, **given)
     raise UserError(
       f"--config.dataset: got {self.dataset!r}; expected folder, voc, coco, "
-      "scenes or tfds/NAME."
+      "scenes, people or tfds/NAME."
     )
 
   def _coco(self, split: str, **given: object) -> CocoSource:
     root = pathlib.Path(self.data_dir)
+    points = None if self.keypoints is None else tuple(self.keypoints)
+    what = "instances" if points is None else "person_keypoints"
     return CocoSource(
-      root / "annotations" / f"instances_{split}.json",
+      root / "annotations" / f"{what}_{split}.json",
       self.images or root / split,
       root=self.images or root,
       masks=self.masks,
+      keypoints=points,
       **given,
     )
+
+
+def _with_points(source: CocoSource | people.People, least: int) -> np.ndarray:
+  """Returns which of a source's images have so many labelled keypoints."""
+  found = np.flatnonzero(source.labelled() >= least)
+  if not len(found):
+    raise UserError(
+      f"--config.least_points: got {least}; no image to train on has as many "
+      f"labelled keypoints, the most are {max(source.labelled(), default=0)}; "
+      "expected fewer."
+    )
+  return found
 
 
 def _voc_folder(data_dir: str) -> pathlib.Path:

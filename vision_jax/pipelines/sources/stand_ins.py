@@ -1,7 +1,7 @@
 """What stands in for a data set, and comes with the packages: digits, scenes.
 
 Digits are scikit-learn's, enlarged to another set's size; scenes are drawn of
-them, with exact boxes and masks.
+them, with exact boxes and masks. People are stick figures.
 """
 
 import dataclasses
@@ -9,6 +9,8 @@ import logging
 from collections.abc import Sequence
 
 from vision_jax.data.sources.digits import CLASS_NAMES, EnlargedDigits
+from vision_jax.data.sources.people import CLASS_NAMES as PEOPLE
+from vision_jax.data.sources.people import People
 from vision_jax.data.sources.scenes import DigitScenes
 from vision_jax.errors import UserError
 
@@ -96,8 +98,28 @@ class Scenes:
       numbered=self.numbered,
     )
 
+  def people(
+    self, split: str, class_names: Sequence[str], **folders: str
+  ) -> People:
+    """Returns a split's figures, as many as there would be scenes.
 
-def check_names(names: Sequence[str], expected: Sequence[str] = DIGITS) -> None:
+    Args:
+      split: "train", "val" or "test".
+      class_names: those given.
+      **folders: config key -> folder of one's own data, which is not used.
+    """
+    check_names(class_names, PEOPLE, "generated people")
+    if split == "train":
+      _log_unused("generated people", folders)
+    length = self.numbers[list(_DRAWN).index(split)]
+    return People(split, length, size=self.size[0], most=self.most)
+
+
+def check_names(
+  names: Sequence[str],
+  expected: Sequence[str] = DIGITS,
+  of: str = "scenes of digits",
+) -> None:
   """Checks given class names, which scenes have of their own.
 
   Raises:
@@ -105,8 +127,8 @@ def check_names(names: Sequence[str], expected: Sequence[str] = DIGITS) -> None:
   """
   if tuple(names) != tuple(expected):
     raise UserError(
-      f"--config.class_names: got {tuple(names)} for scenes of digits; "
-      f"expected {tuple(expected)}."
+      f"--config.class_names: got {tuple(names)} for {of}; expected "
+      f"{tuple(expected)}."
     )
 
 
