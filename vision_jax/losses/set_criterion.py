@@ -102,12 +102,15 @@ class SetCriterion:
     )
     logits, boxes = flat(logits), flat(boxes)
     classes = logits.shape[2] - self.background
-    label, truth = again(batch["label"]), again(batch[self.shape])
+    label, truth = again(batch["label"]), batch[self.shape]
     label = label if classes > 1 else jnp.zeros_like(label)
     there, mask = _objects(batch), batch["mask"]
     real = there * mask[:, None]
-    query = self._match(logits, boxes, label, truth, again(real))
-    found = jnp.take_along_axis(boxes, jnp.maximum(query, 0)[..., None], 1)
+    pairs = self._for_matching(boxes, truth, batch)
+    query = self._match(logits, *pairs, label, again(real))
+    own = jnp.maximum(query, 0).reshape(*query.shape, *[1] * (boxes.ndim - 2))
+    found = jnp.take_along_axis(boxes, own, 1)
+    found, truth = self._for_losses(found, truth, batch)
     wanted = labels_of_queries(query, label, q, classes)
     fits = [of_queries(query, x, q, 0.0) for x in self._fits(found, truth)]
     values, weight = self.classify.loss(logits, wanted, *fits)
@@ -120,6 +123,25 @@ class SetCriterion:
       name: Mean(total(loss(found, truth), matched), count)
       for name, loss in self.box.items()
     }
+
+  def _for_matching(
+    self, boxes: Array, truth: Array, batch: Batch
+  ) -> tuple[Array, Array]:
+    """Returns what is compared of all pairs: of each set what `pairs` takes.
+
+    Args:
+      boxes: (b * i, q, ...) of the queries, in i sets.
+      truth: (b, n, ...).
+      batch: as the criterion takes it.
+    """
+    del batch
+    return boxes, jnp.repeat(truth, len(boxes) // len(truth), axis=0)
+
+  def _for_losses(
+    self, found: Array, truth: Array, batch: Batch
+  ) -> tuple[Array, Array]:
+    """Returns the same of boxes that are matched, `found` (b * i, n, ...)."""
+    return SetCriterion._for_matching(self, found, truth, batch)
 
   def pairs(self, boxes: Array, truth: Array) -> dict[str, Array]:
     """Returns each loss of every pair of boxes (b, q, 4) and truth (b, n, 4).
@@ -163,7 +185,7 @@ class SetCriterion:
       return ()
     return (jax.lax.stop_gradient(self.classify.quality(boxes, truth)),)
 
-  def _match(self, logits, boxes, label, truth, real) -> Array:
+  def _match(self, logits, boxes, truth, label, real) -> Array:
     """Returns the query of each box, (b, n), -1 for none."""
     classes = self.classify.cost(logits)
     pairs = {

@@ -64,7 +64,7 @@ RANGES: dict[str, tuple[str, Test]] = {
       *("adversarial", "clips", "cycle", "identity", "l1", "pool"),
       *("begin", "perceptual"),
       *("power", "target_guidance"),
-      *("least_points", "mirrored"),
+      *("least_points", "mask_points", "mirrored"),
       *("contraction", "sparsity"),
       *("content_weight", "style_weight", "variation_weight"),
     ),

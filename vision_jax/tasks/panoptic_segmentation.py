@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 
 from vision_jax.core.types import Array, Batch, Mean, Nets, Objective, Terms
@@ -100,7 +101,9 @@ class PanopticSegmentation(OneNet):
     )
     masks, label, there, objects = self.truth(batch)
     truth = {"masks": masks, "label": label, "box_mask": there}
-    terms = self.criterion(outputs, truth | {"mask": batch["mask"]})
+    truth |= {name: batch[name] for name in ("mask", "index") if name in batch}
+    # The net has the key itself.
+    terms = self.criterion(outputs, truth, jax.random.fold_in(key, 1))
     dropped = jnp.maximum(objects - self.max_objects, 0).astype(jnp.float32)
     terms["dropped"] = Mean.of(dropped, batch["mask"])
     return terms, stats
