@@ -20,9 +20,10 @@ def tiny():
   return dataclasses.replace(experiment, evals={}, best=None, predict=None)
 
 
-def test_it_is_the_same_under_every_execution():
+def test_it_is_the_same_under_pmap():
+  """FSDP splits what it splits of Mask R-CNN."""
   # What is looked at is where proposals lie, and these move by rounding.
-  assert_equal_everywhere(tiny, rounding=1e-3)
+  assert_equal_everywhere(tiny, ("pmap",), rounding=1e-3)
 
 
 def test_a_run_resumes(tmp_path):

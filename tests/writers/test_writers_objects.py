@@ -43,6 +43,26 @@ def test_objects_are_written_at_the_images_own_size(tmp_path):
   assert drawn.shape == (*SIZE, 3) and (drawn != 90).any()
 
 
+def test_keypoints_are_in_the_results_and_on_the_overlay(tmp_path):
+  image = tmp_path / "a.png"
+  write_png(image, np.full((*SIZE, 3), 90, np.uint8))
+  points = np.array([[[12, 11, 3.5], [25, 20, -1]]] * 2, np.float32)
+  row = {k: ROW[k] for k in ("boxes", "score", "label")}
+  drawn = []
+  for given in (row, row | {"keypoints": points + 0.0004}):
+    about = About(tmp_path / str(len(drawn)), ("mouse",))
+    for make in (CocoWriter, OverlayWriter):
+      writer = make(about)
+      writer(image, given, "a")
+      writer.close()
+    drawn.append(np.array(Image.open(about.output / "overlays/a.png")))
+  results = json.loads((about.output / "results.json").read_text())
+  assert [r["keypoints"] for r in results] == [[12, 11, 1, 25, 20, 1]] * 2
+  changed = (drawn[0] != drawn[1]).any(-1)
+  factor = changed.shape[0] // SIZE[0]
+  assert changed[20 * factor, 25 * factor] and not changed[:, -factor:].any()
+
+
 def test_a_map_of_the_images_size_stands_unless_a_threshold_is_given(tmp_path):
   given = np.zeros(SIZE, np.int32)
   given[3, 4] = 7

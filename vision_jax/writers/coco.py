@@ -25,10 +25,10 @@ class CocoWriter:
   The outputs have `boxes` (p, 4) xyxy in pixels, `score` and `label` (p,); of
   `masks` (p, m, m) in the boxes, where they have them, the run lengths.
   `results.json` is COCO's list of results, of all boxes whatever their score,
-  and `coco.json` a whole file with the images, the categories and, as
-  annotations, the boxes that count. Ids are integers from 1 on; with
-  `annotations` they are that file's, so that COCO's tools can score the list
-  against it.
+  with their `keypoints` (p, j, 3) where they have them, and `coco.json` a whole
+  file with the images, the categories and, as annotations, the boxes that
+  count. Ids are integers from 1 on; with `annotations` they are that file's, so
+  that COCO's tools can score the list against it.
   """
 
   needs = ("boxes", "score", "label")
@@ -48,11 +48,12 @@ class CocoWriter:
     h, w = height_width(file)
     entry = self._image_id(file, name)
     self._images.append(entry | {"height": h, "width": w})
-    rows = lambda r: coco_results(
+    rows = lambda r, points=(): coco_results(
       *(entry["id"], r["boxes"], r["score"], r["label"], self._ids),
       encoded(paste(r["masks"], r["boxes"], (h, w))) if "masks" in r else (),
+      points,
     )
-    self._results += rows(row)
+    self._results += rows(row, row.get("keypoints", ()))
     self._shown += rows(self._about.sure(row))
 
   def close(self) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from vision_jax.viz.boxes import draw_boxes, readable_scale
 from vision_jax.viz.contours import draw_contours
 from vision_jax.viz.grid import enlarge, enlargement, grid
+from vision_jax.viz.keypoints import draw_keypoints
 from vision_jax.viz.overlay import legend, overlay_mask
 from vision_jax.viz.png import write_png
 from vision_jax.writers.base import About, Row, objects_of, shown
@@ -20,12 +21,12 @@ LEAST = 320  # pixels of the longer side of an image with boxes
 class OverlayWriter:
   """Writes `overlays/NAME.png`, of the image's own size.
 
-  Of `boxes` those that count, with class and score; images below 320 pixels are
-  enlarged by a whole factor, so that the letters can be read and do not hide
-  all. Of `target` the classes' colours, which `legend.png` names. Of
-  `instances` a line around each, and of those with `masks` of several classes
-  the boxes too. A `text` stands above the image, which is
-  enlarged likewise. Of a video's frames also a video of the same rate,
+  Of `boxes` those that count, with class, score and `keypoints`; images below
+  320 pixels are enlarged by a whole factor, so that the letters can be read and
+  do not hide all. Of `target` the classes' colours, which `legend.png` names.
+  Of `instances` a line around each, and of those with `masks` of several
+  classes the boxes too. A `text` stands above the image, which is enlarged
+  likewise. Of a video's frames also a video of the same rate,
   `overlays/VIDEO.mp4`.
   """
 
@@ -65,7 +66,9 @@ class OverlayWriter:
     image = enlarge(image, factor)
     found = (sure["boxes"] * factor, sure["label"], sure["score"])
     scale = readable_scale(image)
-    return draw_boxes(image, *found, class_names=names, scale=scale)
+    drawn = draw_boxes(image, *found, class_names=names, scale=scale)
+    points = sure.get("keypoints", np.zeros((0, 0, 3)))
+    return draw_keypoints(drawn, points * [factor, factor, 1])
 
   def _text(self, image: np.ndarray, row: Row) -> np.ndarray:
     found = line(row, self._about)

@@ -17,6 +17,7 @@ def coco_results(
   label: np.ndarray,
   category_ids: Sequence[Id] = (),
   masks: Sequence[Rle] = (),
+  keypoints: Sequence[np.ndarray] | np.ndarray = (),
 ) -> list[Row]:
   """Returns one image's detections as rows of COCO's results json.
 
@@ -27,6 +28,8 @@ def coco_results(
     label: (p,), 0 ... k - 1.
     category_ids: id of each label; () for label + 1.
     masks: the run lengths of each; () for none.
+    keypoints: (p, j, 3), x and y in pixels of each, and what is not written;
+      () for none.
   """
   boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
   xywh = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], 1)
@@ -42,6 +45,11 @@ def coco_results(
   if len(masks):
     pairs = zip(rows, masks, strict=True)
     rows = [row | {"segmentation": mask} for row, mask in pairs]
+  if len(keypoints):
+    places = np.asarray(keypoints, np.float64)[..., :2].round(3)
+    flat = np.insert(places, 2, 1, axis=-1).reshape(len(places), -1)
+    pairs = zip(rows, flat.tolist(), strict=True)
+    rows = [row | {"keypoints": points} for row, points in pairs]
   return rows
 
 

@@ -163,7 +163,7 @@ class BoxData(DataSet):
   @property
   def _more(self) -> dict[str, object]:
     """What a folder's source takes beside what all layouts do."""
-    if self.keypoints is None:
+    if self.keypoints is None or not self._own.is_there():
       return {}
     if (layout := self._own.found.layout) != "coco":
       raise UserError(
