@@ -43,10 +43,11 @@ def get_config():
   left of them, in training and otherwise. drawn_anchors: of an image, that are
   learned from. drawn_proposals: of an image, that are learned from. features:
   channels of the pyramid. hidden: features of the head of boxes. convs: of the
-  head of keypoints. head_features: of these. detections: kept of an image, at
-  most. least: score above which a box counts. overlap: IoU with a better box
-  above which one is dropped. drops: the parts of the steps after which the rate
-  is a tenth.
+  head of keypoints. head_features: channels of that head. detections: kept of
+  an image, at most. least: score above which a box counts. overlap: IoU with a
+  better box above which one is dropped. sigmas: of each keypoint, by how much
+  of an object's size its place is unsure; () for COCO's of a person. momentum:
+  of SGD. drops: the parts of the steps after which the rate is a tenth.
   """
   return detection_config(
     dataset="coco",
