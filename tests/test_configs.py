@@ -128,6 +128,7 @@ HEAVY = (
   "configs/instance/nuclei_maskrcnn.py",
   "configs/instance/nuclei_stardist.py",
   "configs/reading/mnist_attention.py",
+  "configs/restoration/div2k_srgan.py",
   "configs/segmentation/camvid_deeplabv3.py",
   "configs/segmentation/camvid_enet.py",
   "configs/segmentation/camvid_espnet.py",

@@ -218,6 +218,15 @@ CONCEPTS = (
     row="t91_srcnn_x3",
   ),
   Concept(
+    "super-resolution, perceptual loss (SRGAN)",
+    "vision_jax.tasks.adversarial_restoration:AdversarialRestoration",
+    "tests/tasks/test_adversarial_restoration.py::"
+    "test_losses_are_what_torch_computes, "
+    "tests/tasks/test_adversarial_restoration.py::"
+    "test_the_discriminator_has_the_papers_layers",
+    row="div2k_srgan_x4",
+  ),
+  Concept(
     "denoising",
     "vision_jax.models.restoration.dncnn:DnCNN",
     "tests/interop/test_restoration_files.py::test_noise_is_taken_away",

@@ -93,6 +93,14 @@ class Restoration(OneNet):
     return seen + found if self.residual else found
 
   def _loss(self, params, stats, batch, key, *, step, train) -> Terms:
+    found, clean, stats = self._restored(params, stats, batch, key, train)
+    error = LOSSES[self.loss](found, clean)
+    return {self.loss: Mean.of(error, batch["mask"])}, stats
+
+  def _restored(
+    self, params, stats, batch, key, train
+  ) -> tuple[Array, Array, Nets]:
+    """Returns what the net makes, what it is to make, and new statistics."""
     inputs, clean = self._inputs(batch), self._seen(batch["clean"])
     seen, mask = inputs[0], batch["mask"]
     found, stats = self.net.run(
@@ -104,5 +112,4 @@ class Restoration(OneNet):
         f"Restoration: the net makes {found.shape} of images {seen.shape}; "
         f"expected {clean.shape}, as the clean ones are. Check its scale."
       )
-    terms = {self.loss: Mean.of(LOSSES[self.loss](found, clean), mask)}
-    return terms, stats
+    return found, clean, stats
