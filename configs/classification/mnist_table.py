@@ -42,7 +42,8 @@ def get_config():
 
   net: "mlp300", "mlp800", "lenet1", "lenet4", "lenet5" or "simard". loss:
   "squared" or "cross_entropy". distort: what training images go through,
-  "none", "affine" or "elastic". optimizer: "sgd" or "adam".
+  "none", "affine" or "elastic". optimizer: "sgd" or "adam". squash: whether
+  the outputs are squashed too, as LeNet-1's were.
   """
   return base_config(
     steps=37_500,  # 20 epochs
@@ -56,6 +57,7 @@ def get_config():
     holdout=0,
     net="lenet5",
     loss="squared",
+    squash=False,
     distort="none",
     optimizer="sgd",
     lr=0.005,
@@ -94,12 +96,13 @@ def build(config):
     metrics=metrics,
   )
   net = TANH_NETS[check_name("--config.net", config.net, TANH_NETS)]
+  model = net(10, squash=config.squash, dtype=config.dtype)
   loss = LOSSES[check_name("--config.loss", config.loss, LOSSES)]
   by = check_name("--config.optimizer", config.optimizer, OPTIMIZERS)
   schedule = warmup_cosine(config.lr, config.steps)
   optimizer = OPTIMIZERS[by](schedule, weight_decay=config.weight_decay)
   return Experiment(
-    task=Classification(net(10, dtype=config.dtype), loss=loss),
+    task=Classification(model, loss=loss),
     optimizers={"model": optimizer},
     augment=distortion(config.distort),
     **data.fields(),

@@ -46,7 +46,7 @@ class TanhNet(nn.Module):
 
   Paths conv1, pool1, conv2, ..., dense1, ..., head. Differs from the papers: a
   map sees all of those before it and not a table of them, the output is
-  linear in place of radial basis functions, and weights begin as
+  linear, or squashed, in place of radial basis functions, and weights begin as
   `lecun_normal` ones.
 
   Attributes:
@@ -56,6 +56,7 @@ class TanhNet(nn.Module):
     stride: 1, and each convolution is followed by a subsampling; 2, and the
       convolutions subsample.
     padding: zeros around the image.
+    squash: whether the outputs are squashed too, as LeNet-1's are.
     dtype: type to compute in; parameters and the head are float32.
   """
 
@@ -64,6 +65,7 @@ class TanhNet(nn.Module):
   hidden: Sequence[int] = (120, 84)
   stride: int = 1
   padding: int = 2
+  squash: bool = False
   dtype: DTypeLike = jnp.float32
 
   @nn.compact
@@ -84,7 +86,8 @@ class TanhNet(nn.Module):
     x = x.reshape(x.shape[0], -1)
     for i, features in enumerate(self.hidden, 1):
       x = scaled_tanh(Dense(features, **init, name=f"dense{i}")(x))
-    return Dense(self.num_classes, kernel_init=_INIT, name="head")(x)
+    x = Dense(self.num_classes, kernel_init=_INIT, name="head")(x)
+    return scaled_tanh(x) if self.squash else x
 
 
 # Of 28 x 28 images; LeNet-1's are of 22 x 22, whose digits have 16 x 16.
