@@ -63,7 +63,8 @@ MNIST_TABLE = (
     "mnist_mlp800_elastic",
     "mlp800",
     "mnist_mlp800_elastic_simard2003",
-    ENTROPY | {"distort": "elastic", "steps": "112500"},
+    # By momentum, in batches of 32, it had 98.20 (one seed).
+    ENTROPY | LARGER | {"lr": "0.001", "distort": "elastic", "steps": "28125"},
     900,
   ),
   _row(
