@@ -15,7 +15,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks import environment
-from benchmarks.finished import RunFailed, evaluated, measured, probed
+from benchmarks.finished import (
+  RunFailed,
+  evaluated,
+  measured,
+  probed,
+  spells,
+)
 from benchmarks.row import Row
 from vision_jax.data.sources.tfds import ENVIRONMENT
 from vision_jax.files import open_own, replace_text
@@ -139,9 +145,10 @@ def run_seed(row: Row, seed: int, plan: Plan) -> Outcome:
   outcome_file = folder / "outcome.json"
   if outcome_file.exists():
     return Outcome(**json.loads(outcome_file.read_text(encoding="utf-8")))
+  workdir = folder / "workdir"
+  earlier = sum(end - began for began, end in spells(workdir))
   start = time.monotonic()
   train(row, seed, plan, folder)
-  workdir = folder / "workdir"
   outcome = Outcome(
     seed=seed,
     **(
@@ -151,7 +158,7 @@ def run_seed(row: Row, seed: int, plan: Plan) -> Outcome:
       if imports(row, plan.variant)
       else measured(row, workdir, variant=plan.variant)
     ),
-    seconds=round(time.monotonic() - start, 1),
+    seconds=round(earlier + time.monotonic() - start, 1),
     hardware=dict(plan.hardware),
     versions=environment.versions(),
     git_commit=plan.commit,

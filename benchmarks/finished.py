@@ -1,5 +1,7 @@
 """What a run has measured, read from its workdir."""
 
+import datetime
+import itertools
 import json
 import math
 import pathlib
@@ -60,8 +62,30 @@ def measured(row: Row, workdir: pathlib.Path, variant: str = "") -> dict:
       name: last[key] if _finite(last.get(key)) else None
       for name, key in SPEED_KEYS.items()
     },
-    "seconds_to": seconds_to(row, lines, last),
+    "seconds_to": seconds_to(row, lines, last, spells(workdir)),
   }
+
+
+def spells(workdir: pathlib.Path) -> list[tuple[float, float]]:
+  """Returns when each process of a run began and last logged, in order.
+
+  In seconds since 1970. What a process did after its last log line, which the
+  next one did again, is not seen.
+  """
+  manifest = workdir / "manifest.json"
+  if not manifest.exists():
+    return []
+  runs = json.loads(manifest.read_text(encoding="utf-8"))["runs"]
+  began = [
+    datetime.datetime.fromisoformat(run["started"]).timestamp() for run in runs
+  ]
+  times = [line["time"] for line in _read_lines(workdir / "metrics.jsonl")]
+  ends = [*began[1:], math.inf]
+  logged = lambda start, end: [t for t in times if start <= t < end]
+  return [
+    (start, max(logged(start, end), default=start))
+    for start, end in zip(began, ends, strict=True)
+  ]
 
 
 def evaluated(row: Row, workdir: pathlib.Path) -> dict:
@@ -134,12 +158,24 @@ def curve(lines: list[dict], key: str) -> list[list[float]]:
   return points[::-1][::every][::-1] if points else []
 
 
-def seconds_to(row: Row, lines: list[dict], last: dict) -> float | None:
+def seconds_to(
+  row: Row,
+  lines: list[dict],
+  last: dict,
+  processes: Sequence[tuple[float, float]] = (),
+) -> float | None:
   """Returns the seconds of training until the metric reached `row.time_to`.
 
   Counted from the start of the first step, so without compilation, by the
-  times of the log lines; evaluations in between count. None if never, or where
-  the row does not ask.
+  times of the log lines; evaluations in between count, and so does what each
+  further process took to begin, but not the time between two processes. None if
+  never, or where the row does not ask.
+
+  Args:
+    row: what is asked.
+    lines: of the log.
+    last: the last of each metric.
+    processes: those of the run, see `spells`.
   """
   step_ms = last.get("time/step_p50_ms")
   if row.time_to is None or not _finite(step_ms):
@@ -150,7 +186,12 @@ def seconds_to(row: Row, lines: list[dict], last: dict) -> float | None:
     value = line.get(row.metric)
     if _finite(value) and reaches(value, row.time_to, 0.0, better):
       before = first["step"] * step_ms * 1e-3
-      return round(line["time"] - first["time"] + before, 2)
+      between = sum(
+        start - end
+        for (_, end), (start, _) in itertools.pairwise(processes)
+        if start < line["time"]
+      )
+      return round(line["time"] - first["time"] - between + before, 2)
   return None
 
 

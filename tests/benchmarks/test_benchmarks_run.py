@@ -1,6 +1,7 @@
 """The benchmark runner: seeds, resuming, failures and bad arguments."""
 
 import dataclasses
+import datetime
 import json
 import math
 import pathlib
@@ -144,6 +145,22 @@ def test_seconds_to_leave_compilation_out(tmp_path, goal, higher, expected):
   row = lenet(time_to=goal, higher_is_better=higher)
   got = finished.measured(row, workdir)
   assert got["seconds_to"] == expected
+
+
+def test_time_between_two_processes_of_a_run_is_not_counted(tmp_path):
+  lines = [
+    {"step": step, "time": float(time), "test/accuracy": value}
+    for step, time, value in ((10, 110, 0.1), (20, 1125, 0.5))
+  ]
+  lines[-1]["time/step_p50_ms"] = 500.0
+  workdir = write_workdir(tmp_path, lines)
+  assert finished.spells(workdir) == []  # of a run that has not begun
+  began = [datetime.datetime.fromtimestamp(t, datetime.UTC) for t in (90, 1100)]
+  runs = [{"started": x.isoformat(timespec="seconds")} for x in began]
+  (workdir / "manifest.json").write_text(json.dumps({"runs": runs}))
+  assert finished.spells(workdir) == [(90, 110), (1100, 1125)]
+  got = finished.measured(lenet(time_to=0.5), workdir)
+  assert got["seconds_to"] == 5 + 25  # ten steps, and the second process
 
 
 @pytest.fixture
