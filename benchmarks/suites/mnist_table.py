@@ -96,7 +96,9 @@ MNIST_TABLE = (
     "simard",
     "mnist_conv_elastic_simard2003",
     ENTROPY | LARGER | {"distort": "elastic", "steps": "28125"},
-    2500,
+    900,
+    "60 epochs, at whose end the loss on distorted images is still above 0.05; "
+    "longer it was not trained",
   ),
 )
 
