@@ -72,8 +72,8 @@ MNIST_TABLE = (
     "mnist_lenet1_lecun1998",
     SQUARED | LARGER | {"squash": "true"},
     500,
-    "one seed, and 0.01 points are missing; training images are not fitted, to a "
-    "loss of 0.15",
+    "one seed, and 0.01 points are missing; training images are not fitted, to "
+    "a loss of 0.15",
   ),
   _row(
     "mnist_lenet4", "lenet4", "mnist_lenet4_lecun1998", SQUARED | LARGER, 700
