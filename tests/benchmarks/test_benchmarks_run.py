@@ -191,6 +191,16 @@ def test_suite_ends_with_a_table_and_files(fake_training, tmp_path, capsys):
   assert found.target_met is False
 
 
+def test_a_resumed_seeds_seconds_are_those_of_all_its_processes(
+  fake_training, tmp_path, monkeypatch
+):
+  earlier = [(80.0, 100.0), (200.0, 230.0)]
+  monkeypatch.setattr(execute, "spells", lambda workdir: earlier)
+  run.main([*DIGITS, "--seeds=1", f"--output={tmp_path}"])
+  (found,) = lines.read(tmp_path / "results.jsonl")
+  assert 50 <= found.seconds < 60
+
+
 def test_finished_seeds_are_not_run_again(fake_training, tmp_path):
   arguments = [*DIGITS, f"--output={tmp_path}"]
   run.main([*arguments, "--seeds=1"])

@@ -3,16 +3,12 @@
 import cv2
 import numpy as np
 
-from vision_jax.data.errors import DataError
-from vision_jax.data.order import check_seed
-from vision_jax.data.pickled import AsMade
-from vision_jax.data.source import Example, short_hash
+from vision_jax.data.source import Example
 from vision_jax.data.sources.coco_keypoints import Keypoints
+from vision_jax.data.sources.drawn import Drawn
 from vision_jax.data.transforms.boxes import to_fractions
 
-SPLITS = ("train", "val", "test")
 CLASS_NAMES = ("person",)
-_VERSION = 1  # of the drawing, part of the fingerprint
 # Name and place, x and y of a box of 1 x 2, of one who looks at us. Those on
 # the left side, which is on our right, come before their right ones.
 _MIDDLE = {"nose": (0.5, 0.2)}
@@ -46,7 +42,7 @@ def _kind() -> Keypoints:
 KEYPOINTS = _kind()
 
 
-class People(AsMade):
+class People(Drawn):
   """Stick figures on a noisy ground; example i is pure in (seed, split, i).
 
   Left limbs have one colour and right ones another, the same for all. Figures
@@ -56,56 +52,26 @@ class People(AsMade):
   [0, 1], and 2 for most, 1 for some, and for those that are not labelled 0.
 
   Args:
-    split: "train", "val" or "test".
-    length: number of images.
-    size: height and width, in pixels.
+    split, length, size, seed: as of `Drawn`.
     most: figures in an image, at most.
-    seed: seed of all images.
   """
 
   num_classes = 1
   class_names = CLASS_NAMES
   kind = KEYPOINTS
 
-  def __init__(
-    self,
-    split: str,
-    length: int,
-    *,
-    size: int = 64,
-    most: int = 3,
-    seed: int = 0,
-  ):
-    if split not in SPLITS:
-      raise DataError(f"people: got split {split!r}; expected {SPLITS}.")
-    if size < 32 or most < 1 or length < 1:
-      raise DataError(
-        f"people: got size {size}, most {most} and length {length}; expected a "
-        "size of at least 32, and at least 1 of the others."
-      )
-    check_seed(seed)
-    self.split, self.length, self.size = split, length, size
-    self.most, self.seed = most, seed
+  objects = "people"
+  least = 32
 
-  def __len__(self) -> int:
-    return self.length
-
-  def fingerprint(self) -> str:
-    """Returns a hash of what defines the images."""
-    what = (self.split, self.length, self.size, self.most, self.seed)
-    return short_hash(_VERSION, *what)
+  def __init__(self, split: str, length: int, *, most: int = 3, **given: int):
+    super().__init__(split, length, most=most, **given)
 
   def labelled(self) -> np.ndarray:
     """Returns how many keypoints of each image are labelled, (m,)."""
     examples = self.read(np.arange(self.length))
     return np.array([(x["keypoints"][..., 2] > 0).sum() for x in examples])
 
-  def read(self, indices: np.ndarray) -> list[Example]:
-    """Returns the images at `indices`."""
-    return [self._image(int(i)) for i in indices]
-
-  def _image(self, i: int) -> Example:
-    rng = np.random.default_rng((self.seed, SPLITS.index(self.split), i))
+  def _image(self, rng: np.random.Generator, name: str) -> Example:
     size, number = self.size, int(rng.integers(1, self.most + 1))
     ground = rng.uniform(60, 190) + rng.normal(0, 8, (size, size, 3))
     image = np.clip(np.round(ground), 0, 255).astype(np.uint8)
@@ -117,7 +83,7 @@ class People(AsMade):
     seen = rng.choice([0, 1, 2], (number, len(_NAMES), 1), p=[0.1, 0.1, 0.8])
     keypoints = np.concatenate([places / size, seen], -1)
     return {
-      "name": f"people {self.split} [{i}]",
+      "name": name,
       "image": image,
       "size": np.array([size, size], np.int32),
       "boxes": to_fractions(np.concatenate([low, high], 1), (size, size)),

@@ -9,7 +9,8 @@ import ml_collections
 from vision_jax.data.found import MASKS
 from vision_jax.data.own import Own
 from vision_jax.data.source import Source
-from vision_jax.data.sources.discs import SPLITS, Discs
+from vision_jax.data.sources.discs import Discs
+from vision_jax.data.sources.drawn import SPLITS
 from vision_jax.errors import UserError
 from vision_jax.pipelines.sources.base import DataSet
 
