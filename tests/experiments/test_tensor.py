@@ -76,7 +76,7 @@ def evaluated():
 
 
 def test_it_evaluates_and_predicts(tmp_path):
-  outcome = train(evaluated, tmp_path, where="tensor", steps=2, eval_every=2)
+  outcome = train(evaluated, "tensor", tmp_path, steps=2, eval_every=2)
   found = {}
   for where in ("one", "tensor"):
     trained = Trained(evaluated(), tmp_path, execution=EXECUTIONS[where]())
