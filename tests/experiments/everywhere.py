@@ -6,15 +6,22 @@ as a notebook would run it, by `vision_jax.train.runs.run`.
 
 import contextlib
 import dataclasses
+import functools
+import pathlib
+import shutil
+import tempfile
+from typing import NamedTuple
 from unittest import mock
 
 import jax
+import numpy as np
 
 from tests.programs.command import (
   ROOT,
   after_step,
   assert_continues,
   assert_same,
+  steps,
   terminate,
 )
 from vision_jax.core import execution
@@ -96,7 +103,7 @@ def assert_equal_everywhere(
     rounding: how far numbers may differ, relative or absolute.
     **plan: numbers of `run`, such as accumulate.
   """
-  expected = result(train(make, **plan))
+  expected = whole(make, **plan).result
   for where in executions:
     got = result(train(make, where, **plan))
     try:
@@ -121,19 +128,41 @@ def result(outcome):
 
 
 def assert_resumes(make, tmp_path, *, where="one", **plan):
-  """Asserts that a run that was stopped ends as one never stopped.
+  """Asserts that a run that goes on ends as one never stopped.
 
-  Bit for bit: every array of the checkpoint and every line of the metrics.
+  Bit for bit: every array of the checkpoint and every line of the metrics. It
+  goes on from what a crash after the second step leaves: the checkpoint of the
+  first, and lines of metrics of both. Signals are the same for all tasks, and
+  so is what differs between executions when a state is saved and read: see
+  tests/train.
 
   Args:
     make: () -> an experiment.
-    tmp_path: a folder for both runs.
-    where: a name out of `EXECUTIONS`; what differs between them when a state
-      is saved and read is the same for all tasks, see tests/train.
+    tmp_path: a folder for the run that goes on.
+    where: a name out of `EXECUTIONS`.
     **plan: numbers of `run`.
   """
-  whole, halves = tmp_path / "whole", tmp_path / "halves"
-  train(make, where, whole, **plan)
-  assert train(make, where, halves, stop_at=1, **plan).stopped_by == "SIGTERM"
-  train(make, where, halves, **plan)
-  assert_continues(halves, whole)
+  expected = pathlib.Path(whole(make, where, **plan).folder.name)
+  workdir = tmp_path / "resumed"
+  shutil.copytree(expected, workdir)
+  _, *later = steps(workdir)
+  assert later, "It ended after its first step."
+  for step in later:
+    shutil.rmtree(workdir / "checkpoints" / str(step))
+  train(make, where, workdir, **plan)
+  assert_continues(workdir, expected)
+
+
+class Whole(NamedTuple):
+  """A run that is never stopped: its `result`, and the folder it is in."""
+
+  result: dict[str, np.ndarray]
+  folder: tempfile.TemporaryDirectory
+
+
+@functools.lru_cache(maxsize=1)  # two tests of one `make` follow each other
+def whole(make, where="one", **plan):
+  """Trains an experiment; keeps the checkpoint of each step."""
+  folder = tempfile.TemporaryDirectory()
+  kept = {"save_every": 1, "keep_every": 1}
+  return Whole(result(train(make, where, folder.name, **kept, **plan)), folder)
