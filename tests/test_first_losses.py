@@ -3,6 +3,7 @@
 import pytest
 
 from benchmarks.memory.command import config_paths
+from tests.marks import two_of_each_task
 from tests.programs.first_losses import apart, first_losses
 
 # Over 20 seconds of a CPU each; `python -m tests.programs.first_losses` does
@@ -37,21 +38,14 @@ TOO_LARGE = (
 )
 
 
-def two_of_each_task():
-  """Returns the first and the last config of each folder, of those left."""
-  found = {}
-  for path in config_paths():
-    if path not in TOO_LARGE:
-      found.setdefault(path.split("/")[1], []).append(path)
-  return sorted({x for paths in found.values() for x in (paths[0], paths[-1])})
-
-
 def test_what_is_too_large_exists():
   assert set(TOO_LARGE) < set(config_paths())
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", two_of_each_task())
+@pytest.mark.parametrize(
+  "path", two_of_each_task(x for x in config_paths() if x not in TOO_LARGE)
+)
 def test_forms_of_an_accelerator_give_the_same_first_loss(path):
   losses = first_losses(path)
   if losses:

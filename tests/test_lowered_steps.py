@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from tests.marks import two_of_each_task
 from tests.programs.lowering import lowered
 from tests.test_configs import CONFIGS
 from vision_jax.models.detection import detr
@@ -35,21 +36,26 @@ def step_text(path, backend="gpu"):
   return lowered(backend, step, state, batch)
 
 
-each = pytest.mark.parametrize(
-  "path",
-  [
-    path
-    if any(name in path for name in QUICK)
-    else pytest.param(path, marks=pytest.mark.slow)
-    for path in CONFIGS
-  ],
-)
+def of_each_task():
+  """Returns two configs of each task, and QUICK's.
+
+  What is looked for comes from layers and pipelines that a task's share.
+  """
+  quick = [x for x in CONFIGS if any(name in x for name in QUICK)]
+  slow = set(two_of_each_task(CONFIGS)).difference(quick)
+  return quick + [pytest.param(x, marks=pytest.mark.slow) for x in sorted(slow)]
 
 
-@each
-def test_images_are_an_argument_of_bytes(path):
+@pytest.mark.parametrize("path", of_each_task())
+def test_what_an_accelerator_is_given(path):
+  text = step_text(path)
+  check_images_are_an_argument_of_bytes(path, text)
+  assert not DILATED_GRADIENT.search(text)
+
+
+def check_images_are_an_argument_of_bytes(path, text):
   """None of their shape is of floats, but for noise, which is not rounded."""
-  main = step_text(path).split("func.func public @main(")[1].split("{\n")[0]
+  main = text.split("func.func public @main(")[1].split("{\n")[0]
   batch = recipe.load(f"{path}:tiny").build().train_data.batch(0)
   images = (k for k in batch if k.rpartition("/")[2] == "image")
   seen = batch["joints" if "joints" in batch else next(images)]
@@ -60,11 +66,6 @@ def test_images_are_an_argument_of_bytes(path):
   noisy = "clean" in batch and seen.dtype == jnp.float32
   expected = {"ui8", "f32"} if noisy else {"ui8"}
   assert set(re.findall(rf"tensor<{shape}x(\w+)>", main)) == expected
-
-
-@each
-def test_no_weight_gradient_has_holes(path):
-  assert not DILATED_GRADIENT.search(step_text(path))
 
 
 @pytest.mark.parametrize("path", [p for p in CONFIGS if QUICK[0] in p])
