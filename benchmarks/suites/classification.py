@@ -58,7 +58,7 @@ MNIST = (
     config=CONFIGS + "mnist_cnn.py",
     dataset="mnist",
     reference="mnist_cnn_flax_example",
-    protocol="60,000 training images, shifted, turned and scaled, 20 epochs; "
+    protocol="60,000 training images, shifted, turned and scaled, 30 epochs; "
     "10,000 test images, single view, last step",
     tolerance=MNIST_TOLERANCE,
     differs="another small CNN and another recipe",
@@ -67,7 +67,7 @@ MNIST = (
     seeds=1,
     variant="modern",
     also=("test/ece",),
-    seconds=900,
+    seconds=1800,
   ),
   Row(
     name="mnist_vit",

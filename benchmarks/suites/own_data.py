@@ -22,6 +22,26 @@ def _own(name: str, config: str, **more) -> Row:
   )
 
 
+def _small_boxes(
+  name: str, data: str, dataset: str, tested: str, target: float, **more
+) -> Row:
+  return _own(
+    name,
+    "detection/own_boxes.py",
+    dataset=dataset,
+    protocol=(
+      f"COCO AP50 on the {tested}, one class, from 150 training images, "
+      "averaged weights, last step"
+    ),
+    metric="test/ema/ap50",
+    target=target,
+    data=data,
+    made_by="python -m benchmarks.small_boxes",
+    also=("test/ema/ap", "val/ema/ap50"),
+    **{"differs": f"{NOTHING} for one class of 150 images"} | more,
+  )
+
+
 OWN_DATA = (
   _own(
     "own_images_cpu",
@@ -69,6 +89,19 @@ OWN_DATA = (
       *(f"test/ema/ap50_class/{k}" for k in ("Platelets", "RBC", "WBC")),
     ),
     differs="a small net on small images, and a short schedule, for 2 cores",
+  ),
+  _small_boxes(
+    "own_rbc_cpu", "bccd_rbc", "RBC of bccd 150/87/72", "72 test images", 0.7
+  ),
+  _small_boxes(
+    "own_wbc_cpu", "bccd_wbc", "WBC of bccd 150/87/72", "72 test images", 0.9
+  ),
+  _small_boxes(
+    "own_clutter_cpu",
+    "clutter",
+    "digits among clutter, 150/50/200, generated",
+    "200 test images, whose digits are not those of train",
+    0.8,
   ),
 )
 

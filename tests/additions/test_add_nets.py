@@ -175,4 +175,4 @@ def test_other_nets_resume_under_other_executions(
   make = lambda: recipe.load(f"{config}:tiny").build()
   assert_resumes(make, tmp_path, where=execution)
   # And the fingerprint goes with it.
-  run_somewhere(make, execution, tmp_path / "halves", steps=4)
+  run_somewhere(make, execution, tmp_path / "resumed", steps=4)

@@ -52,7 +52,7 @@ def test_it_is_the_same_everywhere(classifier):
 
 def test_it_resumes_bit_for_bit(classifier, tmp_path):
   assert_resumes(detector(classifier), tmp_path)
-  began, got = stored(classifier), stored(tmp_path / "halves")
+  began, got = stored(classifier), stored(tmp_path / "resumed")
   begun = began["params/model/conv1/kernel"]
   kernel = got["params/model/backbone/conv1/kernel"]
   np.testing.assert_allclose(kernel, begun, atol=1e-2)
