@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks.accelerator.states import NotHere
+from benchmarks.accelerator.torchvision_operators import declare
 
 BLOCK, WARM = 20, 3  # as of `benchmarks.speed.timing`, which imports jax
 IMAGE = 224
@@ -64,10 +65,16 @@ def library(name: str) -> Any:
     NotHere: if it is not installed, or not for this torch.
   """
   try:
-    return importlib.import_module(name)
+    try:
+      return importlib.import_module(name)
+    except RuntimeError as error:
+      if "operator torchvision::" not in str(error):
+        raise
+      declare()  # torchvision, which timm imports too, is for another torch
+      return importlib.import_module(name)
   except ImportError as error:
     raise NotHere(f"{name} is not installed ({error})") from error
-  except RuntimeError as error:  # timm's torchvision is for another torch
+  except RuntimeError as error:
     raise NotHere(f"{name} does not run with this torch: {error}") from error
 
 

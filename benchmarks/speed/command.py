@@ -13,7 +13,8 @@ run; the ratio is that of the two rates, its range that of the turns. A time is
 the mean of a block of 20 steps, of which as many are in flight as in the loop.
 Other rows: `loop/overhead`, `checkpoint/wait`, `input/in_memory`,
 `input/decode_crop`, `input/decode_alone`, `metrics/...`, `matching/...` and
-`convolution/...`. Writes results.jsonl and report.md.
+`convolution/...`; and where they are asked for, beside torch, `detector/...`.
+Writes results.jsonl and report.md.
 """
 
 import argparse
@@ -34,6 +35,7 @@ from vision_jax.errors import UserError
 from vision_jax.files import replace_text
 
 KINDS = ("models", "loop", "checkpoint", "input", "metrics", "convolutions")
+ASKED_FOR = ("detectors",)  # which need torch
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -89,7 +91,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     "--rows",
     type=names,
     default=list(KINDS),
-    help=f"kinds of rows: {', '.join(KINDS)}",
+    help=f"kinds of rows: {', '.join(KINDS + ASKED_FOR)}",
   )
   options, rest = parser.parse_known_args(argv)
   if options.models is None:
@@ -120,10 +122,9 @@ def _check(options: argparse.Namespace) -> None:
     raise UserError("--config.KEY=VALUE: expected --configs=PATH beside it.")
   if options.configs and options.mode != "train":
     raise UserError("--mode: got infer with --configs; a config trains.")
-  if unknown := set(options.rows) - set(KINDS):
-    raise UserError(
-      f"--rows: got {sorted(unknown)}; expected {', '.join(KINDS)}."
-    )
+  if unknown := set(options.rows).difference(KINDS, ASKED_FOR):
+    expected = ", ".join(KINDS + ASKED_FOR)
+    raise UserError(f"--rows: got {sorted(unknown)}; expected {expected}.")
 
 
 def _rows(
@@ -142,6 +143,8 @@ def _rows(
     yield from _child("benchmarks.speed.metrics")
   if "convolutions" in options.rows:
     yield from _child("benchmarks.speed.small_maps")
+  if "detectors" in options.rows:
+    yield from _child("benchmarks.speed.detector_parts")
 
 
 def _targets(options: argparse.Namespace) -> Iterator[tuple[str, list[str]]]:

@@ -2,9 +2,18 @@
 
 import json
 
+import numpy as np
 import pytest
 
-from benchmarks.speed import command, metrics, small_maps, table
+from benchmarks.accelerator.states import NotHere
+from benchmarks.speed import (
+  command,
+  detector_parts,
+  metrics,
+  small_maps,
+  table,
+)
+from tests.oracles import torchvision
 
 
 def test_metric_rows():
@@ -44,6 +53,32 @@ def test_rows_of_small_maps():
   assert row["row"] == "convolution/2x2/k3s1p1/8-8"
   row["form_ms"] = {"convolution": 260.0, "patches": 4.5}
   assert table.numbers(row) == "convolution 0.26 s, patches 4.50 ms"
+
+
+@pytest.mark.slow
+def test_parts_of_detectors_are_the_same_as_their_peers():
+  torchvision()
+  nms = detector_parts.suppression(50, 5)
+  (places,), _ = nms["ours"]()
+  np.testing.assert_array_equal(places, nms["vectorised"]())
+  aligned = detector_parts.aligned(8, 20, 4)
+  (found,) = np.asarray(aligned["ours"]())
+  expected = aligned["vectorised"]().numpy().transpose(0, 2, 3, 1)
+  np.testing.assert_allclose(found, expected, atol=1e-5)
+  pasted = detector_parts.pasted(5, (60, 80))
+  expected = pasted["torchvision"]().numpy()[:, 0]
+  np.testing.assert_array_equal(pasted["ours"](), expected)
+  row = detector_parts.row("paste", pasted, turns=1, calls=1)
+  assert row["times_as_long_as"]["torchvision"] > 0
+
+
+def test_a_part_without_its_peer_says_so(monkeypatch):
+  def absent(name):
+    raise NotHere(f"{name} is not installed")
+
+  monkeypatch.setattr(detector_parts, "library", absent)
+  row = detector_parts.measured("nms", 1)
+  assert table.numbers(row) == "torch is not installed"
 
 
 def test_a_duration_has_a_unit():
