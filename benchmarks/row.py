@@ -51,6 +51,8 @@ class Row:
     backbone: folder of the data folder that is a workdir: its weights are what
       training begins with; its config is `file`, and `made_by` trains it.
     given_as: the key of the config that is told of that folder.
+    part: of the net, as "model/backbone": what begins with those weights, by
+      the command's --init_from; "" tells the config of them.
     probe: flags of `--mode=probe`: the backbone's features are measured, in one
       draw a seed, and nothing is trained. Metrics are test/logistic, test/ridge
       and test/knn.
@@ -81,6 +83,7 @@ class Row:
   sha256: str = ""
   backbone: str = ""
   given_as: str = "init_from"
+  part: str = ""
   probe: Mapping[str, str] = dataclasses.field(default_factory=dict)
   seeds: int = 3
   variant: str = ""

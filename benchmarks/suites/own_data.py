@@ -3,6 +3,8 @@
 A folder is given, and nothing else; each is to take 20 minutes of two cores.
 """
 
+import json
+
 from benchmarks.row import Row
 
 NOTHING = "the config's own values; nothing comparable is published"
@@ -17,13 +19,17 @@ def _own(name: str, config: str, **more) -> Row:
     variant="cpu",
     own=True,
     seeds=1,
-    seconds=1200,
-    **more,
+    **{"seconds": 1200} | more,
   )
 
 
 def _small_boxes(
-  name: str, data: str, dataset: str, tested: str, target: float, **more
+  name: str,
+  data: str,
+  dataset: str,
+  tested: str,
+  target: float | None,
+  **more,
 ) -> Row:
   return _own(
     name,
@@ -36,11 +42,35 @@ def _small_boxes(
     metric="test/ema/ap50",
     target=target,
     data=data,
-    made_by="python -m benchmarks.small_boxes",
     also=("test/ema/ap", "val/ema/ap50"),
-    **{"differs": f"{NOTHING} for one class of 150 images"} | more,
+    **{
+      "made_by": "python -m benchmarks.small_boxes",
+      "differs": f"{NOTHING} for one class of 150 images",
+    }
+    | more,
   )
 
+
+# A classifier that own_boxes.py's backbone of the `cpu` variant can begin on.
+CIFAR = "cifar10_narrow"
+NET = {
+  **{"model": "backbones.resnet.ResNet", "num_classes": 10},
+  **{"stages": [1, 2, 2], "bottleneck": False, "width": 24},
+  **{"zero_init": False},
+}
+TRAINED = {
+  "file": f"{CIFAR}/config.json",
+  "backbone": CIFAR,
+  "part": "model/backbone",
+  "made_by": (
+    "python -m benchmarks.small_boxes, and python -m vision_jax.main "
+    "--config=configs/classification/folder_finetune.py:cpu "
+    "--config.dataset=cifar10 --config.image_size=64 "
+    f"--config.net='{json.dumps(NET)}' --config.steps=4000 "
+    f"--config.batch_size=64 --workdir=FOLDER/{CIFAR}"
+  ),
+}
+FEWER = {"steps": "400", "eval_every": "0"}
 
 OWN_DATA = (
   _own(
@@ -102,6 +132,29 @@ OWN_DATA = (
     "digits among clutter, 150/50/200, generated",
     "200 test images, whose digits are not those of train",
     0.8,
+  ),
+  _small_boxes(
+    "own_rbc_400_cpu",
+    "bccd_rbc",
+    "RBC of bccd 150/87/72",
+    "72 test images",
+    None,
+    overrides=FEWER,
+    seconds=180,
+    differs=f"{NOTHING}; 400 steps, from scratch",
+  ),
+  _small_boxes(
+    "own_rbc_400_begun_cpu",
+    "bccd_rbc",
+    "RBC of bccd 150/87/72",
+    "72 test images",
+    None,
+    overrides=FEWER,
+    seconds=180,
+    differs=(
+      f"{NOTHING}; 400 steps, the backbone begins on a classifier of CIFAR-10"
+    ),
+    **TRAINED,
   ),
 )
 

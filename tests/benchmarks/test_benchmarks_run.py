@@ -411,6 +411,16 @@ def test_a_folder_that_a_row_is_given_as_ones_own(tmp_path, monkeypatch):
   assert place not in execute.arguments(row, 0, "tiny", {})
 
 
+def test_a_part_of_a_net_begins_on_what_was_trained(tmp_path, monkeypatch):
+  monkeypatch.setenv("VISION_JAX_DATA", str(tmp_path))
+  here = execute.Plan(pathlib.Path(), hardware={"platform": "cpu"})
+  row = row_named("own_rbc_400_begun_cpu")
+  assert "--workdir=FOLDER/cifar10_narrow writes it" in run.missing(row, here)
+  flag = "--init_from=model/backbone=$VISION_JAX_DATA/cifar10_narrow"
+  assert execute.arguments(row, 0, "cpu", {})[1] == flag
+  assert flag not in execute.arguments(row, 0, "tiny", {})
+
+
 class Digits:
   """Five images of three classes."""
 
