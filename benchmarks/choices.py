@@ -94,6 +94,7 @@ CHOICES = (
   Choice("generation/mnist_flow_matching", "samples in ten steps", "mnist"),
   Choice("generation/mnist_mean_flow", "samples in one to four steps", "mnist"),
   Choice("generation/mnist_dcgan", "samples in one step", "mnist"),
+  Choice("generation/mnist_stylegan2", "styles to mix and to cut", "mnist"),
   Choice("generation/mnist_vae", "a likelihood, as published", "mnist"),
   Choice("generation/cifar10_ddpm", "the paper's DDPM", "cifar10"),
   Choice(

@@ -121,6 +121,7 @@ HEAVY = (
   "configs/generation/mnist_glow.py",
   "configs/generation/mnist_latent.py",
   "configs/generation/mnist_mean_flow.py",
+  "configs/generation/mnist_stylegan2.py",
   "configs/generation/mnist_vq_prior.py",
   "configs/generation/mnist_vqgan.py",
   "configs/generation/mnist_vqvae.py",

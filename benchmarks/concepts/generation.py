@@ -5,6 +5,7 @@ from benchmarks.concept import Concept
 CODES = "tests/tasks/test_autoencoder_codes.py::test_"
 VAE = "tests/tasks/test_vae.py::test_"
 GAN = "tests/tasks/test_gan.py::test_"
+STYLED = "tests/tasks/test_style_gan.py::test_"
 MEAN = "tests/tasks/test_mean_flow.py::test_"
 NOISE = "tests/ops/test_diffusion_"
 SCORES = "tests/metrics/test_metrics_generation.py::test_"
@@ -91,6 +92,14 @@ CONCEPTS = (
     "vision_jax.losses.adversarial:gradient_penalty",
     GAN + "penalties_of_a_linear_critic_are_exact",
     row="digits_gan",
+  ),
+  Concept(
+    "StyleGAN2: modulation, path lengths, truncation",
+    "vision_jax.tasks.style_gan:StyleGAN",
+    f"{STYLED}a_path_is_as_long_as_the_jacobian_says, "
+    f"{STYLED}samples_are_cut_mixed_and_of_their_index",
+    "--config=configs/generation/mnist_stylegan2.py",
+    number="30,370,060 parameters at 1024 pixels",
   ),
   Concept(
     "diffusion",
