@@ -78,13 +78,11 @@ def arguments(
   """Returns the arguments of vision_jax.main, without a workdir."""
   own = row.own and variant != "tiny"  # which needs no data
   data = {"data_dir": f"${ENVIRONMENT}/{row.data}"} if own else {}
-  begins = []
-  if row.backbone and variant != "tiny":
-    place = f"${ENVIRONMENT}/{row.backbone}"
-    if row.part:
-      begins = [f"--init_from={row.part}={place}"]
-    else:
-      data[row.given_as] = place
+  place, begins = f"${ENVIRONMENT}/{row.backbone}", []
+  if row.part and variant != "tiny":
+    begins = [f"--init_from={row.part}={place}"]
+  elif row.backbone and variant != "tiny":
+    data[row.given_as] = place
   variant = f":{variant}" if variant else ""
   return [f"--config={root}{row.config}{variant}", *begins] + [
     f"--config.{key}={value}"

@@ -5,6 +5,7 @@ from benchmarks.concept import Concept
 CODES = "tests/tasks/test_autoencoder_codes.py::test_"
 VAE = "tests/tasks/test_vae.py::test_"
 GAN = "tests/tasks/test_gan.py::test_"
+SIZES = "tests/models/test_stylegan2.py::test_"
 STYLED = "tests/tasks/test_style_gan.py::test_"
 MEAN = "tests/tasks/test_mean_flow.py::test_"
 NOISE = "tests/ops/test_diffusion_"
@@ -97,7 +98,8 @@ CONCEPTS = (
     "StyleGAN2: modulation, path lengths, truncation",
     "vision_jax.tasks.style_gan:StyleGAN",
     f"{STYLED}a_path_is_as_long_as_the_jacobian_says, "
-    f"{STYLED}samples_are_cut_mixed_and_of_their_index",
+    f"{STYLED}samples_are_cut_mixed_and_of_their_index, "
+    f"{SIZES}of_1024_pixels_they_are_as_large_as_the_authors",
     "--config=configs/generation/mnist_stylegan2.py",
     number="30,370,060 parameters at 1024 pixels",
   ),

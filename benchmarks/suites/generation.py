@@ -194,7 +194,6 @@ MNIST = (
   ),
   _mnist_samples("dcgan", ""),
   _mnist_samples("dcgan", "", **CPU),
-  _mnist_samples("stylegan2", ""),
   _mnist_samples("stylegan2", "", seconds=1800, **CPU),
   _mnist_samples("ddpm", ", 20 steps"),
   _mnist_samples("ddpm", ", 20 steps", seconds=1500, **CPU),

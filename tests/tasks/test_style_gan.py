@@ -19,10 +19,14 @@ from vision_jax.models.generation.stylegan2 import StyleGAN2Generator
 from vision_jax.models.generation.stylegan2_discriminator import (
   StyleGAN2Discriminator,
 )
-from vision_jax.ops.augment.keys import example_keys
 from vision_jax.optim.optimizers import sgd
 from vision_jax.tasks.gan import DISCRIMINATOR, GENERATOR
-from vision_jax.tasks.style_gan import PATH, PIXELS, StyleGAN
+from vision_jax.tasks.style_gan import (
+  PATH,
+  StyleGAN,
+  crossed,
+  path_lengths,
+)
 
 KEY = jax.random.key(3)
 
@@ -47,36 +51,40 @@ def objective(task, name):
   )
 
 
-@pytest.mark.slow
 def test_a_path_is_as_long_as_the_jacobian_says():
-  """sqrt of the mean over layers of |J^T y|^2, J taken column by column."""
-  task, params, stats, batch = begun(path=2.0)
-  one = {k: v[:1] for k, v in batch.items()}
-  (got,) = task._lengths(params, stats, one, KEY)
-  w = task.generator.spread(task._styles(params, stats, one, KEY))
-  draw = lambda w: task._draw(params, w, one, KEY)[0]
-  jacobian = np.asarray(jax.jit(jax.jacfwd(draw))(w), np.float64)[..., 0, :, :]
-  (own,) = example_keys(one, KEY)
-  y = jax.random.normal(jax.random.fold_in(own, PIXELS), (8, 8, 3)) / 8
-  product = np.einsum("hwc,hwcld->ld", np.asarray(y, np.float64), jacobian)
-  expected = np.sqrt((product**2).sum(-1).mean())
-  np.testing.assert_allclose(got, expected, rtol=1e-4)
+  """sqrt of the mean over layers of |J^T y|², J taken column by column."""
+  rng = np.random.default_rng(0)
+  w, y = rng.normal(size=(2, 3, 4)), rng.normal(size=(2, 5, 6, 2))
+  weights = rng.normal(size=(3, 4, 60))
+  w, y, weights = (x.astype(np.float32) for x in (w, y, weights))
+  draw = lambda w: jnp.tanh(jnp.einsum("bld,ldp->bp", w, weights)).reshape(
+    -1, 5, 6, 2
+  )
+  got = path_lengths(draw, w, y)
+  for i in range(2):
+    one = jax.jacfwd(lambda w: draw(w[None])[0])(w[i])
+    product = np.einsum("hwc,hwcld->ld", y[i] / np.sqrt(30), one)
+    expected = np.sqrt((product**2).sum(-1).mean())
+    np.testing.assert_allclose(got[i], expected, rtol=1e-4)
 
 
 @pytest.mark.slow
 def test_paths_are_penalised_lazily_and_their_mean_moves():
   task, params, stats, batch = begun(path=2.0, path_every=4)
-  lengths = task._lengths(params, stats, batch, KEY)
-  old = float(np.mean(lengths)) / 2
-  stats = stats | {GENERATOR: {PATH: {"length": jnp.float32(old)}}}
   run = objective(task, GENERATOR)
-  terms, new = run(params, stats, batch, KEY, step=4)
-  penalty = 4 * np.mean((np.asarray(lengths) - old) ** 2)
-  np.testing.assert_allclose(terms[PATH].divide(), penalty, rtol=1e-4)
-  moved = new[GENERATOR][PATH]["length"].divide()
-  expected = old + 0.01 * (np.mean(lengths) - old)
-  np.testing.assert_allclose(moved, expected, rtol=1e-5)
-  terms, new = run(params, stats, batch, KEY, step=5)
+  at = lambda x: stats | {GENERATOR: {PATH: {"length": jnp.float32(x)}}}
+  # Four times the mean of (length - x)²: at three x, one parabola.
+  values = []
+  for x in (0.0, 1.0, 2.0):
+    terms, new = run(params, at(x), batch, KEY, step=4)
+    values.append(float(terms[PATH].divide()))
+    moved = float(new[GENERATOR][PATH]["length"].divide())
+    values.append((moved - 0.99 * x) / 0.01)  # the batch's mean length
+  zero, mean, one, mean_one, two, mean_two = values
+  np.testing.assert_allclose([mean_one, mean_two], mean, rtol=1e-3)
+  np.testing.assert_allclose(one - zero, 4 * (1 - 2 * mean), rtol=1e-3)
+  np.testing.assert_allclose(two - zero, 4 * (4 - 4 * mean), rtol=1e-3)
+  terms, new = run(params, at(1.0), batch, KEY, step=5)
   assert float(terms[PATH].divide()) == 0
   assert float(new[GENERATOR][PATH]["length"].count) == 0
 
@@ -106,20 +114,22 @@ def test_samples_are_cut_mixed_and_of_their_index():
     task.sample(params, stats, batch, KEY, mix_from=9)
 
 
+def test_a_cross_is_at_a_layer_of_each_example():
+  w, other = jnp.zeros((2, 4, 6)), jnp.ones((2, 6))
+  found = np.asarray(crossed(w, other, jnp.array([1, 4])))[..., 0]
+  np.testing.assert_array_equal(found, [[0, 1, 1, 1], [0, 0, 0, 0]])
+
+
 @pytest.mark.slow
-def test_mixing_crosses_at_a_layer_of_each_example():
+def test_styles_are_mixed_in_training():
   task, params, stats, batch = begun()
   never = dataclasses.replace(task, mixing=0.0)
-  always = dataclasses.replace(task, mixing=1.0)
-  images = [
-    t._fake(params, stats, batch, KEY, True)[0] for t in (never, always)
+  terms = [
+    objective(x, GENERATOR)(params, stats, batch, KEY, step=0)[0]["generator"]
+    for x in (never, dataclasses.replace(task, mixing=1.0), never)
   ]
-  apart = np.abs(images[0] - images[1]).mean((1, 2, 3))
-  assert (apart > 0).all()
-  w, other = jnp.zeros((2, 4, 6)), jnp.ones((2, 6))
-  start = jnp.array([1, 4])[:, None, None]
-  crossed = np.asarray(always._crossed(w, other, start))[..., 0]
-  np.testing.assert_array_equal(crossed, [[0, 1, 1, 1], [0, 0, 0, 0]])
+  values = [float(x.divide()) for x in terms]
+  assert values[0] == values[2] != values[1]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -9,8 +10,9 @@ import jax.numpy as jnp
 from vision_jax.core.types import Array, Batch, Mean, Nets, Objective, Terms
 from vision_jax.errors import UserError
 from vision_jax.ops.augment.keys import example_keys
+from vision_jax.ops.diffusion.noise import normals
 from vision_jax.tasks.gan import GAN, GENERATOR
-from vision_jax.tasks.generative import latents
+from vision_jax.tasks.generative import SIGNED, latents
 
 PATH = "path"  # statistics: the mean length of a path, {"length": ()}
 # Which of an example's draws is which; from 0 on z and the layers' noise.
@@ -84,6 +86,8 @@ class StyleGAN(GAN):
   ) -> dict[str, Array]:
     """Draws `image` (b, h, w, c), one for each `index` of the batch.
 
+    The net's pixels are of no certain range: what is outside is cut off.
+
     Args:
       params: the parameters of both nets, by name.
       stats: the statistics of both nets, by name.
@@ -108,11 +112,11 @@ class StyleGAN(GAN):
     if mix_from:
       following = {**batch, "index": batch["index"] + 1}
       other = styles(following, interpolate=interpolate)
-      w = self._crossed(w, other, mix_from)
+      w = crossed(w, other, jnp.full(len(w), mix_from))
     if truncation != 1.0:
       centre = self._centre(params, stats, batch)[:, None]
       w = centre + truncation * (w - centre)
-    return {"image": self._draw(params, w, batch, key)}
+    return {"image": jnp.clip(self._draw(params, w, batch, key), *SIGNED)}
 
   def _generate(self, params, stats, batch, key, *, step, train) -> Terms:
     terms, new = super()._generate(
@@ -142,15 +146,8 @@ class StyleGAN(GAN):
   def _lengths(self, params, stats, batch, key) -> Array:
     """How far images move with w, (b,), by a random image of each."""
     w = self.generator.spread(self._styles(params, stats, batch, key))
-    keys = jax.vmap(lambda k: jax.random.fold_in(k, PIXELS))(
-      example_keys(batch, key)
-    )
-    shape = batch["image"].shape[1:]
-    noise = jax.vmap(lambda k: jax.random.normal(k, shape, jnp.float32))(keys)
-    noise /= (shape[0] * shape[1]) ** 0.5
-    seen = lambda w: jnp.sum(self._draw(params, w, batch, key) * noise)
-    square = jnp.sum(jnp.square(jax.grad(seen)(w)), -1)
-    return jnp.sqrt(jnp.mean(square, -1) + 1e-12)
+    noise = normals(example_keys(batch, key), PIXELS, batch["image"].shape[1:])
+    return path_lengths(lambda w: self._draw(params, w, batch, key), w, noise)
 
   def _fake(self, params, stats, batch, key, train) -> tuple[Array, Nets]:
     """Returns an image for each z, and all statistics."""
@@ -162,13 +159,8 @@ class StyleGAN(GAN):
       layers = self.generator.layers
       start = 1 + (place * (layers - 1)).astype(jnp.int32)
       start = jnp.where(mixed < self.mixing, start, layers)
-      w = self._crossed(w, other, start[:, None, None])
+      w = crossed(w, other, start)
     return self._draw(params, w, batch, key), stats
-
-  def _crossed(self, w: Array, other: Array, start: Array | int) -> Array:
-    """Gives layers from `start` on the other w (b, d)."""
-    layer = jnp.arange(self.generator.layers)[:, None]
-    return jnp.where(layer < start, w, other[:, None])
 
   def _styles(
     self, params, stats, batch, key, drawn=None, *, number=0, interpolate=0
@@ -205,3 +197,29 @@ class StyleGAN(GAN):
     return functools.partial(
       self.generator.apply, {"params": params[GENERATOR]}
     )
+
+
+def crossed(w: Array, other: Array, start: Array) -> Array:
+  """Gives layers of w (b, l, d) from `start` (b,) on the other w (b, d)."""
+  layer = jnp.arange(w.shape[1])[:, None]
+  return jnp.where(layer < start[:, None, None], w, other[:, None])
+
+
+def path_lengths(
+  draw: Callable[[Array], Array], w: Array, noise: Array
+) -> Array:
+  """How far images move with w, (b,), in the direction of random images.
+
+  The root of the mean over layers of |J^T y|², equation 4 of the paper, of
+  which J says how an image changes with w; y is the noise over the root of the
+  number of its pixels.
+
+  Args:
+    draw: images (b, h, w, c) of w; each of its own alone.
+    w: (b, l, d), of each layer.
+    noise: (b, h, w, c), standard normal.
+  """
+  scale = (noise.shape[1] * noise.shape[2]) ** -0.5
+  moved = jax.grad(lambda w: scale * jnp.sum(draw(w) * noise))(w)
+  square = jnp.sum(jnp.square(moved), -1)
+  return jnp.sqrt(jnp.mean(square, -1) + 1e-12)  # whose root has a slope
