@@ -7,8 +7,8 @@ looked at test, so that metric flatters a little.
 
 The variant `modern` shifts, turns and scales images anew in each of 30 epochs
 of all 60,000, and has a third convolution in each stage, and dropout. Without
-these two, after 20 epochs, it had 99.53 on test (one seed); nothing else of it
-was chosen by a look at test.
+these two, after 20 epochs, it had 99.53 on test, and with them 99.69 (one seed
+each); nothing else of it was chosen by a look at test.
 """
 
 from vision_jax.core.checks import check_name
