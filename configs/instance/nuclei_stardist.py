@@ -19,8 +19,12 @@ predicted at their own sizes. `--mode=predict` writes the objects as 16-bit
 PNGs, and overlays with their outlines. `reach` is the longest distance from an
 object's middle to its edge.
 
-The variant `cpu` is for one core, within 45 minutes; its values were set before
-a run had ended. `:full` is for a GPU, and was not run there yet.
+The variant `cpu` is for one core, within two hours. With 2,400 steps, errors in
+pixels (`relative=False`) and scales from 0.75 on it had 0.725 on test, 0.806 in
+the mean over images: of nuclei of the validation images 79 % of those of 100
+to 400 pixels were found, and 36 % of smaller ones, which is why errors are
+relative now and scales go down to a half. `:full` is for a GPU, and was not
+run there yet.
 """
 
 from vision_jax.core.checks import check_name
@@ -81,6 +85,7 @@ def get_config():
     grid=2,
     typical=10.0,
     distance_weight=0.2,
+    relative=True,
     least=0.4,
     overlap=0.4,
     reach=96,
@@ -117,11 +122,12 @@ VARIANTS = {
     "ema": 0.9,
   },
   "cpu": {
-    "steps": 2400,
-    "eval_every": 1200,
+    "steps": 6000,
+    "eval_every": 3000,
     "save_every": 200,
     "crop": 128,
-    "cut": 176,
+    "cut": 256,
+    "augment.scale": (0.5, 1.35),
     "width": 16,
     "depth": 3,
     "lr": 3e-3,
@@ -185,6 +191,7 @@ def task_of(config):
     grid=config.grid,
     typical=config.typical,
     distance_weight=config.distance_weight,
+    relative=config.relative,
     least=config.least,
     overlap=config.overlap,
     reach=config.reach,

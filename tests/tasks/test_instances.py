@@ -55,6 +55,32 @@ def learned(numbers, rays=32, typical=10.0):
   return np.concatenate([logits[..., None], distances / typical - 1], -1)
 
 
+@pytest.mark.parametrize("relative", [False, True])
+def test_errors_are_in_pixels_or_relative(relative):
+  """Of a disc, and of one twice as large, all distances a tenth too long."""
+  y, x = np.mgrid[:65, :65] - 32
+  numbers = np.stack([np.hypot(x, y) < r for r in (10.0, 20.0)]).astype(int)
+  task = StarPolygons(
+    Given(), rays=16, grid=1, typical=10.0, relative=relative, reach=32
+  )
+  wanted = ray_distances(numbers, 16, reach=32)
+  image = np.concatenate(
+    [np.zeros((2, 65, 65, 1)), 1.1 * wanted / 10.0 - 1], -1
+  )
+  found = []
+  for i in range(2):
+    one = batch_of(numbers[i : i + 1], image[i : i + 1])
+    terms, _ = task.objectives[0].loss(
+      {"model": {}}, {}, one, KEY, step=0, train=False
+    )
+    found.append(float(terms["distance"].divide()))
+  small, large = found
+  if relative:
+    np.testing.assert_allclose(found, 1.0, rtol=1e-4)  # a tenth of `typical`
+  else:
+    assert large == pytest.approx(2 * small, rel=0.1)
+
+
 def scored(truth, found):
   rows = jax.vmap(matches)(truth, found)
   return InstancePrecision().result({}, jax.device_get(rows))

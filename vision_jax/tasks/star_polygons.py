@@ -39,6 +39,9 @@ class StarPolygons(OneNet):
     grid: of every so many rows and columns the first is a place.
     typical: a distance in pixels, that 0 stands for.
     distance_weight: of the distances' term, beside the other's 1.
+    relative: whether errors are those of an object whose mean distance is
+      `typical`: what a polygon overlaps is a matter of its relative error, and
+      in pixels large objects are nearly all of the term.
     least: how central a place has to be, to be a candidate.
     overlap: part of a polygon that better ones may have, see `draw_polygons`.
     candidates: of an image, p, at most.
@@ -50,6 +53,7 @@ class StarPolygons(OneNet):
   grid: int = 2
   typical: float = 10.0
   distance_weight: float = 0.2
+  relative: bool = False
   least: float = 0.5
   overlap: float = 0.4
   candidates: int = 4096
@@ -107,6 +111,8 @@ class StarPolygons(OneNet):
     wanted = ray_distances(numbers, self.rays, grid=self.grid, reach=self.reach)
     probs = object_probs(numbers[:, :: self.grid, :: self.grid], wanted)
     error = jnp.abs(distances - wanted).mean(-1)
+    if self.relative:
+      error *= self.typical / jnp.maximum(wanted.mean(-1), 1.0)
     entropy = jax.nn.softplus(logits) - probs * logits
     terms = {
       "object": Mean.of(entropy, mask),
