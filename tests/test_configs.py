@@ -35,18 +35,28 @@ TRAINED = {
   "configs/classification/digits_cnn.py",
   "configs/segmentation/digit_scenes_unet.py",
 }
-# Trained by tests of their own, everywhere or by the command.
+# Trained by tests of their own, everywhere or by the command, or by the README's
+# commands, which tests run.
 ELSEWHERE = (
   "configs/captions/scenes_coca.py",
+  "configs/classification/folder_resnet18.py",
+  "configs/classification/mnist_lenet.py",
+  "configs/classification/mnist_vit.py",
   "configs/depth/scenes_depth.py",
   "configs/detection/coco_keypoint_rcnn.py",
+  "configs/detection/digit_scenes_detr.py",
   "configs/detection/voc_detr.py",
+  "configs/generation/digits_ddpm.py",
+  "configs/generation/digits_vae.py",
   "configs/instance/digit_scenes_mask2former.py",
   "configs/instance/nuclei_maskrcnn.py",
   "configs/reading/mnist_attention.py",
   "configs/reading/mnist_crnn.py",
   "configs/segmentation/camvid_unet.py",
+  "configs/segmentation/folder_unet.py",
   "configs/skeletons/actions_mstcn.py",
+  "configs/translation/folder_cyclegan.py",
+  "configs/translation/folder_pix2pix.py",
   "configs/video/digits_r3d.py",
 )
 # What they train is trained with another net, on other data or by a test of
@@ -72,7 +82,6 @@ TRACED = (
   "configs/segmentation/imported.py",
   "configs/self_supervised/cifar10_mae.py",
   "configs/self_supervised/cifar10_simclr.py",
-  "configs/translation/folder_cyclegan.py",
 )
 LARGE = (  # their data or nets take seconds to build
   "configs/classification/cifar10_five.py",
