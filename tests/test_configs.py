@@ -35,8 +35,8 @@ TRAINED = {
   "configs/classification/digits_cnn.py",
   "configs/segmentation/digit_scenes_unet.py",
 }
-# Trained by tests of their own, everywhere or by the command, or by the README's
-# commands, which tests run.
+# Trained by tests of their own, everywhere or by the command, or by what the
+# README has to run, which a test does.
 ELSEWHERE = (
   "configs/captions/scenes_coca.py",
   "configs/classification/folder_resnet18.py",
