@@ -1,6 +1,7 @@
 """Rows of generated images."""
 
 from benchmarks.row import Row
+from benchmarks.suites.autoencoding import AUTOENCODERS
 from benchmarks.suites.classification import JPEG_COPY
 
 CONFIGS = "configs/generation/"
@@ -14,9 +15,6 @@ FLOW_FRECHET = 6.0  # as early: of flow matching, by ten evaluations of its net
 # Of latent flow matching: within 20 % of that, in a third of its time.
 LATENT_FRECHET = 1.2 * FLOW_FRECHET
 CODES_FRECHET = 3.0  # as early: of reconstructions from codes
-# As early: squared errors of a pixel, of what 30 principal components leave of
-# the test images half, and as much where a quarter of their pixels are hidden.
-PCA_30 = 0.0177
 INCEPTION = "pt_inception-2015-12-05-6726825d.pth"
 
 QUICK = (
@@ -116,30 +114,6 @@ def _mnist_samples(
   )
 
 
-def _mnist_autoencoder(name: str, given: str, target: float, **more) -> Row:
-  return Row(
-    name=f"mnist_{name}_cpu",
-    config=f"{CONFIGS}mnist_autoencoder.py",
-    variant="cpu",
-    dataset="mnist",
-    reference="",
-    protocol=(
-      f"mean squared error of a pixel of the 10,000 test images, {given}, each "
-      "drawn again from 30 numbers, in percent of the square of white; last "
-      "step"
-    ),
-    tolerance=0.0,
-    metric="test/mse",
-    target=target,
-    higher_is_better=False,
-    data="mnist",
-    seeds=1,
-    also=("test/knn_accuracy", "samples/frechet_mnist_lenet"),
-    seconds=360,
-    **more,
-  )
-
-
 FIRST_STAGE = "mnist_vqvae"
 _TRAINED = {
   "file": f"{FIRST_STAGE}/config.json",
@@ -186,12 +160,7 @@ MNIST = (
     needs="gpu",
     seconds=6 * 3600,
   ),
-  _mnist_autoencoder("autoencoder", "as they are", PCA_30 / 2),
-  _mnist_autoencoder(
-    *("denoising_autoencoder", "given with a quarter of their pixels 0"),
-    PCA_30,
-    overrides={"corruption": "masking", "level": "0.25"},
-  ),
+  *AUTOENCODERS,
   _mnist_samples("dcgan", ""),
   _mnist_samples("dcgan", "", **CPU),
   _mnist_samples("stylegan2", "", seconds=1800, **CPU),
