@@ -65,3 +65,5 @@ AUTOENCODERS = (
     seconds=360,
   ),
 )
+
+SUITES = {"mnist_generation": AUTOENCODERS}

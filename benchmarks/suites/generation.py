@@ -1,7 +1,6 @@
 """Rows of generated images."""
 
 from benchmarks.row import Row
-from benchmarks.suites.autoencoding import AUTOENCODERS
 from benchmarks.suites.classification import JPEG_COPY
 
 CONFIGS = "configs/generation/"
@@ -160,7 +159,6 @@ MNIST = (
     needs="gpu",
     seconds=6 * 3600,
   ),
-  *AUTOENCODERS,
   _mnist_samples("dcgan", ""),
   _mnist_samples("dcgan", "", **CPU),
   _mnist_samples("stylegan2", "", seconds=1800, **CPU),
