@@ -5,6 +5,7 @@ share the card's memory.
 """
 
 import importlib
+import importlib.util
 import statistics
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from benchmarks.accelerator.torchvision_operators import declare
 
 BLOCK, WARM = 20, 3  # as of `benchmarks.speed.timing`, which imports jax
 IMAGE = 224
+ABOVE = ("timm", "torchvision", "transformers")  # import torchvision
 
 
 def measure(name: str, *, size: str, **_: Any) -> dict[str, Any]:
@@ -65,17 +67,24 @@ def library(name: str) -> Any:
     NotHere: if it is not installed, or not for this torch.
   """
   try:
-    try:
-      return importlib.import_module(name)
-    except RuntimeError as error:
-      if "operator torchvision::" not in str(error):
-        raise
-      declare()  # torchvision, which timm imports too, is for another torch
-      return importlib.import_module(name)
+    if name in ABOVE and importlib.util.find_spec("torchvision"):
+      _torchvision()  # which they import, some of it when it is asked for
+    return importlib.import_module(name)
   except ImportError as error:
     raise NotHere(f"{name} is not installed ({error})") from error
   except RuntimeError as error:
     raise NotHere(f"{name} does not run with this torch: {error}") from error
+
+
+def _torchvision() -> None:
+  """Imports it, with its operators declared where it is for another torch."""
+  try:
+    importlib.import_module("torchvision")
+  except RuntimeError as error:
+    if "operator torchvision::" not in str(error):
+      raise
+    declare()
+    importlib.import_module("torchvision")
 
 
 def make_step(
