@@ -7,6 +7,7 @@ as a notebook would run it, by `vision_jax.train.runs.run`.
 import contextlib
 import dataclasses
 import functools
+import json
 import pathlib
 import shutil
 import tempfile
@@ -27,6 +28,7 @@ from tests.programs.command import (
 from vision_jax.core import execution
 from vision_jax.core.execution import Jit, Pmap
 from vision_jax.parallel.tensor import Tensor
+from vision_jax.provenance.manifest import NAME
 from vision_jax.recipe import recipe
 from vision_jax.train.checkpoint.tree import is_key, named
 from vision_jax.train.runs import run
@@ -145,11 +147,13 @@ def assert_resumes(make, tmp_path, *, where="one", **plan):
   expected = pathlib.Path(whole(make, where, **plan).folder.name)
   workdir = tmp_path / "resumed"
   shutil.copytree(expected, workdir)
-  _, *later = steps(workdir)
+  first, *later = steps(workdir)
   assert later, "It ended after its first step."
   for step in later:
     shutil.rmtree(workdir / "checkpoints" / str(step))
   train(make, where, workdir, **plan)
+  began = json.loads((workdir / NAME).read_text())["runs"][-1]["step"]
+  assert began == first, "It did not go on, but began anew."
   assert_continues(workdir, expected)
 
 
