@@ -1,6 +1,6 @@
 """Host transforms of texts."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -27,5 +27,16 @@ def number_words(words: Sequence[str], length: int) -> Transform:
     text = decoded(example["text"])
     tokens = vocabulary.numbers(text, length, name_of(example))
     return example | {"tokens": tokens}
+
+  return apply
+
+
+@transform
+def read_text(read: Callable[[str], np.ndarray]) -> Transform:
+  """Adds `tokens`, what `read` makes of `text`: that of a condition by text."""
+
+  def apply(example: Example, rng: np.random.Generator | None) -> Example:
+    del rng
+    return example | {"tokens": read(decoded(example["text"]))}
 
   return apply

@@ -27,7 +27,7 @@ class TextTower(nn.Module):
     epsilon: added to each norm's variance.
     causal: whether a token attends to those before it alone.
     pooled: which token stands for a text: "end" (the first whose number is
-      `end`) or "last".
+      `end`) or "last"; "none" gives all of them.
     end: number of the token that ends a text; None for the largest of a text.
     dtype: type to compute in; parameters are float32.
   """
@@ -48,6 +48,8 @@ class TextTower(nn.Module):
   @nn.compact
   def __call__(self, tokens: Array, *, train: bool) -> Array:
     """Maps numbers of tokens (b, l) to a vector of each text (b, d), float32.
+
+    Or to one of each token (b, l, d), where none is pooled.
 
     Raises:
       UserError: for a text that is longer than `length`.
@@ -77,6 +79,8 @@ class TextTower(nn.Module):
     return self._pool(x, tokens).astype(jnp.float32)
 
   def _pool(self, x: Array, tokens: Array) -> Array:
+    if self.pooled == "none":
+      return x
     if self.pooled == "last":
       return x[:, -1]
     ends = tokens if self.end is None else tokens == self.end
