@@ -93,6 +93,9 @@ CHOICES = (
   Choice("generation/mnist_ddpm", "diffusion", "mnist"),
   Choice("generation/mnist_flow_matching", "samples in ten steps", "mnist"),
   Choice("generation/mnist_mean_flow", "samples in one to four steps", "mnist"),
+  Choice(
+    "generation/scenes_text", "images from captions, a first one", "nothing"
+  ),
   Choice("generation/mnist_dcgan", "samples in one step", "mnist"),
   Choice("generation/mnist_stylegan2", "styles to mix and to cut", "mnist"),
   Choice("generation/mnist_vae", "a likelihood, as published", "mnist"),

@@ -20,6 +20,7 @@ from vision_jax.metrics.likelihood import ImportanceBound
 from vision_jax.metrics.mask_threshold import MaskThreshold
 from vision_jax.metrics.pixel_curves import PixelCurves
 from vision_jax.metrics.retrieval import Retrieval
+from vision_jax.metrics.scenes_read import ScenesRead
 from vision_jax.metrics.segmentation import Segmentation
 from vision_jax.metrics.spread import Spread
 from vision_jax.metrics.verification import Verification
@@ -98,6 +99,18 @@ CASES = {
   ),
   "mean": (MeanOf(("bits",)), {"bits": 1.0, "count": 1.0}, {}),
   "recognised": (Recognised(SEEN), {"fake": 1, "real": 1, "count": 2}, {}),
+  "scenes_read": (
+    ScenesRead(SEEN),
+    {
+      "count": 2,
+      **{
+        f"{what}_{which}": 1
+        for what in ("captions", "digits", "colours")
+        for which in ("fake", "real")
+      },
+    },
+    {},
+  ),
   "bound": (ImportanceBound(5), NATS, {}),
   "miou": (Segmentation(2, class_names=("hen", "ox")), CONFUSION, {}),
   "void": (WithVoid(("hen",)), CONFUSION, {}),
