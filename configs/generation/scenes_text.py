@@ -13,11 +13,6 @@ draws, several texts with | between.
 `:cpu` is for one core. The full variant is for a GPU and not measured.
 """
 
-from vision_jax.data.sources.captioned_digits import (
-  LENGTH,
-  WORDS,
-  CaptionedDigits,
-)
 from vision_jax.experiment import Experiment, base_config
 from vision_jax.models.generation.ddpm_unet import DDPMUNet
 from vision_jax.models.generation.prompted_unet import PromptedUNet
@@ -27,6 +22,7 @@ from vision_jax.optim.optimizers import adamw
 from vision_jax.pipelines.data import Loading
 from vision_jax.pipelines.diffusion import Solving, rate
 from vision_jax.pipelines.scene_reader import scene_reader
+from vision_jax.pipelines.sources.told import ToldData
 from vision_jax.pipelines.told_scenes import told_scenes
 from vision_jax.tasks.condition_tokens import TokenCondition, Words
 from vision_jax.tasks.flow_matching import FlowMatching
@@ -35,7 +31,7 @@ from vision_jax.tasks.flow_matching import FlowMatching
 def get_config():
   """Returns the values.
 
-  scenes: how many there are to train on, and to test. features, layers, heads:
+  features, layers, heads:
   of the text transformer. told: channels of what the text says of a place.
   reader_steps: how long what reads the scenes is trained.
   """
@@ -45,6 +41,7 @@ def get_config():
     eval_batch_size=200,
     log_every=100,
     save_every=1000,
+    dataset="captioned_digits",
     scenes=(200_000, 1000),
     features=64,
     layers=2,
@@ -104,13 +101,15 @@ VARIANTS = {
     "width": 48,
     "blocks": 1,
     "lr": 1.5e-3,
+    "guidance": 2.0,
+    "save_every": 500,
     "warmup": 200,
   },
 }
 
 
-def net(config):
-  """The denoiser, with the text transformer."""
+def net(config, text):
+  """The denoiser, with a transformer of the text's tokens."""
   how = {"dtype": config.dtype}
   unet = DDPMUNet(
     width=config.width,
@@ -124,8 +123,8 @@ def net(config):
     **how,
   )
   tower = TextTower(
-    len(WORDS) + 1,
-    LENGTH,
+    len(text.tokenize.vocabulary) + 1,
+    text.length,
     config.features,
     depth=config.layers,
     heads=config.heads,
@@ -137,9 +136,10 @@ def net(config):
 
 
 def build(config):
-  text = TokenCondition(LENGTH, Words(WORDS))
+  images = ToldData.of(config)
+  text = TokenCondition(images.length, Words(images.words))
   task = FlowMatching(
-    net(config),
+    net(config, text),
     path(config.path),
     prediction=config.prediction,
     density=Density(config.density, config.centre, config.deviation),
@@ -147,12 +147,11 @@ def build(config):
     clip=config.clip,
     condition=text,
   )
-  train, test = config.scenes
   data = told_scenes(
     task,
     text,
-    train=CaptionedDigits("train", train),
-    test=CaptionedDigits("test", test),
+    train=images.train,
+    test=images.evals["test"],
     reader=scene_reader(config.reader_steps),
     sampling=Solving.of(config),
     loading=Loading.of(config),

@@ -60,6 +60,19 @@ def test_a_batch_has_the_words_of_its_scenes():
   assert {WORDS[i - 1] for i in batch["tokens"][:, 3]} <= {"left", "right"}
 
 
+@pytest.mark.parametrize(
+  ("values", "message"),
+  [
+    ({"scenes": "9"}, r"scenes: got \(9,\); expected 2 numbers"),
+    ({"scenes": "9,0"}, r"scenes: got \(9, 0\); expected 2 numbers of at le"),
+    ({"dataset": "scenes"}, "dataset: got 'scenes'; .*'captioned_digits'"),
+  ],
+)
+def test_data_that_cannot_be_are_refused(values, message):
+  with pytest.raises(UserError, match=message):
+    recipe.load(CONFIG, values).build()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("where", ["pmap", "jit", "fsdp"])
 def test_it_is_the_same_everywhere(where):

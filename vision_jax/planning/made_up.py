@@ -25,8 +25,8 @@ from vision_jax.tasks.star_polygons import StarPolygons
 from vision_jax.tasks.translation import PairedTranslation
 
 BUNDLED = (
-  *("clouds", "digits", "moving_digits", "people", "photographs", "roads"),
-  "scenes",
+  *("captioned_digits", "clouds", "digits", "moving_digits", "people"),
+  *("photographs", "roads", "scenes"),
   *("skeleton_actions", "skeleton_sequences"),
 )
 CLASSES = 80  # where the annotations would name them; COCO's number
