@@ -21,9 +21,9 @@ from vision_jax.ops.diffusion import Density, path
 from vision_jax.optim.optimizers import adamw
 from vision_jax.pipelines.data import Loading
 from vision_jax.pipelines.diffusion import Solving, rate
+from vision_jax.pipelines.prompted_scenes import prompted_scenes
 from vision_jax.pipelines.scene_reader import scene_reader
-from vision_jax.pipelines.sources.told import ToldData
-from vision_jax.pipelines.told_scenes import told_scenes
+from vision_jax.pipelines.sources.prompted import PromptedData
 from vision_jax.tasks.condition_tokens import TokenCondition, Words
 from vision_jax.tasks.flow_matching import FlowMatching
 
@@ -32,7 +32,7 @@ def get_config():
   """Returns the values.
 
   features, layers, heads:
-  of the text transformer. told: channels of what the text says of a place.
+  of the text transformer. canvas: channels of what the text says of a place.
   reader_steps: how long what reads the scenes is trained.
   """
   return base_config(
@@ -46,7 +46,7 @@ def get_config():
     features=64,
     layers=2,
     heads=4,
-    told=16,
+    canvas=16,
     width=64,
     multipliers=(1, 2),
     attention=(4,),
@@ -87,7 +87,7 @@ VARIANTS = {
     "features": 8,
     "layers": 1,
     "heads": 2,
-    "told": 4,
+    "canvas": 4,
     "width": 8,
     "multipliers": (1,),
     "attention": (),
@@ -132,11 +132,11 @@ def net(config, text):
     pooled="none",
     **how,
   )
-  return PromptedUNet(unet, tower, features=config.told, **how)
+  return PromptedUNet(unet, tower, features=config.canvas, **how)
 
 
 def build(config):
-  images = ToldData.of(config)
+  images = PromptedData.of(config)
   text = TokenCondition(images.length, Words(images.words))
   task = FlowMatching(
     net(config, text),
@@ -147,7 +147,7 @@ def build(config):
     clip=config.clip,
     condition=text,
   )
-  data = told_scenes(
+  data = prompted_scenes(
     task,
     text,
     train=images.train,

@@ -33,7 +33,7 @@ def nearest_colour(half):
 
 
 def test_images_show_what_captions_tell():
-  told = set()
+  orders = set()
   for example in examples():
     assert example["image"].shape == (SIZE, 2 * SIZE, 3)
     words = decoded(example["text"]).split()
@@ -44,8 +44,8 @@ def test_images_show_what_captions_tell():
     halves = np.split(example["image"], 2, axis=1)
     found = [nearest_colour(half) for half in halves]
     assert found == [kind.split()[0] for kind in places]
-    told.add(words[3])
-  assert told == {"left", "right"}
+    orders.add(words[3])
+  assert orders == {"left", "right"}
 
 
 def test_a_scene_is_pure_and_splits_share_no_caption():

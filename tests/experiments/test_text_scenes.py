@@ -33,8 +33,8 @@ def test_a_prompt_is_asked_for_by_its_words():
   prompt = "a red 3 left of a blue 7|a green 0 right of a red 1"
   tokens = condition.ask(3, {"prompt": prompt})["tokens"]
   assert tokens.shape == (3, LENGTH)
-  told = [" ".join(WORDS[i - 1] for i in row) for row in tokens]
-  assert told == [*prompt.split("|"), prompt.split("|")[0]]
+  texts = [" ".join(WORDS[i - 1] for i in row) for row in tokens]
+  assert texts == [*prompt.split("|"), prompt.split("|")[0]]
   assert not condition.ask(1, {"prompt": ""})["tokens"].any()
 
 
@@ -65,6 +65,7 @@ def test_a_batch_has_the_words_of_its_scenes():
   [
     ({"scenes": "9"}, r"scenes: got \(9,\); expected 2 numbers"),
     ({"scenes": "9,0"}, r"scenes: got \(9, 0\); expected 2 numbers of at le"),
+    ({"data_dir": "here"}, "data_dir: got '.*here'.*Leave it out"),
     ({"dataset": "scenes"}, "dataset: got 'scenes'; .*'captioned_digits'"),
   ],
 )

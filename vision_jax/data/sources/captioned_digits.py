@@ -93,13 +93,13 @@ class CaptionedDigits(AsMade):
     for kind, half in zip(kinds, np.split(image, 2, axis=1), strict=True):
       self._draw(rng, kind, half)
     left, right = (KINDS[kind] for kind in kinds)
-    told = (
+    words = (
       (left, "left", right) if rng.random() < 0.5 else (right, "right", left)
     )
     return {
       "name": f"captioned digits {self.split} [{i}]",
       "image": np.round(image).astype(np.uint8),
-      "text": encoded("a {} {} of a {}".format(*told), _ROOM),
+      "text": encoded("a {} {} of a {}".format(*words), _ROOM),
       "kinds": np.array(kinds, np.int32),
     }
 

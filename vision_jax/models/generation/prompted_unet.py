@@ -20,7 +20,7 @@ class PromptedUNet(nn.Module):
   learned query of its own, and what it finds there is an image that the U-Net
   sees beside the noisy one: so a word can be bound to a place, and to another
   word, before anything is drawn. Paths text, places, read, norm,
-  told, unet.
+  canvas, unet.
 
   Attributes:
     unet: the denoiser, without num_classes.
@@ -42,7 +42,7 @@ class PromptedUNet(nn.Module):
     self.places = self.param("places", init, (*self.grid, d), jnp.float32)
     self.read = Attention(self.text.heads, self.dtype)
     self.norm = LayerNorm(dtype=self.dtype)
-    self.told = Dense(self.features, dtype=self.dtype)
+    self.canvas = Dense(self.features, dtype=self.dtype)
 
   def __call__(
     self,
@@ -83,7 +83,7 @@ class PromptedUNet(nn.Module):
     words = self.text(tokens, train=train)
     places = self.places.reshape(1, rows * columns, -1).astype(self.dtype)
     places = jnp.broadcast_to(places, (b, *places.shape[1:]))
-    found = self.told(self.norm(self.read(places, words)))
+    found = self.canvas(self.norm(self.read(places, words)))
     found = found.reshape(b, rows, 1, columns, 1, -1)
     shape = (b, rows, h // rows, columns, w // columns, self.features)
     return jnp.broadcast_to(found, shape).reshape(b, h, w, self.features)

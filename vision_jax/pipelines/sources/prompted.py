@@ -19,16 +19,18 @@ SPLITS = ("train", "test")
 
 
 @dataclasses.dataclass(frozen=True)
-class ToldData(DataSet):
+class PromptedData(DataSet):
   """A data set of scenes with captions, and the words of these.
 
   Attributes:
     dataset: "captioned_digits", see `CaptionedDigits`.
     scenes: how many there are in train and test.
+    data_dir: "", as the scenes are generated.
   """
 
   dataset: str
   scenes: Sequence[int]
+  data_dir: str = ""
 
   words = WORDS
   length = LENGTH
@@ -41,10 +43,16 @@ class ToldData(DataSet):
         "least 1, how many for train and test."
       )
 
+    if self.data_dir:
+      raise UserError(
+        f"--config.data_dir: got {self.data_dir!r}, and the scenes are "
+        "generated; expected none. Leave it out."
+      )
+
   @classmethod
-  def of(cls, config: ml_collections.ConfigDict) -> "ToldData":
+  def of(cls, config: ml_collections.ConfigDict) -> "PromptedData":
     """Returns the data set of a config with keys of these names."""
-    return cls(config.dataset, tuple(config.scenes))
+    return cls(config.dataset, tuple(config.scenes), config.data_dir)
 
   def names(self) -> tuple[str, ...]:
     """Returns (): a caption has no class."""

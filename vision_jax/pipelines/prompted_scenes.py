@@ -15,7 +15,7 @@ from vision_jax.tasks.condition_tokens import TokenCondition
 from vision_jax.tasks.denoising import Denoising
 
 
-def told_scenes(
+def prompted_scenes(
   task: Denoising,
   text: TokenCondition,
   *,
