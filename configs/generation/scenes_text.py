@@ -102,7 +102,9 @@ VARIANTS = {
     "blocks": 1,
     "lr": 1.5e-3,
     "guidance": 2.0,
+    "eval_every": 1000,
     "save_every": 500,
+    "reader_steps": 2000,
     "warmup": 200,
   },
 }
@@ -130,6 +132,7 @@ def net(config, text):
     heads=config.heads,
     causal=False,
     pooled="none",
+    std=1.0,
     **how,
   )
   return PromptedUNet(unet, tower, features=config.canvas, **how)

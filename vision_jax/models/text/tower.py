@@ -29,6 +29,8 @@ class TextTower(nn.Module):
     pooled: which token stands for a text: "end" (the first whose number is
       `end`) or "last"; "none" gives all of them.
     end: number of the token that ends a text; None for the largest of a text.
+    std: standard deviation of tokens and positions as they begin. Of CLIP's a
+      first block hides which token is which, which it then learns slowly.
     dtype: type to compute in; parameters are float32.
   """
 
@@ -43,6 +45,7 @@ class TextTower(nn.Module):
   causal: bool = True
   pooled: str = "end"
   end: int | None = None
+  std: float = 0.02
   dtype: DTypeLike = jnp.float32
 
   @nn.compact
@@ -60,7 +63,7 @@ class TextTower(nn.Module):
         f"TextTower: got texts of {number} tokens; expected {self.length} at "
         "most."
       )
-    init, d = nn.initializers.normal(0.02), self.features
+    init, d = nn.initializers.normal(self.std), self.features
     table = self.param("tokens", init, (self.vocabulary, d), jnp.float32)
     shape = (self.length, d)
     positions = self.param("positions", init, shape, jnp.float32)
