@@ -65,7 +65,6 @@ def test_a_batch_has_the_words_of_its_scenes():
   [
     ({"scenes": "9"}, r"scenes: got \(9,\); expected 2 numbers"),
     ({"scenes": "9,0"}, r"scenes: got \(9, 0\); expected 2 numbers of at le"),
-    ({"data_dir": "here"}, "data_dir: got '.*here'.*Leave it out"),
     ({"dataset": "scenes"}, "dataset: got 'scenes'; .*'captioned_digits'"),
   ],
 )

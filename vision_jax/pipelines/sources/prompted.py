@@ -25,7 +25,7 @@ class PromptedData(DataSet):
   Attributes:
     dataset: "captioned_digits", see `CaptionedDigits`.
     scenes: how many there are in train and test.
-    data_dir: "", as the scenes are generated.
+    data_dir: folder of the data, of which generated scenes need none.
   """
 
   dataset: str
@@ -41,12 +41,6 @@ class PromptedData(DataSet):
       raise UserError(
         f"--config.scenes: got {tuple(self.scenes)}; expected 2 numbers of at "
         "least 1, how many for train and test."
-      )
-
-    if self.data_dir:
-      raise UserError(
-        f"--config.data_dir: got {self.data_dir!r}, and the scenes are "
-        "generated; expected none. Leave it out."
       )
 
   @classmethod
