@@ -3,14 +3,16 @@
 Flow matching on scenes of 16x32 that scikit-learn's digits make, each in one of
 four colours. A small text transformer is trained along with the U-Net; places
 of the image attend to its words. At the end a scene is drawn for each of 1,000
-captions by ten evaluations of the net, none of which it was trained on, and
-read back by a CNN that was trained apart on true scenes: `test/ema/captions` is
-the share of captions of which both digits, both colours and their places are
-right, and `test/ema/captions_real` what the CNN reads right of true scenes of
-held-out digits. `--mode=sample --sample.prompt="a red 3 left of a blue 7"`
+captions in ten steps of the solver, none of which it was trained on, and read
+back by a CNN that was trained apart on true scenes: `test/ema/captions` is the
+share of captions of which both digits, both colours and their places are right,
+and `test/ema/captions_real` what the CNN reads right of true scenes of held-out
+digits. `--mode=sample --sample.prompt="a red 3 left of a blue 7"`
 draws, several texts with | between.
 
-`:cpu` is for one core. The full variant is for a GPU and not measured.
+`:cpu` has guidance, two evaluations a step. Of its scenes 97.3 % are read right,
+and 98.0 % of true ones, after 35 minutes of a core that had other work too. The full variant is
+for a GPU and not measured.
 """
 
 from vision_jax.experiment import Experiment, base_config
