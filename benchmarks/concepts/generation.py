@@ -125,14 +125,6 @@ CONCEPTS = (
     number="order 2 of Heun's method, within 0.1",
   ),
   Concept(
-    "images from text",
-    "vision_jax.models.generation.prompted_unet:PromptedUNet",
-    "tests/models/test_prompted_unet.py::test_the_order_of_words_counts, "
-    "tests/metrics/test_scenes_read.py::"
-    "test_a_caption_is_right_as_a_whole_or_not",
-    row="scenes_text_cpu",
-  ),
-  Concept(
     "average velocity (MeanFlow)",
     "vision_jax.tasks.mean_flow:MeanFlow",
     f"{MEAN}an_exact_average_keeps_the_identity, "

@@ -88,4 +88,12 @@ CONCEPTS = (
     COCA,
     number="cosines to 1e-4",
   ),
+  Concept(
+    "images from text",
+    "vision_jax.models.generation.prompted_unet:PromptedUNet",
+    "tests/models/test_prompted_unet.py::test_the_order_of_words_counts, "
+    "tests/metrics/test_scenes_read.py::"
+    "test_a_caption_is_right_as_a_whole_or_not",
+    row="scenes_text_cpu",
+  ),
 )

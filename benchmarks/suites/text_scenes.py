@@ -11,9 +11,10 @@ TEXT_SCENES = (
     reference="",
     protocol=(
       "a scene of 16x32 for each of 1,000 captions, none of them in training, "
-      "10 steps, each of two evaluations of the net, as guidance is 2, averaged "
-      "weights: the share of captions of which both digits, both colours and "
-      "their places are read back right, by a CNN trained apart on true scenes"
+      "10 steps, each of two evaluations of the net, as guidance is 2, "
+      "averaged weights: the share of captions of which both digits, both "
+      "colours and their places are read back right, by a CNN trained apart on "
+      "true scenes"
     ),
     tolerance=0.0,
     metric="test/ema/captions",

@@ -7,12 +7,12 @@ captions in ten steps of the solver, none of which it was trained on, and read
 back by a CNN that was trained apart on true scenes: `test/ema/captions` is the
 share of captions of which both digits, both colours and their places are right,
 and `test/ema/captions_real` what the CNN reads right of true scenes of held-out
-digits. `--mode=sample --sample.prompt="a red 3 left of a blue 7"`
-draws, several texts with | between.
+digits. `--mode=sample --sample.prompt="a red 3 left of a blue 7"` draws,
+several texts with | between.
 
-`:cpu` has guidance, two evaluations a step. Of its scenes 97.3 % are read right,
-and 98.0 % of true ones, after 35 minutes of a core that had other work too. The full variant is
-for a GPU and not measured.
+`:cpu` has guidance, two evaluations a step. Of its scenes 97.3 % are read
+right, and 98.0 % of true ones, after 35 minutes of a core that had other work
+too. The full variant is for a GPU and not measured.
 """
 
 from vision_jax.experiment import Experiment, base_config
