@@ -129,11 +129,7 @@ class PairData(DataSet):
       direction=config.direction,
       image_size=config.image_size,
       style=config.get("style", ""),
-      photographs=(
-        tuple(config.get("photos_train", ())),
-        tuple(config.get("photos_val", ())),
-        tuple(config.get("photos_test", ())),
-      ),
+      photographs=photographs_of(config),
     )
 
   def names(self) -> tuple[str, ...]:
@@ -191,6 +187,11 @@ class PairData(DataSet):
 
   def _pairs(self, split: str) -> OwnPairs:
     return OwnPairs(self.data_dir, split, backward=self.direction == "ba")
+
+
+def photographs_of(config: ml_collections.ConfigDict) -> list[tuple[str, ...]]:
+  """Returns the names of a config's photographs of train, val and test."""
+  return [tuple(config.get(f"photos_{split}", ())) for split in SPLITS]
 
 
 def check_apart(photographs: Sequence[Sequence[str]]) -> None:
