@@ -92,12 +92,12 @@ class Domain(DataSet):
       side: cls(
         config.dataset,
         side,
-        folder=config[side],
+        folder=folder,
         image_size=config.image_size,
         style=config.get("style", ""),
         photographs=photographs_of(config),
       )
-      for side in SIDES
+      for side, folder in (("a", config.a), ("b", config.b))
     }
 
   @property

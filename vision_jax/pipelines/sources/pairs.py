@@ -191,7 +191,10 @@ class PairData(DataSet):
 
 def photographs_of(config: ml_collections.ConfigDict) -> list[tuple[str, ...]]:
   """Returns the names of a config's photographs of train, val and test."""
-  return [tuple(config.get(f"photos_{split}", ())) for split in SPLITS]
+  train = config.get("photos_train", ())
+  val = config.get("photos_val", ())
+  test = config.get("photos_test", ())
+  return [tuple(train), tuple(val), tuple(test)]
 
 
 def check_apart(photographs: Sequence[Sequence[str]]) -> None:
