@@ -15,9 +15,9 @@ and hangs together is an object, which grows into its border.
 An image's levels are stretched between two percentiles (`stretch`). Squares of
 `cut` pixels are cut out, scaled, turned and mirrored, and the net sees `crop`
 pixels of them; images have to be as large as that, and large ones are drawn
-more often (`evenly`). They are evaluated and predicted at their own sizes. `--mode=predict` writes the objects as 16-bit
-PNGs, and overlays with their outlines. `reach` is the longest distance from an
-object's middle to its edge.
+more often (`evenly`). They are evaluated and predicted at their own sizes.
+`--mode=predict` writes the objects as 16-bit PNGs, and overlays with their
+outlines. `reach` is the longest distance from an object's middle to its edge.
 
 The variant `cpu` is for one core, within two hours. With 2,400 steps, errors in
 pixels (`relative=False`) and scales from 0.75 on it had 0.725 on test, 0.806 in

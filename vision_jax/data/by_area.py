@@ -1,5 +1,7 @@
 """Large images more often than small ones, so that all places come alike."""
 
+import functools
+
 import numpy as np
 
 from vision_jax.data.headers import sizes
@@ -19,11 +21,10 @@ def by_area(source: Source, of: Source, side: int) -> Source:
       are read.
     side: of the squares, in pixels; their number is rounded.
   """
+  return subset(source, functools.partial(_indices, of, side))
 
-  def indices() -> np.ndarray:
-    one = lambda i: read(of, np.array([i]))[0]["image"]
-    found = sizes(len(of), one)
-    times = [round(h * w / side**2) for h, w in (x or (0, 0) for x in found)]
-    return np.repeat(np.arange(len(of)), np.maximum(times, 1))
 
-  return subset(source, indices)
+def _indices(source: Source, side: int) -> np.ndarray:
+  found = sizes(len(source), lambda i: read(source, np.array([i]))[0]["image"])
+  times = [round(h * w / side**2) for h, w in (x or (0, 0) for x in found)]
+  return np.repeat(np.arange(len(source)), np.maximum(times, 1))
