@@ -48,11 +48,11 @@ class Known(contextlib.nullcontext):
 
 
 def test_copies_of_training_images_are_found(tmp_path):
-  samples, said = TRAIN[[3, 17, 24]].copy(), []
+  samples, lines = TRAIN[[3, 17, 24]].copy(), []
   samples[1, 0, 0, 0] ^= 255
   small = RNG.integers(0, 256, (7, 2, 2, 3)).astype(np.uint8)
   experiment = Known(digits=small, test=HELD)
-  write_nearest(experiment, samples, 2, tmp_path, said.append)
+  write_nearest(experiment, samples, 2, tmp_path, lines.append)
   found = json.loads((tmp_path / "nearest.json").read_text())
   moved = abs(int(samples[1, 0, 0, 0]) - int(TRAIN[17, 0, 0, 0])) / 255
   np.testing.assert_allclose(
@@ -62,7 +62,7 @@ def test_copies_of_training_images_are_found(tmp_path):
   wanted = np.sqrt((far**2).mean(-1)).min(1)
   np.testing.assert_allclose(found["held_out"], wanted, atol=1e-5)
   assert found["median_samples"] < 1e-6
-  assert f"held_out {np.median(wanted):.4f}" in said[0]
+  assert f"held_out {np.median(wanted):.4f}" in lines[0]
   shown = cv2.imread(str(tmp_path / "nearest.png"))[..., ::-1]
   h, w = shown.shape[0] // 3, shown.shape[1] // 3  # with a gap of 2 or less
   k = h // 4  # each pixel is enlarged
