@@ -31,7 +31,7 @@ QUALITY = 85  # of the JPEG
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-  """Writes the picture and the page; returns the exit code."""
+  """Writes the image and the page; returns the exit code."""
   parser = argparse.ArgumentParser(prog="python -m benchmarks.course")
   parser.add_argument("--runs", required=True, type=pathlib.Path)
   parser.add_argument("--rows", required=True)
@@ -40,11 +40,11 @@ def main(argv: Sequence[str] | None = None) -> int:
   options = parser.parse_args(argv)
   try:
     results = [result(options.runs, row) for row in options.rows.split(",")]
-    picture = course(options.runs, results, options.image)
+    image = course(options.runs, results, options.image)
   except UserError as error:
     print(f"benchmarks.course: {error}", file=sys.stderr)
     return 2
-  write(options.output, picture, results, options.image)
+  write(options.output, image, results, options.image)
   return 0
 
 
@@ -95,22 +95,22 @@ def course(
 
 def write(
   output: pathlib.Path,
-  picture: np.ndarray,
+  image: np.ndarray,
   results: Sequence[Mapping[str, Any]],
   name: str,
 ) -> None:
   """Writes OUTPUT.jpg and OUTPUT.md."""
   flags = [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
-  _, data = cv2.imencode(".jpg", picture[..., ::-1], flags)
+  _, data = cv2.imencode(".jpg", image[..., ::-1], flags)
   output.parent.mkdir(parents=True, exist_ok=True)
   replace_bytes(output.with_suffix(".jpg"), data.tobytes())
-  image = output.with_suffix(".jpg").name
-  replace_text(output.with_suffix(".md"), page(results, name, image))
+  file = output.with_suffix(".jpg").name
+  replace_text(output.with_suffix(".md"), page(results, name, file))
 
 
-def page(results: Sequence[Mapping[str, Any]], name: str, image: str) -> str:
+def page(results: Sequence[Mapping[str, Any]], name: str, file: str) -> str:
   """Returns the page of what runs showed and how they ended."""
-  blocks = [f"# {name}, along training", f"![{name} along training]({image})"]
+  blocks = [f"# {name}, along training", f"![{name} along training]({file})"]
   for one in results:
     also = {one["metric"]: one["mean"]} | dict(one["also"])
     rows = [(f"`{key}`", f"{value:.4g}") for key, value in also.items()]
