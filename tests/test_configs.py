@@ -162,6 +162,7 @@ HEAVY = (
   "configs/translation/folder_cyclegan.py",
   "configs/translation/folder_pix2pix.py",
   "configs/translation/photos_cartoon.py",
+  "configs/translation/photos_cycle.py",
   "configs/video/digits_r2plus1d.py",
   "configs/video/digits_r3d.py",
   "configs/video/digits_vivit.py",

@@ -34,6 +34,7 @@ TOO_LARGE = (
   "configs/translation/folder_cyclegan.py",
   "configs/translation/folder_pix2pix.py",
   "configs/translation/photos_cartoon.py",
+  "configs/translation/photos_cycle.py",
   "configs/video/digits_vivit.py",
 )
 

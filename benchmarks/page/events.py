@@ -23,6 +23,14 @@ def last_images(folder: pathlib.Path) -> dict[str, tuple[int, bytes]]:
   return dict(sorted(found.items()))
 
 
+def images_of(folder: pathlib.Path, name: str) -> dict[int, bytes]:
+  """Returns the images of one name, step -> its file's bytes, rising."""
+  found = {}
+  for file in sorted(folder.glob("events.out.tfevents.*")):
+    found |= {step: data for step, tag, data in _images(file) if tag == name}
+  return dict(sorted(found.items()))
+
+
 def _images(file: pathlib.Path) -> Iterator[tuple[int, str, bytes]]:
   from google.protobuf.message import DecodeError
 

@@ -2,6 +2,8 @@
 
 import sys
 
+import pytest
+
 from tests.additions import readme
 from tests.data_fixtures import encode, random_image
 from tests.programs.command import call, metrics
@@ -17,6 +19,7 @@ def write_table(folder, split, number):
   (folder / f"{split}.csv").write_text("".join(lines))
 
 
+@pytest.mark.slow
 def test_a_layout_of_ones_own_trains_from_the_command(tmp_path, monkeypatch):
   """From the folder of the two files, which is none of ours."""
   data = tmp_path / "data"

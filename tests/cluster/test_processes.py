@@ -64,7 +64,7 @@ def one(tmp_path_factory):
   return workdir
 
 
-@pytest.mark.parametrize("execution", ["jit", *slow("fsdp", "pmap")])
+@pytest.mark.parametrize("execution", slow("jit", "fsdp", "pmap"))
 def test_two_processes_equal_one(tmp_path, one, execution):
   first, second = run_two(tmp_path, f"--execution={execution}")
   assert_same(stored(tmp_path), stored(one), rounding=ROUNDING)

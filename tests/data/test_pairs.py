@@ -224,6 +224,22 @@ def test_two_kinds_of_images(tmp_path):
     _ = Domain("horses", "a").train
 
 
+def test_no_photograph_is_trained_on_as_both():
+  names = (("china", "flower"), (), ())
+  a, b = (
+    Domain("photographs", side, style="edges", photographs=names)
+    for side in "ab"
+  )
+  assert [len(one.train) for one in (a, b)] == [1, 1] and not a.evals
+  (china,), (flower,) = (one.train.read(np.arange(1)) for one in (a, b))
+  image, edges = china["image"], flower["image"]
+  assert image.shape == edges.shape and not np.array_equal(image, edges)
+  np.testing.assert_array_equal(edges[..., 0], edges[..., 1])  # without colours
+  names = (("china", "flower"), (), ("flower",))
+  with pytest.raises(UserError, match="got flower in two of them"):
+    _ = Domain("photographs", "a", photographs=names).train
+
+
 def test_no_digit_is_trained_on_as_both():
   a, b = (Domain("digits", side, image_size=16) for side in "ab")
   indices = lambda one: {*one.train.source.indices[one.train.indices].tolist()}

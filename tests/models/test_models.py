@@ -27,6 +27,7 @@ COSTLY = {
   *("resnet18", "resnet50", "vit_cls_learned"),
   *("vit_gap_sincos2d", "vit_map_learned", "vit_distilled"),
   *("convnext_t", "swin_t", "efficientnet_b0", "efficientnet_v2s"),
+  *("vit_map_sincos2d", "vit_gap_learned", "tanh_lenet5", "decorrelated_cnn"),
 }
 assert {name for name, *_ in STRUCTURES} >= COSTLY
 few_structures = pytest.mark.parametrize(

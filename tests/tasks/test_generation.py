@@ -270,6 +270,18 @@ def test_an_interpolation_goes_from_one_draw_to_the_next():
       latents({"index": index}, key, 5, interpolate=wrong)
 
 
+def test_a_traversal_moves_one_value_of_a_code_at_a_time():
+  key, index = jax.random.key(0), np.arange(18)
+  got = np.asarray(latents({"index": index}, key, 5, traverse=3))
+  first = np.asarray(latents({"index": index[:1]}, key, 5))[0]
+  for i, z in enumerate(got):
+    moved = i // 3 % 5
+    assert z[moved] == (-3, 0, 3)[i % 3]
+    np.testing.assert_array_equal(np.delete(z, moved), np.delete(first, moved))
+  with pytest.raises(ValueError, match="expected at least 2 images of a row"):
+    latents({"index": index}, key, 5, interpolate=3, traverse=3)
+
+
 def test_pixels_outside_the_range_are_counted_for_each_image():
   image = np.zeros((3, 2, 2, 1), np.float32)
   image[1, 0, 0], image[2] = 1.5, -0.5

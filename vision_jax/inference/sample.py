@@ -3,6 +3,7 @@
 import inspect
 import math
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import numpy as np
@@ -14,9 +15,15 @@ from vision_jax.core.step import make_predict_step
 from vision_jax.core.types import Generative, HostBatch, Task, Variables
 from vision_jax.errors import UserError
 from vision_jax.experiment import Experiment
+from vision_jax.inference import memorised
 from vision_jax.report.progress import Progress
 from vision_jax.writers import folder
-from vision_jax.writers.images import WRITTEN, to_bytes, write_images
+from vision_jax.writers.images import (
+  WRITTEN,
+  to_bytes,
+  write_images,
+  write_video,
+)
 
 BATCH = 64
 
@@ -32,6 +39,8 @@ def sample_folder(
   label: int | None = None,
   seed: int = 0,
   batch_size: int = BATCH,
+  nearest: int = 0,
+  video: float = 0.0,
   log: Callable[[str], None] = print,
   **options: bool | float | str | None,
 ) -> int:
@@ -44,6 +53,10 @@ def sample_folder(
   and what it was asked for alone, not on the batch size or the devices, which
   share each batch.
 
+  With `nearest` the training images nearest to each are shown, see
+  `memorised.write_nearest`; with `video` the images are frames of
+  `samples.mp4`, too.
+
   Args:
     experiment: the experiment; its task is `Generative`.
     weights: (params, stats).
@@ -53,9 +66,11 @@ def sample_folder(
     output: the folder; created.
     num_samples: how many images.
     label: the class of all; None goes through the classes in turn, a class for
-      each row of `interpolate` images.
+      each row of `interpolate` or `traverse` images.
     seed: seed of the noise.
     batch_size: images at once, rounded up to a multiple of the devices.
+    nearest: how many training images to show beside each.
+    video: images a second; 0 for none.
     log: prints a line for the user.
     **options: of `task.sample` (sampler, steps, guidance, eta, interpolate);
       None is its default. And texts of what the task's condition asks for.
@@ -65,7 +80,40 @@ def sample_folder(
       labels out of range, and a folder with the samples of an earlier call.
     RunFailure: if images are not finite.
   """
-  task = experiment.task
+  folder.check_fresh(output, WRITTEN)
+  drawn, columns = draw(
+    *(experiment.task, weights, execution, shape, num_samples),
+    **{"label": label, "seed": seed, "batch_size": batch_size},
+    **options,
+  )
+  if jax.process_index() == 0:
+    output = epath.Path(output)
+    write_images(output, drawn, columns)
+    if video:
+      write_video(output / "samples.mp4", drawn["image"], video)
+    if nearest:
+      memorised.write_nearest(experiment, drawn["image"], nearest, output, log)
+    log(f"{num_samples} images: {output}")
+  return num_samples
+
+
+def draw(
+  task: Task,
+  weights: Variables,
+  execution: Execution,
+  shape: tuple[int, ...],
+  num_samples: int,
+  *,
+  label: int | None = None,
+  seed: int = 0,
+  batch_size: int = BATCH,
+  **options: bool | float | str | None,
+) -> tuple[dict[str, np.ndarray], int | None]:
+  """Draws `image` (n, h, w, c) uint8, with what they were asked for.
+
+  Takes and raises what `sample_folder` does. Returns also the columns that a
+  grid of them has, or None where it is all one.
+  """
   options = _check_options(task, options)
   if len(shape) != 4:
     raise UserError(
@@ -73,22 +121,26 @@ def sample_folder(
       "them; expected `image` (b, h, w, c), by which the size of samples is "
       "known. Let the experiment's `inputs` give it."
     )
-  row = options.get("interpolate", 0)
+  row = options.get("interpolate", 0) or options.get("traverse", 0)
   asks = task.condition.asks
   wanted = {k: options.pop(k) for k in asks if k in options}
   asked = _asked(task, num_samples, label, wanted, max(row, 1))
-  folder.check_fresh(output, WRITTEN)
   batch_size = min(batch_size, num_samples)
   batch_size = -(-batch_size // execution.divisor) * execution.divisor
   images = _draw(
     *(task, weights, execution, num_samples, shape),
     *(asked, options, seed, batch_size),
   )
-  if jax.process_index() == 0:
-    columns = row or (10 if asked and num_samples >= 10 else None)
-    write_images(epath.Path(output), {"image": images, **asked}, columns)
-    log(f"{num_samples} images: {output}")
-  return num_samples
+  columns = row or (10 if asked and num_samples >= 10 else None)
+  return {"image": images, **asked}, columns
+
+
+def shape_of(
+  experiment: Experiment, batch: Mapping[str, Any]
+) -> tuple[int, ...]:
+  """Returns the shape of a batch's images as the task sees them, or ()."""
+  seen = jax.eval_shape(experiment.inputs, dict(batch))
+  return seen["image"].shape if "image" in seen else ()
 
 
 def _check_options(

@@ -1,5 +1,6 @@
 """What a trained workdir is used for: metrics, predictions, samples."""
 
+import copy
 import sys
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -270,16 +271,21 @@ class Trained:
 
     They have the shape of the images that the task sees.
     """
-    seen = jax.eval_shape(self.experiment.inputs, dict(self.batch))
     sample.sample_folder(
       self.experiment,
       self.weights(),
       self.execution,
-      seen["image"].shape if "image" in seen else (),
+      sample.shape_of(self.experiment, self.batch),
       output,
       log=self._log,
       **options,
     )
+
+  def at(self, step: int) -> "Trained":
+    """Returns the same with the weights of another step."""
+    other = copy.copy(self)
+    other._checkpoint = str(step)
+    return other
 
   def _compare(self, data: Mapping[str, Batches]) -> None:
     """Says what is not as the run had it; under `strict` refuses."""

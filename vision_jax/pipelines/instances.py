@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from vision_jax.core.types import Augment, Metric
+from vision_jax.data.by_area import by_area
 from vision_jax.data.by_size import BySize
 from vision_jax.data.source import Source
 from vision_jax.data.transformed import Transformed
@@ -29,6 +30,7 @@ def instances(
   train: Source,
   evals: Mapping[str, Source],
   patch_size: int,
+  evenly: bool = False,
   loading: Loading,
   metrics: Mapping[str, Metric],
   stretch: Sequence[float] = (1.0, 99.8),
@@ -51,6 +53,8 @@ def instances(
       `target`, the file of such a map.
     evals: name -> such a source.
     patch_size: side of the squares.
+    evenly: whether training draws large images more often, so that all places
+      come alike; else all images do.
     loading: how examples become batches.
     metrics: what each evaluation measures.
     stretch: percentiles of an image that become black and white, see
@@ -81,8 +85,11 @@ def instances(
     options = {"losses": False, "images": _found, "weights": weights}
     return Eval(found, metrics, **options)
 
+  trained = decoded(train)
+  if evenly:
+    trained = by_area(trained, train, patch_size)
   return Data(
-    train_data=loading.train(decoded(train), [patch(patch_size, turn=False)]),
+    train_data=loading.train(trained, [patch(patch_size, turn=False)]),
     evals={name: measured(source) for name, source in evals.items()},
     inputs=normalize(*colours),
     predict=Predict(

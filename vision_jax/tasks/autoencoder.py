@@ -128,6 +128,7 @@ class Autoencoding(OneNet):
     key: Array,
     *,
     interpolate: int = 0,
+    traverse: int = 0,
   ) -> dict[str, Array]:
     """Decodes draws of the codes' normal to `image`, for each `index`.
 
@@ -137,9 +138,12 @@ class Autoencoding(OneNet):
       batch: `index`.
       key: an image depends on it and its index alone.
       interpolate: images from one code to the next, see `generative.latents`.
+      traverse: images along one value of the code, see the same.
     """
     mean, square = (stats[NET][_CODES][name] for name in ("mean", "square"))
-    z = latents(batch, key, mean.size, interpolate=interpolate)
+    z = latents(
+      batch, key, mean.size, interpolate=interpolate, traverse=traverse
+    )
     root = _root(square - jnp.outer(mean, mean))
     code = mean + jnp.matmul(z, root, precision=_EXACT)
     image = self.net.given(params, stats)(code, method="decode")

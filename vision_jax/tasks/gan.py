@@ -131,6 +131,7 @@ class GAN(Conditional):
     key: Array,
     *,
     interpolate: int = 0,
+    traverse: int = 0,
   ) -> dict[str, Array]:
     """Draws `image` (b, h, w, c), one for each `index` of the batch.
 
@@ -140,8 +141,15 @@ class GAN(Conditional):
       batch: `index`, and what the condition reads.
       key: an image depends on it, its index and its condition alone.
       interpolate: images from one z to the next, see `generative.latents`.
+      traverse: images along one value of the z, see the same.
     """
-    z = latents(batch, key, self.generator.latent, interpolate=interpolate)
+    z = latents(
+      batch,
+      key,
+      self.generator.latent,
+      interpolate=interpolate,
+      traverse=traverse,
+    )
     generator = self._generator.given(params, stats)
     given = self.condition.of(params, stats, batch)
     return {"image": generator(z, given, train=False, mask=batch.get("mask"))}

@@ -9,6 +9,7 @@ from vision_jax.errors import UserError
 from vision_jax.ops.augment.keys import example_keys
 from vision_jax.ops.diffusion.noise import normals
 
+FAR = 3.0  # deviations, that a traversal of a code's value goes to
 UNIT, SIGNED = (0.0, 1.0), (-1.0, 1.0)
 
 
@@ -32,7 +33,13 @@ def dequantised(image: Array, noise: Array, bins: int = 256) -> Array:
 
 
 def latents(
-  batch: Batch, key: Array, size: int, *, number: int = 0, interpolate: int = 0
+  batch: Batch,
+  key: Array,
+  size: int,
+  *,
+  number: int = 0,
+  interpolate: int = 0,
+  traverse: int = 0,
 ) -> Array:
   """Draws z (b, size), standard normal, one for each `index` of the batch.
 
@@ -40,23 +47,35 @@ def latents(
   to the second, the next n from the second to the third, and so on, on arcs
   whose every point is standard normal.
 
+  With `traverse` n all images have the first draw, of which in the first n its
+  first value goes from -3 to 3, in the next n its second, and so on.
+
   Args:
     batch: the batch; it has `index`.
     key: a z depends on it and on its index alone.
     size: number of values of a z.
     number: which draw it is, where a task has several.
     interpolate: n, at least 2; 0 draws each anew.
+    traverse: n, at least 2; 0 draws each anew.
 
   Raises:
-    UserError: for an `interpolate` of 1 or below 0.
+    UserError: for one of them that is 1 or below 0, or both.
   """
-  if not interpolate:
+  given = {"interpolate": interpolate, "traverse": traverse}
+  given = {name: n for name, n in given.items() if n}
+  if not given:
     return normals(example_keys(batch, key), number, (size,))
-  if interpolate < 2:
+  if len(given) > 1 or min(given.values()) < 2:
     raise UserError(
-      f"interpolate: got {interpolate}; expected at least 2 images from one "
-      "draw to the next."
+      f"{', '.join(given)}: got {', '.join(map(str, given.values()))}; "
+      "expected at least 2 images of a row, and one of these alone."
     )
+  if traverse:
+    keys = example_keys({"index": jnp.zeros_like(batch["index"])}, key)
+    row, place = jnp.divmod(batch["index"], traverse)
+    value = FAR * (2 * place.astype(jnp.float32) / (traverse - 1) - 1)
+    moved = (row % size)[:, None] == jnp.arange(size)
+    return jnp.where(moved, value[:, None], normals(keys, number, (size,)))
   row, place = jnp.divmod(batch["index"], interpolate)
   ends = [example_keys({"index": row + i}, key) for i in (0, 1)]
   first, second = (normals(keys, number, (size,)) for keys in ends)

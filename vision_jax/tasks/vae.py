@@ -127,6 +127,7 @@ class VariationalAutoencoding(Conditional, OneNet):
     key: Array,
     *,
     interpolate: int = 0,
+    traverse: int = 0,
   ) -> dict[str, Array]:
     """Draws z and returns the expected `image` (b, h, w, c), for each `index`.
 
@@ -136,9 +137,17 @@ class VariationalAutoencoding(Conditional, OneNet):
       batch: `index`, and what the condition reads.
       key: an image depends on it, its index and its condition alone.
       interpolate: images from one z to the next, see `generative.latents`.
+      traverse: images along one value of the z, see the same.
     """
     given, size = self.condition.of(params, stats, batch), self.model.latent
-    z = latents(batch, key, size, number=_PRIOR, interpolate=interpolate)
+    z = latents(
+      batch,
+      key,
+      size,
+      number=_PRIOR,
+      interpolate=interpolate,
+      traverse=traverse,
+    )
     return {"image": self._image(self.net.given(params, stats), z, given)}
 
   def interpolate(

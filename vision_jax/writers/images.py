@@ -1,6 +1,8 @@
 """Images as PNGs, as one grid, and as arrays in an npz."""
 
+import contextlib
 import io
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -9,9 +11,14 @@ from etils import epath
 from vision_jax.errors import RunFailure
 from vision_jax.files import replace_bytes
 from vision_jax.viz.grid import grid
+from vision_jax.viz.mp4 import Mp4
 
 SHOWN = 400  # images of the grid, at most
-WRITTEN = r"\d{5,}\.png|grid\.png|samples\.npz"
+WRITTEN = (
+  r"\d{5,}\.png|grid\.png|samples\.(npz|mp4)|nearest\.(png|json)|"
+  r"along\.(png|mp4)"
+)
+FRAME = 256  # pixels of a video's longer side, at least
 
 
 def to_bytes(image: np.ndarray, value_range: tuple[float, float]) -> np.ndarray:
@@ -44,14 +51,30 @@ def write_images(
   """
   folder.mkdir(parents=True, exist_ok=True)
   images = arrays["image"]
-  _write_png(folder / "grid.png", grid(images[:SHOWN], columns))
+  write_png(folder / "grid.png", grid(images[:SHOWN], columns))
   for number, image in enumerate(images):
-    _write_png(folder / f"{number:05d}.png", image)
+    write_png(folder / f"{number:05d}.png", image)
   file = io.BytesIO()
   np.savez(file, **arrays)
   replace_bytes(folder / "samples.npz", file.getvalue())
 
 
-def _write_png(path: epath.Path, image: np.ndarray) -> None:
+def write_video(
+  path: epath.Path, images: Sequence[np.ndarray], rate: float
+) -> None:
+  """Writes images of one size as the frames of an MP4, small ones enlarged.
+
+  Args:
+    path: the file.
+    images: each (h, w, c) uint8.
+    rate: images a second.
+  """
+  with contextlib.closing(Mp4(path, rate)) as video:
+    for image in images:
+      video.add(grid([image], least=FRAME))
+
+
+def write_png(path: epath.Path, image: np.ndarray) -> None:
+  """Writes an image (h, w, 3) uint8."""
   _, data = cv2.imencode(".png", image[..., ::-1])  # OpenCV wants BGR
   replace_bytes(path, data.tobytes())

@@ -21,13 +21,28 @@ class Mode(OfWorkdir):
   num_samples: int = option(64, "How many images.", low=1)
   label: int | None = option(None, "Class of all images; in turn by default.")
   seed: int = option(0, "Of the noise.", low=0, high=2**32 - 1)
+  nearest: int = option(
+    0,
+    "Show so many of the training images nearest to each sample, and compare "
+    "the distances with those of held-out images.",
+    low=0,
+  )
+  video: float = option(
+    0.0, "Write the images as a video, so many a second.", low=0
+  )
+  along: bool = option(
+    False,
+    "Draw the same noise by every checkpoint that is kept, as one picture and "
+    "a video.",
+  )
   sample: Mapping[str, str] = keyed(
     "sample",
     "Set an option of how the config's task samples: sampler, steps, "
     "guidance and eta of a diffusion model, solver, steps, guidance and "
     "spacing of flow matching; temperature of a normalizing flow; interpolate "
     "of that, a VAE or a GAN, images in a row from one draw to the next; "
-    "prompt of a condition by text.",
+    "traverse of an autoencoder, a VAE or a GAN, images in a row along one "
+    "value of the code, a row for each; prompt of a condition by text.",
   )
 
   def check(self) -> None:
@@ -35,17 +50,27 @@ class Mode(OfWorkdir):
     super().check()
     if not self.output:
       raise UserError("--mode=sample needs --output=FOLDER.")
+    if self.along and (self.nearest or self.checkpoint != "latest"):
+      raise UserError(
+        "--along draws by every checkpoint; leave out --nearest and "
+        "--checkpoint."
+      )
 
   def run(self, recipe: "Recipe", batch: "Shapes | None", log: Log) -> int:
     """Draws the images."""
+    from vision_jax.inference.along import sample_along
     from vision_jax.inference.sample import read_options
 
     trained = self.trained(recipe, batch, log)
-    trained.sample_folder(
-      self.output,
-      num_samples=self.num_samples,
-      label=self.label,
-      seed=self.seed,
+    how = {
+      "num_samples": self.num_samples,
+      "label": self.label,
+      "seed": self.seed,
+      "video": self.video,
       **read_options(trained.experiment.task, self.sample),
-    )
+    }
+    if self.along:
+      sample_along(trained, self.output, log=log, **how)
+    else:
+      trained.sample_folder(self.output, nearest=self.nearest, **how)
     return 0

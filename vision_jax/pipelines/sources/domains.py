@@ -14,6 +14,12 @@ from vision_jax.data.sources.image_list import ImageList
 from vision_jax.data.subsets import split_train, subset
 from vision_jax.errors import UserError
 from vision_jax.pipelines.sources.base import DataSet
+from vision_jax.pipelines.sources.pairs import (
+  SPLITS,
+  PairData,
+  check_apart,
+  photographs_of,
+)
 
 HELD = 0.1  # share of a folder that is val, and of the digits to train on
 SIDES = ("a", "b")
@@ -58,13 +64,17 @@ class Domain(DataSet):
   """A data set of one of two kinds of images.
 
   Attributes:
-    dataset: "folders", of which a tenth is held out as val by the names; or
-      "digits": white ones on black are a's, blue ones on paper b's, and no
-      digit is trained on as both. Their val and test have `wanted` too, what an
-      image is as the other.
+    dataset: "folders", of which a tenth is held out as val by the names;
+      "digits": white ones on black are a's, blue ones on paper b's; or
+      "photographs" and what a style makes of them. None of these is trained on
+      as both: of the photographs named for training, every other one is an a.
+      Their val and test have `wanted` too, what an image is as the other.
     side: "a" or "b".
     folder: of images, of any sizes and kinds of files.
-    image_size: side of digits.
+    image_size: side of digits, and of the squares that photographs are cut into
+      where they are evaluated.
+    style: of photographs, see `STYLES`.
+    photographs: names of those of train, val and test.
   """
 
   dataset: str
@@ -72,40 +82,53 @@ class Domain(DataSet):
   _: dataclasses.KW_ONLY
   folder: str = ""
   image_size: int = 32
+  style: str = ""
+  photographs: Sequence[Sequence[str]] = ((), (), ())
 
   @classmethod
   def both(cls, config: ml_collections.ConfigDict) -> dict[str, "Domain"]:
     """Returns both data sets of a config, whose folders are `a` and `b`."""
-    folders, size = {"a": config.a, "b": config.b}, config.image_size
     return {
-      side: cls(config.dataset, side, folder=folder, image_size=size)
-      for side, folder in folders.items()
+      side: cls(
+        config.dataset,
+        side,
+        folder=folder,
+        image_size=config.image_size,
+        style=config.get("style", ""),
+        photographs=photographs_of(config),
+      )
+      for side, folder in (("a", config.a), ("b", config.b))
     }
 
   @property
   def known(self) -> bool:
     """Whether it is known what an image is as the other."""
-    return self.dataset == "digits"
+    return self.dataset in ("digits", "photographs")
 
   def names(self) -> tuple[str, ...]:
     """Returns none: nothing is classified."""
     return ()
 
   def split_names(self) -> Sequence[str]:
-    """Returns train and val, and of digits test.
+    """Returns train and val, and where it is known what is wanted, test.
 
     Raises:
       UserError: for a data set of another name.
     """
+    if self.dataset == "photographs":
+      return self._pairs.split_names()
     if self.known:
-      return ("train", "val", "test")
+      return SPLITS
     if self.dataset != "folders":
       raise UserError(
-        f"--config.dataset: got {self.dataset!r}; expected folders or digits."
+        f"--config.dataset: got {self.dataset!r}; expected folders, digits or "
+        "photographs."
       )
-    return ("train", "val")
+    return SPLITS[:2]
 
   def _open(self, split: str) -> Source:
+    if self.dataset == "photographs":
+      return self._pairs.open(split)
     if split == "test":
       return self._digits("test")
     return self._parts[split == "val"]
@@ -118,6 +141,19 @@ class Domain(DataSet):
     train, val = split_train(self._digits("train"), HELD, seed=0)
     every = np.arange(len(train))
     return subset(train, every[SIDES.index(self.side) :: 2]), val
+
+  @property
+  def _pairs(self) -> PairData:
+    """Photographs with what they become, or the other way about."""
+    check_apart(self.photographs)
+    train, *held = self.photographs
+    return PairData(
+      "photographs",
+      direction="ab" if self.side == "a" else "ba",
+      image_size=self.image_size,
+      style=self.style,
+      photographs=(train[SIDES.index(self.side) :: 2], *held),
+    )
 
   def _digits(self, split: str) -> DigitPairs:
     backward = self.side == "b"

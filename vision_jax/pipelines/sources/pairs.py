@@ -129,11 +129,7 @@ class PairData(DataSet):
       direction=config.direction,
       image_size=config.image_size,
       style=config.get("style", ""),
-      photographs=(
-        tuple(config.get("photos_train", ())),
-        tuple(config.get("photos_val", ())),
-        tuple(config.get("photos_test", ())),
-      ),
+      photographs=photographs_of(config),
     )
 
   def names(self) -> tuple[str, ...]:
@@ -191,6 +187,14 @@ class PairData(DataSet):
 
   def _pairs(self, split: str) -> OwnPairs:
     return OwnPairs(self.data_dir, split, backward=self.direction == "ba")
+
+
+def photographs_of(config: ml_collections.ConfigDict) -> list[tuple[str, ...]]:
+  """Returns the names of a config's photographs of train, val and test."""
+  train = config.get("photos_train", ())
+  val = config.get("photos_val", ())
+  test = config.get("photos_test", ())
+  return [tuple(train), tuple(val), tuple(test)]
 
 
 def check_apart(photographs: Sequence[Sequence[str]]) -> None:
