@@ -17,6 +17,7 @@ from vision_jax.planning.lines import lines
 from vision_jax.planning.plan import Plan, largest_batch, plan
 
 VIT = "configs/classification/mnist_vit.py:tiny"
+CNN = "configs/classification/mnist_cnn.py"
 SMALL = {"depth": "1", "batch_size": "32", "features": "64"}
 
 
@@ -139,11 +140,14 @@ def test_bad_input(flags, message, capsys):
 
 
 @pytest.mark.slow
-def test_it_is_within_15_percent_of_what_is_measured():
-  """Of a net without convolutions: those pack in memory that XLA plans not."""
+@pytest.mark.parametrize(
+  ("config", "batch"), [(VIT.removesuffix(":tiny"), 512), (CNN, 2048)]
+)
+def test_it_is_within_15_percent_of_what_is_measured(config, batch):
+  """Of nets without convolutions and with them, where a step takes much."""
   program = ("-m", "tests.programs.measured_step")
   done = subprocess.run(
-    [sys.executable, *program, VIT.removesuffix(":tiny"), "512"],
+    [sys.executable, *program, config, str(batch)],
     capture_output=True,
     text=True,
     cwd=ROOT,

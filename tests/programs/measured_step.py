@@ -41,7 +41,7 @@ def main():
     state, _ = step(state, batch, fixed)
   jax.block_until_ready(state)
   found = {
-    "planned": program.bytes_of(step),
+    "planned": program.taken_by(step),
     "measured": 1024 * (kilobytes("VmHWM") - before),
   }
   print(json.dumps(found))

@@ -31,8 +31,8 @@ def _memory(found: Plan) -> Iterator[str]:
   first, *others = found.peaks.items()
   yield f"memory           {_gb(first[1])} on a device, traced as for a GPU"
   if (planned := found.compiled_bytes) is not None:
-    yield f"                 {_gb(planned)} as XLA plans it on a CPU, whose"
-    yield "                 convolutions take up to 30 % more than it plans"
+    yield f"                 {_gb(planned)} on a CPU, as XLA plans it and with"
+    yield "                 what convolutions pack"
   if found.parts < found.devices:
     yield "                 with what a layer's parts compute counted as whole"
   for mode, peak in others:

@@ -34,7 +34,8 @@ class Plan:
     flops: operations of a step, two a multiply-add.
     peaks: mode of `remat` -> bytes that a device needs at once, traced as for
       a GPU; "" where the config has none.
-    compiled_bytes: the same as XLA plans it for the devices compiled for.
+    compiled_bytes: the same as XLA plans it for the devices compiled for, with
+      what a CPU's convolutions pack.
     collectives: what the devices send each other in a step.
   """
 
@@ -110,7 +111,7 @@ def plan(name: str, overrides: Mapping[str, str], execution: Execution) -> Plan:
       mode: peak - saved
       for mode, peak in _peaks(name, overrides, state, own, fixed).items()
     },
-    compiled_bytes=program.bytes_of(compiled),
+    compiled_bytes=program.taken_by(compiled),
     collectives=collectives(compiled.as_text(), execution.devices),
   )
 

@@ -10,6 +10,7 @@ from vision_jax.core.step import TrainStep
 from vision_jax.core.types import NO_NETS
 from vision_jax.errors import UserError
 from vision_jax.experiment import Experiment
+from vision_jax.planning.packing import packed_bytes
 
 Batch = Mapping[str, jax.ShapeDtypeStruct]
 
@@ -41,6 +42,17 @@ def bytes_of(program: jax.stages.Compiled) -> int | None:
     return None
   moved = found.argument_size_in_bytes + found.output_size_in_bytes
   return int(moved + found.temp_size_in_bytes - found.alias_size_in_bytes)
+
+
+def taken_by(program: jax.stages.Compiled) -> int | None:
+  """Returns what a device is expected to need: XLA's plan, and on a CPU more.
+
+  There convolutions pack what they multiply, see `packing`.
+  """
+  planned = bytes_of(program)
+  if planned is None or jax.default_backend() != "cpu":
+    return planned
+  return planned + packed_bytes(program.as_text())
 
 
 def share_of(state: Any, size_of: Callable[[Any], int]) -> int:
