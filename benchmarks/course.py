@@ -2,12 +2,13 @@
 
   python -m benchmarks.course --runs=out/translation \\
     --rows=photos_cartoon_cpu,photos_cycle_cpu --image=val/translated \\
-    --output=OUT/cartoon
+    --title="Photographs into cartoons" --output=OUT/cartoon
 
 Of rows that `benchmarks.run --output=FOLDER` has trained it takes the images of
 an evaluation that TensorBoard has, from the first to the last, and writes
 `cartoon.jpg`, a line for each row and a column for each step, and `cartoon.md`
-with their numbers. Exit codes: 0 done, 2 bad arguments or no images.
+with their numbers; `--text` is a line of one's own below the title. Exit codes:
+0 done, 2 bad arguments or no images.
 """
 
 import argparse
@@ -27,7 +28,8 @@ from vision_jax.files import replace_bytes, replace_text
 from vision_jax.viz.grid import grid
 
 COLUMNS = 4  # steps of a row, at most
-QUALITY = 85  # of the JPEG
+WIDTH = 1200  # pixels of the image, at most
+QUALITY = 80  # of the JPEG
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,6 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
   parser.add_argument("--rows", required=True)
   parser.add_argument("--image", required=True)
   parser.add_argument("--output", required=True, type=pathlib.Path)
+  parser.add_argument("--title", default="Along training")
+  parser.add_argument("--text", default="")
   options = parser.parse_args(argv)
   try:
     results = [result(options.runs, row) for row in options.rows.split(",")]
@@ -44,7 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
   except UserError as error:
     print(f"benchmarks.course: {error}", file=sys.stderr)
     return 2
-  write(options.output, image, results, options.image)
+  texts = (options.title, options.text)
+  write(options.output, image, results, texts)
   return 0
 
 
@@ -97,20 +102,26 @@ def write(
   output: pathlib.Path,
   image: np.ndarray,
   results: Sequence[Mapping[str, Any]],
-  name: str,
+  texts: tuple[str, str],
 ) -> None:
-  """Writes OUTPUT.jpg and OUTPUT.md."""
+  """Writes OUTPUT.jpg and OUTPUT.md, which has a title and a line of text."""
+  if (factor := WIDTH / image.shape[1]) < 1:
+    how = {"interpolation": cv2.INTER_AREA}
+    image = cv2.resize(image, None, fx=factor, fy=factor, **how)
   flags = [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
   _, data = cv2.imencode(".jpg", image[..., ::-1], flags)
   output.parent.mkdir(parents=True, exist_ok=True)
   replace_bytes(output.with_suffix(".jpg"), data.tobytes())
   file = output.with_suffix(".jpg").name
-  replace_text(output.with_suffix(".md"), page(results, name, file))
+  replace_text(output.with_suffix(".md"), page(results, texts, file))
 
 
-def page(results: Sequence[Mapping[str, Any]], name: str, file: str) -> str:
+def page(
+  results: Sequence[Mapping[str, Any]], texts: tuple[str, str], file: str
+) -> str:
   """Returns the page of what runs showed and how they ended."""
-  blocks = [f"# {name}, along training", f"![{name} along training]({file})"]
+  title, text = texts
+  blocks = [f"# {title}", *[text] * bool(text), f"![{title}]({file})"]
   for one in results:
     also = {one["metric"]: one["mean"]} | dict(one["also"])
     rows = [(f"`{key}`", f"{value:.4g}") for key, value in also.items()]

@@ -38,6 +38,7 @@ def show(runs, rows=BOTH, image=NAME):
     [
       *(f"--runs={runs}", f"--rows={rows}", f"--image={image}"),
       f"--output={runs / 'shown' / 'course'}",
+      *("--title=Owls", "--text=They were drawn."),
     ]
   )
 
@@ -52,7 +53,8 @@ def test_a_line_for_each_row_from_the_first_image_to_the_last(runs):
     for place, grey in enumerate(wanted):
       assert abs(shown[y, place * (column + gap) + 15, 0] - grey) < 6
   text = (runs / "shown/course.md").read_text()
-  assert "](course.jpg)" in text and "## photos" in text
+  assert text.startswith("# Owls\n\nThey were drawn.\n\n![Owls](course.jpg)")
+  assert "## photos" in text
   assert "`test/accuracy`" in text and "python -m vision_jax.main" in text
 
 
