@@ -89,10 +89,10 @@ def _mnist_vae(name: str, reference: str, recipe: str, **more) -> Row:
 
 
 def _mnist_samples(
-  model: str, steps: str, target: float = FRECHET, also=(), **more
+  model: str, steps: str, target: float = FRECHET, also=(), kind="", **more
 ) -> Row:
   return Row(
-    name="_".join(filter(None, ("mnist", model, more.get("variant")))),
+    name="_".join(filter(None, ("mnist", model, kind, more.get("variant")))),
     config=f"{CONFIGS}mnist_{model}.py",
     dataset="mnist",
     reference="",
@@ -164,6 +164,14 @@ MNIST = (
   _mnist_samples("stylegan2", "", seconds=1800, **CPU),
   _mnist_samples("ddpm", ", 20 steps"),
   _mnist_samples("ddpm", ", 20 steps", seconds=1500, **CPU),
+  _mnist_samples(
+    "ddpm",
+    ", 20 steps, trained for about as long as mnist_flow_matching_cpu",
+    kind="as_long",
+    overrides={"steps": "5000"},
+    seconds=2400,
+    **CPU,
+  ),
   _mnist_samples("flow_matching", TEN, FLOW_FRECHET),
   _mnist_samples("flow_matching", TEN, FLOW_FRECHET, seconds=2400, **CPU),
   _mnist_samples(
