@@ -44,8 +44,9 @@ NUCLEI = (
     "nuclei_stardist",
     "a net of 16 features at the first of four levels, on folded pixels, "
     "trained for 10,000 steps on squares of 128 by relative errors, large "
-    "images more often; how sure a polygon has to be was chosen by validation "
-    "images; it gives way to all better ones together, by pixels",
+    "images more often; polygons are means over four mirror images, how sure "
+    "they have to be was chosen by validation images; one gives way to all "
+    "better ones together, by pixels",
   ),
   _row(
     "nuclei_border_cpu",

@@ -22,8 +22,8 @@ The full variant is for a GPU; `cpu` has 500 and 250 hidden features, a rate of
 3e-3, which after 1,000 steps had a lower error than 1e-3, and takes about 2
 minutes of one core before that. It came to 0.0068, denoising to 0.0088, and
 images of a normal that is fitted to its codes to a distance of 117, where those
-of a VAE are at 72 and training images at 1: most of what lies between codes is no
-digit. The full variant was not run yet.
+of a VAE are at 72 and training images at 1: most of what lies between codes is
+no digit. The full variant was not run yet.
 """
 
 from vision_jax.experiment import Eval, Experiment, base_config

@@ -10,8 +10,9 @@ generator alone, by its pixels, is `--config.adversarial=0`. Predictions are of
 whole images at their own size.
 
 `cpu`, a U-Net of six levels and width 32, took 17 minutes of a core that had
-other work too, and came to a `test/l1` of 0.0505, its generator alone to 0.0468,
-where the photograph itself is off by 0.0754. The full variant is for a GPU, and was not run there yet.
+other work too, and came to a `test/l1` of 0.0505, its generator alone to
+0.0468, where the photograph itself is off by 0.0754. The full variant is for a
+GPU, and was not run there yet.
 """
 
 from vision_jax.experiment import Experiment

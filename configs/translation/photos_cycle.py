@@ -9,7 +9,8 @@ they are; `test/a_l1` is of the way back. Predictions are of whole images.
 
 `cpu`, generators of width 24 with four blocks, took 14 minutes of a core, and
 came to a `test/b_l1` of 0.150, where the photograph itself is off by 0.075: it
-draws the black lines, in colours that wander. The full variant is for a GPU, and was not run there yet.
+draws the black lines, in colours that wander. The full variant is for a GPU,
+and was not run there yet.
 """
 
 from vision_jax.experiment import Experiment

@@ -187,6 +187,8 @@ def test_a_run_resumes(tmp_path):
 def test_values_that_cannot_be_are_named():
   with pytest.raises(UserError, match="expected a probability"):
     StarPolygons(Given(), least=1.0)
+  with pytest.raises(UserError, match="got 7 rays; expected an even number"):
+    StarPolygons(Given(), rays=7, flip=True)
   with pytest.raises(UserError, match="expected three, of background"):
     BorderedObjects(Given(), class_weights=(1.0,))
   with pytest.raises(UserError, match="did you mean"):

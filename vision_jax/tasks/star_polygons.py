@@ -14,6 +14,7 @@ from vision_jax.ops.star_polygons import (
   object_probs,
   ray_distances,
 )
+from vision_jax.ops.star_views import mirrored
 from vision_jax.tasks.net import NET, OneNet
 
 
@@ -46,6 +47,9 @@ class StarPolygons(OneNet):
     overlap: part of a polygon that better ones may have, see `draw_polygons`.
     candidates: of an image, p, at most.
     reach: the longest distance, in pixels; work grows with its square.
+    flip: whether predictions are means over an image and its mirror images,
+      left to right, top to bottom and both, which take four times as long. For
+      an even number of rays.
   """
 
   model: nn.Module
@@ -58,12 +62,18 @@ class StarPolygons(OneNet):
   overlap: float = 0.4
   candidates: int = 4096
   reach: int = 64
+  flip: bool = False
 
   def __post_init__(self):
     if not 0 < self.least < 1 or not self.typical > 0:
       raise UserError(
         f"StarPolygons: got least={self.least} and typical={self.typical}; "
         "expected a probability, and a distance above 0."
+      )
+    if self.flip and self.rays % 2:
+      raise UserError(
+        f"StarPolygons: got {self.rays} rays; expected an even number with "
+        "flip, as a mirror image's rays are then its own."
       )
 
   @property
@@ -77,11 +87,15 @@ class StarPolygons(OneNet):
   ) -> dict[str, Array]:
     """Returns `instances` (b, h, w) int32, numbered 1, 2, ... by certainty."""
     del key
-    image = batch["image"]
-    out = self.net.given(params, stats)(image, train=False)
-    logits, distances = self._parts(out, image)
-    score, place = self._surest(jax.nn.sigmoid(logits))
-    columns = jnp.full_like(place, logits.shape[2])
+    image, net = batch["image"], self.net.given(params, stats)
+    parts = lambda x: self._parts(net(x, train=False), x)
+    if self.flip:
+      probs, distances = mirrored(parts, image, self.grid)
+    else:
+      logits, distances = parts(image)
+      probs = jax.nn.sigmoid(logits)
+    score, place = self._surest(probs)
+    columns = jnp.full_like(place, probs.shape[2])
     row = jax.lax.div(place, columns)  # both are >= 0
     places = self.grid * jnp.stack([row, place - row * columns], -1)
     b, *_, r = distances.shape
