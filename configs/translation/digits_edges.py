@@ -5,7 +5,8 @@ tenth of train is val, and 360 digits are test: `test/l1` is the absolute error
 of pixels of [0, 1], `test/given_l1` that of the edges themselves. The generator
 alone, by its pixels, is `--config.adversarial=0`.
 
-`cpu` is for a few minutes of two cores. The full variant is for a GPU, and was
+`cpu` took 3 minutes of a core, and came to a `test/l1` of 0.0297, its generator
+alone to 0.0296, where the edges are off by 0.685. The full variant is for a GPU, and was
 not run there yet.
 """
 
