@@ -6,8 +6,8 @@ of pixels of [0, 1], `test/given_l1` that of the edges themselves. The generator
 alone, by its pixels, is `--config.adversarial=0`.
 
 `cpu` took 3 minutes of a core, and came to a `test/l1` of 0.0297, its generator
-alone to 0.0296, where the edges are off by 0.685. The full variant is for a GPU, and was
-not run there yet.
+alone to 0.0296, where the edges are off by 0.685. The full variant is for a
+GPU, and was not run there yet.
 """
 
 from vision_jax.experiment import Experiment
