@@ -10,8 +10,9 @@ from vision_jax.inference.sample import draw, shape_of
 from vision_jax.inference.trained import Trained
 from vision_jax.train.checkpoint.checkpoints import Checkpoints
 from vision_jax.viz.grid import grid
+from vision_jax.viz.png import write_png
 from vision_jax.writers import folder
-from vision_jax.writers.images import WRITTEN, write_png, write_video
+from vision_jax.writers.images import WRITTEN, write_video
 
 RATE = 4.0  # checkpoints a second, where nothing is said
 ROW = 10  # images of a row of the picture

@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 from etils import epath
-from sklearn.metrics import pairwise_distances
 
 from vision_jax.core.types import Batches
 from vision_jax.errors import UserError
 from vision_jax.experiment import Experiment
 from vision_jax.files import replace_text, to_json
 from vision_jax.viz.grid import grid
-from vision_jax.writers.images import to_bytes, write_png
+from vision_jax.viz.png import write_png
+from vision_jax.writers.images import to_bytes
 
 SHOWN = 16  # samples of the picture
 
@@ -70,6 +70,8 @@ def _nearest(
   experiment: Experiment, images: np.ndarray, number: int
 ) -> tuple[np.ndarray, np.ndarray]:
   """Returns the nearest images (n, k, h, w, c) of training, and how far."""
+  from sklearn.metrics import pairwise_distances  # which takes a second
+
   best = np.full((len(images), number), np.inf)
   near = np.repeat(np.zeros_like(images)[:, None], number, 1)
   for part in _seen(experiment, experiment.train_data):

@@ -1,21 +1,19 @@
 """Images as PNG files."""
 
-import os
-import pathlib
-
 import cv2
 import numpy as np
+from etils import epath
 
 from vision_jax.files import replace_bytes
 
 
-def write_png(path: str | os.PathLike[str], image: np.ndarray) -> None:
+def write_png(path: epath.PathLike, image: np.ndarray) -> None:
   """Writes (h w) of 8 or 16 bits, or (h w 3) RGB of as many.
 
   Raises:
     OSError: if the file cannot be written.
   """
-  path = pathlib.Path(path)
+  path = epath.Path(path)
   if image.ndim == 3:
     image = np.ascontiguousarray(image[..., ::-1])
   done, data = cv2.imencode(".png", image)

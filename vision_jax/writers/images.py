@@ -4,7 +4,6 @@ import contextlib
 import io
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 from etils import epath
 
@@ -12,6 +11,7 @@ from vision_jax.errors import RunFailure
 from vision_jax.files import replace_bytes
 from vision_jax.viz.grid import grid
 from vision_jax.viz.mp4 import Mp4
+from vision_jax.viz.png import write_png
 
 SHOWN = 400  # images of the grid, at most
 WRITTEN = (
@@ -72,9 +72,3 @@ def write_video(
   with contextlib.closing(Mp4(path, rate)) as video:
     for image in images:
       video.add(grid([image], least=FRAME))
-
-
-def write_png(path: epath.Path, image: np.ndarray) -> None:
-  """Writes an image (h, w, 3) uint8."""
-  _, data = cv2.imencode(".png", image[..., ::-1])  # OpenCV wants BGR
-  replace_bytes(path, data.tobytes())
