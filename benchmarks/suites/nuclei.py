@@ -43,7 +43,7 @@ NUCLEI = (
     "nuclei_stardist_cpu",
     "nuclei_stardist",
     "a net of 16 features at the first of four levels, on folded pixels, "
-    "trained for 10,000 steps on squares of 128 by relative errors, large "
+    "trained for 15,000 steps on squares of 128 by relative errors, large "
     "images more often; polygons are means over four mirror images, how sure "
     "they have to be was chosen by validation images; one gives way to all "
     "better ones together, by pixels",

@@ -127,7 +127,7 @@ VARIANTS = {
     "ema": 0.9,
   },
   "cpu": {
-    "steps": 10_000,
+    "steps": 15_000,
     "eval_every": 5000,
     "save_every": 200,
     "crop": 128,
