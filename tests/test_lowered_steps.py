@@ -10,9 +10,9 @@ import pytest
 from tests.marks import two_of_each_task
 from tests.programs.lowering import lowered
 from tests.test_configs import CONFIGS
+from vision_jax.forms.choice import use_forms
 from vision_jax.models.detection import detr
 from vision_jax.models.detection.detr_layers import EncoderLayer
-from vision_jax.ops.forms import use_forms
 from vision_jax.recipe import recipe
 
 QUICK = ("digit_scenes_unet", "digits_gan")

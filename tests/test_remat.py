@@ -14,9 +14,9 @@ from tests.marks import with_slow
 from tests.tables_families import FAMILIES, IMAGE, WITH_BLOCKS
 from tests.test_configs import CONFIGS
 from vision_jax.errors import UserError
+from vision_jax.forms.choice import use_forms
 from vision_jax.layers.remat import MODES, remat
 from vision_jax.models.backbones.vit import ViT
-from vision_jax.ops.forms import use_forms
 from vision_jax.recipe import recipe
 
 AGAIN = {"gelu": "again", "layer_norm": "again"}

@@ -10,6 +10,8 @@ import jax
 import jax.numpy as jnp
 
 from benchmarks.speed.timing import BLOCK, in_turns
+from vision_jax.forms.choice import FORMS, form, use_forms
+from vision_jax.forms.nested import scan
 from vision_jax.layers.conv import convolve, max_pool
 from vision_jax.layers.dense import linear
 from vision_jax.layers.mlp import MlpBlock
@@ -19,7 +21,6 @@ from vision_jax.layers.weights import weighted
 from vision_jax.ops.augment import rand_augment
 from vision_jax.ops.augment.tables import histogram
 from vision_jax.ops.convolution3d import convolution3d
-from vision_jax.ops.forms import FORMS, form, use_forms
 from vision_jax.ops.matching import match
 
 Draw = Callable[..., jax.Array]
@@ -190,6 +191,18 @@ def _matching(tiny):
   return match, (cost, mask)
 
 
+def _nested(tiny):
+  b, h, c = (2, 8, 8) if tiny else (256, 28, 128)
+  x, kernel = _draw(tiny, (2, b, h, h, c), (3, 3, c, c))
+
+  def gradient(x, kernel):
+    loss = lambda kernel, x: jnp.mean(convolve(x, kernel, 1, 1) ** 2)
+    add = lambda total, x: (total + jax.grad(loss)(kernel, x), ())
+    return scan(add, jnp.zeros_like(kernel), x)[0]
+
+  return gradient, (x, kernel)
+
+
 def _images(tiny):
   shape = (2, 16, 16, 3) if tiny else (256, 224, 224, 3)
   return jax.random.randint(jax.random.key(0), shape, 0, 256).astype(jnp.uint8)
@@ -226,6 +239,7 @@ CASES = {
   "gelu": _gelu,
   "layer_norm": _layer_norm,
   "matching": _matching,
+  "nested": _nested,
   "histogram": _histogram,
   "levels": _levels,
 }

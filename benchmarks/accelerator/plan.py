@@ -28,7 +28,7 @@ OPERATIONS = (
   *("matching", "levels", "histogram", "conv_1x1", "dense_gradient"),
   *("small_maps", "few_images", "dense_gradient_float32", "gelu"),
   "layer_norm",
-  *("grouped", "depthwise", "depthwise_7x7", "conv_3d"),
+  *("grouped", "depthwise", "depthwise_7x7", "conv_3d", "nested"),
 )
 TRANSFERS = ("transfer_float32", "transfer_uint8")
 

@@ -11,7 +11,7 @@ from benchmarks.accelerator.cases import CASES
 from benchmarks.accelerator.states import NotHere
 from benchmarks.speed.steps import Running, of_config
 from benchmarks.speed.timing import WARM
-from vision_jax.ops.forms import use_forms
+from vision_jax.forms.choice import use_forms
 
 STEPS, TOP = 5, 20
 Event = tuple[str, float, float]  # name, start and end in ns

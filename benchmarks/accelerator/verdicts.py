@@ -58,7 +58,7 @@ def _line(operation: str, rows: Sequence[Mapping[str, Any]]) -> str:
     return f"{operation}: {shown}: {best} wins, {default} stays {reason}"
   return (
     f"{operation}: {shown}: make {best!r} the default, in place of {default!r} "
-    "(vision_jax/ops/forms.py)"
+    "(vision_jax/forms/choice.py)"
   )
 
 

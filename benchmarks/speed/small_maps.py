@@ -20,8 +20,8 @@ import jax
 import jax.numpy as jnp
 
 from benchmarks.speed.timing import in_turns
+from vision_jax.forms.choice import use_forms
 from vision_jax.layers.conv import convolve
-from vision_jax.ops.forms import use_forms
 
 # batch, side, channels in, out, kernel, stride, padding, dilation
 CASES = [

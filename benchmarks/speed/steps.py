@@ -16,8 +16,8 @@ from ml_collections import ConfigDict
 from benchmarks.speed.timing import BLOCK, WARM, block
 from vision_jax.core.execution import Jit
 from vision_jax.experiment import Experiment
+from vision_jax.forms.choice import use_forms
 from vision_jax.models import count
-from vision_jax.ops.forms import use_forms
 from vision_jax.planning import made_up
 from vision_jax.planning.devices import utilisation
 from vision_jax.planning.plan import built as build
@@ -179,7 +179,7 @@ def timed_row(
   Args:
     name: a config's name.
     overrides: values to change.
-    forms: forms of operations, see `vision_jax.ops.forms`.
+    forms: forms of operations, see `vision_jax.forms.choice`.
     seconds: how long to time, at least one block.
     devices: devices to run on, all by default.
   """

@@ -18,6 +18,7 @@ too. The full variant is for a GPU and not measured.
 from vision_jax.experiment import Experiment, base_config
 from vision_jax.models.generation.ddpm_unet import DDPMUNet
 from vision_jax.models.generation.prompted_unet import PromptedUNet
+from vision_jax.models.generation.word_canvas import WordCanvas
 from vision_jax.models.text.tower import TextTower
 from vision_jax.ops.diffusion import Density, path
 from vision_jax.optim.optimizers import adamw
@@ -137,7 +138,7 @@ def net(config, text):
     std=1.0,
     **how,
   )
-  return PromptedUNet(unet, tower, features=config.canvas, **how)
+  return PromptedUNet(unet, WordCanvas(tower, features=config.canvas, **how))
 
 
 def build(config):
@@ -153,12 +154,11 @@ def build(config):
     condition=text,
   )
   data = prompted_scenes(
-    task,
     text,
+    Solving.of(config).output(task),
     train=images.train,
     test=images.evals["test"],
     reader=scene_reader(config.reader_steps),
-    sampling=Solving.of(config),
     loading=Loading.of(config),
   )
   lr = rate(config.decay, config.lr, config.steps, warmup=config.warmup)

@@ -37,8 +37,8 @@ from benchmarks.duration import read_budget
 from benchmarks.speed import steps
 from tests.programs.command import seconds_of_children
 from vision_jax.errors import UserError
+from vision_jax.forms.choice import FORMS, use_forms
 from vision_jax.models import count
-from vision_jax.ops.forms import FORMS, use_forms
 from vision_jax.planning import devices, made_up
 from vision_jax.recipe import recipe
 

@@ -13,6 +13,7 @@ from vision_jax.core.mapped import mapped
 from vision_jax.core.state import create_state
 from vision_jax.core.step import make_predict_step, make_train_step
 from vision_jax.core.types import NO_NETS
+from vision_jax.forms.choice import use_forms
 from vision_jax.models.backbones.resnet import ResNet
 from vision_jax.models.backbones.vit import ViT
 from vision_jax.parallel.tensor import Tensor
@@ -76,10 +77,15 @@ def test_accumulated_gradients_are_added_up_once_under_pmap():
   optimizers = {"model": optax.sgd(0.1)}
   state = create_state(task, optimizers, jax.random.key(0), batch)
   step = mapped("batch")(make_train_step(task, optimizers, accumulate=2))
-  trace = jax.make_jaxpr(step, axis_env=[("batch", 8)])(state, batch)
-  scans = [e for e in trace.eqns if e.primitive.name == "scan"]
+  traces = {}
+  for name in ("program", "flat"):
+    traced = jax.make_jaxpr(lambda *a: step(*a), axis_env=[("batch", 8)])
+    with use_forms(nested=name):
+      traces[name] = traced(state, batch)
+  scans = [e for e in traces["program"].eqns if e.primitive.name == "scan"]
   assert len(scans) == 1 and "psum" not in str(scans[0])
-  assert "psum" in str(trace)
+  sums = {name: str(trace).count("psum") for name, trace in traces.items()}
+  assert sums["flat"] == sums["program"] > 0
 
 
 def split_vit(dtype=jnp.float32):

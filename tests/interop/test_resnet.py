@@ -7,10 +7,10 @@ from tests.interop import parity
 from tests.interop.published_files import names_of_torchvision
 from tests.oracles import library, torchvision
 from vision_jax.errors import UserError
+from vision_jax.forms.choice import cpu_forms
 from vision_jax.interop import convert, foreign, leaves, published
 from vision_jax.interop.families import resnet as family
 from vision_jax.models.backbones.resnet import ResNet
-from vision_jax.ops.forms import cpu_forms
 
 
 @pytest.mark.slow

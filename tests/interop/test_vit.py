@@ -12,6 +12,7 @@ import pytest
 from tests.interop import huggingface, parity
 from tests.oracles import library, torchvision
 from vision_jax.errors import UserError
+from vision_jax.forms.choice import cpu_forms
 from vision_jax.interop import convert, leaves, published
 from vision_jax.interop.families import vit as family
 from vision_jax.interop.families import vit_google
@@ -19,7 +20,6 @@ from vision_jax.interop.tensors import Tensor
 from vision_jax.layers import dense
 from vision_jax.layers.embeddings import resize_positions
 from vision_jax.models.backbones.vit import ViT, dinov2
-from vision_jax.ops.forms import cpu_forms
 
 FIELDS = {"patch": 8, "features": 24, "depth": 2, "heads": 3}
 SQUARE, OTHER = (2, 32, 32, 3), (2, 40, 24, 3)

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from tests.oracles import library
+from vision_jax.forms.choice import cpu_forms
 from vision_jax.layers import dense
 from vision_jax.layers.attention import Attention, attend, fits_cudnn
 from vision_jax.layers.embeddings import resize_positions, sincos2d
 from vision_jax.layers.pooling import MapHead
-from vision_jax.ops.forms import cpu_forms
 
 
 @pytest.mark.parametrize("c", [6, 7])

@@ -7,8 +7,8 @@ import pytest
 
 from tests.oracles import library
 from vision_jax.export import stablehlo
+from vision_jax.forms.choice import cpu_forms
 from vision_jax.layers.conv import convolve, max_pool
-from vision_jax.ops.forms import cpu_forms
 
 POOLS = [(2, 2, 0), (3, 2, 1), (3, 3, 0), (3, 2, 0)]
 # kernel, stride, padding: 1x1, strided 1x1, patches, 3x3, strided 7x7

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from tests.oracles import library
+from vision_jax.forms.choice import use_forms
 from vision_jax.layers.conv3d import Conv3D, along_time
 from vision_jax.ops.convolution3d import convolution3d
-from vision_jax.ops.forms import use_forms
 
 # kernel, stride (time, image), padding, dilation in time
 HOW = ("stride", "padding", "dilation")

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from tests.oracles import library
+from vision_jax.forms.choice import cpu_forms
 from vision_jax.layers.conv import Conv, convolve
 from vision_jax.models import count
-from vision_jax.ops.forms import cpu_forms
 
 # c, d, groups, (k, l), stride, padding, dilation: joined and single groups,
 # depthwise ones with every rest of a stride, a multiplier, 1x7 beside 7x1.

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tests.oracles import library
+from vision_jax.forms.choice import cpu_forms
 from vision_jax.layers.conv import adaptive_average, avg_pool, max_pool
-from vision_jax.ops.forms import cpu_forms
 
 # size, stride, padding: with rests that are windows, and one that begins in
 # the padding and is none.

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from vision_jax.core.execution import Jit, Pmap
+from vision_jax.forms.choice import cpu_forms, use_forms
 from vision_jax.layers.conv import Conv
 from vision_jax.layers.dense import Dense
 from vision_jax.layers.dense_to_conv import SlidingDense
 from vision_jax.layers.spectral_norm import SpectralConv
 from vision_jax.layers.upsample import TransposedConv
-from vision_jax.ops.forms import cpu_forms, use_forms
 
 HALF = jnp.bfloat16
 SHAPE = (16, 4, 4, 5)

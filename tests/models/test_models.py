@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from tests.tables_models import MODELS, STRUCTURES
+from vision_jax.forms.choice import cpu_forms
 from vision_jax.layers import dense
 from vision_jax.models import count
 from vision_jax.models.backbones.resnet import ResNet18, ResNet50
 from vision_jax.models.backbones.vit import ViT, variant
-from vision_jax.ops.forms import cpu_forms
 from vision_jax.ops.shapes import check_shape
 
 BATCH = 4

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from vision_jax.forms.choice import cpu_forms
 from vision_jax.models.backbones.densenet import DenseNet
 from vision_jax.models.backbones.googlenet import GoogLeNet
 from vision_jax.models.backbones.inverted_residual import Residual
@@ -17,7 +18,6 @@ from vision_jax.models.backbones.mobilenet_v3 import MobileNetV3
 from vision_jax.models.backbones.resnet import ResNet
 from vision_jax.models.backbones.vgg import VGG
 from vision_jax.models.backbones.xception import Xception
-from vision_jax.ops.forms import cpu_forms
 from vision_jax.tasks.classification import Classification
 
 KEYS = {"params": jax.random.key(0), "dropout": jax.random.key(1)}

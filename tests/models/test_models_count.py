@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import pytest
 
 from tests.programs.lowering import pretend
+from vision_jax.forms.choice import cpu_forms
 from vision_jax.layers.attention import attend
 from vision_jax.models import count, listing
 from vision_jax.models.__main__ import main
-from vision_jax.ops.forms import cpu_forms
 
 # GMACs of torchvision 0.29's weight metadata, one 224 x 224 image.
 TORCHVISION = {

@@ -9,6 +9,7 @@ import pytest
 
 from tests.marks import with_slow
 from tests.oracles import library
+from vision_jax.forms.choice import cpu_forms
 from vision_jax.layers.upsample import (
   bilinear_init,
   max_pool_with_index,
@@ -20,7 +21,6 @@ from vision_jax.models.segmentation import fcn, unet_sizes
 from vision_jax.models.segmentation.espnet import ESPNet
 from vision_jax.models.segmentation.segnet import SegNetBasic
 from vision_jax.models.segmentation.unet import UNet
-from vision_jax.ops.forms import cpu_forms
 
 RNG = np.random.default_rng(0)
 THIN = ((4,), (4,), (4,), (6,), (6,))

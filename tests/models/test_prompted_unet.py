@@ -10,13 +10,14 @@ import pytest
 from vision_jax.errors import UserError
 from vision_jax.models.generation.ddpm_unet import DDPMUNet
 from vision_jax.models.generation.prompted_unet import PromptedUNet
+from vision_jax.models.generation.word_canvas import WordCanvas
 from vision_jax.models.text.tower import TextTower
 
 UNET = DDPMUNet(
   width=8, multipliers=(1,), blocks=1, attention=(), groups=4, patch=2
 )
 TOWER = TextTower(6, 4, 8, 1, 2, causal=False, pooled="none")
-NET = PromptedUNet(UNET, TOWER, grid=(1, 2), features=3)
+NET = PromptedUNet(UNET, WordCanvas(TOWER, grid=(1, 2), features=3))
 IMAGE = np.zeros((2, 4, 8, 1), np.float32)
 TOKENS = np.array([[1, 2, 3, 0], [3, 2, 1, 0]], np.int32)
 

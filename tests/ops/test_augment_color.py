@@ -11,9 +11,9 @@ from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 from skimage import color, data
 
 from tests.marks import with_slow
+from vision_jax.forms.choice import FORMS, use_forms
 from vision_jax.ops import augment
 from vision_jax.ops.augment import levels, pixels, randaugment, tables, warp
-from vision_jax.ops.forms import FORMS, use_forms
 
 PHOTO = data.astronaut()[100:164, 200:248]  # (64, 48, 3) uint8
 FLAT = np.full((8, 8, 3), 77, np.uint8)

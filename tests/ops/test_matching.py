@@ -10,7 +10,7 @@ import pytest
 from scipy.optimize import linear_sum_assignment
 
 from vision_jax.core.execution import Jit
-from vision_jax.ops.forms import FORMS, use_forms
+from vision_jax.forms.choice import FORMS, use_forms
 from vision_jax.ops.matching import match, match_one
 
 CASES = 10_000

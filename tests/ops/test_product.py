@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vision_jax.ops.forms import cpu_forms
+from vision_jax.forms.choice import cpu_forms
 from vision_jax.ops.product import LARGE_PLACES, product
 
 

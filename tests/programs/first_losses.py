@@ -2,10 +2,11 @@
 
   python -m tests.programs.first_losses [CONFIG ...]
 
-A form is another way to compute the same (`vision_jax/ops/forms.py`): here the
-first loss of each config, in float32, on two made-up examples of its own size,
-by XLA's or the paper's forms and by those of an accelerator. Initial weights
-are moved a little, as a head of zeros gives the same whatever it is given.
+A form is another way to compute the same (`vision_jax/forms/choice.py`): here
+the first loss of each config, in float32, on two made-up examples of its own
+size, by XLA's or the paper's forms and by those of an accelerator. Initial
+weights are moved a little, as a head of zeros gives the same whatever it is
+given.
 """
 
 import sys
@@ -17,15 +18,15 @@ import numpy as np
 from benchmarks.memory.command import config_paths
 from benchmarks.speed.steps import build
 from tests.programs.flags import compile_cheaply
-from vision_jax.ops import forms
+from vision_jax.forms import choice
 from vision_jax.planning import made_up
 
 BATCH = 2  # of each class, where a batch has so many
 # RandAugment's levels in uint8 round, as Pillow's.
 FORMS = {
-  "plain": forms.FIRST,
-  "cpu": forms.CPU,
-  "accelerator": forms.ACCELERATOR | {"levels": "float32"},
+  "plain": choice.FIRST,
+  "cpu": choice.CPU,
+  "accelerator": choice.ACCELERATOR | {"levels": "float32"},
 }
 
 
@@ -46,7 +47,7 @@ def first_losses(path, names=("plain", "accelerator")):
   make = lambda: initial().weights()  # of nets that follow, too
   traced = {}
   for name in names:
-    with forms.use_forms(**FORMS[name]):
+    with choice.use_forms(**FORMS[name]):
       shapes = jax.eval_shape(make)
       fn = jax.jit(lambda *args: losses(experiment, *args))
       traced[name] = fn.trace(*shapes, batch)

@@ -18,6 +18,7 @@ from vision_jax.core.types import (
   Variables,
 )
 from vision_jax.errors import UserError
+from vision_jax.forms.nested import scan
 
 Means = dict[str, Mean]
 _NORMS = {"grad_norm", "update_norm", "param_norm"}
@@ -130,7 +131,7 @@ def _accumulate(
   first = jax.tree.map(lambda x: x[0], micro)
   grads, (terms, *_) = jax.eval_shape(grad, stats, first, key)
   zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), (grads, terms))
-  (grads, terms, stats), own = jax.lax.scan(
+  (grads, terms, stats), own = scan(
     body, (*zeros, stats), (micro, jnp.arange(parts))
   )
   return grads, (terms, stats, own)

@@ -21,7 +21,7 @@ from vision_jax.export.net import GIVEN, Net, Run, outputs
 from vision_jax.export.options import How
 from vision_jax.export.stablehlo import MOST, size_of
 from vision_jax.files import replace_text, to_json
-from vision_jax.ops import forms
+from vision_jax.forms import choice
 
 NAME, ABOUT = "model.onnx", "model.json"
 NEEDS_IMAGES = True
@@ -51,9 +51,9 @@ def write(net: Net, folder: pathlib.Path, how: How) -> None:
   names = GIVEN[: len(net.examples)]
   program = functools.partial(outputs, net.experiment, net.weights)
   # Of flax's pooling the converter forgets the padding.
-  shifts = forms.use_forms(pool_shifts="shifts")
+  shifts = choice.use_forms(pool_shifts="shifts")
   restored = _as_they_were(jax, jnp, jax.lax, jax.nn)
-  with forms.cpu_forms(False), shifts, _quiet(), restored:
+  with choice.cpu_forms(False), shifts, _quiet(), restored:
     try:
       model = convert(
         lambda *arrays: tuple(program(*arrays).values()),

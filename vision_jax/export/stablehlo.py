@@ -18,7 +18,7 @@ from vision_jax.errors import UserError
 from vision_jax.export.net import Net, Run, outputs
 from vision_jax.export.options import How
 from vision_jax.files import replace_text, to_json
-from vision_jax.ops import forms
+from vision_jax.forms import choice
 
 NAME, ABOUT = "model.stablehlo", "model.json"
 NEEDS_IMAGES = True
@@ -49,9 +49,9 @@ def read(net: Net, folder: pathlib.Path, how: How) -> Run:
 def forms_for(platforms: Sequence[str]) -> Iterator[None]:
   """Traces for several platforms XLA's own forms, which each of them knows."""
   with (
-    forms.cpu_forms([*platforms] == ["cpu"]),
+    choice.cpu_forms([*platforms] == ["cpu"]),
     # What asks the batch's size, which is not known yet.
-    forms.use_forms(dense_gradient="plain", few_images="convolution"),
+    choice.use_forms(dense_gradient="plain", few_images="convolution"),
   ):
     yield
 

@@ -9,10 +9,10 @@ from jax.typing import DTypeLike
 
 from vision_jax.core.types import Array
 from vision_jax.errors import UserError
+from vision_jax.forms.choice import form
 from vision_jax.layers.broadcast import add
 from vision_jax.layers.weights import weighted
 from vision_jax.ops.convolution import convolution, is_shifts, pair
-from vision_jax.ops.forms import form
 
 # He et al. (2015), for rectifiers, by the number of outputs as in ResNets.
 HE_NORMAL = nn.initializers.variance_scaling(2.0, "fan_out", "normal")

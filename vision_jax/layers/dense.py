@@ -6,9 +6,9 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from vision_jax.core.types import Array
+from vision_jax.forms.choice import form
 from vision_jax.layers.broadcast import add
 from vision_jax.layers.weights import weighted
-from vision_jax.ops.forms import form
 
 # Rows of the input (tokens of the batch) from which the CPU's form is used.
 LARGE_ROWS = 1024

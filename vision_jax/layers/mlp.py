@@ -9,11 +9,11 @@ from jax.typing import DTypeLike
 
 from vision_jax.core.types import Array
 from vision_jax.errors import UserError
+from vision_jax.forms.choice import form
 from vision_jax.layers.attention import XAVIER
 from vision_jax.layers.dense import Dense
 from vision_jax.layers.remat import remat
 from vision_jax.layers.stochastic import Dropout
-from vision_jax.ops.forms import form
 
 ACTIVATIONS: Mapping[str, Callable[[Array], Array]] = {
   "gelu": lambda x: jax.nn.gelu(x, approximate=False),  # by erf

@@ -10,7 +10,7 @@ from jax.typing import DTypeLike
 from vision_jax.core.mapped import automatic_devices, mapped_axis
 from vision_jax.core.norm_group import group_size
 from vision_jax.core.types import Array
-from vision_jax.ops.forms import form
+from vision_jax.forms.choice import form
 
 
 class LayerNorm(nn.Module):

@@ -11,11 +11,11 @@ from jax.typing import DTypeLike
 
 from vision_jax.core.types import Array
 from vision_jax.errors import UserError
+from vision_jax.forms.choice import form
 from vision_jax.layers.broadcast import add
 from vision_jax.layers.conv import HE_NORMAL
 from vision_jax.layers.weights import weighted
 from vision_jax.ops.convolution import convolution
-from vision_jax.ops.forms import form
 from vision_jax.ops.product import product
 
 

@@ -9,7 +9,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from vision_jax.ops.forms import use_forms
+from vision_jax.forms.choice import use_forms
 
 # Forms that have as many products as the operation: others add up shifted
 # images, or multiply zeros.

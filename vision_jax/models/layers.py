@@ -9,8 +9,8 @@ from typing import Any
 import flax.linen as nn
 import jax
 
+from vision_jax.forms.choice import use_forms
 from vision_jax.models.count import COUNTED, flops_by
-from vision_jax.ops.forms import use_forms
 
 _MARK = re.compile(r"layer:(\d+)")
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from vision_jax.core.types import Array
-from vision_jax.ops.forms import form
+from vision_jax.forms.choice import form
 from vision_jax.ops.grouped import depthwise, split
 from vision_jax.ops.product import product
 

@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 
 from vision_jax.core.types import Array
+from vision_jax.forms.choice import form
 from vision_jax.ops.convolution import convolution
-from vision_jax.ops.forms import form
 
 Sides = tuple[int, int, int]  # of time, height and width
 

@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 
 from vision_jax.core.types import Array
+from vision_jax.forms.choice import form
 from vision_jax.ops import assignment_nested, assignment_turns
-from vision_jax.ops.forms import form
 from vision_jax.ops.local import per_image
 from vision_jax.ops.shapes import check_shape
 

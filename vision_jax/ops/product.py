@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from vision_jax.core.types import Array
-from vision_jax.ops.forms import form
+from vision_jax.forms.choice import form
 
 LARGE_PLACES = 1024  # of all images, from which the CPU's form is used
 

@@ -1,5 +1,6 @@
 """Images drawn from captions: scenes in, what is drawn and read back out."""
 
+from vision_jax.core.types import Output
 from vision_jax.data.source import Source
 from vision_jax.data.transforms.base import keep
 from vision_jax.data.transforms.text import read_text
@@ -9,20 +10,17 @@ from vision_jax.metrics.scenes_read import ScenesRead
 from vision_jax.ops.inputs import normalize
 from vision_jax.pipelines.colours import SIGNED
 from vision_jax.pipelines.data import Data, Loading
-from vision_jax.pipelines.diffusion import Drawing
 from vision_jax.pipelines.generation_images import signed_samples
 from vision_jax.tasks.condition_tokens import TokenCondition
-from vision_jax.tasks.denoising import Denoising
 
 
 def prompted_scenes(
-  task: Denoising,
   text: TokenCondition,
+  output: Output,
   *,
   train: Source,
   test: Source,
   reader: Extractor,
-  sampling: Drawing,
   loading: Loading,
 ) -> Data:
   """Returns what an experiment takes of sources with `image` and `text`.
@@ -31,19 +29,18 @@ def prompted_scenes(
   `test/ema/captions` and others, see `ScenesRead`.
 
   Args:
-    task: draws images in [-1, 1].
-    text: its condition.
+    text: the condition of what draws.
+    output: (params, stats, batch, key) -> dict with `image` in [-1, 1].
     train: what is trained on.
     test: scenes held out, with `kinds`, what they show.
     reader: what scenes are read by.
-    sampling: how they are drawn.
     loading: how examples become batches.
   """
   steps = [read_text(text.read), keep("image", "tokens", "kinds")]
   drawn = Eval(
     loading.evaluation(test, steps),
     {"read": ScenesRead(reader)},
-    output=sampling.output(task),
+    output=output,
     weights=("ema",),
     images=signed_samples,
   )

@@ -12,6 +12,7 @@ from vision_jax.core.checks import check_name
 from vision_jax.core.state import joined
 from vision_jax.core.types import Array, Batch, Mean, Nets, Objective, Terms
 from vision_jax.errors import UserError
+from vision_jax.forms.nested import when
 from vision_jax.losses.adversarial import (
   ADVERSARIAL,
   discriminator_loss,
@@ -189,7 +190,7 @@ class GAN(Conditional):
       return penalty()
     zeros = lambda: jnp.zeros_like(jax.eval_shape(penalty))
     due = jnp.asarray(step) % self.r1_every == 0
-    return self.r1_every * jax.lax.cond(due, penalty, zeros)
+    return self.r1_every * when(due, penalty, zeros)
 
   @property
   def _generator(self) -> Net:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from vision_jax.core.types import Array, Batch, Mean, Nets, Objective, Terms
 from vision_jax.errors import UserError
+from vision_jax.forms.nested import when
 from vision_jax.ops.augment.keys import example_keys
 from vision_jax.ops.diffusion.noise import normals
 from vision_jax.tasks.gan import GAN, GENERATOR
@@ -127,9 +128,7 @@ class StyleGAN(GAN):
     mean = stats[GENERATOR][PATH]["length"]
     lengths = lambda: self._lengths(params, stats, batch, key)
     due = jnp.asarray(step) % self.path_every == 0
-    found = jax.lax.cond(
-      due, lengths, lambda: jnp.full(len(batch["mask"]), mean)
-    )
+    found = when(due, lengths, lambda: jnp.full(len(batch["mask"]), mean))
     penalty = self.path_every * jnp.square(found - mean)
     counted = jnp.where(due, batch["mask"], 0)
     moved = mean + self.path_share * (jax.lax.stop_gradient(found) - mean)

@@ -21,6 +21,7 @@ import numpy as np
 
 from vision_jax.core.types import Array, Augment
 from vision_jax.errors import UserError
+from vision_jax.forms.choice import form
 from vision_jax.ops.augment import pixels, warp
 from vision_jax.ops.augment.clips import as_frames
 from vision_jax.ops.augment.geometry import check_image_only
@@ -32,7 +33,6 @@ from vision_jax.ops.augment.levels import (
   to_levels,
 )
 from vision_jax.ops.augment.tables import equalizing, histogram, look_up
-from vision_jax.ops.forms import form
 
 OPERATIONS = (
   "identity",

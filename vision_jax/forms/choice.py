@@ -39,6 +39,7 @@ FORMS = {
   "gelu": ("kept", "again"),  # what it computes, for the backward pass
   "layer_norm": ("kept", "again"),
   "matching": ("nested", "turns"),
+  "nested": ("program", "flat"),  # loops and branches, of gradients
   "histogram": ("scatter", "compare"),
   "levels": ("float32", "uint8"),  # of RandAugment; uint8 rounds, as Pillow
 }

@@ -2,8 +2,8 @@
 
 import pytest
 
-from vision_jax.ops import forms
-from vision_jax.ops.forms import CPU_VARIABLE, VARIABLE, cpu_forms, form
+from vision_jax.forms import choice
+from vision_jax.forms.choice import CPU_VARIABLE, VARIABLE, cpu_forms, form
 
 
 def test_forms_are_chosen_by_backend_and_environment(monkeypatch):
@@ -16,13 +16,13 @@ def test_forms_are_chosen_by_backend_and_environment(monkeypatch):
     assert form("conv_1x1") == "product"
   monkeypatch.setenv(VARIABLE, "transposed=subpixel, matching=nested")
   assert form("transposed") == "subpixel" and form("matching") == "nested"
-  with forms.use_forms(transposed="dilated"):
+  with choice.use_forms(transposed="dilated"):
     assert form("transposed") == "dilated" and form("matching") == "nested"
   assert form("transposed") == "subpixel"
 
 
 def test_an_accelerator_has_defaults_of_its_own(monkeypatch):
-  monkeypatch.setattr(forms.jax, "default_backend", lambda: "tpu")
+  monkeypatch.setattr(choice.jax, "default_backend", lambda: "tpu")
   assert form("transposed") == "subpixel" and form("matching") == "turns"
   assert form("patches") == "product" and form("pool_blocks") == "shifts"
   assert form("conv_1x1") == "convolution"

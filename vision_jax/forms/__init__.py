@@ -1,0 +1,1 @@
+"""Equal forms of an operation, and which of them is traced where."""
