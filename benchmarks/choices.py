@@ -96,6 +96,7 @@ CHOICES = (
   Choice(
     "generation/scenes_text", "images from captions, a first one", "nothing"
   ),
+  Choice("generation/scenes_text_gan", "the same in one evaluation", "nothing"),
   Choice("generation/mnist_dcgan", "samples in one step", "mnist"),
   Choice("generation/mnist_stylegan2", "styles to mix and to cut", "mnist"),
   Choice("generation/mnist_vae", "a likelihood, as published", "mnist"),

@@ -96,4 +96,12 @@ CONCEPTS = (
     "test_a_caption_is_right_as_a_whole_or_not",
     row="scenes_text_cpu",
   ),
+  Concept(
+    "images from text by a GAN",
+    "vision_jax.models.generation.prompted_gan:PromptedGenerator",
+    "tests/models/test_prompted_gan.py::test_the_order_of_words_counts, "
+    "tests/models/test_prompted_gan.py::"
+    "test_an_image_fits_some_words_more_than_others",
+    row="scenes_text_gan_cpu",
+  ),
 )

@@ -45,7 +45,8 @@ NUCLEI = (
     "a net of 16 features at the first of four levels, on folded pixels, "
     "trained for 15,000 steps on squares of 128 by relative errors, large "
     "images more often; polygons are means over four mirror images, how sure "
-    "they have to be was chosen by validation images; one gives way to all "
+    "they have to be was chosen by validation images, pooled and averaged, "
+    "after test images had been seen by other thresholds; one gives way to all "
     "better ones together, by pixels",
   ),
   _row(

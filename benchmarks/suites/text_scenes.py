@@ -27,6 +27,25 @@ TEXT_SCENES = (
     ),
     seconds=2400,
   ),
+  Row(
+    name="scenes_text_gan_cpu",
+    config="configs/generation/scenes_text_gan.py",
+    variant="cpu",
+    dataset="scenes of digits with captions, generated",
+    reference="",
+    protocol=(
+      "as scenes_text_cpu, by one evaluation of a generator, averaged weights"
+    ),
+    tolerance=0.0,
+    metric="test/ema/captions",
+    seeds=1,
+    also=(
+      "test/ema/captions_real",
+      "test/ema/digits",
+      "test/ema/colours",
+    ),
+    seconds=2400,
+  ),
 )
 
 SUITES = {"text_scenes": TEXT_SCENES}

@@ -81,7 +81,13 @@ VARIANTS = {
     "ema": 0.9,
     "reader_steps": 2,
   },
-  "cpu": {"steps": 10_000, "reader_steps": 2000},
+  "cpu": {
+    "steps": 8000,
+    "width": 32,
+    "generator_lr": 1e-3,
+    "discriminator_lr": 1e-3,
+    "reader_steps": 2000,
+  },
 }
 
 

@@ -15,17 +15,19 @@ from vision_jax.data.sources.captioned_digits import LENGTH, WORDS
 from vision_jax.errors import UserError
 from vision_jax.recipe import recipe
 
-CONFIG = f"{command.ROOT}/configs/generation/scenes_text.py:tiny"
+CONFIGS = f"{command.ROOT}/configs/generation/"
+CONFIG = f"{CONFIGS}scenes_text.py:tiny"
+GAN = f"{CONFIGS}scenes_text_gan.py:tiny"
 
 
 @functools.cache
-def loaded():
-  return recipe.load(CONFIG)
+def loaded(config):
+  return recipe.load(config)
 
 
-def unmeasured():
+def unmeasured(config=CONFIG):
   """The tiny experiment without evaluations, which train a reader."""
-  return dataclasses.replace(loaded().build(), evals={})
+  return dataclasses.replace(loaded(config).build(), evals={})
 
 
 def test_a_prompt_is_asked_for_by_its_words():
@@ -73,28 +75,35 @@ def test_data_that_cannot_be_are_refused(values, message):
     recipe.load(CONFIG, values).build()
 
 
+BOTH = pytest.mark.parametrize("config", [CONFIG, GAN], ids=["flow", "gan"])
+
+
 @pytest.mark.slow
+@BOTH
 @pytest.mark.parametrize("where", ["pmap", "jit", "fsdp"])
-def test_it_is_the_same_everywhere(where):
-  assert_equal_everywhere(unmeasured, [where])
+def test_it_is_the_same_everywhere(where, config):
+  assert_equal_everywhere(lambda: unmeasured(config), [where])
 
 
 @pytest.mark.slow
-def test_it_resumes(tmp_path):
-  assert_resumes(unmeasured, tmp_path)
+@BOTH
+def test_it_resumes(tmp_path, config):
+  assert_resumes(lambda: unmeasured(config), tmp_path)
 
 
 @pytest.mark.slow
-def test_it_is_trained_measured_and_draws_what_is_asked(tmp_path):
+@BOTH
+def test_it_is_trained_measured_and_draws_what_is_asked(tmp_path, config):
   run, out = tmp_path / "run", tmp_path / "out"
-  command.train(run, "--config.steps=4", config=CONFIG, devices=1)
+  command.train(run, "--config.steps=4", config=config, devices=1)
   last = command.metrics(run)[-1]
   names = ("captions", "digits", "colours", "captions_real")
   assert all(0 <= last[f"test/ema/{name}"] <= 1 for name in names)
   prompt = "--sample.prompt=a red 3 left of a blue 7|a red 1 right of a red 0"
   where = ("--mode=sample", f"--workdir={run}")
-  flags = (f"--output={out}", "--num_samples=4", "--sample.steps=2")
-  done = command.call(*where, *flags, prompt, devices=1)
+  flags = (f"--output={out}", "--num_samples=4")
+  more = () if config == GAN else ("--sample.steps=2",)
+  done = command.call(*where, *flags, *more, prompt, devices=1)
   assert done.code == 0, done.err
   drawn = np.load(out / "samples.npz")
   assert drawn["image"].shape == (4, 16, 32, 3)
