@@ -3,7 +3,9 @@
 The first stage of mnist_vq_prior.py and mnist_latent.py. The squared error of a
 pixel in [-1, 1]; the distance of reconstructions from the test images,
 `test/frechet_mnist_lenet`, which bounds what samples of codes can have; and how
-many codes are used, `test/code_perplexity`. For 2 cores; not measured yet.
+many codes are used, `test/code_perplexity`. After a quarter of an hour of a
+core that had other work too they are 2.49 away, and all 512 codes are used
+(perplexity 371).
 """
 
 from vision_jax.experiment import Eval, Experiment, base_config

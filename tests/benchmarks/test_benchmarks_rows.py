@@ -15,7 +15,8 @@ from vision_jax.planning import devices
 from vision_jax.recipe import recipe
 
 ROWS = [row for rows in SUITES.values() for row in rows]
-SHOWN = {"photos_cycle_cpu"}  # without a goal: nobody knows what is good
+# Without a goal: nobody knows what is good.
+SHOWN = {"photos_cycle_cpu", "scenes_text_gan_cpu"}
 
 
 def test_two_rows_of_a_name_are_refused():
