@@ -82,7 +82,7 @@ VARIANTS = {
     "reader_steps": 2,
   },
   "cpu": {
-    "steps": 10_000,
+    "steps": 8000,
     "width": 32,
     "generator_lr": 1e-3,
     "discriminator_lr": 1e-3,

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.experiments.everywhere import (
+  ROUNDING,
   assert_equal_everywhere,
   assert_resumes,
 )
@@ -80,15 +81,13 @@ BOTH = pytest.mark.parametrize("config", [CONFIG, GAN], ids=["flow", "gan"])
 
 @pytest.mark.slow
 @BOTH
-@pytest.mark.parametrize("where", ["pmap", "jit", "fsdp"])
-def test_it_is_the_same_everywhere(where, config):
-  assert_equal_everywhere(lambda: unmeasured(config), [where])
-
-
-@pytest.mark.slow
-@BOTH
-def test_it_resumes(tmp_path, config):
-  assert_resumes(lambda: unmeasured(config), tmp_path)
+def test_it_is_the_same_everywhere_and_resumes(tmp_path, config):
+  make = functools.partial(unmeasured, config)
+  # A bias of keys changes no attention: its gradient is rounding, which Adam
+  # without a first moment takes for a direction.
+  rounding = 3e-4 if config == GAN else ROUNDING
+  assert_equal_everywhere(make, ["pmap", "fsdp"], rounding=rounding)
+  assert_resumes(make, tmp_path)
 
 
 @pytest.mark.slow

@@ -58,12 +58,13 @@ class PromptedGenerator(nn.Module):
     how = {"dtype": self.dtype}
     x = Dense(rows * columns * width, **how, name="dense")(z)
     x = jnp.concatenate([x.reshape(-1, rows, columns, width), found], -1)
-    x = Conv(width, 3, padding=1, **how, name="mix")(x)
+    x = Conv(width, 3, padding=1, use_bias=False, **how, name="mix")(x)
     for i, features in enumerate((*self.widths[1:], self.channels), 1):
       norm = BatchNorm(**how, name=f"bn{i}")
       x = jax.nn.relu(norm(x, train=train, mask=mask))
-      last = {"dtype": jnp.float32} if i == len(self.widths) else how
-      x = TransposedConv(features, 4, 2, **last, name=f"conv{i}")(x)
+      last = {"use_bias": True, "dtype": jnp.float32}
+      options = last if i == len(self.widths) else {"use_bias": False, **how}
+      x = TransposedConv(features, 4, 2, **options, name=f"conv{i}")(x)
       x = x[:, 1:-1, 1:-1]  # twice the size
     return jnp.tanh(x)
 
