@@ -5,10 +5,15 @@
   python -m vision_jax.main --config=configs/generation/mnist_latent.py \
       --config.autoencoder=out/mnist_vqvae --workdir=out/mnist_latent
 
-Samples are measured as those of mnist_flow_matching.py, beside which they are
-to be: their distance within 20 % of its variant cpu's, in a third of the time.
-Any autoencoder whose codes are maps will do, an imported one too
-(imported_autoencoder.py). For 2 cores; not measured yet.
+Samples are measured as those of mnist_flow_matching.py, beside which they are:
+2.62 away, as those of its variant cpu, in 0.26 of the time (64 samples by one
+core of AMD EPYC, which other work shared: 0.32 s, and 1.21 s), after 17 minutes
+of training and as long for the VQ-VAE; 98.6 % are recognised. Any autoencoder
+whose codes are maps will do, an imported one too (imported_autoencoder.py).
+
+They are drawn in five steps with guidance of 1.5, which is ten evaluations: of
+the same weights ten steps without guidance came to a distance of 8.21 and
+90.1 % recognised. It was taken over from mnist_flow_matching.py.
 """
 
 from vision_jax.experiment import Experiment, base_config
