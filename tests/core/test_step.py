@@ -13,6 +13,7 @@ from tests.tables import TASKS
 from vision_jax.core.state import create_state
 from vision_jax.core.step import make_eval_step, make_train_step
 from vision_jax.core.types import Mean, Objective
+from vision_jax.forms.choice import use_forms
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,12 +111,15 @@ def test_counting_before_accumulating_costs_no_forward_pass():
   txs = {"model": optax.sgd(0.1)}
   state = create_state(task, txs, jax.random.key(0), batch)
 
-  def flops(accumulate):
+  def convolutions(accumulate, nested):
     step = make_train_step(task, txs, accumulate=accumulate)
-    hlo = jax.jit(step).lower(state, batch).compile().as_text()
+    with use_forms(nested=nested):
+      hlo = jax.jit(step).lower(state, batch).compile().as_text()
     return hlo.count(" convolution(") + hlo.count("__onednn$conv")
 
-  assert flops(2) == flops(1) > 0
+  once = convolutions(1, "program")
+  assert convolutions(2, "program") == once > 0
+  assert convolutions(2, "flat") == 2 * once
 
 
 def test_repeats_take_disjoint_strided_slices():

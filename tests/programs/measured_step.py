@@ -1,8 +1,8 @@
 """A step's memory as planned, and as Linux saw it: CONFIG BATCH.
 
 Prints both in bytes. The program is compiled first, so that what is measured
-is what the state, the batch and the step take. On one processor, as each thread
-of XLA's keeps memory of its own.
+is what the state, the batch and the step take. On one device and processor, as
+each thread of XLA's keeps memory of its own, and compiled as users compile.
 """
 
 import json
@@ -11,7 +11,10 @@ import pathlib
 import re
 import sys
 
-os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])  # before XLA's threads
+# Before there are threads of XLA's.
+os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
+os.environ["JAX_NUM_CPU_DEVICES"] = "1"
+os.environ.pop("XLA_FLAGS", None)
 
 import jax  # noqa: E402
 
