@@ -8,8 +8,10 @@ narrower nets, and a batch of paths as large as the others.
   python -m vision_jax.main --mode=sample --workdir=WORKDIR --output=OUT \
       --sample.truncation=0.7 --sample.mix_from=3
 
-Measured as `mnist_dcgan.py` is. The full variant is for a GPU, and neither it
-nor `cpu` was run at length yet.
+Measured as `mnist_dcgan.py` is. The variant `cpu`, 4,000 steps in half an hour
+of a core that had other work too, comes to a distance of 46.0 with 89.4 %
+recognised, and the samples of a class are much alike: DCGAN is better in less.
+The full variant is for a GPU and not measured.
 """
 
 import functools
