@@ -34,8 +34,17 @@ def test_a_flat_loop_is_the_same():
   assert "while" in program and "while" not in text
 
 
-def test_what_is_not_a_number_stays_so():
-  assert jnp.isnan(in_form("flat", added, XS * np.nan)[0][0])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_numbers_that_are_none_change_no_other(bad):
+  """A carry may hold them: as what is logged, or as a bound to begin with."""
+
+  def kept(xs):
+    body = lambda carry, x: ((carry[0] + x, *carry[1:]), x)
+    return scan(body, (jnp.zeros(4), jnp.float32(bad), jnp.float32(-bad)), xs)
+
+  (total, *_), rows = in_form("flat", kept, XS)[0]
+  np.testing.assert_array_equal(rows, XS)
+  np.testing.assert_allclose(total, XS.sum(0), rtol=1e-6)
 
 
 @pytest.mark.parametrize("due", [True, False])

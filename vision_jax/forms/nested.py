@@ -30,23 +30,24 @@ def scan(body: Callable[[Any, Any], tuple[Any, Any]], init: Any, xs: Any):
     return jax.lax.scan(body, init, xs)
   carry, ys, number = init, [], len(jax.tree.leaves(xs)[0])
   for i in range(number):
-    x = jax.tree.map(operator.itemgetter(i), xs)
-    carry, y = body(carry, _after(carry, x) if i else x)
+    carry, y = body(carry, _row(xs, i, carry))
     ys.append(y)
   return carry, jax.tree.map(lambda *y: jnp.stack(y), *ys)
 
 
-def _after(last: Any, x: Any) -> Any:
-  """Returns x, which XLA cannot have before what is last is computed.
+def _row(xs: Any, i: int, last: Any) -> Any:
+  """Returns row i of xs, which XLA cannot have before what is last is there.
 
   All steps would otherwise be begun at once, and hold their memory. (An
-  optimization barrier is gone before a CPU's steps are put in order.) Where
-  what is last is not a number, x is another one: the result is none anyway.
+  optimization barrier is gone before a CPU's steps are put in order.) Whatever
+  is last, its numbers change nothing: an index beyond the rows is the last one.
   """
+  if not i:
+    return jax.tree.map(operator.itemgetter(0), xs)
   firsts = [leaf.ravel()[0] for leaf in jax.tree.leaves(last) if leaf.size]
-  broken = jnp.isnan(sum(jnp.float32(first) for first in firsts))
-  tied = lambda x: jnp.where(broken, jnp.roll(x, 1), x)
-  return jax.tree.map(tied, x)
+  beyond = jnp.isnan(sum(jnp.float32(x) for x in firsts)).astype(jnp.int32)
+  row = lambda x: jax.lax.dynamic_index_in_dim(x[: i + 1], i + beyond, 0, False)
+  return jax.tree.map(row, xs)
 
 
 def when(
