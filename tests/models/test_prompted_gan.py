@@ -24,34 +24,33 @@ Z, IMAGE = np.ones((2, 2), np.float32), np.ones((2, 2, 4, 3), np.float32)
 
 
 @functools.cache
-def applied(model):
-  """What a net gives for two orders of the same words, by random weights."""
+def drawn(model):
+  """A net's compiled function of weights, and random weights."""
   x = Z if model is GENERATOR else IMAGE
-  run = functools.partial(model.apply, train=False)
   init = functools.partial(model.init, train=False)
   shapes = jax.eval_shape(init, jax.random.key(0), x, TOKENS)
   rng = np.random.default_rng(0)
   fill = lambda x: jnp.asarray(0.5 * rng.normal(size=x.shape), x.dtype)
   weights = jax.tree.map(fill, shapes)
   weights["batch_stats"] = jax.tree.map(jnp.abs, weights.get("batch_stats", {}))
-  return np.asarray(jax.jit(run)(weights, x, TOKENS))
+  run = jax.jit(lambda weights: model.apply(weights, x, TOKENS, train=False))
+  return run, weights
 
 
 @pytest.mark.parametrize("model", [GENERATOR, DISCRIMINATOR])
 def test_the_order_of_words_counts(model):
-  found = applied(model)
+  run, weights = drawn(model)
+  found = np.asarray(run(weights))
   assert found.shape == ((2, 4, 8, 3) if model is GENERATOR else (2,))
   assert np.abs(found[0] - found[1]).max() > 1e-4
 
 
 def test_an_image_fits_some_words_more_than_others():
   """A logit is that without words, and what features and words have alike."""
-  run = functools.partial(DISCRIMINATOR.apply, train=False)
-  key = jax.random.key(0)
-  weights = DISCRIMINATOR.init(key, IMAGE, TOKENS, train=False)
+  run, weights = drawn(DISCRIMINATOR)
   none = jax.tree.map(jnp.zeros_like, weights["params"]["seen"])
-  without = {"params": {**weights["params"], "seen": none}}
-  plain, whole = run(without, IMAGE, TOKENS), run(weights, IMAGE, TOKENS)
+  without = {**weights, "params": {**weights["params"], "seen": none}}
+  plain, whole = run(without), run(weights)
   assert plain[0] == plain[1] and whole[0] != whole[1]
 
 
