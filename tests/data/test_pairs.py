@@ -1,6 +1,7 @@
 """Pairs: what styles make, folders of them, photographs, two kinds."""
 
 import cv2
+import ml_collections
 import numpy as np
 import pytest
 
@@ -222,6 +223,16 @@ def test_two_kinds_of_images(tmp_path):
     len(Domain("folders", "b").train)
   with pytest.raises(UserError, match="dataset: got 'horses'; expected"):
     _ = Domain("horses", "a").train
+
+
+def test_folders_that_nothing_would_read_are_refused():
+  config = ml_collections.ConfigDict(
+    {"dataset": "digits", "image_size": 16, "a": "", "b": ""}
+  )
+  assert {*Domain.both(config)} == {"a", "b"}
+  config.b = "CARTOONS"
+  with pytest.raises(UserError, match="'digits', which reads no.*config.b;"):
+    Domain.both(config)
 
 
 def test_no_photograph_is_trained_on_as_both():

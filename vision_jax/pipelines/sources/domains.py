@@ -87,7 +87,18 @@ class Domain(DataSet):
 
   @classmethod
   def both(cls, config: ml_collections.ConfigDict) -> dict[str, "Domain"]:
-    """Returns both data sets of a config, whose folders are `a` and `b`."""
+    """Returns both data sets of a config, whose folders are `a` and `b`.
+
+    Raises:
+      UserError: for folders that the data set would not read.
+    """
+    given = [f"--config.{side}" for side in SIDES if config[side]]
+    if given and config.dataset != "folders":
+      raise UserError(
+        f"--config.dataset: got {config.dataset!r}, which reads no folder, and "
+        f"{' and '.join(given)}; expected one or the other. For your folders: "
+        "--config.dataset=folders."
+      )
     return {
       side: cls(
         config.dataset,
