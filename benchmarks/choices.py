@@ -93,6 +93,7 @@ CHOICES = (
   Choice("generation/mnist_ddpm", "diffusion", "mnist"),
   Choice("generation/mnist_flow_matching", "samples in ten steps", "mnist"),
   Choice("generation/mnist_mean_flow", "samples in one to four steps", "mnist"),
+  Choice("generation/mnist_inpainting", "holes filled, few pixels", "mnist"),
   Choice(
     "generation/scenes_text", "images from captions, a first one", "nothing"
   ),

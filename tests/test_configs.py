@@ -130,6 +130,7 @@ HEAVY = (
   "configs/generation/mnist_flow_matching.py",
   "configs/generation/mnist_gan.py",
   "configs/generation/mnist_glow.py",
+  "configs/generation/mnist_inpainting.py",
   "configs/generation/mnist_latent.py",
   "configs/generation/mnist_mean_flow.py",
   "configs/generation/mnist_stylegan2.py",

@@ -133,6 +133,14 @@ CONCEPTS = (
     number="1 evaluation of the net",
   ),
   Concept(
+    "inpainting, super-resolution by diffusion",
+    "vision_jax.ops.given",
+    "tests/ops/test_given.py::"
+    "test_a_hole_is_nothing_and_the_rest_is_the_image, "
+    "tests/ops/test_given.py::test_fewer_pixels_are_scikit_images_means",
+    row="mnist_inpainting_cpu",
+  ),
+  Concept(
     "EDM's preconditioning",
     "vision_jax.ops.diffusion.conversions",
     f"{NOISE}paths.py::test_the_preconditioning_is_the_papers, "

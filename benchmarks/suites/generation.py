@@ -189,6 +189,25 @@ MNIST = (
     **CPU,
   ),
   Row(
+    name="mnist_inpainting_cpu",
+    config=f"{CONFIGS}mnist_inpainting.py",
+    dataset="mnist",
+    reference="",
+    protocol=(
+      "each of the first 2,000 test images drawn again around a hole of 14x14, "
+      "by 10 evaluations of the net, averaged weights: the share that a LeNet-5 "
+      "trained apart takes for the image's class"
+    ),
+    tolerance=0.0,
+    metric="test/ema/recognised",
+    target=0.85,  # chosen before any run
+    data="mnist",
+    seeds=1,
+    also=("test/ema/recognised_real", "test/ema/frechet_mnist_lenet"),
+    seconds=1200,
+    **CPU,
+  ),
+  Row(
     name=FIRST_STAGE,
     config=f"{CONFIGS}{FIRST_STAGE}.py",
     dataset="mnist",

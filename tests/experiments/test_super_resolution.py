@@ -17,6 +17,7 @@ from tests.experiments.everywhere import (
 from vision_jax.inference.sample import sample_folder
 from vision_jax.models.generation.ddpm_unet import DDPMUNet
 from vision_jax.ops import diffusion
+from vision_jax.ops.given import given
 from vision_jax.ops.inputs import normalize
 from vision_jax.pipelines.colours import SIGNED
 from vision_jax.tasks.condition_images import ImageCondition
@@ -27,40 +28,28 @@ UNET = DDPMUNet(
 )
 
 
-def smaller(batch, key):
-  """Images of a quarter of the pixels, at the size of the whole."""
-  b, h, w, c = batch["image"].shape
-  low = batch["image"].reshape(b, h // 2, 2, w // 2, 2, c).mean((2, 4))
-  return batch | {"given": low.repeat(2, 1).repeat(2, 2)}
+GIVEN = {"smaller": given("smaller", 2), "hole": given("hole", 4)}
 
 
-def with_a_hole(batch, key):
-  """Images without their middle, and where that is."""
-  _, h, w, _ = batch["image"].shape
-  rows, columns = jnp.indices((h, w))
-  hole = (abs(rows - h / 2) < 2) & (abs(columns - w / 2) < 2)
-  hole = jnp.broadcast_to(hole[..., None], batch["image"].shape)
-  left = jnp.where(hole, 0, batch["image"])
-  return batch | {"given": jnp.concatenate([left, hole], -1)}
-
-
-def drawn_from_images(given):
+def drawn_from_images(kind):
   task = Diffusion(
     UNET, diffusion.cosine(50), "v", condition=ImageCondition("given")
   )
-  return digits(task, inputs=normalize(*SIGNED), augment=given)
+  inputs = lambda batch: GIVEN[kind](normalize(*SIGNED)(batch))
+  return digits(task, inputs=inputs)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("given", [smaller, with_a_hole])
-def test_what_is_given_changes_what_is_drawn(given, tmp_path):
-  make = functools.partial(drawn_from_images, given)
+@pytest.mark.parametrize("kind", GIVEN)
+def test_what_is_given_changes_what_is_drawn(kind, tmp_path):
+  make = functools.partial(drawn_from_images, kind)
   weights = train(make).state.weights()
   # What begins as nothing is made something, so that few steps tell.
   head = {"kernel": jnp.ones_like(weights[0]["model"]["conv_out"]["kernel"])}
   weights[0]["model"]["conv_out"] |= head
   images = jnp.linspace(-1, 1, 2 * 64).reshape(2, 8, 8, 1)
-  np.save(tmp_path / "given.npy", given({"image": images}, None)["given"])
+  batch = {"image": images, "index": jnp.arange(2)}
+  np.save(tmp_path / "given.npy", GIVEN[kind](batch)["given"])
   sample_folder(
     *(make(), weights, EXECUTIONS["one"](), (16, 8, 8, 1), tmp_path / "out"),
     num_samples=4,
@@ -82,10 +71,10 @@ def test_what_is_given_changes_what_is_drawn(given, tmp_path):
 
 @pytest.mark.slow
 def test_it_is_the_same_everywhere():
-  assert_equal_everywhere(functools.partial(drawn_from_images, smaller))
+  assert_equal_everywhere(functools.partial(drawn_from_images, "smaller"))
 
 
 @pytest.mark.slow
 def test_it_resumes(tmp_path):
-  make = functools.partial(drawn_from_images, smaller)
+  make = functools.partial(drawn_from_images, "smaller")
   assert_resumes(make, tmp_path)
