@@ -195,8 +195,8 @@ MNIST = (
     reference="",
     protocol=(
       "each of the first 2,000 test images drawn again around a hole of 14x14, "
-      "by 10 evaluations of the net, averaged weights: the share that a LeNet-5 "
-      "trained apart takes for the image's class"
+      "by 10 evaluations of the net, averaged weights: the share that a "
+      "LeNet-5 trained apart takes for the image's class"
     ),
     tolerance=0.0,
     metric="test/ema/recognised",

@@ -231,7 +231,7 @@ def test_folders_that_nothing_would_read_are_refused():
   )
   assert {*Domain.both(config)} == {"a", "b"}
   config.b = "CARTOONS"
-  with pytest.raises(UserError, match="'digits', which reads no.*config.b;"):
+  with pytest.raises(UserError, match=r"'digits', which reads no.*\.b;"):
     Domain.both(config)
 
 

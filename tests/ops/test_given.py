@@ -47,7 +47,11 @@ def test_fewer_pixels_are_scikit_images_means():
     ("half", 3, "given: got 'half'; did you mean 'hole'"),
     ("hole", 7, "side 7 in images of 6 x 9; expected at least 1 and no more"),
     ("hole", 0, "a hole of side 0"),
-    ("smaller", 2, "2 times fewer pixels of images of 6 x 9; expected a number"),
+    (
+      "smaller",
+      2,
+      "2 times fewer pixels of images of 6 x 9; expected a number",
+    ),
     ("smaller", 0, "0 times fewer"),
   ],
 )
