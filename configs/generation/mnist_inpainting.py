@@ -2,8 +2,8 @@
 
 Flow matching on MNIST, 28x28, by a U-Net that sees an image with a hole of
 14x14 beside the noise, and a channel of where that is; the hole's place is an
-example's own. `--config.given=smaller --config.size=4` gives 7x7 pixels in its
-place. Samples are by ten evaluations of the net, one for each of the first test
+example's own. `--config.given=smaller --config.given_size=4` gives 7x7 pixels
+in its place. Samples are by ten evaluations of the net, one for each of the first test
 images: `test/ema/frechet_mnist_lenet`, and `recognised`, the share that a LeNet
 takes for the class of the whole image. The full variant is for a GPU and not
 measured.
@@ -32,8 +32,8 @@ from vision_jax.tasks.flow_matching import FlowMatching
 def get_config():
   """Returns the values.
 
-  given: "hole" or "smaller". size: side of the hole, or of the squares that
-  become a pixel.
+  given: "hole" or "smaller". given_size: side of the hole, or of the squares
+  that become a pixel.
   """
   return base_config(
     steps=10_000,
@@ -46,7 +46,7 @@ def get_config():
     image_size=28,
     channels=1,
     given="hole",
-    size=14,
+    given_size=14,
     width=32,
     multipliers=(1, 2, 2),
     attention=(7,),
@@ -87,7 +87,7 @@ VARIANTS = {
     "log_every": 10,
     "save_every": 0,
     "dataset": "digits",
-    "size": 4,
+    "given_size": 4,
     "width": 8,
     "multipliers": (1,),
     "attention": (),
@@ -138,7 +138,7 @@ def build(config):
     real=config.real,
     examples=config.eval_examples,
   )
-  seen, partly = data.inputs, given(config.given, config.size)
+  seen, partly = data.inputs, given(config.given, config.given_size)
   data = dataclasses.replace(data, inputs=lambda batch: partly(seen(batch)))
   lr = rate(config.decay, config.lr, config.steps, warmup=config.warmup)
   return Experiment(

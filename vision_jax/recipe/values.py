@@ -43,7 +43,7 @@ RANGES: dict[str, tuple[str, Test]] = {
       *("anchor_size", "candidates", "detections", "drawn_anchors"),
       *("drawn_proposals", "max_objects", "points", "proposals"),
       *("head_features", "painting_size", "path_every", "residual_width"),
-      *("canvas", "reader_steps"),
+      *("canvas", "given_size", "reader_steps"),
     ),
     NATURAL,
   ),
