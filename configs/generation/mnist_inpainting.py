@@ -3,10 +3,10 @@
 Flow matching on MNIST, 28x28, by a U-Net that sees an image with a hole of
 14x14 beside the noise, and a channel of where that is; the hole's place is an
 example's own. `--config.given=smaller --config.given_size=4` gives 7x7 pixels
-in its place. Samples are by ten evaluations of the net, one for each of the first test
-images: `test/ema/frechet_mnist_lenet`, and `recognised`, the share that a LeNet
-takes for the class of the whole image. The full variant is for a GPU and not
-measured.
+in its place. Samples are by ten evaluations of the net, one for each of the
+first test images: `test/ema/frechet_mnist_lenet`, and `recognised`, the share
+that a LeNet takes for the class of the whole image. The full variant is for a
+GPU and not measured.
 
 `--mode=sample --sample.given=FILE.npy` draws from images of your own,
 (n, 28, 28, 2) as the net sees them: pixels in [-1, 1] with 0 in the hole, and 1
