@@ -2,6 +2,6 @@
 
 # The order of the parts; others follow by their names.
 FIRST = (
-  *("layers", "training", "recognition", "generation", "similarity"),
-  *("self_supervised", "video"),
+  *("layers", "training", "recognition", "generation", "translation"),
+  *("similarity", "self_supervised", "video"),
 )
