@@ -24,6 +24,8 @@ CONFIG_KEYS = (
     "init_from",
     "judge",
     "lexicon",
+    "lpips",
+    "lpips_net",
     "masks",
     "painting",
     "styles",

@@ -8,22 +8,27 @@ from vision_jax.core.types import Array
 
 
 def perceptual_distance(
-  first: Mapping[str, Array], second: Mapping[str, Array]
+  first: Mapping[str, Array],
+  second: Mapping[str, Array],
+  weights: Mapping[str, Array] | None = None,
 ) -> Array:
   """Returns distances (b,) of images by maps (b, h, w, c), float32.
 
   At each place of a map both vectors of channels get length 1; their squared
   distances are averaged over places and added over maps. As LPIPS
-  (Zhang et al., arXiv 1801.03924) without its learned weights of channels.
+  (Zhang et al., arXiv 1801.03924), which has learned weights of channels.
 
   Args:
     first: maps by name, of one image each.
     second: likewise, of the same names.
+    weights: of channels (c,) by name, as LPIPS has them; None is 1 for each.
   """
-  distances = [
-    jnp.sum((_unit(first[name]) - _unit(second[name])) ** 2, -1).mean((1, 2))
-    for name in first
-  ]
+  distances = []
+  for name in first:
+    square = (_unit(first[name]) - _unit(second[name])) ** 2
+    if weights is not None:
+      square *= weights[name]
+    distances.append(jnp.sum(square, -1).mean((1, 2)))
   return sum(distances)
 
 

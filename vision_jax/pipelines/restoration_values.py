@@ -5,6 +5,7 @@ import ml_collections
 from vision_jax.experiment import base_config
 from vision_jax.metrics.restoration import ImageQuality
 from vision_jax.pipelines.data import Data, Loading
+from vision_jax.pipelines.lpips import perceived
 from vision_jax.pipelines.restoration import Worse, restoration
 from vision_jax.pipelines.sources.images import ImageSets
 
@@ -13,10 +14,11 @@ def restoration_config(**values: object) -> dict[str, object]:
   """Returns `base_config` with the keys of images that are restored.
 
   dataset, tests, scenes: see `ImageSets`. train: folder of images to train on,
-  likewise. image_size: side of the parts
-  that training cuts out, as the net takes them. scales: sizes at which images
-  are trained on, see `Scaled`. channels: of images. luma: which luma of colours
-  the net restores, "" for all channels. ema: decay of the averaged weights.
+  likewise. image_size: side of the parts that training cuts out, as the net
+  takes them. scales: sizes at which images are trained on, see `Scaled`.
+  channels: of images. luma: which luma of colours the net restores, "" for all
+  channels. lpips, lpips_net: see `pipelines.lpips`. ema: decay of the averaged
+  weights.
   """
   defaults = {
     "eval_batch_size": 1,
@@ -25,6 +27,8 @@ def restoration_config(**values: object) -> dict[str, object]:
     "scales": (1.0,),
     "channels": 3,
     "luma": "",
+    "lpips": "",
+    "lpips_net": "",
     "warmup": 100,
     "ema": 0.999,
     "dtype": "float32",
@@ -52,7 +56,7 @@ def restored(config: ml_collections.ConfigDict, worse: Worse) -> Data:
     worse=worse,
     patch_size=config.image_size,
     loading=Loading.of(config),
-    metrics={"quality": quality},
+    metrics={"quality": quality, **perceived(config)},
     scales=tuple(config.scales),
     weights=("raw", "ema"),
   )

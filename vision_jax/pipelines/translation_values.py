@@ -17,6 +17,7 @@ from vision_jax.optim.optimizers import adamw
 from vision_jax.optim.schedules import linear
 from vision_jax.pipelines import extractors
 from vision_jax.pipelines.data import Data, Loading
+from vision_jax.pipelines.lpips import perceived
 from vision_jax.pipelines.sources.domains import Domain
 from vision_jax.pipelines.sources.pairs import PairData
 from vision_jax.pipelines.translation import Seen, pairs, unpaired
@@ -32,7 +33,8 @@ def translation_config(**values: object) -> dict[str, object]:
   generators and discriminators. judge_layers: see `PatchGAN`. loss: the
   adversarial one, of `ADVERSARIAL`. hold: share of the steps after which rates
   fall, in a straight line to 0. inception: a file of the published weights, by
-  which `fid` of the held-out images is measured.
+  which `fid` of the held-out images is measured. lpips, lpips_net: see
+  `pipelines.lpips`.
   """
   defaults = {
     "eval_batch_size": 16,
@@ -50,6 +52,8 @@ def translation_config(**values: object) -> dict[str, object]:
     "b1": 0.5,
     "hold": 0.5,
     "inception": "",
+    "lpips": "",
+    "lpips_net": "",
     "dtype": "float32",
     "convolutional": True,
   }
@@ -212,9 +216,8 @@ def _measured(
   found = {}
   if "clean" in batch:
     quality = ImageQuality(given=True, l1=True)
-    found["quality"] = Renamed(
-      quality, {"restored": output}, batch, prefix=prefix
-    )
+    for name, metric in {"quality": quality, **perceived(config)}.items():
+      found[name] = Renamed(metric, {"restored": output}, batch, prefix=prefix)
   if config.inception:
     inception = extractors.inception(config.inception, config.data_dir)
     real = {"image": batch.get("clean", f"{output}/image")}

@@ -14,7 +14,7 @@ from vision_jax.interop import places
 from vision_jax.losses.style import style_of
 from vision_jax.models.backbones.vgg import VGG, VGG19
 from vision_jax.ops.inputs import normalize
-from vision_jax.train.checkpoint.parts import FIRST, restore_part
+from vision_jax.train.checkpoint.parts import FIRST, read_params
 from vision_jax.weights import Weights
 
 CONTENT = ("relu4_2",)
@@ -76,18 +76,13 @@ def style_net(
   make = lambda: model.init(key, image, train=False, features=True)
   if not file:
     return StyleNet(model, jax.jit(make)(), trained=False)
-  here = jax.sharding.SingleDeviceSharding(jax.devices()[0])
-  like = jax.tree.map(
-    lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=here),
-    jax.eval_shape(make)["params"],
-  )
+  like = jax.eval_shape(make)["params"]
   try:
-    source = Weights(places.find(file), part=FIRST)
-    (params, _), _ = restore_part(source, FIRST, ({FIRST: like}, {}))
+    params = read_params(Weights(places.find(file), part=FIRST), like)
   except UserError as error:
     raise UserError(
       f"--weights_file: {error} Expected weights of VGG-19: torchvision's "
       "file, or a workdir that --mode=import --source=torchvision:vgg19 has "
       "made of it."
     ) from error
-  return StyleNet(model, {"params": params[FIRST]}, trained=True)
+  return StyleNet(model, {"params": params}, trained=True)

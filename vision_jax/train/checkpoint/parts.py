@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Iterable
 
+import jax
+
 from vision_jax.core.types import Variables
 from vision_jax.errors import UserError
 from vision_jax.train.checkpoint import tree
@@ -67,6 +69,24 @@ def restore_part(
     return read_leaves(stored, read, like), f"{line}."
 
   return read_source(source.path, take)[1]
+
+
+def read_params(source: Weights, like: Variables) -> Variables:
+  """Reads the parameters of one net that has no statistics, to one device.
+
+  Args:
+    source: where they are.
+    like: the net's parameters, or their shapes.
+
+  Raises:
+    CheckpointMismatch: as `restore_part`.
+  """
+  here = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+  like = jax.tree.map(
+    lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=here), like
+  )
+  (params, _), _ = restore_part(source, FIRST, ({FIRST: like}, {}))
+  return params[FIRST]
 
 
 def _module(wanted: Tree, part: str) -> tuple[dict[str, tuple], str]:
