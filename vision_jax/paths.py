@@ -28,6 +28,7 @@ CONFIG_KEYS = (
     "lpips_net",
     "masks",
     "painting",
+    "reference",
     "styles",
   ),
   "tokenizer",

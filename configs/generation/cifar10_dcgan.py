@@ -33,6 +33,7 @@ def get_config():
     eval_batch_size=500,
     eval_examples=0,
     real="test",
+    reference="",
     log_every=200,
     save_every=5000,
     dataset="cifar10",
@@ -89,6 +90,7 @@ def build(config):
         config.inception, config.data_dir, config.extractor_variant
       ),
       real=config.real,
+      reference=config.reference,
       examples=config.eval_examples,
       recognised=False,
     ),

@@ -8,7 +8,8 @@ on first use (frechet_cifar10_resnet20, on 10,000 test images).
 --config.inception=FILE, pytorch-fid's weights, measures them by `fid`; the
 published protocol, 50,000 samples against the training images, takes
 --config.real=train too, and 3.17 is of --config.sampler=ddpm
---config.sampling_steps=1000. DDIM's metrics (4.67 of 50 steps, Song et al.,
+--config.sampling_steps=1000. --config.reference=FILE.npz keeps the statistics
+of the real images, or takes those of another file. DDIM's metrics (4.67 of 50 steps, Song et al.,
 2021) are of --config.spacing=quadratic --config.clip=False.
 """
 
@@ -62,6 +63,7 @@ def get_config():
     guidance=1.0,
     bound_terms=0,
     real="test",
+    reference="",
     ema=0.9999,
     remat="none",
     dtype="float32",
@@ -122,6 +124,7 @@ def build(config):
     sampling=Sampling.of(config),
     loading=Loading.of(config),
     real=config.real,
+    reference=config.reference,
     examples=config.eval_examples,
     recognised=config.conditional,
     bound_terms=config.bound_terms,

@@ -69,6 +69,7 @@ def get_config():
     clip=True,
     decay="cosine",
     real="test",
+    reference="",
     remat="none",
     dtype="float32",
     convolutional=True,
@@ -146,6 +147,7 @@ def build(config):
     sampling=Solving.of(config),
     loading=Loading.of(config),
     real=config.real,
+    reference=config.reference,
     examples=config.eval_examples,
   )
   lr = rate(config.decay, config.lr, config.steps, warmup=config.warmup)

@@ -23,6 +23,7 @@ What differs from the published protocols, also then:
 """
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -42,6 +43,12 @@ from vision_jax.metrics.generation_extractor import (
   Extractor,
   check_range,
   outside,
+)
+from vision_jax.metrics.generation_reference import (
+  Reference,
+  digest,
+  read_reference,
+  write_reference,
 )
 
 Measured = tuple[dict[str, Array], dict[str, Array]]
@@ -64,6 +71,9 @@ class SampleQuality:
     subset_size: size of a subset of the kernel distance.
     splits: number of splits of the score.
     neighbours: number of neighbours of precision and recall.
+    reference: an .npz file of what the real images are like, which are then
+      not looked at; where there is none, the first evaluation writes it. One
+      of pytorch-fid's will do for the Fréchet distance. "" keeps nothing.
   """
 
   extractor: Extractor
@@ -72,6 +82,7 @@ class SampleQuality:
   subset_size: int = 1000
   splits: int = 10
   neighbours: int = 3
+  reference: str = ""
 
   def __post_init__(self):
     unknown = sorted(set(self.metrics) - set(METRICS))
@@ -99,24 +110,25 @@ class SampleQuality:
   def measure(self, state: Any, out: Any, batch: Batch) -> Measured:
     """Sums moments, and collects what needs the features themselves."""
     mask = batch["mask"].astype(jnp.float32)
-    real = self._features(state, batch["image"])
-    fake = self._features(state, out["image"])
+    seen = {"fake": self._features(state, out["image"])}
+    if self._kept is None:
+      seen["real"] = self._features(state, batch["image"])
     sums = {
       "outside_real": outside(batch["image"], mask, self.extractor),
       "outside_fake": outside(out["image"], mask, self.extractor),
     }
     if "frechet" in self.metrics:
       sums["count"] = jnp.sum(mask)
-      for name, seen in (("real", real), ("fake", fake)):
-        x = jnp.where(mask[:, None] > 0, seen["features"] - state["shift"], 0)
+      for name, of in seen.items():
+        x = jnp.where(mask[:, None] > 0, of["features"] - state["shift"], 0)
         sums[f"total_{name}"] = jnp.sum(x, 0)
         highest = jax.lax.Precision.HIGHEST
         sums[f"outer_{name}"] = jnp.matmul(x.T, x, precision=highest)
     rows = {}
-    if {"kernel", "precision_recall"} & set(self.metrics):
-      rows |= {"real": real["features"], "fake": fake["features"]}
+    if self._gathers:
+      rows |= {name: of["features"] for name, of in seen.items()}
     if "score" in self.metrics:
-      rows["logits"] = fake["logits"]
+      rows["logits"] = seen["fake"]["logits"]
     return sums, rows
 
   def result(
@@ -130,8 +142,10 @@ class SampleQuality:
     """
     check_range(sums, self.extractor)
     name, found = self.extractor.metric, {}
+    if self._kept is not None:
+      rows = {**rows, "real": self._kept.features}
     if "frechet" in self.metrics:
-      real, fake = (self.moments(sums, which) for which in ("real", "fake"))
+      real, fake = self._real(sums, rows), self.moments(sums, "fake")
       found[name("frechet")] = frechet_distance(real, fake)
     if "kernel" in self.metrics:
       mean, deviation = kernel_distance(
@@ -150,6 +164,47 @@ class SampleQuality:
       )
       found |= {name("precision"): precision, name("recall"): recall}
     return found
+
+  @functools.cached_property
+  def _kept(self) -> Reference | None:
+    """What the file has of real images, when this is first asked."""
+    if not self.reference:
+      return None
+    kept = read_reference(self.reference, self.extractor.name, self._weights)
+    if kept is not None and kept.features is None and self._gathers:
+      raise UserError(
+        f"reference: {self.reference} has no features; expected them, as "
+        f"{', '.join(self.metrics)} compare images one by one. Name no file "
+        "yet, where one is written."
+      )
+    return kept
+
+  @property
+  def _gathers(self) -> bool:
+    """Whether metrics want the features themselves."""
+    return bool({"kernel", "precision_recall"} & set(self.metrics))
+
+  @functools.cached_property
+  def _weights(self) -> str:
+    return digest(self.extractor.state["weights"])
+
+  def _real(self, sums: Mapping[str, Any], rows: Mapping[str, Any]) -> Moments:
+    """Returns the real images' moments, kept ones or new ones to keep."""
+    if self._kept is None:
+      found = self.moments(sums, "real")
+      if self.reference and jax.process_index() == 0:
+        kept = Reference(found, rows.get("real"), found.count)
+        where = self.extractor.name, self._weights
+        write_reference(self.reference, kept, *where)
+      return found
+    count = int(sums["count"])
+    if self._kept.count not in (0, count):
+      raise UserError(
+        f"reference: {self.reference} is of {self._kept.count} real images, "
+        f"and there are {count} here; expected statistics of these. Name "
+        "another file."
+      )
+    return self._kept.moments
 
   def moments(self, sums: Mapping[str, Any], which: str) -> Moments:
     """Returns the moments of the "real" or "fake" features from sums."""

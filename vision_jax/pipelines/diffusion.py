@@ -12,11 +12,12 @@ numbers of steps, each of which draws samples that are evaluated. spacing: how
 their times are spaced. guidance: weight of the class in it; 1 is none.
 eval_examples: a sample is evaluated for each of the first so many test images,
 of its class; 0 is for all. real: "test", or "train", which compares a sample
-for each training image with those. bound_terms: how many terms of the bound are
-evaluated for each of these test images; 0 is none. conditional: whether the net
-knows classes. path: of flow matching, how images become noise, a name of
-`ops.diffusion.PATHS`. ema: decay of the averaged weights, which alone are
-evaluated.
+for each training image with those. reference: a file of the real images'
+statistics, which the first evaluation writes and others read; "" is none.
+bound_terms: how many terms of the bound are evaluated for each of these test
+images; 0 is none. conditional: whether the net knows classes. path: of flow
+matching, how images become noise, a name of `ops.diffusion.PATHS`. ema: decay
+of the averaged weights, which alone are evaluated.
 """
 
 import dataclasses
@@ -166,6 +167,7 @@ def diffusion(
   examples: int = 0,
   recognised: bool = True,
   bound_terms: int = 0,
+  reference: str = "",
 ) -> Data:
   """Returns what an experiment takes that evaluates samples, and the bound.
 
@@ -178,7 +180,7 @@ def diffusion(
     others: other numbers of steps to draw as many by, of the same images:
       `test_4_steps/ema/...`.
     loading: how examples become batches.
-    real, examples, recognised: as of `sample_evals`.
+    real, examples, recognised, reference: as of `sample_evals`.
     bound_terms: how many terms of the bound are evaluated for each of these
       `examples`, a divisor of the task's times; 0 evaluates no bound.
 
@@ -191,6 +193,7 @@ def diffusion(
     real=real,
     examples=examples,
     recognised=recognised,
+    reference=reference,
   )
   samples |= {
     f"{name}_{other.steps}_steps": dataclasses.replace(

@@ -64,6 +64,7 @@ def sample_evals(
   real: str,
   examples: int,
   recognised: bool,
+  reference: str = "",
 ) -> dict[str, Eval]:
   """Returns the evaluation of samples of the averaged weights.
 
@@ -80,6 +81,7 @@ def sample_evals(
     real: "test" or "train", what samples meet.
     examples: how many examples of test are taken; 0 is all.
     recognised: whether to tell it; of class-conditional generators.
+    reference: a file of the real images' statistics, see `SampleQuality`.
 
   Raises:
     UserError: for another `real`.
@@ -88,7 +90,7 @@ def sample_evals(
     raise UserError(f"real: got {real!r}; expected 'test' or 'train'.")
   name = "test" if real == "test" else "train_set"
   source = first(test, examples) if real == "test" else train
-  metrics = _of_samples(extractor, recognised)
+  metrics = _of_samples(extractor, recognised, reference)
   return {
     name: Eval(
       source, metrics, output=output, weights=("ema",), images=signed_samples
@@ -127,8 +129,11 @@ def unit_sample_eval(
   )
 
 
-def _of_samples(extractor: Extractor, recognised: bool) -> dict[str, Metric]:
-  metrics: dict[str, Metric] = {"quality": SampleQuality(extractor)}
+def _of_samples(
+  extractor: Extractor, recognised: bool, reference: str = ""
+) -> dict[str, Metric]:
+  quality = SampleQuality(extractor, reference=reference)
+  metrics: dict[str, Metric] = {"quality": quality}
   if recognised:
     metrics["recognised"] = Recognised(extractor)
   return metrics
