@@ -9,8 +9,8 @@ on first use (frechet_cifar10_resnet20, on 10,000 test images).
 published protocol, 50,000 samples against the training images, takes
 --config.real=train too, and 3.17 is of --config.sampler=ddpm
 --config.sampling_steps=1000. --config.reference=FILE.npz keeps the statistics
-of the real images, or takes those of another file. DDIM's metrics (4.67 of 50 steps, Song et al.,
-2021) are of --config.spacing=quadratic --config.clip=False.
+of the real images, or takes those of another file. DDIM's metrics (4.67 of 50
+steps, Song et al., 2021) are of --config.spacing=quadratic --config.clip=False.
 """
 
 from vision_jax.experiment import Experiment, base_config

@@ -5,8 +5,8 @@ Flow matching on MNIST, 28x28, by a U-Net that sees an image with a hole of
 example's own. `--config.given=smaller --config.given_size=4` gives 7x7 pixels
 in its place. Samples are by ten evaluations of the net, one for each of the
 first test images: `test/ema/frechet_mnist_lenet`, and `recognised`, the share
-that a LeNet takes for the class of the whole image. The full variant is for a
-GPU and not measured.
+that a LeNet takes for the class of the whole image: 83.0 % of the variant
+`cpu`, of whole images 98.9. The full variant is for a GPU and not measured.
 
 `--mode=sample --sample.given=FILE.npy` draws from images of your own,
 (n, 28, 28, 2) as the net sees them: pixels in [-1, 1] with 0 in the hole, and 1

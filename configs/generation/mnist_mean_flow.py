@@ -2,11 +2,12 @@
 
 Average velocities on the straight path from images to noise; samples by one
 evaluation of the net and by four, measured as those of mnist_flow_matching.py
-are by ten. With --config.target_guidance=2 one evaluation draws as guidance
-would. Other solvers go by the velocities that the same net knows, such as
---sample.solver=heun --sample.steps=20. The full variant is for a GPU; neither
-is measured yet. In bfloat16 NVIDIA's fused attention lacks the derivative that
-the loss asks for: it needs --config.attention="()".
+are by ten. The variant `cpu` comes to 16.3 and 94.6 % recognised by one, and to
+2.77 by four, after some 40 minutes of a core. With --config.target_guidance=2
+one evaluation draws as guidance would. Other solvers go by the velocities that
+the same net knows, such as --sample.solver=heun --sample.steps=20. The full
+variant is for a GPU and not measured. In bfloat16 NVIDIA's fused attention
+lacks the derivative that the loss asks for: it needs --config.attention="()".
 """
 
 import dataclasses

