@@ -6,7 +6,7 @@
       --config.autoencoder=out/mnist_vqvae --workdir=out/mnist_vq_prior
 
 Samples are measured as those of mnist_flow_matching.py. Any autoencoder with a
-codebook will do. For 2 cores.
+codebook will do. For 2 cores; some 40 minutes of one.
 
 With guidance of 2 the net is evaluated twenty times. It was chosen on the test
 images that the row compares with: of the same weights samples without guidance
