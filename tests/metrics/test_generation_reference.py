@@ -37,7 +37,8 @@ def counted():
 
 
 @pytest.mark.parametrize(
-  "metrics", [("frechet",), ("frechet", "kernel", "precision_recall")]
+  "metrics",
+  [("frechet",), ("kernel",), ("frechet", "kernel", "precision_recall")],
 )
 def test_what_is_kept_gives_the_same(tmp_path, metrics):
   path, run = str(tmp_path / "new" / "real.npz"), EXECUTIONS["jit1"]()
@@ -48,7 +49,9 @@ def test_what_is_kept_gives_the_same(tmp_path, metrics):
   assert first == expected and again == expected
   assert len(calls) == 1 and "outer_real" not in sums
   kept = read_reference(path, "flat", digest(extractor().state["weights"]))
-  assert kept.count == 96 and (kept.features is None) == (len(metrics) == 1)
+  assert kept.count == 96 and (kept.features is None) == (
+    metrics == ("frechet",)
+  )
 
 
 def test_pytorch_fids_file_will_do(tmp_path):
@@ -76,6 +79,7 @@ def others(tmp_path, **arrays):
     ({"extractor": "vgg"}, "frechet", "made by extractor vgg; expected flat"),
     ({"weights": "0"}, "frechet", "made by weights 0; expected"),
     ({"count": 50}, "frechet", "of 50 real images, and there are 96 here"),
+    ({"pixel": 0.7}, "frechet", "pixels are 0.7 on average, and here they are"),
     ({}, "kernel", "has no features; expected them, as kernel"),
     ({"mu": np.ones(3), "sigma": np.eye(3)}, "frechet", "of 3 and 12 numbers"),
   ],

@@ -33,6 +33,7 @@ INCEPTION = Extractor(
 )
 MOMENTS = {
   "count": 20.0,
+  "pixels_real": 0.0,
   **{f"total_{x}": np.zeros(2) for x in ("real", "fake")},
   **{f"outer_{x}": 20 * np.eye(2) for x in ("real", "fake")},
 }

@@ -73,7 +73,8 @@ class SampleQuality:
     neighbours: number of neighbours of precision and recall.
     reference: an .npz file of what the real images are like, which are then
       not looked at; where there is none, the first evaluation writes it. One
-      of pytorch-fid's will do for the Fréchet distance. "" keeps nothing.
+      of pytorch-fid's will do for the Fréchet distance. All processes have to
+      see it. "" keeps nothing.
   """
 
   extractor: Extractor
@@ -117,8 +118,10 @@ class SampleQuality:
       "outside_real": outside(batch["image"], mask, self.extractor),
       "outside_fake": outside(out["image"], mask, self.extractor),
     }
-    if "frechet" in self.metrics:
+    if "frechet" in self.metrics or self.reference:
       sums["count"] = jnp.sum(mask)
+      pixels = jnp.mean(batch["image"], (1, 2, 3))
+      sums["pixels_real"] = jnp.sum(jnp.where(mask > 0, pixels, 0))
       for name, of in seen.items():
         x = jnp.where(mask[:, None] > 0, of["features"] - state["shift"], 0)
         sums[f"total_{name}"] = jnp.sum(x, 0)
@@ -144,8 +147,10 @@ class SampleQuality:
     name, found = self.extractor.metric, {}
     if self._kept is not None:
       rows = {**rows, "real": self._kept.features}
+    if "frechet" in self.metrics or self.reference:
+      real = self._real(sums, rows)
     if "frechet" in self.metrics:
-      real, fake = self._real(sums, rows), self.moments(sums, "fake")
+      fake = self.moments(sums, "fake")
       found[name("frechet")] = frechet_distance(real, fake)
     if "kernel" in self.metrics:
       mean, deviation = kernel_distance(
@@ -190,21 +195,16 @@ class SampleQuality:
 
   def _real(self, sums: Mapping[str, Any], rows: Mapping[str, Any]) -> Moments:
     """Returns the real images' moments, kept ones or new ones to keep."""
-    if self._kept is None:
-      found = self.moments(sums, "real")
-      if self.reference and jax.process_index() == 0:
-        kept = Reference(found, rows.get("real"), found.count)
-        where = self.extractor.name, self._weights
-        write_reference(self.reference, kept, *where)
-      return found
-    count = int(sums["count"])
-    if self._kept.count not in (0, count):
-      raise UserError(
-        f"reference: {self.reference} is of {self._kept.count} real images, "
-        f"and there are {count} here; expected statistics of these. Name "
-        "another file."
-      )
-    return self._kept.moments
+    count, kept = int(sums["count"]), self._kept
+    pixel = float(sums["pixels_real"]) / max(count, 1)
+    if kept is not None:
+      kept.check(count, pixel, self.reference)
+      return kept.moments
+    found = self.moments(sums, "real")
+    if self.reference and jax.process_index() == 0:
+      kept = Reference(found, rows.get("real"), count, pixel)
+      write_reference(self.reference, kept, self.extractor.name, self._weights)
+    return found
 
   def moments(self, sums: Mapping[str, Any], which: str) -> Moments:
     """Returns the moments of the "real" or "fake" features from sums."""

@@ -14,7 +14,8 @@ from vision_jax.errors import UserError
 from vision_jax.files import replace_bytes
 from vision_jax.metrics.generation_distances import Moments
 
-_KNOWN = ("extractor", "weights", "count")
+_KNOWN = ("extractor", "weights", "count", "pixel")
+NEAR = 1e-4  # of the pixels' range: sums are in another order elsewhere
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -25,11 +26,32 @@ class Reference:
     moments: of their features.
     features: (n, d), where they were wanted; else None.
     count: images; 0 where the file does not tell, as pytorch-fid's.
+    pixel: the mean of all their pixels, by which other images are noticed;
+      likewise NaN.
   """
 
   moments: Moments
   features: np.ndarray | None
   count: int
+  pixel: float
+
+  def check(self, count: int, pixel: float, path: str) -> None:
+    """Refuses statistics of other images than those of an evaluation.
+
+    Raises:
+      UserError: if there are not as many, or their pixels are others.
+    """
+    fix = "expected statistics of these. Name another file."
+    if self.count not in (0, count):
+      raise UserError(
+        f"reference: {path} is of {self.count} real images, and there are "
+        f"{count} here; {fix}"
+      )
+    if abs(self.pixel - pixel) > NEAR:  # never of NaN
+      raise UserError(
+        f"reference: {path} is of real images whose pixels are "
+        f"{self.pixel:.5g} on average, and here they are {pixel:.5g}; {fix}"
+      )
 
 
 def read_reference(path: str, extractor: str, weights: str) -> Reference | None:
@@ -68,9 +90,8 @@ def read_reference(path: str, extractor: str, weights: str) -> Reference | None:
         "features of other nets cannot be compared. Name another file."
       )
   count = int(found.get("count", 0))
-  return Reference(
-    Moments(mean, covariance, count), found.get("features"), count
-  )
+  moments, pixel = Moments(mean, covariance, count), found.get("pixel", np.nan)
+  return Reference(moments, found.get("features"), count, float(pixel))
 
 
 def write_reference(
@@ -81,7 +102,8 @@ def write_reference(
   arrays = {"mu": moments.mean, "sigma": moments.covariance}
   if features is not None:
     arrays["features"] = features
-  known = dict(zip(_KNOWN, (extractor, weights, reference.count), strict=True))
+  values = (extractor, weights, reference.count, reference.pixel)
+  known = dict(zip(_KNOWN, values, strict=True))
   buffer = io.BytesIO()
   np.savez(buffer, **arrays, **known)
   replace_bytes(path, buffer.getvalue())

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from vision_jax.core.checks import check_name
-from vision_jax.core.types import Batch
+from vision_jax.core.types import Array, Batch
 from vision_jax.errors import UserError
 from vision_jax.ops.augment.keys import integers, uniforms
 
@@ -65,7 +65,7 @@ def fewer_pixels(batch: Batch, factor: int) -> Batch:
   return {**batch, "given": small.repeat(factor, 1).repeat(factor, 2)}
 
 
-def _within(first, number: int, length: int):
+def _within(first: Array, number: int, length: int) -> Array:
   """Which of `length` places are the `number` from the first (b,) on."""
   places = jnp.arange(length) - first[:, None]
   return (places >= 0) & (places < number)
