@@ -21,6 +21,7 @@ from tests.programs.command import (
 from tests.programs.files import cut_short, write_folder
 
 SIGNALLED = ("-m", "tests.programs.signalled")
+LATE = ("-m", "tests.programs.late", "0.5")
 ROUNDING = 2e-5
 
 
@@ -78,6 +79,17 @@ def test_two_processes_equal_one(tmp_path, one, execution):
   manifest = json.loads((tmp_path / "manifest.json").read_text())
   assert manifest["runs"][0]["devices"]["count"] == 4
   assert manifest["runs"][0]["devices"]["processes"] == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("who", ["first", "second"])
+def test_one_that_is_late_sees_the_steps_that_the_other_drops(tmp_path, who):
+  flags = ("--config.eval_every=1", "--config.steps=6")
+  run_two(tmp_path, *flags, devices=1, **{who: LATE})
+  lines = [x for x in metrics(tmp_path) if "val/accuracy" in x]
+  assert [x["step"] for x in lines] == [1, 2, 3, 4, 5, 6]
+  best = max(lines, key=lambda x: (x["val/accuracy"], x["step"]))["step"]
+  assert steps(tmp_path) == sorted({best, 6})
 
 
 @pytest.mark.slow

@@ -173,7 +173,9 @@ class Checkpoints:
       replace_text(self.folder / str(step) / "metrics" / "metrics", text)
     sync_global_devices("checkpoint measured")
     self._manager.reload()
-    for old in sorted({*self.steps} - self._rule.kept(self._scores())):
+    dropped = {*self.steps} - self._rule.kept(self._scores())
+    sync_global_devices("checkpoints listed")  # by all, before any step goes
+    for old in sorted(dropped):
       self._manager.delete(old)
 
   def wait(self) -> None:
