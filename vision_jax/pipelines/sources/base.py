@@ -2,10 +2,13 @@
 
 import abc
 import functools
+import logging
 from collections.abc import Sequence
 
 from vision_jax.data.source import Source
 from vision_jax.errors import UserError
+
+_LOG = logging.getLogger(__name__)
 
 
 class DataSet(abc.ABC):
@@ -27,8 +30,20 @@ class DataSet(abc.ABC):
   def _open(self, split: str) -> Source:
     """Opens one of the splits."""
 
+  def _stand_in(self) -> str:
+    """What the data are where no file of one's own is read; else ""."""
+    return ""
+
+  def _given(self) -> dict[str, str]:
+    """Folders and files of one's own, by the keys of a config."""
+    keys = ("data_dir", "images", "masks", "depths")
+    values = {key: getattr(self, key, "") for key in keys}
+    return {k: x for k, x in values.items() if isinstance(x, str) and x}
+
   def open(self, split: str) -> Source:
     """Returns the source of one split.
+
+    Logs which of one's own data are not used, where the split is "train".
 
     Raises:
       UserError: if there is none of this name.
@@ -38,6 +53,8 @@ class DataSet(abc.ABC):
       raise UserError(
         f"split: got {split!r}; expected one of {', '.join(known)}."
       )
+    if split == "train" and (what := self._stand_in()):
+      _log_unused(what, self._given())
     return self._open(split)
 
   @functools.cached_property
@@ -51,3 +68,13 @@ class DataSet(abc.ABC):
     return {
       name: self.open(name) for name in self.split_names() if name != "train"
     }
+
+
+def _log_unused(stand_in: str, given: dict[str, str]) -> None:
+  if given:
+    _LOG.warning(
+      "%s: not used. The data are %s; to use your own, leave out `:tiny`, name "
+      "another --config.dataset, or take a config that reads folders.",
+      " ".join(f"--config.{key}={path}" for key, path in given.items()),
+      stand_in,
+    )

@@ -133,6 +133,11 @@ class BoxData(DataSet):
     self._own.check(sources, self.names(), self.on_shared)
     return self._own.found.layout
 
+  def _stand_in(self) -> str:
+    if not self._generated:
+      return ""
+    return "generated people" if self.dataset == "people" else "digit scenes"
+
   def _open(self, split: str) -> Source:
     """Opens a split.
 
@@ -177,11 +182,10 @@ class BoxData(DataSet):
     return stand_ins.Scenes(self.scenes, self.image_size, self.max_boxes)
 
   def _drawn(self, split: str) -> Source:
-    folders = {"data_dir": self.data_dir, "images": self.images}
     if self.dataset == "people":
-      return self._scenes.people(split, self.class_names, **folders)
+      return self._scenes.people(split, self.class_names)
     stand_ins.check_names(self.class_names)
-    return self._scenes.open(split, **folders)
+    return self._scenes.open(split)
 
   @functools.cached_property
   def _own(self) -> Own:

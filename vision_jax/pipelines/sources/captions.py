@@ -138,6 +138,9 @@ class CaptionData(DataSet):
   def _table(self) -> CaptionTable:
     return CaptionTable(self.data_dir, self.vocabulary, self.length)
 
+  def _stand_in(self) -> str:
+    return "captioned scenes" if self.dataset == "scenes" else ""
+
   def _open(self, split: str) -> Source:
     if self.dataset == "scenes":
       return CaptionedScenes(

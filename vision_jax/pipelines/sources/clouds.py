@@ -118,6 +118,9 @@ class Clouds(DataSet):
     sizes = zip(("train", "val", "test"), self.tiles, strict=True)
     return tuple(split for split, number in sizes if number)
 
+  def _stand_in(self) -> str:
+    return "" if self.is_own else "generated clouds"
+
   def _open(self, split: str) -> Source:
     if self.is_own:
       tiles = self.masks and split == "test"

@@ -80,6 +80,9 @@ class DepthData(DataSet):
       )
     return ["train", "val"]
 
+  def _stand_in(self) -> str:
+    return "generated scenes" if self.dataset == "scenes" else ""
+
   def _open(self, split: str) -> Source:
     if self.dataset == "scenes":
       number = self.scenes[SPLITS.index(split)]

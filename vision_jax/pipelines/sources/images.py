@@ -79,9 +79,12 @@ class ImageSets(DataSet):
   def _scenes(self) -> Scenes:
     return Scenes(self.scenes, (self.image_size, self.image_size), most=4)
 
+  def _stand_in(self) -> str:
+    return "digit scenes" if self.dataset == "scenes" else ""
+
   def _open(self, split: str) -> Source:
     if self.dataset == "scenes":
-      return self._scenes.open(split, data_dir=self.data_dir)
+      return self._scenes.open(split)
     folders = {"train": self.train_folder}
     folders |= {_name(folder): folder for folder in self.tests}
     root = self.data_dir or os.path.join(

@@ -85,6 +85,9 @@ class InstanceData(DataSet):
     self._own.check(sources, ("object",), self.on_shared)
     return self._own.found.layout
 
+  def _stand_in(self) -> str:
+    return "generated discs" if self.dataset == "discs" else ""
+
   def _open(self, split: str) -> Source:
     if self.dataset == "discs":
       number = self.scenes[SPLITS.index(split)]

@@ -19,6 +19,7 @@ from vision_jax.data.found import LABELS
 from vision_jax.data.memory import InMemory
 from vision_jax.data.own import Own
 from vision_jax.data.source import Source
+from vision_jax.data.sources.digits import EnlargedDigits
 from vision_jax.data.sources.tfds import TfdsSource
 from vision_jax.data.subsets import split_train
 from vision_jax.data.transforms.image import decode
@@ -150,6 +151,9 @@ class LabelData(DataSet):
     weights = counts.sum() / (len(counts) * np.maximum(counts, 1))
     return tuple(round(float(w), 4) for w in weights)
 
+  def _stand_in(self) -> str:
+    return "scikit-learn's digits" if self.dataset == "digits" else ""
+
   def _open(self, split: str) -> Source:
     source = self._parts[split] if split in self._parts else self._whole(split)
     if self.shots and split == "train":
@@ -181,9 +185,7 @@ class LabelData(DataSet):
     if self.dataset == "folder":
       return self._own.open(split, class_names=self.class_names)
     if self.dataset == "digits":
-      return stand_ins.digits(
-        split, self.image_size, self.channels, data_dir=self.data_dir
-      )
+      return EnlargedDigits(split, self.image_size, self.channels)
     theirs = _SPLITS.get((self.dataset, split), split)
     source = TfdsSource(self.dataset, theirs, data_dir=self.data_dir)
     if self.dataset in _IN_MEMORY and self.in_memory:

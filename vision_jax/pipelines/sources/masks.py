@@ -115,13 +115,15 @@ class MaskData(DataSet):
       "scenes."
     )
 
+  def _stand_in(self) -> str:
+    return "digit scenes" if self.dataset == "scenes" else ""
+
   def _open(self, split: str) -> Source:
     """Opens a split; refuses class names that are not the data set's own."""
     if not self.mask_values:  # which say themselves what is what
       self._check_names()
     if self.dataset == "scenes":
-      given = {"data_dir": self.data_dir, "images": self.images}
-      return self._scenes.open(split, **given, masks=self.masks)
+      return self._scenes.open(split)
     if self.dataset == "camvid":
       return camvid(split, self.data_dir)
     return self._own.open(split) if self._is_one else self._parts[split]

@@ -79,6 +79,10 @@ class Moving(DataSet, abc.ABC):
     pairs = zip(SPLITS, self.examples, strict=True)
     return [split for split, number in pairs if number]
 
+  def _stand_in(self) -> str:
+    own = self.dataset == OWN
+    return "" if own else f"generated {self.dataset.replace('_', ' ')}"
+
   def _open(self, split: str) -> Source:
     if self.dataset == OWN:
       return self.file.open(split)

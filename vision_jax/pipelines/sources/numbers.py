@@ -90,6 +90,9 @@ class NumberData(DataSet):
       )
     return NumberTable(self.data_dir, self.columns)
 
+  def _stand_in(self) -> str:
+    return "generated roads" if self.dataset == "roads" else ""
+
   def _open(self, split: str) -> Source:
     if self.dataset == "roads":
       number = self.scenes[SPLITS.index(split)]

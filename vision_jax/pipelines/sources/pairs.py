@@ -155,6 +155,10 @@ class PairData(DataSet):
     test = self.data_dir and (pathlib.Path(self.data_dir) / "test").is_dir()
     return SPLITS if test else SPLITS[:2]
 
+  def _stand_in(self) -> str:
+    names = {"digits": "edges of digits", "photographs": "bundled photographs"}
+    return names.get(self.dataset, "")
+
   def _open(self, split: str) -> Source:
     if self.dataset == "folder":
       return self._folder(split)

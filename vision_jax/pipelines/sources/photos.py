@@ -70,6 +70,12 @@ class PhotoData(DataSet):
       )
     return SPLITS
 
+  def _stand_in(self) -> str:
+    return "bundled photographs" if self.dataset == "photographs" else ""
+
+  def _given(self) -> dict[str, str]:
+    return {self.key: self.folder} if self.folder else {}
+
   def _open(self, split: str) -> Source:
     number = SPLITS.index(split)
     if self.dataset == "folder":

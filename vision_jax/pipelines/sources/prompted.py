@@ -56,5 +56,8 @@ class PromptedData(DataSet):
     """Returns train and test."""
     return SPLITS
 
+  def _stand_in(self) -> str:
+    return "captioned digits"
+
   def _open(self, split: str) -> Source:
     return CaptionedDigits(split, self.scenes[SPLITS.index(split)])

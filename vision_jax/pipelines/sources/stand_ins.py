@@ -5,10 +5,9 @@ them, with exact boxes and masks. People are stick figures.
 """
 
 import dataclasses
-import logging
 from collections.abc import Sequence
 
-from vision_jax.data.sources.digits import CLASS_NAMES, EnlargedDigits
+from vision_jax.data.sources.digits import CLASS_NAMES
 from vision_jax.data.sources.people import CLASS_NAMES as PEOPLE
 from vision_jax.data.sources.people import People
 from vision_jax.data.sources.scenes import DigitScenes
@@ -18,23 +17,6 @@ DIGITS = CLASS_NAMES
 SCENE_CLASSES = ("background", *DIGITS)  # of the pixels
 # Train and val draw from the same digits, in other scenes: (digits, seed).
 _DRAWN = {"train": ("train", 0), "val": ("train", 1), "test": ("test", 0)}
-_LOG = logging.getLogger(__name__)
-
-
-def digits(
-  split: str, size: int, channels: int, **folders: str
-) -> EnlargedDigits:
-  """Returns "train" or "test" of the digits.
-
-  Args:
-    split: which split.
-    size: height and width, at least 8.
-    channels: copies of the grey values.
-    **folders: config key -> folder of one's own data, which is not used.
-  """
-  if split == "train":
-    _log_unused("scikit-learn's digits", folders)
-  return EnlargedDigits(split, size, channels)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,17 +58,10 @@ class Scenes:
     lengths = zip(_DRAWN, self.numbers, strict=True)
     return tuple(split for split, length in lengths if length)
 
-  def open(self, split: str, **folders: str) -> DigitScenes:
-    """Returns a split's scenes.
-
-    Args:
-      split: "train", "val" or "test".
-      **folders: config key -> folder of one's own data, which is not used.
-    """
-    most = self.most
-    if split == "train":
-      _log_unused("digit scenes", folders)
-      most = self.most_trained or most
+  def open(self, split: str) -> DigitScenes:
+    """Returns the scenes of "train", "val" or "test"."""
+    trained = split == "train" and self.most_trained
+    most = trained or self.most
     drawn, seed = _DRAWN[split]
     length = self.numbers[list(_DRAWN).index(split)]
     return DigitScenes(
@@ -98,19 +73,14 @@ class Scenes:
       numbered=self.numbered,
     )
 
-  def people(
-    self, split: str, class_names: Sequence[str], **folders: str
-  ) -> People:
+  def people(self, split: str, class_names: Sequence[str]) -> People:
     """Returns a split's figures, as many as there would be scenes.
 
     Args:
       split: "train", "val" or "test".
       class_names: those given.
-      **folders: config key -> folder of one's own data, which is not used.
     """
     check_names(class_names, PEOPLE, "generated people")
-    if split == "train":
-      _log_unused("generated people", folders)
     length = self.numbers[list(_DRAWN).index(split)]
     return People(split, length, size=self.size[0], most=self.most)
 
@@ -129,15 +99,4 @@ def check_names(
     raise UserError(
       f"--config.class_names: got {tuple(names)} for {of}; expected "
       f"{tuple(expected)}."
-    )
-
-
-def _log_unused(stand_in: str, folders: dict[str, str]) -> None:
-  """Logs which folders of one's own are not used; "" is none."""
-  if given := [f"--config.{k}={path}" for k, path in folders.items() if path]:
-    _LOG.warning(
-      "%s: not used. The data are %s; to use your own, leave out `:tiny`, or "
-      "take a config that reads folders.",
-      " ".join(given),
-      stand_in,
     )
