@@ -16,7 +16,7 @@ from benchmarks import environment
 from benchmarks.accelerator.states import FAILED, LATE
 from vision_jax.files import open_own
 
-TAIL = 2000  # characters of of the end of what a process wrote
+TAIL = 2000  # characters of the end of what a process wrote
 
 
 def rows(
@@ -46,7 +46,8 @@ def rows(
   with open_own(log) as file:
     begin = file.tell()
     process = subprocess.Popen(
-      [sys.executable, "-m", "benchmarks.accelerator.measure", *words],
+      # Unbuffered: what it wrote before it was killed is in the log.
+      [sys.executable, "-u", "-m", "benchmarks.accelerator.measure", *words],
       stdin=subprocess.PIPE,  # whose end tells it that we are gone
       stdout=subprocess.PIPE,
       stderr=file,
