@@ -68,23 +68,12 @@ def library(name: str) -> Any:
   """
   try:
     if name in ABOVE and importlib.util.find_spec("torchvision"):
-      _torchvision()  # which they import, some of it when it is asked for
+      declare()  # what they import of it, some of it when it is asked for
     return importlib.import_module(name)
   except ImportError as error:
     raise NotHere(f"{name} is not installed ({error})") from error
   except RuntimeError as error:
     raise NotHere(f"{name} does not run with this torch: {error}") from error
-
-
-def _torchvision() -> None:
-  """Imports it, with its operators declared where it is for another torch."""
-  try:
-    importlib.import_module("torchvision")
-  except RuntimeError as error:
-    if "operator torchvision::" not in str(error):
-      raise
-    declare()
-    importlib.import_module("torchvision")
 
 
 def make_step(

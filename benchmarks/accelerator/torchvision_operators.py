@@ -26,9 +26,24 @@ _declared: list[Any] = []  # keeps them alive
 
 
 def declare() -> None:
-  """Declares them, once, where they are absent."""
+  """Declares them, once, where torchvision does not bring its own.
+
+  Its own come first: declared twice they end the process.
+  """
   torch = importlib.import_module("torch")
-  if not _declared and not hasattr(torch.ops.torchvision, "nms"):
-    _declared.append(torch.library.Library("torchvision", "DEF"))
-    for line in _OPERATORS.strip().splitlines():
-      _declared[0].define(line)
+  if _declared or _has_own():
+    return
+  _declared.append(torch.library.Library("torchvision", "DEF"))
+  for line in _OPERATORS.strip().splitlines():
+    _declared[0].define(line)
+
+
+def _has_own() -> bool:
+  """Whether torchvision is for the torch that is here."""
+  try:
+    importlib.import_module("torchvision")
+  except RuntimeError as error:
+    if "operator torchvision::" not in str(error):
+      raise
+    return False
+  return True

@@ -3,10 +3,13 @@
 One test runs all of it at tiny size (slow).
 """
 
+import importlib
 import json
 import os
+import runpy
 import subprocess
 import sys
+import types
 
 import flax.linen as nn
 import jax
@@ -27,6 +30,7 @@ from benchmarks.accelerator import (
   run,
   smoke,
   targets,
+  torchvision_operators,
   traces,
   verdicts,
 )
@@ -343,6 +347,26 @@ def test_a_card_that_is_not_known_leaves_mfu_blank():
   blank = measured(1.0, mfu=None, mfu_why="the card 'X' is not in ...")
   assert "MFU blank: the card 'X'" in report.numbers(blank)
   assert devices.peak_flops("NVIDIA X") is None
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_torchvisions_own_operators_are_left_to_it(monkeypatch, own):
+  """Declared a second time they would end the process."""
+  declared = []
+
+  def imported(name):
+    if name == "torchvision" and not own:
+      raise RuntimeError("operator torchvision::nms does not exist")
+    library = types.SimpleNamespace(define=declared.append)
+    names = types.SimpleNamespace(Library=lambda *_: library)
+    return types.SimpleNamespace(library=names)
+
+  declare = runpy.run_path(torchvision_operators.__file__)["declare"]
+  monkeypatch.setattr(importlib, "import_module", imported)
+  declare()
+  declare()
+  names = [line.split("(")[0] for line in declared]
+  assert names.count("nms") == (not own) and len({*names}) == len(names)
 
 
 SCRIPT = """

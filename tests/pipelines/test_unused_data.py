@@ -33,4 +33,6 @@ def test_what_is_not_used_is_named_once(config, key, what, caplog):
   assert "not used" not in caplog.text
   recipe.load(path, {key: MINE}, resolve=False).build()
   (line,) = [x for x in caplog.messages if "not used" in x]
-  assert line.startswith(f"--config.{key}={MINE}: not used. The data are {what}")
+  assert line.startswith(
+    f"--config.{key}={MINE}: not used. The data are {what}"
+  )
