@@ -48,6 +48,47 @@ def test_a_sum_over_a_part_of_the_mesh_is_of_its_devices():
   assert (one.bytes, one.sent) == (SIZE // N, SIZE // N)
 
 
+HLO = """
+ENTRY %main (param: f32[8]) -> f32[8] {{
+  ROOT %x = f32[8]{{0}} all-reduce(%param), channel_id=1, replica_groups={}, x=y
+}}
+"""
+
+
+@pytest.mark.parametrize(
+  ("groups", "number"),
+  [
+    ("{}", 8),
+    ("{{0,1,4,5},{2,3,6,7}}", 4),
+    ("[2,4]<=[4,2]T(1,0)", 4),
+    ("mesh['a'=4,'b'=2] {'b'}", 2),
+    ("mesh['a'=4,'b'=1,'c'=2] {'a'}", 4),
+    ("mesh['a'=2,'b'=2,'c'=2] {'a','c'}", 4),
+    ("mesh['a'=2,'b'=4], device_ids=([4,2]T(1,0)) {'a'}", 2),
+    ("mesh['p'=2,'q'=4] {'q':(2)2}", 2),
+    ("mesh['a'=8] {'a'}", 8),
+  ],
+)
+def test_every_way_to_write_a_group_is_read(groups, number):
+  (one,) = collectives(HLO.format(groups), N)
+  assert one.sent == 2 * 32 * (number - 1) / number
+
+
+def test_gathering_of_a_jitted_product_is_over_one_axis():
+  place = mesh(a=4, b=2)
+  given = lambda *spec: jax.ShapeDtypeStruct(
+    (64, 64), jnp.float32, sharding=NamedSharding(place, P(*spec))
+  )
+  whole = NamedSharding(place, P())
+  product = found(
+    jnp.matmul, given("a", "b"), given("b", None), out_shardings=whole
+  )
+  assert product == [
+    Collective("all-gather", 1, 64 * 64 * 4, 64 * 64 * 4 * 3 // 4),
+    Collective("all-reduce", 1, 16 * 64 * 4, 16 * 64 * 4),
+  ]
+
+
 def test_gathering_and_scattering_count_the_whole():
   gather = lambda x: jax.lax.all_gather(x, "d", tiled=True)
   assert mapped(gather, {"d": N}, P("d"), P()) == [

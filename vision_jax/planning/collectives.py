@@ -26,6 +26,10 @@ _TURNS = re.compile(r'"known_trip_count":\{"n":"(\d+)"\}')
 _ARRAY = re.compile(r"\b(pred|[a-z]+\d+)[a-z0-9]*\[([\d,]*)\]")
 _LISTED = re.compile(r"replica_groups=\{\{([\d,]*)\}")
 _IOTA = re.compile(r"replica_groups=\[(\d+),(\d+)\]")
+# mesh['a'=4,'b'=2] {'a'}, maybe with the devices' order between: over axis a.
+_MESH = re.compile(r"replica_groups=mesh\[([^\]]*)\][^{]*\{([^}]*)\}")
+_AXIS = re.compile(r"'([^']*)'=(\d+)")
+_OVER = re.compile(r"'([^']*)'(?::\(\d+\)(\d+))?")  # 'a':(2)4 is 4 of axis a
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,6 +121,10 @@ def _sizes(shapes: str) -> list[int]:
 
 def _group(rest: str, devices: int) -> int:
   """How many devices take part together."""
+  if mesh := _MESH.search(rest):
+    sizes = dict(_AXIS.findall(mesh[1]))
+    over = _OVER.findall(mesh[2])
+    return math.prod(int(part or sizes[axis]) for axis, part in over)
   if iota := _IOTA.search(rest):
     return int(iota[2])
   listed = _LISTED.search(rest)
